@@ -1,0 +1,149 @@
+"""What a model file says of itself: input contract, labels, recipe, quality, lineage.
+
+ONNX files carry it in ``metadata_props`` under the key ``edgekit``, TFLite files in the metadata buffer named
+``edgekit``: the same compact JSON in both, so that ``predict`` and ``deploy`` need only the file.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.errors import ModelError, UnknownNameError
+
+METADATA_KEY = "edgekit"
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """Name, shape and type of one input or output of a model file.
+
+    ``scale`` and ``zero_point`` are those of a quantized tensor, ``real = scale * (q - zero_point)``;
+    ``scale`` is None for a float tensor. Dimensions that the file leaves open are -1.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    scale: float | None = None
+    zero_point: int = 0
+
+    def quantize(self, real: Array) -> Array:
+        """Real values to this tensor's type: rounded half to even, saturated; a cast if it is not quantized."""
+        if self.scale is None:
+            return real.astype(self.dtype)
+        limits = np.iinfo(self.dtype)
+        steps = np.rint(real.astype(np.float32) / np.float32(self.scale)) + self.zero_point
+        return np.clip(steps, limits.min, limits.max).astype(self.dtype)
+
+    def dequantize(self, stored: Array) -> NDArray[np.float32]:
+        """Stored values to real ones."""
+        if self.scale is None:
+            return stored.astype(np.float32)
+        return (stored.astype(np.float32) - np.float32(self.zero_point)) * np.float32(self.scale)
+
+
+@dataclass(frozen=True)
+class InputContract:
+    """How uint8 pixels become a model's real input: ``(pixel / 255 - mean) / std``, per channel.
+
+    The zoo's students eat raw pixels (mean 0, std 1): with an int8 input of scale 1/255 and zero point -128
+    the stored value is ``byte - 128``. ``domain`` says what an arbitrary picture must go through first:
+    ``photo`` is resized, ``digit`` gets MNIST's preprocessing (inverted if dark on light, centred, scaled).
+    """
+
+    height: int
+    width: int
+    channels: int
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+    domain: str = "photo"
+
+    def __post_init__(self) -> None:
+        if min(self.height, self.width, self.channels) < 1:
+            raise ModelError(f"An input of {self.height}x{self.width}x{self.channels} is not an image.")
+        if self.domain not in ("photo", "digit"):
+            raise UnknownNameError("input domain", self.domain, ("photo", "digit"))
+        if any(value <= 0 for value in self.std):
+            raise ModelError(f"The input's std {self.std} must be positive.")
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(height, width, channels)."""
+        return (self.height, self.width, self.channels)
+
+    @property
+    def is_raw_pixels(self) -> bool:
+        """True if the real input is pixel / 255 and nothing else."""
+        return set(self.mean) == {0.0} and set(self.std) == {1.0}
+
+    def real(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """uint8 [N, H, W, C] to the real-valued float32 [N, H, W, C] that the model was trained on."""
+        pixels = images.astype(np.float32) / np.float32(255)
+        if self.is_raw_pixels:
+            return pixels
+        return (pixels - np.asarray(self.mean, np.float32)) / np.asarray(self.std, np.float32)
+
+    def encode(self, images: NDArray[np.uint8], spec: TensorSpec, layout: str) -> Array:
+        """uint8 [N, H, W, C] to the bytes that a file's input tensor takes, in ``layout`` ``NHWC`` or ``NCHW``."""
+        stored = spec.quantize(self.real(images))
+        return np.ascontiguousarray(stored.transpose(0, 3, 1, 2)) if layout == "NCHW" else stored
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """The self-description that is written into a file; every field may be absent in a third-party file."""
+
+    contract: InputContract | None = None
+    labels: tuple[str, ...] = ()
+    recipe: str = ""
+    quality: Mapping[str, float] = field(default_factory=dict)
+    parents: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """Compact JSON; absent fields and defaults are left out, since the bytes count on a device."""
+        document: dict[str, Any] = {}
+        if self.contract is not None:
+            default = InputContract(1, 1, 1)
+            document["contract"] = {
+                item.name: getattr(self.contract, item.name)
+                for item in fields(InputContract)
+                if item.name in ("height", "width", "channels")
+                or getattr(self.contract, item.name) != getattr(default, item.name)
+            }
+        for name in ("labels", "recipe", "quality", "parents"):
+            if value := getattr(self, name):
+                document[name] = dict(value) if isinstance(value, Mapping) else value
+        return json.dumps(document, separators=(",", ":"), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str, source: str) -> Metadata:
+        """Read what ``to_json`` wrote.
+
+        Raises:
+            ModelError: the text in file ``source`` is not such a document.
+        """
+        try:
+            document = json.loads(text)
+            contract = document.get("contract")
+            if contract is not None:
+                for name in ("mean", "std"):
+                    if name in contract:
+                        contract[name] = tuple(float(value) for value in contract[name])
+                contract = InputContract(**contract)
+            return cls(
+                contract=contract,
+                labels=tuple(str(label) for label in document.get("labels", ())),
+                recipe=str(document.get("recipe", "")),
+                quality={str(k): float(v) for k, v in document.get("quality", {}).items()},
+                parents={str(k): str(v) for k, v in document.get("parents", {}).items()},
+            )
+        except (ValueError, TypeError, AttributeError, RecursionError) as exc:
+            raise ModelError(f"{source} has an unreadable 'edgekit' description; export the file again.") from exc

@@ -1,0 +1,134 @@
+"""The catalog: one folder with a ``card.toml`` per teacher and student, one TOML card per device.
+
+Cards are data: a user adds an entry by adding a folder. Entries are looked for inside the installed package
+(``edgekit/_catalog/<kind>``) and, in a checkout, beside it (``<kind>/``).
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from edgekit.artifact import InputContract
+from edgekit.errors import EdgekitError, ModelError, UnknownNameError
+from edgekit.recipe import TrainRecipe, known_keys
+
+PACKAGE = Path(__file__).parent
+MODEL_FILES = ("model.int8.tflite", "model.int8.onnx", "model.tflite", "model.onnx")
+
+
+@dataclass(frozen=True)
+class NetworkCard:
+    """A teacher or a student: an architecture of ``edgekit.zoo`` with its input, classes, data and recipes.
+
+    ``recipes`` has at least ``full``; the demo uses ``demo`` where there is one. ``figures`` are measured ones.
+    """
+
+    name: str
+    folder: Path
+    summary: str
+    architecture: str
+    contract: InputContract
+    classes: tuple[str, ...]
+    data: str
+    recipes: Mapping[str, TrainRecipe]
+    seed: int = 0
+    teacher: str = ""
+    figures: Mapping[str, float] = field(default_factory=dict)
+
+    def recipe(self, name: str) -> TrainRecipe:
+        """The recipe called ``name``."""
+        if name not in self.recipes:
+            raise UnknownNameError(f"recipe of {self.name}", name, self.recipes)
+        return self.recipes[name]
+
+    @property
+    def weights(self) -> Path:
+        """Where its trained weights are, if it ships them."""
+        return self.folder / "weights.safetensors"
+
+    @property
+    def model_files(self) -> tuple[Path, ...]:
+        """The model files that the entry ships, best for a device first."""
+        return tuple(self.folder / name for name in MODEL_FILES if (self.folder / name).is_file())
+
+
+def catalog_folder(kind: str) -> Path:
+    """The folder that holds the cards of ``kind`` (``teachers``, ``students`` or ``devices``)."""
+    inside = PACKAGE / "_catalog" / kind
+    return inside if inside.is_dir() else PACKAGE.parent / kind
+
+
+def names(kind: str) -> tuple[str, ...]:
+    """The names of all entries of a kind, sorted."""
+    folder = catalog_folder(kind)
+    if kind == "devices":
+        return tuple(sorted(path.stem for path in folder.glob("*.toml")))
+    return tuple(sorted(path.parent.name for path in folder.glob("*/card.toml")))
+
+
+def network_card(kind: str, name: str) -> NetworkCard:
+    """Read the card of a teacher or student.
+
+    Raises:
+        UnknownNameError: there is no such entry, or the card has an unknown key.
+        EdgekitError: the card is not valid TOML or lacks a key.
+    """
+    if name not in names(kind):
+        raise UnknownNameError(kind.removesuffix("s"), name, names(kind))
+    path = catalog_folder(kind) / name / "card.toml"
+    document = read_toml(path)
+    try:
+        contract = InputContract(**known_keys(InputContract, _tuples(document.pop("input")), str(path)))
+        recipes = {key: TrainRecipe.from_dict(value, str(path)) for key, value in document.pop("recipes").items()}
+        rest = known_keys(NetworkCard, _tuples(document), str(path))
+        return NetworkCard(name=name, folder=path.parent, contract=contract, recipes=recipes, **rest)
+    except (KeyError, TypeError) as exc:
+        raise EdgekitError(f"{path} lacks a key or has one of the wrong type ({exc}); compare with its neighbours.") from exc
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML card."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        raise EdgekitError(f"{path} is not valid TOML: {exc}; correct the card.") from exc
+
+
+def resolve_models(model: str) -> tuple[Path, ...]:
+    """The files that MODEL stands for, best for a device first: a file, a run folder, or a student's name.
+
+    Raises:
+        UnknownNameError: it is neither a path nor a name.
+        ModelError: the folder or the student has no model files.
+    """
+    path = Path(model)
+    if path.is_file() or path.suffix in (".onnx", ".tflite", ".pt2", ".safetensors"):
+        return (path,)
+    if path.is_dir():
+        found = tuple(path / name for name in MODEL_FILES if (path / name).is_file())
+        if not found:
+            raise ModelError(f"{path} holds none of {', '.join(MODEL_FILES)}; run 'edgekit distill --out {path}' first.")
+        return found
+    if model not in names("students"):
+        raise UnknownNameError("file, run folder or student", model, names("students"))
+    found = network_card("students", model).model_files
+    if not found:
+        raise ModelError(f"{model} ships no files; make them with 'edgekit distill --student {model} --out DIR'.")
+    return found
+
+
+def resolve_model(model: str, *suffixes: str) -> Path:
+    """The first file of ``resolve_models`` whose name ends in one of ``suffixes`` (any file if none are given)."""
+    found = resolve_models(model)
+    for path in found:
+        if not suffixes or path.name.endswith(suffixes) or path == Path(model):
+            return path
+    raise ModelError(f"{model} has no {' or '.join(suffixes)} file; it has {', '.join(path.name for path in found)}.")
+
+
+def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}

@@ -1,0 +1,50 @@
+"""The state of a training run on disk: one atomic file, and the metrics written from it."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+from edgekit.errors import TrainingError, UsageError
+from edgekit.files import write_bytes, write_text
+
+CHECKPOINT = "checkpoint.pt"
+METRICS = "metrics.jsonl"
+
+
+def save(folder: Path, state: dict[str, Any]) -> None:
+    """Store a run's state (tensors, ``run``, ``epoch``, ``metrics``) as checkpoint.pt, then metrics.jsonl from it."""
+    import torch
+
+    stream = io.BytesIO()
+    torch.save(state, stream)
+    write_bytes(folder / CHECKPOINT, stream.getvalue())
+    write_text(folder / METRICS, "".join(json.dumps(record) + "\n" for record in state["metrics"]))
+
+
+def load(folder: Path, run: dict[str, object]) -> dict[str, Any] | None:
+    """The state stored in ``folder``, or None if there is none.
+
+    Raises:
+        TrainingError: the file is broken (it is never unpickled beyond tensors and plain values).
+        UsageError: it belongs to a run with another recipe, seed or data.
+    """
+    import torch
+
+    path = folder / CHECKPOINT
+    if not path.exists():
+        return None
+    try:
+        state: dict[str, Any] = torch.load(path, weights_only=True)
+        stored = state["run"]
+    except Exception as exc:  # torch raises whatever the broken bytes lead to
+        raise TrainingError(f"{path} is not a readable checkpoint ({exc}); delete it and start again.") from exc
+    for key, value in run.items():
+        if stored.get(key) != value:
+            raise UsageError(
+                f"{path} belongs to a run with another {key}; use the same options to --resume, or another --out."
+            )
+    write_text(folder / METRICS, "".join(json.dumps(record) + "\n" for record in state["metrics"]))
+    return state

@@ -1,0 +1,58 @@
+"""Network weights on disk: safetensors, or a state dict that is read without unpickling code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgekit.errors import ModelError
+from edgekit.files import require_file, write_bytes
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def save_weights(model: nn.Module, path: Path) -> Path:
+    """Store a network's parameters and buffers as safetensors, atomically."""
+    from safetensors.torch import save
+
+    tensors = {name: value.contiguous() for name, value in model.state_dict().items()}
+    write_bytes(path, save(tensors))
+    return path
+
+
+def load_weights(model: nn.Module, path: Path) -> nn.Module:
+    """Fill ``model`` from a .safetensors file or a torch state dict (.pt, .pth, .th); evaluation mode.
+
+    A state dict may lie under the key ``state_dict`` and have the prefix ``module.`` (DataParallel).
+
+    Raises:
+        ModelError: the file is broken, holds more than tensors, or does not fit the network.
+    """
+    import torch
+
+    require_file(path)
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load
+
+            tensors = load(path.read_bytes())
+        else:
+            tensors = torch.load(path, map_location="cpu", weights_only=True)
+            tensors = tensors.get("state_dict", tensors)
+    except Exception as exc:  # safetensors and torch raise whatever the broken bytes lead to
+        raise ModelError(
+            f"{path} is not a readable weights file ({_first_line(exc)}); only safetensors and plain state dicts "
+            "are opened, never pickled code. Save it again with safetensors."
+        ) from exc
+    tensors = {name.removeprefix("module."): value for name, value in tensors.items()}
+    try:
+        model.load_state_dict(tensors)
+    except (RuntimeError, AttributeError) as exc:
+        raise ModelError(f"{path} does not fit the network {type(model).__name__}: {_first_line(exc, 3)}.") from exc
+    return model.eval()
+
+
+def _first_line(exc: BaseException, lines: int = 1) -> str:
+    text = " ".join(line.strip() for line in str(exc).splitlines()[:lines])
+    return text[:300].rstrip(".")

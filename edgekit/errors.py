@@ -1,0 +1,74 @@
+"""The exceptions that a user may meet, one exit status each.
+
+    EdgekitError                 1   anything that is the input's fault, not a bug
+    ├── UsageError               2   an unknown option, name or key; a missing argument
+    │   └── UnknownNameError     2   ... with the nearest valid name
+    ├── DataError                1   a data source is missing, broken or of the wrong shape
+    ├── ModelError               1   a model file is missing, broken or of the wrong kind
+    │   └── UnsupportedError     1   ... or holds an operator that the target form does not have
+    ├── RuntimeCrashError        1   a native runtime crashed, hung or ran out of memory on a file
+    ├── TrainingError            1   training diverged or cannot go on
+    ├── StorageError             1   the disk is full, a folder cannot be written
+    └── GateError                3   a quality gate (``--max-drop``) was not met
+
+Every message is one sentence that names the file or the option, followed by what to do about it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class EdgekitError(Exception):
+    """Base of every error whose cause is outside EdgeKit's own code."""
+
+    exit_status = 1
+
+
+class UsageError(EdgekitError):
+    """The command was called with something that it does not know."""
+
+    exit_status = 2
+
+
+class UnknownNameError(UsageError):
+    """A name that is not in the list it should be in; says the nearest one."""
+
+    def __init__(self, what: str, name: str, choices: Iterable[str]) -> None:
+        known = sorted(choices)
+        close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+        hint = f"did you mean '{close[0]}'?" if close else f"known: {', '.join(known) or 'none'}."
+        super().__init__(f"No {what} is called '{name}'; {hint}")
+        self.name = name
+        self.nearest = close[0] if close else None
+
+
+class DataError(EdgekitError):
+    """A data source cannot be used."""
+
+
+class ModelError(EdgekitError):
+    """A model file cannot be used."""
+
+
+class UnsupportedError(ModelError):
+    """A model holds an operator or a parameter that the target form does not have."""
+
+
+class RuntimeCrashError(EdgekitError):
+    """A native runtime crashed, hung or ran out of memory while it had a file open."""
+
+
+class TrainingError(EdgekitError):
+    """Training cannot go on; the last good checkpoint is kept."""
+
+
+class StorageError(EdgekitError):
+    """A result cannot be stored."""
+
+
+class GateError(EdgekitError):
+    """A result was measured and does not meet the gate that the user set."""
+
+    exit_status = 3

@@ -1,0 +1,120 @@
+"""Reading and writing files so that an interrupted command leaves the old file or the new one, never half of one."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from edgekit.errors import EdgekitError, ModelError, StorageError
+
+
+def sha256_file(path: Path) -> str:
+    """Hex SHA-256 of a file's bytes, read in constant memory."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def sha256_bytes(data: bytes) -> str:
+    """Hex SHA-256 of bytes."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def require_file(path: Path, error: type[EdgekitError] = ModelError) -> Path:
+    """Return ``path`` if it is a readable, non-empty regular file; raise ``error`` otherwise."""
+    if not path.exists():
+        raise error(f"{path} does not exist; check the path.")
+    if not path.is_file():
+        raise error(f"{path} is not a file; name the file itself.")
+    if not os.access(path, os.R_OK):
+        raise error(f"{path} cannot be read; check its permissions.")
+    if path.stat().st_size == 0:
+        raise error(f"{path} is empty (0 bytes); make or download it again.")
+    return path
+
+
+@contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn the operating system's refusals to write below ``path`` into StorageError."""
+    try:
+        yield
+    except OSError as exc:
+        reasons = {
+            errno.ENOSPC: "the disk is full; free some space or choose another --out",
+            errno.EDQUOT: "the disk quota is used up; free some space or choose another --out",
+            errno.EFBIG: "the file size limit is reached; raise it or choose another --out",
+            errno.EACCES: "there is no permission to write there; choose another --out",
+            errno.EPERM: "writing there is not permitted; choose another --out",
+            errno.EROFS: "the file system is read-only; choose another --out",
+            errno.ENOTDIR: "a part of that path is a file; choose another --out",
+            errno.EEXIST: "a file of that name is in the way; choose another --out",
+            errno.EISDIR: "a folder of that name is in the way; choose another name",
+            errno.ENAMETOOLONG: "the name is too long; choose a shorter --out",
+        }
+        if exc.errno not in reasons:
+            raise
+        raise StorageError(f"Cannot write {path}: {reasons[exc.errno]}.") from exc
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file atomically: a reader sees the old content or the new, also after a crash.
+
+    Raises:
+        StorageError: the disk is full or the folder cannot be written.
+    """
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.chmod(name, 0o644)
+            os.replace(name, path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text atomically."""
+    write_bytes(path, text.encode())
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a value as indented JSON, atomically."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def require_writable(folder: Path) -> Path:
+    """Make ``folder`` and prove that a file can be written there, before any long work begins."""
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    return folder
+
+
+@contextmanager
+def staged(folder: Path) -> Iterator[Path]:
+    """A scratch folder whose files move into ``folder`` only if the block ends without an error.
+
+    So several files that belong together appear together: a failure leaves nothing that looks finished.
+    """
+    require_writable(folder)
+    scratch = Path(tempfile.mkdtemp(prefix=".staged-", dir=folder))
+    try:
+        with storage_errors(folder):
+            yield scratch
+            for item in sorted(scratch.iterdir()):
+                os.replace(item, folder / item.name)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)

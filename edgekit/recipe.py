@@ -1,0 +1,99 @@
+"""The recipe of a training run: every number that decides its outcome, in one validated record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any
+
+from edgekit.errors import UnknownNameError, UsageError
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Random affine views of an image; every field is the half-width of a uniform distribution.
+
+    ``rotate`` and ``shear`` in degrees, ``scale`` and ``shift`` as shares of the image's side, ``flip`` the
+    probability of a mirror image, ``elastic`` the amplitude in pixels of a smooth random displacement
+    (Simard et al. 2003).
+    """
+
+    rotate: float = 0.0
+    shear: float = 0.0
+    scale: float = 0.0
+    shift: float = 0.0
+    flip: float = 0.0
+    elastic: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.scale < 1 or not 0 <= self.shift < 1 or not 0 <= self.flip <= 1:
+            raise UsageError("augmentation: scale and shift must be in [0, 1) and flip in [0, 1].")
+
+
+@dataclass(frozen=True)
+class TrainRecipe:
+    """How a network is trained, with or without a teacher.
+
+    AdamW with linear warm-up and cosine decay; the EMA of the weights is what is kept when ``ema`` > 0.
+    With a teacher the loss is Hinton's (2015): ``(1 - mix) * CE(labels) + mix * T² * KL(teacher/T, student/T)``.
+    ``views`` is the number of distinct augmented views of the training set; epoch e sees view e mod views, so
+    that the teacher answers each view once. ``views = 0`` means a new view in every epoch.
+    """
+
+    epochs: int = 20
+    batch_size: int = 128
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-2
+    warmup_epochs: float = 1.0
+    label_smoothing: float = 0.0
+    ema: float = 0.0
+    temperature: float = 4.0
+    mix: float = 0.9
+    views: int = 0
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+    def __post_init__(self) -> None:
+        checks = {
+            "epochs must be at least 1": self.epochs >= 1,
+            "batch_size must be at least 2": self.batch_size >= 2,
+            "learning_rate must be positive": self.learning_rate > 0,
+            "weight_decay must not be negative": self.weight_decay >= 0,
+            "warmup_epochs must not be negative": self.warmup_epochs >= 0,
+            "label_smoothing must be in [0, 1)": 0 <= self.label_smoothing < 1,
+            "ema must be in [0, 1)": 0 <= self.ema < 1,
+            "temperature must be positive": self.temperature > 0,
+            "mix must be in [0, 1]": 0 <= self.mix <= 1,
+            "views must not be negative": self.views >= 0,
+        }
+        for message, holds in checks.items():
+            if not holds:
+                raise UsageError(f"recipe: {message}.")
+
+    @property
+    def distinct_views(self) -> int:
+        """How many augmented views the run looks at."""
+        return min(self.views or self.epochs, self.epochs)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON and cards."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], source: str) -> TrainRecipe:
+        """Read a recipe table of a card; an unknown key fails with the nearest valid one."""
+        values = dict(values)
+        augmentation = Augmentation(**known_keys(Augmentation, values.pop("augmentation", {}), source))
+        return cls(augmentation=augmentation, **known_keys(cls, values, source))
+
+    def override(self, **changes: Any) -> TrainRecipe:
+        """A copy with the given fields changed; None means unchanged."""
+        return replace(self, **{name: value for name, value in changes.items() if value is not None})
+
+
+def known_keys(record: type, values: Mapping[str, Any], source: str) -> dict[str, Any]:
+    """Return ``values`` if every key is a field of ``record``."""
+    names = {item.name for item in fields(record)}
+    for key in values:
+        if key not in names:
+            raise UnknownNameError(f"key of {source}", key, names)
+    return dict(values)

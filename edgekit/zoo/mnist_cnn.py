@@ -1,0 +1,38 @@
+"""The MNIST teacher: five 3×3 convolutions in three resolutions, then global average pooling."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from edgekit.artifact import InputContract
+from edgekit.zoo.blocks import conv_bn_relu
+
+
+class MnistCnn(nn.Module):
+    """206k parameters. Pooling comes before normalisation, which costs a quarter there and changes nothing else."""
+
+    def __init__(self, contract: InputContract, classes: int) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            *conv_pool_bn_relu(contract.channels, 24),
+            *conv_bn_relu(24, 48),
+            *conv_pool_bn_relu(48, 64),
+            *conv_bn_relu(64, 96),
+            *conv_bn_relu(96, 128),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Dropout(0.25),
+        )
+        self.head = nn.Linear(128, classes)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Logits [N, classes] of inputs [N, C, H, W]."""
+        logits: Tensor = self.head(self.features(inputs))
+        return logits
+
+
+def conv_pool_bn_relu(inputs: int, outputs: int) -> nn.Sequential:
+    """A 3×3 convolution, 2×2 max-pooling, batch normalisation, ReLU."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.MaxPool2d(2), nn.BatchNorm2d(outputs), nn.ReLU()
+    )
