@@ -1,0 +1,31 @@
+"""A model's self-description in ONNX ``metadata_props``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edgekit.artifact import METADATA_KEY, Metadata
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+
+def read_metadata(model: ModelProto, source: str) -> Metadata:
+    """The description in an ONNX model from file ``source``; an empty one if it has none."""
+    for entry in model.metadata_props:
+        if entry.key == METADATA_KEY:
+            return Metadata.from_json(entry.value, source)
+    return Metadata()
+
+
+def write_metadata(model: ModelProto, metadata: Metadata) -> ModelProto:
+    """A copy of ``model`` that carries ``metadata`` in place of any earlier description."""
+    from onnx import ModelProto as Proto
+
+    result = Proto()
+    result.CopyFrom(model)
+    kept = [entry for entry in result.metadata_props if entry.key != METADATA_KEY]
+    del result.metadata_props[:]
+    result.metadata_props.extend(kept)
+    result.metadata_props.add(key=METADATA_KEY, value=metadata.to_json())
+    return result

@@ -1,0 +1,20 @@
+"""One fully-connected layer: the floor that every other student must beat."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from edgekit.artifact import InputContract
+
+
+class MnistLinear(nn.Module):
+    """Logits are a linear function of the pixels."""
+
+    def __init__(self, contract: InputContract, classes: int) -> None:
+        super().__init__()
+        self.head = nn.Linear(contract.height * contract.width * contract.channels, classes)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Logits [N, classes] of inputs [N, C, H, W]."""
+        logits: Tensor = self.head(inputs.flatten(1))
+        return logits
