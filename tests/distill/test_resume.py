@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from edgekit.cli import main
+from edgekit.errors import TrainingError, UsageError
+
+CLOCK = {"timing.jsonl"}
+
+
+def command(data: Path, out: Path, *more: str) -> list[str]:
+    options = ["--student", "mnist-linear", "--data", str(data), "--epochs", "6", "--seed", "5", "--out", str(out)]
+    return ["distill", *options, *more]
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
+    monkeypatch.setattr(sys, "argv", ["edgekit", *arguments])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 0
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.name not in CLOCK}
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 0.02, 0.1])
+def test_a_run_killed_at_any_moment_resumes_to_the_same_files(
+    small_mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, delay_s: float
+) -> None:
+    run(monkeypatch, *command(small_mnist, tmp_path / "calm"))
+    killed = tmp_path / "killed"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "edgekit", *command(small_mnist, killed)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=os.environ,
+    )
+    while not (killed / "checkpoint.pt").exists():
+        assert process.poll() is None
+        time.sleep(0.002)
+    time.sleep(delay_s)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    run(monkeypatch, *command(small_mnist, killed, "--resume"))
+    survivors = contents(killed)
+    leftovers = [name for name in survivors if name.startswith(".")]
+    for name in leftovers:
+        del survivors[name]
+    assert survivors == contents(tmp_path / "calm")
+
+
+def test_metrics_have_one_line_per_epoch(
+    small_mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(monkeypatch, *command(small_mnist, tmp_path))
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [1, 2, 3, 4, 5, 6]
+    assert lines[-1]["loss"] < lines[0]["loss"]
+    assert lines[-1]["validation_accuracy"] > 0.7
+    record = json.loads((tmp_path / "distill.json").read_text())
+    assert record["validation_accuracy"] == lines[-1]["validation_accuracy"]
+    assert record["teacher_test_accuracy"] > 0.98
+
+
+def test_resume_with_other_options_is_refused(
+    small_mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(monkeypatch, *command(small_mnist, tmp_path))
+    with pytest.raises(UsageError, match="another recipe"):
+        run(monkeypatch, *command(small_mnist, tmp_path, "--resume", "--mix", "0.1"))
+
+
+def test_divergence_stops_and_keeps_the_last_good_checkpoint(
+    small_mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from edgekit.distill import loop
+
+    steps_per_epoch = 1200 // 128
+    monkeypatch.setattr(
+        loop, "_learning_rate", lambda recipe, steps, step: 1e-3 if step < 2 * steps_per_epoch else 1e30
+    )
+    with pytest.raises(TrainingError, match=r"diverged.*epoch 3"):
+        run(monkeypatch, *command(small_mnist, tmp_path))
+    assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 2
+    assert (tmp_path / "checkpoint.pt").exists()
+    assert not (tmp_path / "model.onnx").exists()
+
+
+def test_a_broken_checkpoint_is_named(small_mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "checkpoint.pt").write_bytes(b"not a checkpoint")
+    with pytest.raises(TrainingError, match=r"checkpoint\.pt is not a readable checkpoint"):
+        run(monkeypatch, *command(small_mnist, tmp_path, "--resume"))
+
+
+def test_too_little_data_for_one_batch_is_said(
+    small_mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(TrainingError, match="fewer than one batch of 5000"):
+        run(monkeypatch, *command(small_mnist, tmp_path, "--batch-size", "5000"))
