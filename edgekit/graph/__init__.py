@@ -1,0 +1,1 @@
+"""The ONNX side: opening files, preparing float graphs, reading graphs for lowering."""

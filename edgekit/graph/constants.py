@@ -1,0 +1,91 @@
+"""Constant folding: what does not depend on the model's input is computed once, by ONNX's own reference operators."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgekit.graph.draft import Draft, attributes
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+
+MAX_FOLDED_BYTES = 64 << 20
+"""Larger constants stay computed: folding must not blow a small file up."""
+KEPT = frozenset({"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "If", "Loop", "Scan"})
+RANDOM = frozenset(
+    {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
+)
+
+
+def fold_constants(draft: Draft) -> None:
+    """Replace every node whose inputs are all constant by its value, and ``Shape`` of a known shape.
+
+    Shapes are inferred again while new constants appear, since these may be the sizes that were missing.
+    """
+    found = -1
+    while found != len(draft.constants):
+        found = len(draft.constants)
+        draft.infer()
+        for node in list(draft.nodes):
+            if fold_node(draft, node):
+                draft.nodes.remove(node)
+    draft.drop_unused()
+
+
+def fold_node(draft: Draft, node: NodeProto) -> bool:
+    """Compute one node into ``draft.constants`` if that can be done; the node itself stays."""
+    if node.op_type == "Shape" and node.input[0] not in draft.constants:
+        return _fold_shape(draft, node)
+    names = [name for name in node.input if name]
+    if node.op_type in KEPT | RANDOM or node.domain not in ("", "ai.onnx") or any(map(draft.is_output, node.output)):
+        return False
+    if any(name not in draft.constants for name in names) or not _is_small(draft, node):
+        return False
+    values = _evaluate(draft, node, names)
+    if values is None:
+        return False
+    draft.constants.update(zip(node.output, values, strict=False))
+    return True
+
+
+def _fold_shape(draft: Draft, node: NodeProto) -> bool:
+    shape = draft.shapes.get(node.input[0], (-1,))
+    options = attributes(node)
+    part = shape[options.get("start", 0) : options.get("end", len(shape))]
+    if any(size < 0 for size in part) or draft.is_output(node.output[0]):
+        return False
+    draft.constants[node.output[0]] = np.asarray(part, np.int64)
+    return True
+
+
+def _is_small(draft: Draft, node: NodeProto) -> bool:
+    """True if all results are known to stay below the limit: a few bytes of ConstantOfShape may ask for terabytes."""
+    if node.op_type == "Constant":
+        return True
+    shapes = [draft.shapes.get(name, (-1,)) for name in node.output if name]
+    return all(min(shape, default=1) >= 0 and math.prod(shape) * 8 <= MAX_FOLDED_BYTES for shape in shapes)
+
+
+def _evaluate(draft: Draft, node: NodeProto, names: list[str]) -> list[np.ndarray] | None:
+    from onnx import helper
+    from onnx.reference import ReferenceEvaluator
+
+    inputs = [
+        helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(draft.constants[name].dtype), None)
+        for name in dict.fromkeys(names)
+    ]
+    outputs = [helper.make_empty_tensor_value_info(name) for name in node.output if name]
+    graph = helper.make_graph([node], "fold", inputs, outputs)
+    model = helper.make_model(graph, opset_imports=draft.template.opset_import)
+    try:
+        values = ReferenceEvaluator(model).run(None, {name: draft.constants[name] for name in names})
+    except Exception:  # an operator that the reference lacks or refuses is simply not folded
+        return None
+    return [np.asarray(value) for value in values] if all(_is_array(value) for value in values) else None
+
+
+def _is_array(value: object) -> bool:
+    return isinstance(value, np.ndarray | np.generic)

@@ -1,0 +1,143 @@
+"""Opening ONNX files that may come from a stranger: one self-contained file, checked before anything is built on it.
+
+A model that keeps its weights in other files is refused wherever the reference hides, so that opening a model never
+reads (or later overwrites) any file but the one that was named.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit.errors import ModelError
+from edgekit.files import require_file
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, TensorProto
+
+MAX_FILE_BYTES = (2 << 30) - 1
+"""The limit of the protobuf format itself."""
+MAX_TENSOR_BYTES = 1 << 30
+"""The largest single tensor that a model may compute: far above any network for a phone or a Pi."""
+OLDEST_OPSET = 7
+BAD_STRUCTURE = "is not a valid ONNX model"
+
+
+def load_onnx(path: Path | str) -> ModelProto:
+    """Parse an ONNX file whose weights are all inside it.
+
+    Raises:
+        ModelError: the file is missing, truncated or not ONNX, refers to other files, has broken tensors, or is of
+            an IR version or operator set that is not known here.
+    """
+    path = Path(path)
+    require_file(path)
+    size = path.stat().st_size
+    if size > MAX_FILE_BYTES:
+        raise ModelError(f"{path} has {size} bytes, more than an ONNX file can have; check that it is the right file.")
+    model = _parse(path.read_bytes(), path)
+    _check_versions(model, path)
+    for tensor in _tensors(model):
+        _check_tensor(tensor, path)
+    return model
+
+
+def check_onnx(path: Path | str) -> ModelProto:
+    """Everything that can be checked of an ONNX file without running it: structure, types, shapes and their bounds.
+
+    The checker and the shape inference are native code: call this in a worker process for a stranger's file.
+
+    Raises:
+        ModelError: as ``load_onnx``; or the graph is invalid or computes a tensor beyond ``MAX_TENSOR_BYTES``.
+    """
+    import onnx
+
+    model = load_onnx(path)
+    try:
+        onnx.checker.check_model(model)
+        inferred = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
+    except Exception as exc:  # the native checker raises several unrelated types, RuntimeError among them
+        reason = " ".join(str(exc).split())[:200]
+        raise ModelError(f"{path} {BAD_STRUCTURE} ({reason}); export it again.") from exc
+    for value in (*inferred.graph.input, *inferred.graph.value_info, *inferred.graph.output):
+        sizes = [dim.dim_value for dim in value.type.tensor_type.shape.dim if dim.HasField("dim_value")]
+        if any(size < 0 for size in sizes) or math.prod(sizes) * 4 > MAX_TENSOR_BYTES:
+            shape = "x".join(map(str, sizes))
+            raise ModelError(
+                f"{path}: tensor '{value.name}' of shape {shape} is impossible or larger than "
+                f"{MAX_TENSOR_BYTES >> 20} MiB; check the model's input size."
+            )
+    return model
+
+
+def _parse(data: bytes, path: Path) -> ModelProto:
+    import onnx
+
+    try:
+        model = onnx.load_model_from_string(data)
+    except Exception as exc:  # protobuf's DecodeError, whose module differs between its versions
+        raise ModelError(f"{path} is not an ONNX file, or is cut short; export or download it again.") from exc
+    if not model.graph.node or not model.graph.output:
+        raise ModelError(f"{path} is not an ONNX file, or its graph is empty; export or download it again.")
+    return model
+
+
+def _check_versions(model: ModelProto, path: Path) -> None:
+    import onnx
+
+    if not 3 <= model.ir_version <= onnx.IR_VERSION:
+        raise ModelError(
+            f"{path} has ONNX IR version {model.ir_version}; 3 to {onnx.IR_VERSION} are known, export it with another."
+        )
+    newest = onnx.defs.onnx_opset_version()
+    opsets = [entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
+    if len(opsets) != 1 or not OLDEST_OPSET <= opsets[0] <= newest:
+        found = ", ".join(map(str, opsets)) or "none"
+        raise ModelError(
+            f"{path} asks for ONNX operator set {found}; {OLDEST_OPSET} to {newest} are known, export it with another."
+        )
+
+
+def _tensors(message: Any) -> Iterator[TensorProto]:
+    """All tensors of a model: the walk is over the message's own fields, so that no hiding place is forgotten."""
+    import onnx
+
+    pending = [message]
+    while pending:
+        current = pending.pop()
+        if isinstance(current, onnx.TensorProto):
+            yield current
+            continue
+        for field, value in current.ListFields():
+            if field.message_type is None:
+                continue
+            pending.extend(value if hasattr(value, "__len__") else (value,))
+
+
+def _check_tensor(tensor: TensorProto, path: Path) -> None:
+    import onnx
+
+    if tensor.data_location != onnx.TensorProto.DEFAULT or tensor.external_data:
+        raise ModelError(
+            f"{path} keeps the data of '{tensor.name}' in another file, which is never read; save the model as one "
+            "file (torch.onnx.export(..., external_data=False) or onnx.save(model, path))."
+        )
+    dims = list(tensor.dims)
+    count = math.prod(dims)
+    known = tensor.data_type in onnx.helper.get_all_tensor_dtypes()
+    if not known or any(size < 0 for size in dims) or count > MAX_FILE_BYTES:
+        raise ModelError(
+            f"{path}: tensor '{tensor.name}' has an impossible type or shape {dims}; export the model again."
+        )
+    try:
+        array = onnx.numpy_helper.to_array(tensor)
+    except Exception as exc:  # whatever numpy makes of data that do not fit the declared shape
+        raise ModelError(
+            f"{path}: tensor '{tensor.name}' does not hold what its shape {dims} says; export it again."
+        ) from exc
+    if array.size != count:
+        raise ModelError(
+            f"{path}: tensor '{tensor.name}' holds {array.size} values instead of {count}; export it again."
+        )

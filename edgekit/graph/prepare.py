@@ -1,0 +1,113 @@
+"""From any exporter's ONNX file to the one float form that quantization and lowering start from.
+
+Static shapes with batch 1, float32, no constants left to compute, BatchNormalization in the weights, explicit padding,
+``Gemm`` as ``x · Wᵀ + b``: what the passes of ``edgekit.graph.passes`` say.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgekit.errors import ModelError, UnsupportedError
+from edgekit.graph.constants import fold_constants
+from edgekit.graph.draft import Draft, opset_version, run_passes
+from edgekit.graph.passes import CANONICAL, expand_batch_norm
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+OLDEST = 13
+"""Per-channel QuantizeLinear came with operator set 13."""
+NEWEST = 21
+
+
+def prepare(model: ModelProto) -> ModelProto:
+    """Bring a float model to the canonical form; the argument is left as it was.
+
+    The result has operator set 13 to 21, IR version 10, batch 1 where the batch was open, every shape known, and
+    initializers that are not listed as inputs. Its outputs equal the original's up to float32 rounding.
+
+    Raises:
+        ModelError: an input leaves another size than the batch open.
+        UnsupportedError: the model's shapes depend on its data, or its operator set cannot be converted.
+    """
+    draft = Draft.from_model(_convert_opset(model))
+    _to_float32(draft)
+    _fix_batch(draft)
+    fold_constants(draft)
+    run_passes(draft, CANONICAL)
+    run_passes(draft, [expand_batch_norm])
+    draft.shapes.clear()
+    fold_constants(draft)
+    return _finish(draft)
+
+
+def _convert_opset(model: ModelProto) -> ModelProto:
+    from onnx import version_converter
+
+    version = opset_version(model)
+    if OLDEST <= version <= NEWEST:
+        return model
+    target = OLDEST if version < OLDEST else NEWEST
+    try:
+        return version_converter.convert_version(model, target)
+    except Exception as exc:  # the native converter raises several unrelated types
+        reason = " ".join(str(exc).split())[:200]
+        raise UnsupportedError(
+            f"The model's operator set {version} cannot be converted ({reason}); export it with opset {target}."
+        ) from exc
+
+
+def _to_float32(draft: Draft) -> None:
+    """Half and double precision weights, inputs and casts become float32."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    other = (TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16)
+    for name, array in draft.constants.items():
+        if helper.np_dtype_to_tensor_dtype(array.dtype) in other:
+            draft.constants[name] = array.astype(np.float32)
+    for value in (*draft.inputs, *draft.outputs):
+        if value.type.tensor_type.elem_type in other:
+            value.type.tensor_type.elem_type = TensorProto.FLOAT
+    for node in draft.nodes:
+        for item in node.attribute:
+            if node.op_type == "Cast" and item.name == "to" and item.i in other:
+                item.i = TensorProto.FLOAT
+            if item.HasField("t") and item.t.data_type in other:
+                item.t.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(item.t).astype(np.float32)))
+
+
+def _fix_batch(draft: Draft) -> None:
+    """An open first dimension of an input becomes 1; output shapes are forgotten, to be inferred anew."""
+    for value in draft.inputs:
+        if value.type.WhichOneof("value") != "tensor_type":
+            raise UnsupportedError(f"Input '{value.name}' is not a tensor; export the model with tensor inputs only.")
+        for position, dim in enumerate(value.type.tensor_type.shape.dim):
+            if dim.HasField("dim_value") and dim.dim_value > 0:
+                continue
+            if position > 0:
+                raise ModelError(
+                    f"Input '{value.name}' leaves dimension {position} open; export the model with a fixed input size."
+                )
+            dim.dim_value = 1
+    for value in draft.outputs:
+        value.type.tensor_type.ClearField("shape")
+
+
+def _finish(draft: Draft) -> ModelProto:
+    from onnx import checker
+
+    values = draft.infer()
+    for node in draft.nodes:
+        for name in node.output:
+            shape = draft.shapes.get(name)
+            if name and (shape is None or min(shape, default=1) < 0):
+                raise UnsupportedError(
+                    f"The size of '{name}' ({node.op_type} '{node.name}') is not fixed; export the model with a fixed "
+                    "input size and no control flow."
+                )
+    model = draft.to_model(values)
+    checker.check_model(model)
+    return model
