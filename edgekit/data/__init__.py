@@ -2,15 +2,72 @@
 
 from __future__ import annotations
 
-from edgekit.data.dataset import Dataset
+import re
+from pathlib import Path
+
+from edgekit.data.dataset import Dataset, require_shape
+from edgekit.errors import DataError, UnknownNameError
+
+KINDS = (
+    "'mnist', a folder of class folders (or train/val/test of them), an IDX folder, an .npz or .parquet file, "
+    "or module:factory"
+)
+FACTORY = re.compile(r"[\w./\\-]+:[A-Za-z_]\w*")
 
 
 def open_data(source: str, image_shape: tuple[int, int, int] | None = None) -> Dataset:
-    """Open a data source by name or path, as images of ``image_shape`` (H, W, C) where the source leaves a choice.
+    """Open a data source by name or path, as images of ``image_shape`` (H, W, C).
+
+    Image files are fitted to that shape; sources that hold pixels (``mnist``, IDX, .npz) must have it already.
+    The name ``mnist`` means the embedded data; write ``./mnist`` for a folder of that name.
 
     Raises:
-        DataError: the source does not exist, is broken or has another shape.
+        UnknownNameError: the source is neither a path nor a known name.
+        DataError: the source is broken, empty, of no known kind, or has another shape.
     """
-    from edgekit.data.mnist import open_mnist
+    dataset = _open(source, image_shape)
+    if image_shape is not None:
+        require_shape(dataset, image_shape)
+    return dataset
 
-    return open_mnist()
+
+def _open(source: str, image_shape: tuple[int, int, int] | None) -> Dataset:
+    if source == "mnist":
+        from edgekit.data.mnist import open_mnist
+
+        return open_mnist()
+    path = Path(source)
+    if path.is_dir():
+        return _open_folder(path, image_shape)
+    if path.suffix == ".npz":
+        from edgekit.data.arrays import open_npz
+
+        return open_npz(path)
+    if path.suffix == ".parquet":
+        from edgekit.data.parquet import open_parquet
+
+        return open_parquet(path, image_shape)
+    if path.exists():
+        raise DataError(f"{source} is not a data source; give {KINDS}.")
+    if FACTORY.fullmatch(source):
+        from edgekit.data.factory import open_factory
+
+        return open_factory(source)
+    if path.suffix or len(path.parts) > 1:
+        raise DataError(f"{source} does not exist; check the path.")
+    raise UnknownNameError("data source", source, ("mnist",))
+
+
+def _open_folder(folder: Path, image_shape: tuple[int, int, int] | None) -> Dataset:
+    names = [path.name for path in folder.iterdir()]
+    if any(name.endswith(".parquet") for name in names):
+        from edgekit.data.parquet import open_parquet
+
+        return open_parquet(folder, image_shape)
+    if any("-ubyte" in name for name in names):
+        from edgekit.data.idx import open_idx
+
+        return open_idx(folder)
+    from edgekit.data.folder import open_folder
+
+    return open_folder(folder, image_shape)

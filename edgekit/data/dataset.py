@@ -7,9 +7,9 @@ where a source has none, it is taken from the training data with a fixed seed.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,9 @@ from edgekit.errors import DataError
 
 VALIDATION_SEED = 20_240_229
 VALIDATION_SHARE = 1 / 12
+TEST_SEED = 20_240_301
+TEST_SHARE = 1 / 6
+MAX_CLASSES = 100_000
 
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
@@ -27,11 +30,26 @@ class ImageArray(Protocol):
     """Indexable uint8 images [N, H, W, C]; an ndarray is one, a folder of photos decoded on demand another."""
 
     @property
-    def shape(self) -> tuple[int, ...]: ...
+    def shape(self) -> tuple[int, ...]:
+        """[N, H, W, C]."""
 
     def __len__(self) -> int: ...
 
     def __getitem__(self, indices: Any) -> Images: ...
+
+
+class Divisible(Protocol):
+    """Rows with labels, of which some can be taken: a Split, or images that are not decoded yet."""
+
+    @property
+    def labels(self) -> Labels | None:
+        """int64 [N], or None."""
+
+    def take(self, indices: NDArray[np.int64]) -> Self:
+        """The given rows."""
+
+
+Part = TypeVar("Part", bound=Divisible)
 
 
 @dataclass(frozen=True)
@@ -98,19 +116,69 @@ class Dataset:
         return (height, width, channels)
 
 
-def split_validation(split: Split, share: float = VALIDATION_SHARE) -> tuple[Split, Split]:
-    """Take a fixed, class-balanced share of the training data for validation: (train, validation), both in memory.
+def divide(name: str, parts: Mapping[str, Part]) -> dict[str, Part]:
+    """Complete the splits that source ``name`` has (at least ``train``) to train, validation and test.
 
-    The draw depends on the labels and VALIDATION_SEED alone, so every command sees the same split.
+    What is missing is held out of the training data: a sixth for a test split, then a twelfth for validation.
+    Data without labels are for calibration alone and stay in the training split.
+
+    Raises:
+        DataError: a class has too few images to be held out.
     """
-    rng = np.random.default_rng(VALIDATION_SEED)
-    labels = np.zeros(len(split), np.int64) if split.labels is None else split.labels
-    chosen = np.zeros(len(split), bool)
-    for label in np.unique(labels):
-        rows = np.flatnonzero(labels == label)
+    train = parts["train"]
+    if train.labels is None:
+        nothing = train.take(np.arange(0))
+        return {"validation": nothing, "test": nothing, **parts}
+    complete = dict(parts)
+    for split, share, seed in (("test", TEST_SHARE, TEST_SEED), ("validation", VALIDATION_SHARE, VALIDATION_SEED)):
+        if split in parts:
+            continue
+        if np.bincount(train.labels).max(initial=0) < 2:
+            raise DataError(f"{name} has too few images to hold some out for {split}; add images or a {split} split.")
+        train, complete[split] = hold_out(train, share, seed)
+    return {**complete, "train": train}
+
+
+def hold_out(part: Part, share: float, seed: int) -> tuple[Part, Part]:
+    """Take a class-balanced share out of labelled data: (kept, held out).
+
+    The draw depends on the labels and the seed alone, so every command sees the same split. At least one image of
+    each class is kept, and at least one held out where the class has two.
+    """
+    assert part.labels is not None
+    rng = np.random.default_rng(seed)
+    chosen = np.zeros(len(part.labels), bool)
+    for label in np.unique(part.labels):
+        rows = np.flatnonzero(part.labels == label)
         count = min(max(1, round(len(rows) * share)), len(rows) - 1) if len(rows) > 1 else 0
         chosen[rng.choice(rows, count, replace=False)] = True
-    return split.take(np.flatnonzero(~chosen)), split.take(np.flatnonzero(chosen))
+    return part.take(np.flatnonzero(~chosen)), part.take(np.flatnonzero(chosen))
+
+
+def number_classes(labels: Labels, name: str) -> tuple[str, ...]:
+    """Names for the classes of unnamed integer labels: "0" up to the largest.
+
+    Raises:
+        DataError: a label is negative, or too large to number a class.
+    """
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= MAX_CLASSES:
+        raise DataError(
+            f"{name}: labels run from {low} to {high}; number the classes from 0 (at most {MAX_CLASSES:,})."
+        )
+    return tuple(str(label) for label in range(high + 1))
+
+
+def require_shape(dataset: Dataset, shape: tuple[int, int, int]) -> Dataset:
+    """Return ``dataset`` if its images have ``shape`` (H, W, C).
+
+    Raises:
+        DataError: they have another one.
+    """
+    if dataset.image_shape != shape:
+        held, needed = ("x".join(map(str, item)) for item in (dataset.image_shape, shape))
+        raise DataError(f"{dataset.name} holds {held} images and the model needs {needed}; use data of that size.")
+    return dataset
 
 
 def content_sha256(*arrays: NDArray[Any]) -> str:

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.data.dataset import Dataset, Split, content_sha256, split_validation
+from edgekit.data.arrays import array_dataset
+from edgekit.data.dataset import Dataset
 from edgekit.errors import DataError
 from edgekit.files import require_file
 
@@ -55,25 +56,15 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
 
 
 def open_idx(folder: Path, name: str | None = None, classes: tuple[str, ...] | None = None) -> Dataset:
-    """Open a folder of the four IDX files under their usual names, each with or without .gz."""
+    """Open a folder of the four IDX files under their usual names, each with or without .gz.
+
+    Raises:
+        DataError: a file is missing or broken, or images and labels do not belong together.
+    """
     arrays = {}
     for part, stem in STEMS.items():
         paths = [folder / f"{stem}.gz", folder / stem]
         path = next((item for item in paths if item.exists()), paths[0])
         arrays[part] = read_idx(path)
-    for part in ("train", "test"):
-        images, labels = arrays[f"{part} images"], arrays[f"{part} labels"]
-        if images.ndim not in (3, 4) or labels.ndim != 1 or len(images) != len(labels):
-            raise DataError(f"{folder}: {part} images {images.shape} and labels {labels.shape} do not belong together.")
-    train, test = (
-        Split(
-            arrays[f"{part} images"].reshape(*arrays[f"{part} images"].shape[:3], -1),
-            arrays[f"{part} labels"].astype(np.int64),
-        )
-        for part in ("train", "test")
-    )
-    if classes is None:
-        classes = tuple(str(label) for label in range(int(arrays["train labels"].max()) + 1))
-    training, validation = split_validation(train)
-    digest = content_sha256(*(arrays[part] for part in STEMS))
-    return Dataset(name or folder.name, classes, training, validation, test, digest)
+    parts = {split: (arrays[f"{split} images"], arrays[f"{split} labels"]) for split in ("train", "test")}
+    return array_dataset(name or str(folder), parts, classes)

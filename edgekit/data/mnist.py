@@ -12,5 +12,5 @@ DIGITS = tuple("0123456789")
 
 
 def open_mnist() -> Dataset:
-    """60,000 training images (5,000 of them held out for validation) and 10,000 test images, 28×28×1."""
+    """60,000 training images (5,001 of them held out for validation) and 10,000 test images, 28×28×1."""
     return open_idx(FOLDER, "mnist", DIGITS)

@@ -1,0 +1,199 @@
+"""A picture of one digit on any paper to the form of MNIST's images.
+
+MNIST's digits are light on black, scaled to fit 20×20 pixels with their aspect ratio kept, and placed in 28×28 so
+that their centre of mass is in the middle (LeCun, Bottou, Bengio, Haffner 1998). A photo first needs its paper taken
+away: uneven light is a smooth surface that is fitted to the picture, and the ink is what differs from it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.errors import DataError
+
+DIGIT_SIZE = 28
+INNER_SIZE = 20
+WORKING_SIZE = 112
+# The ink must stand out of the paper by this many grey levels, and by this many times the paper's noise.
+MIN_CONTRAST = 12.0
+MIN_CONTRAST_TO_NOISE = 5.0
+# A stroke's edge, where the bounding box begins, as a share of full ink.
+EDGE = 0.25
+# Spots with less ink than this share of the largest one are dirt.
+SPOT = 0.1
+
+Grey = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+
+def to_digit(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Find the digit in a picture uint8 [H, W, C], dark on light or light on dark: uint8 [28, 28, 1] as in MNIST.
+
+    A 28×28 image with a black margin is one already and comes back unchanged.
+
+    Raises:
+        DataError: nothing stands out of the background.
+    """
+    grey = _luma(image)
+    if _is_mnist(grey):
+        return grey.round().astype(np.uint8)[..., None]
+    # The first look finds the digit in the whole picture, the second sees it at the best resolution.
+    grey = _around(grey, _ink(_shrunk(grey)))
+    ink = _ink(_shrunk(grey))
+    return _centred(_fitted(_cropped(ink)))
+
+
+def _luma(image: NDArray[np.uint8]) -> Grey:
+    """ITU-R 601 luma, float32 [H, W] of 0 to 255."""
+    if image.shape[2] == 1:
+        return image[..., 0].astype(np.float32)
+    weights = np.array([0.299, 0.587, 0.114], np.float32)
+    return (image[..., :3] @ weights).astype(np.float32)
+
+
+def _is_mnist(grey: Grey) -> bool:
+    if grey.shape != (DIGIT_SIZE, DIGIT_SIZE):
+        return False
+    margin = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    return bool(np.median(margin) == 0)
+
+
+def _shrunk(grey: Grey) -> Grey:
+    """At most WORKING_SIZE pixels a side, averaged: less noise and a bounded cost."""
+    height, width = grey.shape
+    scale = WORKING_SIZE / max(height, width)
+    if scale >= 1:
+        return grey
+    return _resized(grey, max(1, round(height * scale)), max(1, round(width * scale)))
+
+
+def _resized(grey: Grey, height: int, width: int) -> Grey:
+    from PIL import Image
+
+    return np.array(Image.fromarray(grey).resize((width, height), Image.Resampling.BILINEAR))
+
+
+def _ink(grey: Grey) -> Grey:
+    """How much ink is at each pixel, 0 to 1: the digit's strokes alone, without paper, noise and dirt.
+
+    Raises:
+        DataError: nothing stands out of the background.
+    """
+    difference = grey - _background(grey)
+    dark, light = np.maximum(-difference, 0), np.maximum(difference, 0)
+    ink = dark if np.square(dark).sum() > np.square(light).sum() else light
+    threshold = _otsu(ink)
+    strokes = ink > threshold
+    noise = 1.4826 * float(np.median(np.abs(difference[~strokes])))
+    full = float(np.percentile(ink[strokes], 75)) if strokes.any() else 0.0
+    if full < max(MIN_CONTRAST, MIN_CONTRAST_TO_NOISE * noise):
+        raise DataError("no digit stands out of its background; take a sharper picture with more contrast.")
+    low = min(2.5 * noise, EDGE * full)
+    ink = np.clip((ink - low) / (full - low), 0, 1)
+    return ink * _without_spots(ink)
+
+
+def _background(grey: Grey) -> Grey:
+    """The paper under uneven light: a quadratic surface fitted to the pixels that are not ink.
+
+    The fit begins at the picture's rim, which is mostly paper, and goes on with all pixels close to the surface.
+    """
+    height, width = grey.shape
+    y, x = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
+    terms = np.stack([np.ones_like(x), x, y, x * y, x * x, y * y], axis=-1).reshape(-1, 6)
+    values = grey.reshape(-1)
+    rim = np.maximum(np.abs(x), np.abs(y)).reshape(-1) > 0.85
+    level = np.median(values[rim])
+    surface = np.full_like(values, level)
+    paper = rim & (np.abs(values - level) <= 3 * np.median(np.abs(values[rim] - level)) + 4)
+    for _ in range(4):
+        coefficients = np.linalg.lstsq(terms[paper], values[paper], rcond=None)[0]
+        surface = terms @ coefficients
+        distance = np.abs(values - surface)
+        spread = np.median(distance[paper])
+        paper = distance <= 4 * spread + 4
+    return surface.reshape(height, width).astype(np.float32)
+
+
+def _otsu(values: Grey) -> float:
+    """The threshold that parts values into the two most compact groups (Otsu 1979)."""
+    counts, edges = np.histogram(values, 128)
+    centres = (edges[:-1] + edges[1:]) / 2
+    below = np.cumsum(counts)[:-1]
+    above = values.size - below
+    sums = np.cumsum(counts * centres)
+    mean_below = sums[:-1] / np.maximum(below, 1)
+    mean_above = (sums[-1] - sums[:-1]) / np.maximum(above, 1)
+    return float(edges[1:-1][np.argmax(below * above * (mean_above - mean_below) ** 2)])
+
+
+def _without_spots(ink: Grey) -> Mask:
+    """The connected strokes that hold a share of the ink, with their soft edges."""
+    groups = _groups(ink > EDGE)
+    masses = [ink[rows, columns].sum() for rows, columns in groups]
+    keep = np.zeros(ink.shape, bool)
+    for (rows, columns), mass in zip(groups, masses, strict=True):
+        if mass >= SPOT * max(masses):
+            keep[rows, columns] = True
+    padded = np.pad(keep, 1)
+    height, width = keep.shape
+    return np.logical_or.reduce([padded[i : i + height, j : j + width] for i in range(3) for j in range(3)])
+
+
+def _groups(mask: Mask) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """The 8-connected groups of set pixels, each as its rows and columns."""
+    waiting = set(zip(*(axis.tolist() for axis in np.nonzero(mask)), strict=True))
+    groups = []
+    while waiting:
+        group = [waiting.pop()]
+        for row, column in group:
+            near = {(row + i, column + j) for i in (-1, 0, 1) for j in (-1, 0, 1)} & waiting
+            waiting -= near
+            group += near
+        rows, columns = np.array(group).T
+        groups.append((rows, columns))
+    return groups
+
+
+def _box(ink: Grey) -> tuple[int, int, int, int]:
+    """Top, bottom, left and right of the strokes; bottom and right are exclusive."""
+    rows, columns = np.nonzero(ink > EDGE)
+    return int(rows.min()), int(rows.max()) + 1, int(columns.min()), int(columns.max()) + 1
+
+
+def _around(grey: Grey, ink: Grey) -> Grey:
+    """The part of a picture around the digit that was found in its shrunken copy, with some paper on each side."""
+    scale = grey.shape[0] / ink.shape[0]
+    top, bottom, left, right = _box(ink)
+    margin = 0.3 * max(bottom - top, right - left) + 2
+    rows = slice(max(0, round((top - margin) * scale)), round((bottom + margin) * scale))
+    columns = slice(max(0, round((left - margin) * scale)), round((right + margin) * scale))
+    return grey[rows, columns]
+
+
+def _cropped(ink: Grey) -> Grey:
+    top, bottom, left, right = _box(ink)
+    return ink[top:bottom, left:right]
+
+
+def _fitted(ink: Grey) -> Grey:
+    """The strokes scaled so that the longer side has INNER_SIZE pixels and the darkest ink is full."""
+    height, width = ink.shape
+    scale = INNER_SIZE / max(height, width)
+    small = _resized(ink, max(1, round(height * scale)), max(1, round(width * scale)))
+    return np.clip(small / np.percentile(small[small > EDGE], 75), 0, 1)
+
+
+def _centred(ink: Grey) -> NDArray[np.uint8]:
+    """Strokes placed on black with their centre of mass in the middle: uint8 [28, 28, 1]."""
+    height, width = ink.shape
+    total = ink.sum()
+    middle = (DIGIT_SIZE - 1) / 2
+    top = round(middle - float((ink.sum(1) * np.arange(height)).sum() / total))
+    left = round(middle - float((ink.sum(0) * np.arange(width)).sum() / total))
+    top = min(max(top, 0), DIGIT_SIZE - height)
+    left = min(max(left, 0), DIGIT_SIZE - width)
+    result = np.zeros((DIGIT_SIZE, DIGIT_SIZE, 1), np.uint8)
+    result[top : top + height, left : left + width, 0] = np.rint(ink * 255)
+    return result

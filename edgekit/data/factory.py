@@ -1,0 +1,97 @@
+"""``module:factory``: the user's own Python code as a data source."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from edgekit.data.arrays import array_dataset
+from edgekit.data.dataset import Dataset
+from edgekit.errors import DataError, EdgekitError, UnknownNameError
+
+
+def open_factory(source: str) -> Dataset:
+    """Call ``module:factory`` and make a Dataset of what it returns.
+
+    That is a Dataset; ``(images, labels)``; ``(train, test)`` or ``(train, validation, test)`` of such pairs, as
+    Keras's ``load_data`` returns; or a mapping of split names to such pairs. Images and labels are as in an .npz file.
+
+    Raises:
+        DataError: the code fails or returns something else.
+    """
+    factory = load_factory(source, DataError)
+    try:
+        value = factory()
+    except EdgekitError:
+        raise
+    except Exception as exc:
+        raise DataError(f"{source} failed with {type(exc).__name__}: {exc}; correct that function.") from exc
+    if isinstance(value, Dataset):
+        return value
+    parts = _parts(value)
+    if parts is None:
+        raise DataError(f"{source} returned {type(value).__name__}; return a Dataset, or pairs of (images, labels).")
+    return array_dataset(source, parts)
+
+
+def load_factory(source: str, error: type[EdgekitError]) -> Callable[..., Any]:
+    """The function that ``module:function`` names; the module is a dotted name or the path of a .py file.
+
+    It is the user's own code: imported from the current folder or the installed packages, and run.
+
+    Raises:
+        EdgekitError: of class ``error`` if the module cannot be imported or has no such function.
+    """
+    module_name, _, attribute = source.rpartition(":")
+    try:
+        module = _import_file(Path(module_name)) if module_name.endswith(".py") else _import_name(module_name)
+    except Exception as exc:  # whatever the user's module raises
+        raise error(f"{source}: importing {module_name} failed with {type(exc).__name__}: {exc}; correct it.") from exc
+    functions: dict[str, Callable[..., Any]] = {key: value for key, value in vars(module).items() if callable(value)}
+    if attribute not in functions:
+        raise UnknownNameError(f"function of {module_name}", attribute, functions)
+    return functions[attribute]
+
+
+def _import_name(name: str) -> ModuleType:
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    importlib.invalidate_caches()
+    return importlib.import_module(name)
+
+
+def _import_file(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _parts(value: Any) -> dict[str, tuple[Any, Any]] | None:
+    """What a factory returned as pairs by split; None if it is nothing that is understood."""
+    if isinstance(value, Mapping):
+        parts = dict(value)
+    elif not isinstance(value, tuple | list):
+        return None
+    elif all(_is_pair(item) for item in value) and len(value) in (2, 3):
+        names = ("train", "test") if len(value) == 2 else ("train", "validation", "test")
+        parts = dict(zip(names, value, strict=True))
+    elif _is_pair(value):
+        parts = {"train": value}
+    else:
+        return None
+    known = {"train", "validation", "test"}
+    return parts if "train" in parts and set(parts) <= known and all(map(_is_pair, parts.values())) else None
+
+
+def _is_pair(value: Any) -> bool:
+    """True for (images, labels); the images have a rank, which a nested pair has not."""
+    return isinstance(value, tuple | list) and len(value) == 2 and hasattr(value[0], "ndim")

@@ -1,0 +1,97 @@
+"""A folder of image files: class folders, train/val/test folders of class folders, or unlabelled images.
+
+``flowers/rose/1.jpg`` is an image of class ``rose``; ``flowers/train/rose/1.jpg`` one of the training split. Images
+that lie directly in the folder have no labels: good for calibration. Classes are the sorted folder names, in
+numeric order where all are numbers. Files without an image's suffix and hidden ones are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from edgekit.data.dataset import Dataset
+from edgekit.data.image import SUFFIXES, read_file
+from edgekit.data.photos import EncodedImage, EncodedSplit, Shape, photo_dataset
+from edgekit.data.splits import split_called
+from edgekit.errors import DataError
+
+
+def open_folder(folder: Path, image_shape: Shape | None = None) -> Dataset:
+    """Open a folder of images as a Dataset; see the module for what it may hold.
+
+    Raises:
+        DataError: it has no images, an unreadable one, an empty class, or splits of different classes.
+    """
+    parts = _split_folders(folder)
+    if parts:
+        classes = _class_names(parts["train"])
+        splits = {name: _labelled(part, classes) for name, part in parts.items()}
+    elif classes := _class_names(folder):
+        splits = {"train": _labelled(folder, classes)}
+    else:
+        splits = {"train": EncodedSplit(tuple(map(_encoded, _image_files(folder))), None)}
+        if not splits["train"].images:
+            raise DataError(f"{folder} holds no images and no class folders of images; put one folder per class there.")
+    return photo_dataset(folder.resolve().name, classes, splits, image_shape)
+
+
+def _split_folders(folder: Path) -> dict[str, Path]:
+    """The folders of the splits; none if ``folder`` has no train folder of class folders.
+
+    A class may well be called ``train`` (beside ``bus`` and ``ship``): its folder holds images, not folders.
+    """
+    parts: dict[str, Path] = {}
+    for path in _subfolders(folder):
+        name = split_called(path.name)
+        if name is None:
+            continue
+        if name in parts:
+            raise DataError(f"{parts[name]} and {path} are both a {name} split; keep one of them.")
+        parts[name] = path
+    if "train" in parts and _subfolders(parts["train"]):
+        return parts
+    return {}
+
+
+def _labelled(folder: Path, classes: Sequence[str]) -> EncodedSplit:
+    found = _class_names(folder)
+    if missing := set(classes) - set(found):
+        raise DataError(f"{folder} has no class folder '{min(missing)}', which the training split has; add its images.")
+    if surplus := set(found) - set(classes):
+        raise DataError(f"{folder} has a class '{min(surplus)}' that the training split has not; remove or add it.")
+    images, labels = [], []
+    for label, name in enumerate(classes):
+        files = _image_files(folder / name, recursive=True)
+        if not files:
+            raise DataError(f"{folder / name} holds no images; add some or remove the class.")
+        images += [_encoded(path) for path in files]
+        labels += [label] * len(files)
+    return EncodedSplit(tuple(images), np.array(labels, np.int64))
+
+
+def _class_names(folder: Path) -> tuple[str, ...]:
+    names = [path.name for path in _subfolders(folder)]
+    if all(name.isdecimal() for name in names):
+        names.sort(key=int)
+    return tuple(names)
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
+def _image_files(folder: Path, recursive: bool = False) -> list[Path]:
+    paths = folder.rglob("*") if recursive else folder.iterdir()
+    return sorted(
+        path
+        for path in paths
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and not path.is_dir()
+    )
+
+
+def _encoded(path: Path) -> EncodedImage:
+    return EncodedImage(str(path), partial(read_file, path))
