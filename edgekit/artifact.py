@@ -38,10 +38,12 @@ class TensorSpec:
     def quantize(self, real: Array) -> Array:
         """Real values to this tensor's type: rounded half to even, saturated; a cast if it is not quantized."""
         if self.scale is None:
-            return real.astype(self.dtype)
+            cast: Array = real.astype(self.dtype)
+            return cast
         limits = np.iinfo(self.dtype)
         steps = np.rint(real.astype(np.float32) / np.float32(self.scale)) + self.zero_point
-        return np.clip(steps, limits.min, limits.max).astype(self.dtype)
+        stored: Array = np.clip(steps, limits.min, limits.max).astype(self.dtype)
+        return stored
 
     def dequantize(self, stored: Array) -> NDArray[np.float32]:
         """Stored values to real ones."""
@@ -89,7 +91,9 @@ class InputContract:
         pixels = images.astype(np.float32) / np.float32(255)
         if self.is_raw_pixels:
             return pixels
-        return (pixels - np.asarray(self.mean, np.float32)) / np.asarray(self.std, np.float32)
+        mean, std = np.array(self.mean, np.float32), np.array(self.std, np.float32)
+        normalised: NDArray[np.float32] = (pixels - mean) / std
+        return normalised
 
     def encode(self, images: NDArray[np.uint8], spec: TensorSpec, layout: str) -> Array:
         """uint8 [N, H, W, C] to the bytes that a file's input tensor takes, in ``layout`` ``NHWC`` or ``NCHW``."""

@@ -87,7 +87,9 @@ def network_card(kind: str, name: str) -> NetworkCard:
         rest = known_keys(NetworkCard, _tuples(document), str(path))
         return NetworkCard(name=name, folder=path.parent, contract=contract, recipes=recipes, **rest)
     except (KeyError, TypeError) as exc:
-        raise EdgekitError(f"{path} lacks a key or has one of the wrong type ({exc}); compare with its neighbours.") from exc
+        raise EdgekitError(
+            f"{path} lacks a key or has one of the wrong type ({exc}); compare with its neighbours."
+        ) from exc
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -111,7 +113,9 @@ def resolve_models(model: str) -> tuple[Path, ...]:
     if path.is_dir():
         found = tuple(path / name for name in MODEL_FILES if (path / name).is_file())
         if not found:
-            raise ModelError(f"{path} holds none of {', '.join(MODEL_FILES)}; run 'edgekit distill --out {path}' first.")
+            raise ModelError(
+                f"{path} holds none of {', '.join(MODEL_FILES)}; run 'edgekit distill --out {path}' first."
+            )
         return found
     if model not in names("students"):
         raise UnknownNameError("file, run folder or student", model, names("students"))

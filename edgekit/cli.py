@@ -6,12 +6,9 @@ import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from typing import Annotated, Any, Protocol
 
 import typer
-
-if TYPE_CHECKING:
-    from edgekit.recipe import TrainRecipe
 
 app = typer.Typer(
     name="edgekit",
@@ -51,7 +48,9 @@ class Kind(StrEnum):
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, and nothing else there.")]
 Data = Annotated[
     str | None,
-    typer.Option("--data", metavar="SRC", help="mnist, a folder, .npz, .parquet or module:factory. [default: the card's]"),
+    typer.Option(
+        "--data", metavar="SRC", help="mnist, a folder, .npz, .parquet or module:factory. [default: the card's]"
+    ),
 ]
 Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of everything random. [default: the card's]")]
 Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Folder for the results. [default: runs/NAME]")]

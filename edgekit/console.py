@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -70,7 +70,7 @@ class _PlainBar:
         say(f"{self.label}: {done}/{self.total} {note} {left:.0f} s left")
 
 
-def print_table(title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+def print_table(title: str, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     """A table of text cells on stdout; all columns but the first are right-aligned."""
     from rich import box
     from rich.console import Console

@@ -15,6 +15,9 @@ from typing import Any
 
 from edgekit.errors import EdgekitError, ModelError, StorageError
 
+PART = ".part"
+"""Ending of a file that is being written; one that is left behind by a killed process means nothing."""
+
 
 def sha256_file(path: Path) -> str:
     """Hex SHA-256 of a file's bytes, read in constant memory."""
@@ -71,7 +74,7 @@ def write_bytes(path: Path, data: bytes) -> None:
     """
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=PART, dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as stream:
                 stream.write(data)
@@ -82,6 +85,12 @@ def write_bytes(path: Path, data: bytes) -> None:
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove what a killed process left half-written in ``folder``."""
+    for path in folder.glob(f".*{PART}"):
+        path.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

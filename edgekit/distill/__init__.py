@@ -1,0 +1,1 @@
+"""Training: teachers from labels, students from a teacher's answers."""

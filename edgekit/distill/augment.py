@@ -1,4 +1,4 @@
-"""Random affine and elastic views of images, a pure function of (seed, view): what the teacher saw can be made again."""
+"""Random affine and elastic views of images, a pure function of (seed, view): a view can be made again."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.errors import TrainingError, UsageError
-from edgekit.files import write_bytes, write_text
+from edgekit.files import remove_parts, write_bytes, write_text
 
 CHECKPOINT = "checkpoint.pt"
 METRICS = "metrics.jsonl"
@@ -33,6 +33,7 @@ def load(folder: Path, run: dict[str, object]) -> dict[str, Any] | None:
     """
     import torch
 
+    remove_parts(folder)
     path = folder / CHECKPOINT
     if not path.exists():
         return None

@@ -75,7 +75,12 @@ def train(
 
     Args:
         model: takes real inputs [N, C, H, W], returns logits [N, classes].
+        contract: how uint8 images become the network's input.
+        data: its training split is learned, its validation split measured after each epoch.
+        recipe: every number that decides the outcome.
+        seed: of views, order and dropout.
         folder: where checkpoint.pt, metrics.jsonl and timing.jsonl are kept.
+        answers: the teacher's logits; None trains on the labels alone.
         resume: go on from the checkpoint in ``folder`` if there is one.
 
     Returns:
@@ -228,7 +233,8 @@ def _optimizer(model: nn.Module, recipe: TrainRecipe) -> torch.optim.Optimizer:
 def _averaged(model: nn.Module, recipe: TrainRecipe) -> AveragedModel | None:
     if recipe.ema == 0:
         return None
-    return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema), use_buffers=True)
+    averaging = get_ema_multi_avg_fn(recipe.ema)  # type: ignore[no-untyped-call]
+    return AveragedModel(model, multi_avg_fn=averaging, use_buffers=True)
 
 
 def _autocast() -> torch.autocast:

@@ -70,7 +70,9 @@ def check_archive(path: Path) -> None:
             if (broken := archive.testzip()) is not None:
                 raise ModelError(f"{path} is broken at its part {broken}; export the program again.")
             if not any(name.endswith("archive_format") for name in archive.namelist()):
-                raise ModelError(f"{path} is not a .pt2 archive of torch.export; save the program with torch.export.save.")
+                raise ModelError(
+                    f"{path} is not a .pt2 archive of torch.export; save the program with torch.export.save."
+                )
             for name in archive.namelist():
                 if name.endswith(".json"):
                     _check_document(path, _read_json(archive, name))
@@ -94,9 +96,13 @@ def _check_document(path: Path, document: Any) -> None:
             key == "path_name" and not str(value).startswith(("weight_", "tensor_"))
         )
         if pickled:
-            raise ModelError(f"{path} holds pickled objects, which are never opened; export it with plain tensors only.")
+            raise ModelError(
+                f"{path} holds pickled objects, which are never opened; export it with plain tensors only."
+            )
         if key == "expr_str" and not SIZE_EXPRESSION.fullmatch(str(value)):
-            raise ModelError(f"{path} has the computed size '{value}', which is not evaluated; export it with fixed sizes.")
+            raise ModelError(
+                f"{path} has the computed size '{value}', which is not evaluated; export it with fixed sizes."
+            )
 
 
 def _items(document: Any) -> Iterator[tuple[str, Any]]:

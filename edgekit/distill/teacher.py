@@ -121,7 +121,9 @@ def _open_factory(target: str, weights: Path | None, image_shape: tuple[int, int
         from safetensors.torch import save
 
         digest = sha256_bytes(save({name: value.contiguous() for name, value in model.state_dict().items()}))
-    return Teacher(target, sha256_bytes(f"{target} {digest}".encode()), _contract(image_shape), _torch_forward(model, target))
+    return Teacher(
+        target, sha256_bytes(f"{target} {digest}".encode()), _contract(image_shape), _torch_forward(model, target)
+    )
 
 
 def _open_program(path: Path, image_shape: tuple[int, int, int]) -> Teacher:
@@ -178,7 +180,9 @@ def _torch_forward(model: nn.Module, name: str, batch: int = -1) -> Callable[[ND
     return _in_batches(forward, batch)
 
 
-def _in_batches(forward: Callable[[NDArray[np.float32]], Logits], size: int | None) -> Callable[[NDArray[np.float32]], Logits]:
+def _in_batches(
+    forward: Callable[[NDArray[np.float32]], Logits], size: int | None
+) -> Callable[[NDArray[np.float32]], Logits]:
     """Cut inputs into the fixed batches that a network takes; the last is padded with repeats of its last image."""
     if size is None or size < 1:
         return forward

@@ -8,7 +8,7 @@ from edgekit.artifact import InputContract
 
 
 class MnistClassic(nn.Module):
-    """32 and 64 filters of 3×3, each with ReLU and 2×2 max-pooling, then 128 units and one per class: 225k parameters."""
+    """32 and 64 filters of 3×3, each with ReLU and 2×2 max-pooling, then 128 units and the classes: 225k parameters."""
 
     widths = (32, 64, 128)
 

@@ -5,6 +5,7 @@ import json
 import os
 import pickle
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -154,7 +155,9 @@ def test_programs_are_never_unpickled(linear: nn.Module, tmp_path: Path, monkeyp
     torch.export.save(torch.export.export(linear, (torch.zeros(1, 1, 28, 28),)), "good.pt2")
 
     def pickled_weight(name: str, content: bytes) -> bytes:
-        return content.replace(b'"use_pickle": false', b'"use_pickle": true') if name.endswith("config.json") else content
+        return (
+            content.replace(b'"use_pickle": false', b'"use_pickle": true') if name.endswith("config.json") else content
+        )
 
     def pickled_sample(name: str, content: bytes) -> bytes:
         return _zipped_pickle(Bomb()) if "/sample_inputs/" in name else content
@@ -167,7 +170,9 @@ def test_programs_are_never_unpickled(linear: nn.Module, tmp_path: Path, monkeyp
     def expression(name: str, content: bytes) -> bytes:
         if not name.endswith("models/model.json"):
             return content
-        return content.replace(b'{"as_int": 28}', b'{"as_expr": {"expr_str": "__import__(\'os\').mkdir(\'exploded\')"}}')
+        return content.replace(
+            b'{"as_int": 28}', b'{"as_expr": {"expr_str": "__import__(\'os\').mkdir(\'exploded\')"}}'
+        )
 
     for change in (pickled_weight, pickled_sample, opaque_constant, expression):
         _rewrite(Path("good.pt2"), Path("bad.pt2"), change)
@@ -193,11 +198,10 @@ def test_a_broken_file_is_named(linear: nn.Module, tmp_path: Path, name: str, da
     else:
         content = path.read_bytes()
         path.write_bytes({"empty": b"", "truncated": content[: len(content) // 2], "text": b"hello\n" * 50}[damage])
+    opened = partial(open_teacher, TeacherOptions(str(path)), SHAPE)
+    loaded = partial(load_weights, linear, path)
     with pytest.raises(ModelError, match=name):
-        if name.startswith("teacher"):
-            open_teacher(TeacherOptions(str(path)), SHAPE)
-        else:
-            load_weights(linear, path)
+        (opened if name.startswith("teacher") else loaded)()
 
 
 def test_weights_of_another_network_are_refused(linear: nn.Module, tmp_path: Path) -> None:
