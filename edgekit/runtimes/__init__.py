@@ -1,0 +1,104 @@
+"""Runtimes, each one file that is imported when it is opened by name.
+
+    ort                ONNX Runtime, CPU
+    litert             LiteRT with its default XNNPACK kernels: what a phone or a Raspberry Pi runs
+    litert-builtin     LiteRT without XNNPACK
+    litert-reference   LiteRT's plain reference kernels, the ones that define the right answer
+    tflm               TensorFlow Lite for Microcontrollers
+    tflite-runtime     LiteRT's predecessor, the only one for 32-bit Raspberry Pi OS
+
+These open files in the calling process; untrusted ones go through ``edgekit.runtimes.isolated``.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgekit.errors import ModelError, UnknownNameError, UsageError
+from edgekit.runtimes.session import Session
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """A runtime that is present: ``module`` below edgekit.runtimes, ``kernels`` where it offers a choice."""
+
+    name: str
+    title: str
+    suffix: str
+    module: str
+    kernels: str = ""
+
+    def load(self, model: Path | bytes, threads: int = 1) -> Session:
+        """Open a model in this process.
+
+        Raises:
+            ModelError: the runtime does not accept it.
+            MemoryError: it asks for more memory than there is.
+        """
+        module = importlib.import_module(f"edgekit.runtimes.{self.module}")
+        source = str(model) if isinstance(model, Path) else f"A model of {len(model)} bytes"
+        data = model.read_bytes() if isinstance(model, Path) else model
+        options = {"kernels": self.kernels} if self.kernels else {}
+        session: Session = module.load(data, source, threads, **options)
+        return session
+
+    def available(self) -> bool:
+        """True if its package is installed."""
+        found: bool = importlib.import_module(f"edgekit.runtimes.{self.module}").available()
+        return found
+
+    def version(self) -> str:
+        """The version of its package; empty if it is not installed."""
+        version: str = importlib.import_module(f"edgekit.runtimes.{self.module}").version()
+        return version
+
+
+RUNTIMES = {
+    runtime.name: runtime
+    for runtime in (
+        Runtime("ort", "ONNX Runtime", ".onnx", "ort"),
+        Runtime("litert", "LiteRT", ".tflite", "litert", "xnnpack"),
+        Runtime("litert-builtin", "LiteRT without XNNPACK", ".tflite", "litert", "builtin"),
+        Runtime("litert-reference", "LiteRT reference kernels", ".tflite", "litert", "reference"),
+        Runtime("tflm", "TFLite Micro", ".tflite", "tflm"),
+        Runtime("tflite-runtime", "tflite-runtime", ".tflite", "tflite_runtime"),
+    )
+}
+
+
+def find_runtime(name: str) -> Runtime:
+    """The runtime called ``name``, installed or not.
+
+    Raises:
+        UnknownNameError: there is none of that name.
+    """
+    if name not in RUNTIMES:
+        raise UnknownNameError("runtime", name, RUNTIMES)
+    return RUNTIMES[name]
+
+
+def open_runtime(name: str) -> Runtime:
+    """The runtime called ``name``.
+
+    Raises:
+        UnknownNameError: there is none of that name.
+        UsageError: its package is not installed.
+    """
+    runtime = find_runtime(name)
+    if not runtime.available():
+        raise UsageError(f"The runtime {name} is not installed; choose another --runtime or install its package.")
+    return runtime
+
+
+def default_runtime(path: Path) -> str:
+    """The name of the runtime that opens a file of this kind: ``ort`` or ``litert``.
+
+    Raises:
+        ModelError: it is neither .onnx nor .tflite.
+    """
+    for name in ("ort", "litert"):
+        if path.suffix.lower() == RUNTIMES[name].suffix:
+            return name
+    raise ModelError(f"{path} is neither an .onnx nor a .tflite file; give one of these.")

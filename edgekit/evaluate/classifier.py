@@ -1,0 +1,150 @@
+"""An image classifier file behind its input contract: uint8 pictures in, scores per class out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.artifact import Array, InputContract, TensorSpec
+from edgekit.data.dataset import Images
+from edgekit.errors import ModelError
+from edgekit.runtimes.isolated import IsolatedSession
+from edgekit.sandbox import Limits
+
+Scores = NDArray[np.float32]
+
+CHANNELS = (1, 3, 4)
+SUM_TOLERANCE = 0.05
+
+
+class Classifier:
+    """A model file that takes one image and gives one score per class, open in a worker process.
+
+    Args:
+        path: an .onnx or .tflite file.
+        contract: how pixels become its input; None takes the file's own, or the default of ``default_contract``.
+        runtime: its name; None chooses by the file's suffix.
+        threads: of the runtime; None takes the processor's, at most four.
+
+    Raises:
+        ModelError: the file is broken, or its input is no image, or it has not one output of scores.
+        RuntimeCrashError: the runtime crashed, hung or wanted too much memory over it.
+        UsageError: the runtime is unknown or not installed.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        contract: InputContract | None = None,
+        runtime: str | None = None,
+        threads: int | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        self.session = IsolatedSession(path, runtime, threads, limits)
+        try:
+            self.metadata = self.session.contents.metadata(str(path))
+            self.input, self.output = _image_to_scores(self.session)
+            self.layout = image_layout(self.input, path)
+            self.contract = contract or self.metadata.contract or default_contract(self.input, self.layout, path)
+            _check_fit(self.contract, self.input, self.layout, path)
+        except BaseException:
+            self.session.close()
+            raise
+
+    @property
+    def path(self) -> Path:
+        """The model file."""
+        return self.session.path
+
+    @property
+    def classes(self) -> int:
+        """The number of scores."""
+        return self.output.shape[-1]
+
+    def stored(self, images: Images) -> Array:
+        """uint8 [N, H, W, C] to the outputs as they are stored, [N, classes] of the output's type.
+
+        Raises:
+            ModelError: the images have another shape than the contract's.
+            RuntimeCrashError: the runtime did not survive them.
+        """
+        if images.shape[1:] != self.contract.shape:
+            wanted, given = ("x".join(map(str, shape)) for shape in (self.contract.shape, images.shape[1:]))
+            raise ModelError(f"{self.path} takes images of {wanted}, not {given}; choose data of that shape.")
+        (scores,) = self.session.run_rows(self.contract.encode(images, self.input, self.layout))
+        return scores.reshape(len(images), -1)
+
+    def scores(self, images: Images) -> Scores:
+        """uint8 [N, H, W, C] to real-valued scores [N, classes]."""
+        return self.output.dequantize(self.stored(images))
+
+    def close(self) -> None:
+        """End the worker."""
+        self.session.close()
+
+    def __enter__(self) -> Classifier:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def image_layout(spec: TensorSpec, path: Path) -> str:
+    """``NCHW`` or ``NHWC``: by which axis has 1, 3 or 4 channels; by the file's format where both or none do."""
+    usual = "NCHW" if path.suffix.lower() == ".onnx" else "NHWC"
+    _, first, _, last = spec.shape
+    if (first in CHANNELS) == (last in CHANNELS):
+        return usual
+    return "NCHW" if first in CHANNELS else "NHWC"
+
+
+def default_contract(spec: TensorSpec, layout: str, path: Path) -> InputContract:
+    """The contract of a file that says nothing of it.
+
+    A float input gets pixel / 255. An 8-bit input gets the byte itself (less 128 if it is signed): whatever
+    normalisation the model wants is then in its scale and zero point already.
+
+    Raises:
+        ModelError: the file leaves the image's size open.
+    """
+    _, *sizes = spec.shape
+    height, width, channels = sizes if layout == "NHWC" else (sizes[1], sizes[2], sizes[0])
+    if min(height, width, channels) < 1:
+        raise ModelError(f"{path} leaves its input's size open ({spec.shape}); export it with a fixed size.")
+    if spec.scale is None or spec.dtype not in ("int8", "uint8"):
+        return InputContract(height, width, channels)
+    lowest = int(np.iinfo(spec.dtype).min)
+    mean = (spec.zero_point - lowest) / 255
+    return InputContract(height, width, channels, mean=(mean,), std=(1 / (255 * spec.scale),))
+
+
+def probabilities(scores: Scores) -> NDArray[np.float64]:
+    """Scores [N, classes] as probabilities: as they are if each row is one already, by softmax otherwise."""
+    real = scores.astype(np.float64)
+    if (real < 0).any() or (np.abs(real.sum(axis=1) - 1) > SUM_TOLERANCE).any():
+        real = np.exp(real - real.max(axis=1, keepdims=True))
+    return np.asarray(real / real.sum(axis=1, keepdims=True))
+
+
+def _image_to_scores(session: IsolatedSession) -> tuple[TensorSpec, TensorSpec]:
+    if len(session.inputs) != 1 or len(session.inputs[0].shape) != 4:
+        shapes = ", ".join(str(spec.shape) for spec in session.inputs)
+        raise ModelError(f"{session.path} takes {shapes}, not one image [1, H, W, C]; give an image classifier.")
+    if len(session.outputs) != 1 or session.outputs[0].shape[-1:] < (2,):
+        shapes = ", ".join(str(spec.shape) for spec in session.outputs)
+        raise ModelError(f"{session.path} gives {shapes}, not one row of scores; give an image classifier.")
+    return session.inputs[0], session.outputs[0]
+
+
+def _check_fit(contract: InputContract, spec: TensorSpec, layout: str, path: Path) -> None:
+    height, width, channels = contract.shape
+    wanted = (height, width, channels) if layout == "NHWC" else (channels, height, width)
+    if any(size not in (-1, want) for size, want in zip(spec.shape[1:], wanted, strict=True)):
+        raise ModelError(
+            f"{path} has an input of {spec.shape}, which is not the {contract.shape} that its contract says."
+        )

@@ -1,0 +1,216 @@
+"""``edgekit evaluate``: how often model files are right on labelled images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.artifact import InputContract
+from edgekit.catalog import resolve_models
+from edgekit.console import print_table, progress
+from edgekit.data import open_data
+from edgekit.data.dataset import Dataset, Images, Split
+from edgekit.errors import DataError
+from edgekit.evaluate.classifier import Classifier, Scores, probabilities
+from edgekit.evaluate.statistics import confusion, wilson_interval
+
+BATCH_BYTES = 8 << 20
+WORST_MISTAKES = 24
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A wrong answer: the image's index in its split, and the probability that the model gave the wrong class."""
+
+    index: int
+    label: int
+    guess: int
+    probability: float
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What one file did on one split. Shares are in [0, 1]; ``mistakes`` are the most confident ones first."""
+
+    model: str
+    runtime: str
+    version: str
+    images: int
+    correct: int
+    accuracy: float
+    interval: tuple[float, float]
+    classes: tuple[str, ...]
+    per_class: tuple[float | None, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    mistakes: tuple[Mistake, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class EvaluateResult:
+    """One Evaluation per model file, on the test split of ``data``."""
+
+    data: str
+    data_sha256: str
+    evaluations: tuple[Evaluation, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {
+            "data": self.data,
+            "data_sha256": self.data_sha256,
+            "evaluations": [evaluation.to_dict() for evaluation in self.evaluations],
+        }
+
+
+def evaluate(
+    models: Sequence[str], source: str, runtime: str | None = None, threads: int | None = None
+) -> EvaluateResult:
+    """Measure files, run folders or students on the test split of a data source.
+
+    Raises:
+        ModelError, DataError, UsageError, RuntimeCrashError: see ``Classifier`` and ``open_data``.
+    """
+    evaluations: list[Evaluation] = []
+    for path in (path for model in models for path in resolve_models(model)):
+        with Classifier(path, runtime=runtime, threads=threads) as classifier:
+            data = open_data(source, classifier.contract.shape)
+            evaluations.append(measure(classifier, data.test, class_names(classifier, data)))
+    return EvaluateResult(data.name, data.sha256, tuple(evaluations))
+
+
+def accuracy_of(
+    path: Path, split: Split, contract: InputContract | None = None, runtime: str | None = None
+) -> Evaluation:
+    """Measure one model file on a labelled split.
+
+    Args:
+        path: an .onnx or .tflite file.
+        split: uint8 images of the contract's shape, with labels.
+        contract: how pixels become the file's input; None takes the file's own.
+        runtime: its name; None chooses by the file's suffix.
+    """
+    with Classifier(path, contract, runtime) as classifier:
+        return measure(classifier, split, classifier.metadata.labels)
+
+
+def measure(classifier: Classifier, split: Split, classes: Sequence[str] = ()) -> Evaluation:
+    """Measure an open classifier on a labelled split; ``classes`` are names for the report.
+
+    Raises:
+        DataError: the split has no images or no labels, or labels that the classifier has no score for.
+    """
+    labels = _labels_for(classifier, split)
+    scores = np.concatenate(list(all_scores(classifier, split)))
+    guesses = scores.argmax(axis=1)
+    counts = confusion(labels, guesses, classifier.classes)
+    totals, hits = counts.sum(axis=1), counts.diagonal()
+    correct = int(hits.sum())
+    return Evaluation(
+        model=str(classifier.path),
+        runtime=classifier.session.runtime,
+        version=classifier.session.version,
+        images=len(labels),
+        correct=correct,
+        accuracy=correct / len(labels),
+        interval=wilson_interval(correct, len(labels)),
+        classes=tuple(classes) if len(classes) == classifier.classes else tuple(map(str, range(classifier.classes))),
+        per_class=tuple(int(hit) / int(total) if total else None for hit, total in zip(hits, totals, strict=True)),
+        confusion=tuple(tuple(int(count) for count in row) for row in counts),
+        mistakes=_worst_mistakes(scores, labels, guesses),
+    )
+
+
+def all_scores(classifier: Classifier, split: Split) -> Iterator[Scores]:
+    """The classifier's scores over a split, batch by batch, with progress."""
+    with progress(classifier.path.name, len(split)) as bar:
+        done = 0
+        for images in image_batches(split):
+            yield classifier.scores(images)
+            done += len(images)
+            bar.update(done)
+
+
+def image_batches(split: Split) -> Iterator[Images]:
+    """The images of a split in batches of about BATCH_BYTES as float32, so that photos fit into memory too."""
+    _, height, width, channels = split.images.shape
+    size = max(1, BATCH_BYTES // (4 * height * width * channels))
+    for images, _ in split.batches(size):
+        yield images
+
+
+def class_names(classifier: Classifier, data: Dataset) -> tuple[str, ...]:
+    """The names of the classes that a file and a data source agree on.
+
+    Raises:
+        DataError: they have different classes, or the same in another order.
+    """
+    labels = classifier.metadata.labels
+    if labels and labels != data.classes:
+        raise DataError(
+            f"{classifier.path} knows the classes {_brief(labels)}, but {data.name} has {_brief(data.classes)}; "
+            "choose the data that belong to the model."
+        )
+    return data.classes
+
+
+def show(result: EvaluateResult) -> None:
+    """Print a table of the evaluations."""
+    rows = [
+        (
+            evaluation.model,
+            evaluation.runtime,
+            f"{evaluation.accuracy:.2%}",
+            "{:.2%} to {:.2%}".format(*evaluation.interval),
+            str(evaluation.images - evaluation.correct),
+            _weakest_class(evaluation),
+        )
+        for evaluation in result.evaluations
+    ]
+    images = result.evaluations[0].images
+    columns = ("model", "runtime", "accuracy", "95% interval", "wrong", "weakest class")
+    print_table(f"{result.data}, {images:,} test images", columns, rows)
+
+
+def _labels_for(classifier: Classifier, split: Split) -> NDArray[np.int64]:
+    if len(split) == 0:
+        raise DataError("The evaluation split has no images; choose data with a test split.")
+    if split.labels is None:
+        raise DataError("The evaluation images have no labels; put them into one folder per class.")
+    highest = int(split.labels.max())
+    if highest >= classifier.classes:
+        raise DataError(
+            f"{classifier.path} gives {classifier.classes} scores, but the data have a class {highest}; "
+            "choose the data that belong to the model."
+        )
+    return split.labels
+
+
+def _worst_mistakes(scores: Scores, labels: NDArray[np.int64], guesses: NDArray[np.int64]) -> tuple[Mistake, ...]:
+    wrong = np.flatnonzero(guesses != labels)
+    chances = probabilities(scores)[wrong, guesses[wrong]]
+    order = np.argsort(-chances, kind="stable")[:WORST_MISTAKES]
+    return tuple(
+        Mistake(int(wrong[at]), int(labels[wrong[at]]), int(guesses[wrong[at]]), round(float(chances[at]), 4))
+        for at in order
+    )
+
+
+def _weakest_class(evaluation: Evaluation) -> str:
+    known = [
+        (share, name) for share, name in zip(evaluation.per_class, evaluation.classes, strict=True) if share is not None
+    ]
+    share, name = min(known)
+    return f"{name} ({share:.1%})"
+
+
+def _brief(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f", ... ({len(names)})" if len(names) > 5 else "")

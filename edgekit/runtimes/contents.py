@@ -1,0 +1,113 @@
+"""What is in a model file, and whether its structure holds: looked at before any runtime opens it.
+
+``read_contents`` parses untrusted bytes, so it is called inside the sandbox (``IsolatedSession``, ``vet``).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgekit.artifact import METADATA_KEY, Metadata
+from edgekit.errors import ModelError
+
+if TYPE_CHECKING:
+    from onnx import GraphProto, TensorProto
+
+
+@dataclass(frozen=True)
+class ModelContents:
+    """Counts of a model file.
+
+    ``weight_bytes`` are those of all constant tensors, biases included, each shared one counted once;
+    ``constants`` says how many values there are of each type; ``description`` is EdgeKit's own metadata JSON.
+    """
+
+    format: str
+    version: str
+    file_bytes: int
+    weight_bytes: int
+    constants: Mapping[str, int]
+    operators: Mapping[str, int]
+    description: str = ""
+
+    @property
+    def overhead_bytes(self) -> int:
+        """What the file holds beside its constants."""
+        return self.file_bytes - self.weight_bytes
+
+    @property
+    def parameters(self) -> int:
+        """The number of constant values."""
+        return sum(self.constants.values())
+
+    def metadata(self, source: str) -> Metadata:
+        """The file's description of itself; an empty one if it has none."""
+        return Metadata.from_json(self.description, source) if self.description else Metadata()
+
+
+def read_contents(path: Path) -> ModelContents:
+    """Check the structure of an .onnx or .tflite file and count what is in it.
+
+    Raises:
+        ModelError: the file is broken, of another kind, or refers to other files.
+    """
+    suffix = path.suffix.lower()
+    if suffix == ".onnx":
+        return _read_onnx(path)
+    if suffix == ".tflite":
+        from edgekit.runtimes.tflite_contents import read_tflite
+
+        return read_tflite(path)
+    raise ModelError(f"{path} is neither an .onnx nor a .tflite file; give one of these.")
+
+
+def _read_onnx(path: Path) -> ModelContents:
+    from onnx import TensorProto, numpy_helper
+
+    from edgekit.graph.load import check_onnx
+
+    model = check_onnx(path)
+    graphs = list(_graphs(model.graph))
+    constants: Counter[str] = Counter()
+    weight_bytes = 0
+    for tensor in (tensor for graph in graphs for tensor in _constant_tensors(graph)):
+        array = numpy_helper.to_array(tensor)
+        constants[TensorProto.DataType.Name(tensor.data_type).lower()] += array.size
+        weight_bytes += array.nbytes
+    operators = Counter(node.op_type for graph in graphs for node in graph.node if node.op_type != "Constant")
+    opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
+    return ModelContents(
+        format="onnx",
+        version=f"IR {model.ir_version}, opset {opset}",
+        file_bytes=path.stat().st_size,
+        weight_bytes=weight_bytes,
+        constants=dict(constants),
+        operators=dict(operators.most_common()),
+        description=next((entry.value for entry in model.metadata_props if entry.key == METADATA_KEY), ""),
+    )
+
+
+def _graphs(graph: GraphProto) -> Iterator[GraphProto]:
+    """A graph and those inside its If and Loop nodes."""
+    yield graph
+    for node in graph.node:
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs):
+                if inner.node:
+                    yield from _graphs(inner)
+
+
+def _constant_tensors(graph: GraphProto) -> list[TensorProto]:
+    """Initializers and the values of Constant nodes."""
+    values = [
+        attribute.t
+        for node in graph.node
+        if node.op_type == "Constant"
+        for attribute in node.attribute
+        if attribute.name == "value"
+    ]
+    return [*graph.initializer, *values]

@@ -1,0 +1,116 @@
+"""Model files opened in a sandbox: the way every command opens one."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from edgekit.artifact import Array, TensorSpec
+from edgekit.errors import ModelError, UsageError
+from edgekit.files import require_file
+from edgekit.runtimes import default_runtime, find_runtime
+from edgekit.runtimes.contents import ModelContents
+from edgekit.sandbox import Limits, Sandbox
+
+MAX_THREADS = 4
+FOREIGN_PYTHON = {"tflite-runtime": "EDGEKIT_TFLITE_RUNTIME_PYTHON"}
+"""Runtimes that may live in another Python interpreter, with the environment variable that names it."""
+
+
+class IsolatedSession:
+    """A model file, open in a worker process. A Session, and a context manager that ends the worker.
+
+    Args:
+        path: an .onnx or .tflite file.
+        runtime: its name; None chooses by the file's suffix.
+        threads: of the runtime; None takes the processor's, at most MAX_THREADS.
+
+    Raises:
+        ModelError: the file is missing, broken or of a kind that the runtime does not open.
+        RuntimeCrashError: the runtime crashed, hung or wanted too much memory over it.
+        UsageError: the runtime is unknown or not installed.
+    """
+
+    def __init__(
+        self, path: Path, runtime: str | None = None, threads: int | None = None, limits: Limits | None = None
+    ) -> None:
+        require_file(path)
+        chosen = find_runtime(runtime or default_runtime(path))
+        if path.suffix.lower() != chosen.suffix:
+            raise ModelError(f"{path} is not a file that {chosen.title} opens; give it a {chosen.suffix} file.")
+        self.path, self.runtime = path, chosen.name
+        python = runtime_python(chosen.name)
+        if python != sys.executable:
+            self.contents = vet(path, limits)
+        self._sandbox = Sandbox(str(path), limits, python)
+        try:
+            if python == sys.executable:
+                self.contents = _contents(self._sandbox, path)
+            threads = threads or min(MAX_THREADS, os.cpu_count() or 1)
+            opened = self._call("open_model", path=str(path), runtime=chosen.name, threads=threads)
+        except BaseException:
+            self._sandbox.close()
+            raise
+        self._number = opened["session"]
+        self.version = str(opened["version"])
+        self.inputs = tuple(_spec(value) for value in opened["inputs"])
+        self.outputs = tuple(_spec(value) for value in opened["outputs"])
+
+    def run(self, tensors: Sequence[Array]) -> list[Array]:
+        """One inference: arrays of the inputs' shapes and dtypes to those of the outputs."""
+        answer: list[Array] = self._call("run", session=self._number, tensors=list(tensors), source=str(self.path))
+        return answer
+
+    def run_rows(self, batch: Array) -> list[Array]:
+        """One inference per row of ``batch`` [N, ...] of a one-input model; each output stacked to [N, ...]."""
+        answer: list[Array] = self._call("run_rows", session=self._number, batch=batch, source=str(self.path))
+        return answer
+
+    def close(self) -> None:
+        """End the worker."""
+        self._sandbox.close()
+
+    def __enter__(self) -> IsolatedSession:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _call(self, function: str, **arguments: Any) -> Any:
+        return self._sandbox.call(f"edgekit.runtimes.host:{function}", **arguments)
+
+
+def vet(path: Path, limits: Limits | None = None) -> ModelContents:
+    """Check a model file's structure in a worker and say what is in it, without running it.
+
+    Raises:
+        ModelError: the file is missing, broken, of another kind, or refers to other files.
+        RuntimeCrashError: it made the worker crash, hang or want too much memory.
+    """
+    require_file(path)
+    with Sandbox(str(path), limits) as sandbox:
+        return _contents(sandbox, path)
+
+
+def runtime_python(runtime: str) -> str:
+    """The Python interpreter that has this runtime: ours, or the one that an environment variable names."""
+    variable = FOREIGN_PYTHON.get(runtime)
+    if variable is None or variable not in os.environ:
+        return sys.executable
+    if not Path(os.environ[variable]).is_file():
+        raise UsageError(f"{variable} is {os.environ[variable]}, which is not a file; name a Python interpreter.")
+    return os.environ[variable]
+
+
+def _contents(sandbox: Sandbox, path: Path) -> ModelContents:
+    return ModelContents(**sandbox.call("edgekit.runtimes.host:describe", path=str(path)))
+
+
+def _spec(value: Mapping[str, Any]) -> TensorSpec:
+    return TensorSpec(**{**value, "shape": tuple(value["shape"])})

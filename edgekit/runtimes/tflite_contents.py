@@ -1,0 +1,177 @@
+"""Reading a TFLite FlatBuffer without running it: every offset and index is checked before a native runtime sees it.
+
+Format: the LiteRT schema (tensorflow/lite/schema/schema.fbs), read with the accessors that ai-edge-litert ships.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from edgekit.artifact import METADATA_KEY
+from edgekit.errors import ModelError
+from edgekit.runtimes.contents import ModelContents
+
+IDENTIFIER = b"TFL3"
+ABSENT = -1
+MAX_TENSOR_BYTES = 1 << 30
+FIRST_REAL_OFFSET = 2
+BYTES = {
+    **dict.fromkeys(("BOOL", "INT8", "UINT8"), 1),
+    **dict.fromkeys(("INT16", "UINT16", "FLOAT16", "BFLOAT16"), 2),
+    **dict.fromkeys(("INT32", "UINT32", "FLOAT32"), 4),
+    **dict.fromkeys(("INT64", "UINT64", "FLOAT64", "COMPLEX64"), 8),
+}
+
+
+class _Broken(Exception):
+    """A rule of the format that a file breaks."""
+
+
+def read_tflite(path: Path) -> ModelContents:
+    """Check the structure of a .tflite file and count what is in it.
+
+    Raises:
+        ModelError: the file is not TFLite, an offset or index in it leads nowhere, its operators are not in order,
+            or it refers to other files.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    data = path.read_bytes()
+    if data[4:8] != IDENTIFIER:
+        raise ModelError(f"{path} is not a TFLite file; check that it is the right file, or export it again.")
+    try:
+        return _Reader(data, schema).read()
+    except _Broken as exc:
+        raise ModelError(f"{path} is a broken TFLite file: {exc}; export or download it again.") from exc
+    except (struct.error, IndexError, ValueError, TypeError, AttributeError, OverflowError) as exc:
+        raise ModelError(
+            f"{path} is a broken TFLite file (cut short or overwritten); export or download it again."
+        ) from exc
+
+
+class _Reader:
+    def __init__(self, data: bytes, schema: Any) -> None:
+        self.data, self.schema = data, schema
+        self.model = schema.Model.GetRootAsModel(data, 0)
+        self.type_names = _names_of(schema.TensorType)
+        self.operator_names = _names_of(schema.BuiltinOperator)
+
+    def read(self) -> ModelContents:
+        model = self.model
+        if model.ExternalBuffersLength() or model.ExternalBufferGroupsLength():
+            raise _Broken("it keeps weights in other files, which are never read")
+        self.buffers = list(self._items(model.Buffers, model.BuffersLength(), "buffers"))
+        codes = list(self._items(model.OperatorCodes, model.OperatorCodesLength(), "operator codes"))
+        self.codes = [self._operator_name(code) for code in codes]
+        subgraphs = list(self._items(model.Subgraphs, model.SubgraphsLength(), "subgraphs"))
+        if not subgraphs:
+            raise _Broken("it has no graph")
+        operators: Counter[str] = Counter()
+        constants: dict[int, tuple[str, int]] = {}
+        for subgraph in subgraphs:
+            tensors = list(self._items(subgraph.Tensors, subgraph.TensorsLength(), "tensors"))
+            known = {index for index, tensor in enumerate(tensors) if self._check_tensor(tensor, constants)}
+            operators.update(self._check_operators(subgraph, len(tensors), known))
+        counted: Counter[str] = Counter()
+        for kind, count in constants.values():
+            counted[kind] += count
+        return ModelContents(
+            format="tflite",
+            version=f"schema {model.Version()}",
+            file_bytes=len(self.data),
+            weight_bytes=sum(self._buffer_bytes(index) for index in constants),
+            constants=dict(counted),
+            operators=dict(operators.most_common()),
+            description=self._description(),
+        )
+
+    def _items(self, get: Callable[[int], Any], length: int, what: str) -> Iterator[Any]:
+        """The tables of a vector, whose claimed length must fit into the file."""
+        if length * 4 > len(self.data):
+            raise _Broken(f"it claims to hold {length} {what}")
+        for index in range(length):
+            item = get(index)
+            if item is None:
+                raise _Broken(f"one of its {what} is missing")
+            yield item
+
+    def _operator_name(self, code: Any) -> str:
+        number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+        if number not in self.operator_names:
+            raise _Broken(f"it uses operator number {number}, which is not known")
+        if self.operator_names[number] == "CUSTOM":
+            return (code.CustomCode() or b"CUSTOM").decode("utf-8", "replace")
+        return self.operator_names[number]
+
+    def _buffer_bytes(self, index: int) -> int:
+        """The size of a buffer's data, which must lie inside the file, in the table or (large models) behind it."""
+        buffer = self.buffers[index]
+        if buffer.Offset() >= FIRST_REAL_OFFSET:
+            if buffer.Offset() + buffer.Size() > len(self.data):
+                raise _Broken(f"buffer {index} reaches beyond the end of the file")
+            return int(buffer.Size())
+        length = int(buffer.DataLength())
+        if length and len(buffer.DataAsNumpy()) != length:
+            raise _Broken(f"buffer {index} reaches beyond the end of the file")
+        return length
+
+    def _check_tensor(self, tensor: Any, constants: dict[int, tuple[str, int]]) -> bool:
+        """Check one tensor; note its constant data. True if it has a value before any operator runs."""
+        kind = self.type_names.get(tensor.Type())
+        if kind is None:
+            raise _Broken(f"it has a tensor of type number {tensor.Type()}, which is not known")
+        if tensor.Sparsity() is not None:
+            raise _Broken("it has sparse weights, which are not read here")
+        if not 0 <= tensor.Buffer() < len(self.buffers):
+            raise _Broken(f"a tensor names buffer {tensor.Buffer()} of {len(self.buffers)}")
+        sizes = [int(tensor.Shape(axis)) for axis in range(tensor.ShapeLength())]
+        wanted = math.prod(sizes) * BYTES.get(kind, 1)
+        if any(size < 0 for size in sizes) or wanted > MAX_TENSOR_BYTES:
+            raise _Broken(f"a tensor has the impossible shape {sizes}")
+        held = self._buffer_bytes(tensor.Buffer())
+        if held and kind in BYTES and held != wanted:
+            raise _Broken(f"a tensor of shape {sizes} should hold {wanted} bytes but has {held}")
+        if held:
+            constants[tensor.Buffer()] = (kind.lower(), math.prod(sizes))
+        return bool(held) or bool(tensor.IsVariable()) or wanted == 0
+
+    def _check_operators(self, subgraph: Any, tensors: int, known: set[int]) -> Iterator[str]:
+        """The names of the operators; each may read only what is known when its turn comes."""
+        known |= {subgraph.Inputs(index) for index in range(subgraph.InputsLength())}
+        for operator in self._items(subgraph.Operators, subgraph.OperatorsLength(), "operators"):
+            if not 0 <= operator.OpcodeIndex() < len(self.codes):
+                raise _Broken(f"an operator has code {operator.OpcodeIndex()} of {len(self.codes)}")
+            name = self.codes[operator.OpcodeIndex()]
+            reads = [operator.Inputs(index) for index in range(operator.InputsLength())]
+            writes = [operator.Outputs(index) for index in range(operator.OutputsLength())]
+            if any(not ABSENT <= index < tensors for index in reads) or any(
+                not 0 <= index < tensors for index in writes
+            ):
+                raise _Broken(f"an operator {name} names a tensor that does not exist")
+            if reads and reads[0] == ABSENT:
+                raise _Broken(f"an operator {name} has no input")
+            if not known.issuperset(set(reads) - {ABSENT}):
+                raise _Broken(f"an operator {name} reads a tensor that nothing before it has made")
+            known.update(writes)
+            yield name
+        results = [subgraph.Outputs(index) for index in range(subgraph.OutputsLength())]
+        if not known.issuperset(results) or any(not 0 <= index < tensors for index in known):
+            raise _Broken("its inputs or outputs are not tensors of its graph")
+
+    def _description(self) -> str:
+        for entry in self._items(self.model.Metadata, self.model.MetadataLength(), "metadata entries"):
+            if entry.Name() == METADATA_KEY.encode():
+                if not 0 <= entry.Buffer() < len(self.buffers):
+                    raise _Broken("its description is missing")
+                data = self.buffers[entry.Buffer()].DataAsNumpy()
+                return bytes(data).decode("utf-8") if self._buffer_bytes(entry.Buffer()) else ""
+        return ""
+
+
+def _names_of(enumeration: Any) -> dict[int, str]:
+    return {value: name for name, value in vars(enumeration).items() if isinstance(value, int)}

@@ -1,0 +1,153 @@
+"""Running a function in a Python process of its own, with limits on time and memory.
+
+A model file may come from a stranger and native runtimes are not made for that: a crash, a hang or a hunger for
+memory ends the worker and becomes a RuntimeCrashError here. An EdgekitError raised inside comes out as it is.
+
+    with Sandbox("model.tflite") as sandbox:
+        answer = sandbox.call("edgekit.some.module:function", path="model.tflite", images=array)
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+from edgekit import errors
+from edgekit.errors import EdgekitError, RuntimeCrashError
+from edgekit.sandbox_child import ProtocolError, receive, send
+
+CHILD = Path(__file__).with_name("sandbox_child.py")
+NOISE_BYTES = 2000
+GRACE_S = 5
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a worker may use: seconds per call, bytes of private memory in all."""
+
+    seconds: float = 120.0
+    memory_bytes: int = 4 << 30
+
+
+class Sandbox:
+    """A worker process. It starts at once, answers one call at a time, and ends with the ``with`` block.
+
+    Args:
+        subject: what the worker works on, a file's name as a rule; error messages begin with it.
+        limits: what it may use. The memory limit holds where the system has RLIMIT_DATA (Linux).
+        python: the interpreter that runs it; another one than ours needs only NumPy and what the call imports.
+    """
+
+    def __init__(self, subject: str, limits: Limits | None = None, python: str | Path = sys.executable) -> None:
+        self.subject = subject
+        self.limits = limits or Limits()
+        self._noise: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  closed in close()
+        command = [str(python), "-P", str(CHILD), str(self.limits.memory_bytes)]
+        try:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._noise, bufsize=1 << 16
+            )
+        except OSError as exc:
+            self._noise.close()
+            raise RuntimeCrashError(f"{python} cannot be started ({exc.strerror}); name a Python interpreter.") from exc
+
+    def call(self, target: str, **arguments: Any) -> Any:
+        """Call ``module:function`` with a tree of JSON values and ndarrays each way.
+
+        Raises:
+            RuntimeCrashError: the worker crashed, took too long or asked for too much memory; it is gone then.
+            EdgekitError: the function raised it.
+        """
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        expired = threading.Event()
+
+        def expire() -> None:
+            expired.set()
+            self._process.kill()
+
+        watchdog = threading.Timer(self.limits.seconds, expire)
+        watchdog.daemon = True
+        watchdog.start()
+        try:
+            request = {"call": target, "arguments": arguments, "seconds": int(self.limits.seconds) + GRACE_S}
+            send(self._process.stdin, request)
+            reply = receive(self._process.stdout)
+        except (EOFError, BrokenPipeError, ProtocolError) as exc:
+            self._process.kill()
+            self._process.wait()
+            raise self._crash(expired.is_set()) from exc
+        finally:
+            watchdog.cancel()
+        if "error" in reply:
+            raise self._error(reply["error"])
+        return reply["result"]
+
+    def close(self) -> None:
+        """End the worker; nothing happens if it is gone already."""
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                try:
+                    pipe.close()
+                except BrokenPipeError:
+                    continue
+        self._process.kill()
+        self._process.wait()
+        self._noise.close()
+
+    def __enter__(self) -> Sandbox:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _error(self, reply: dict[str, str]) -> EdgekitError:
+        if reply["class"] == "MemoryError":
+            return RuntimeCrashError(self._too_much_memory())
+        kind = getattr(errors, reply["class"], None) if reply["class"] else None
+        if isinstance(kind, type) and issubclass(kind, EdgekitError):
+            return kind.__new__(kind, reply["text"])
+        error = RuntimeCrashError(f"{self.subject} made its worker fail ({reply['text']}); check or replace the file.")
+        error.add_note(reply["trace"])
+        return error
+
+    def _crash(self, expired: bool) -> RuntimeCrashError:
+        noise = self._noise_tail()
+        status = self._process.returncode
+        if expired:
+            text = (
+                f"{self.subject} took longer than {self.limits.seconds:g} s and was stopped; check or replace the file."
+            )
+        elif "bad_alloc" in noise or "MemoryError" in noise:
+            text = self._too_much_memory()
+        else:
+            text = f"{self.subject} made the runtime crash ({_cause(status)}); check or replace the file."
+        error = RuntimeCrashError(text)
+        if noise:
+            error.add_note(noise)
+        return error
+
+    def _too_much_memory(self) -> str:
+        return (
+            f"{self.subject} needs more memory than the {self.limits.memory_bytes >> 20} MiB allowed; check the file."
+        )
+
+    def _noise_tail(self) -> str:
+        end = self._noise.seek(0, 2)
+        self._noise.seek(max(0, end - NOISE_BYTES))
+        return self._noise.read().decode(errors="replace").strip()
+
+
+def _cause(status: int) -> str:
+    if status < 0:
+        return signal.Signals(-status).name
+    return f"exit status {status}"
