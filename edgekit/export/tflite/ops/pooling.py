@@ -1,0 +1,78 @@
+"""Pooling and means over height and width."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgekit.export.tflite.lowering import Lowering, fused, lowers
+from edgekit.export.tflite.ops.windows import VALID, Window, padded_input, scheme_input
+from edgekit.export.tflite.writer import Options
+from edgekit.graph.ir import Node
+
+
+@lowers("MaxPool")
+def max_pool(low: Lowering, node: Node) -> None:
+    """MaxPool → MAX_POOL_2D."""
+    if len(node.outputs) > 1 and node.outputs[1]:
+        raise low.refusal(node, "also returns indices")
+    window = _undilated(low, node)
+    source, padding = scheme_input(low, node, window, lowest=True)
+    _emit_pool(low, node, "MAX_POOL_2D", source, window, padding)
+
+
+@lowers("AveragePool")
+def average_pool(low: Lowering, node: Node) -> None:
+    """AveragePool → AVERAGE_POOL_2D, which leaves padding out of the mean."""
+    window = _undilated(low, node)
+    padding = window.scheme
+    if node.attributes.get("count_include_pad", 0) and window.before + window.after != (0, 0, 0, 0):
+        if window.after != tuple(node.attributes["pads"][2:]):
+            raise low.refusal(node, "counts padding in the mean and rounds its size up")
+        source, padding = padded_input(low, node, window), VALID
+    elif padding is not None:
+        source = low.activation(node)
+    else:
+        raise low.refusal(node, "has padding that is neither SAME nor VALID")
+    _emit_pool(low, node, "AVERAGE_POOL_2D", source, window, padding)
+
+
+@lowers("GlobalAveragePool")
+def global_average_pool(low: Lowering, node: Node) -> None:
+    """GlobalAveragePool → AVERAGE_POOL_2D over the whole image, or MEAN if it changes the scale.
+
+    Pooling keeps the scale, by the LiteRT 8-bit specification, and gives the same integers in every runtime.
+    """
+    source, target = low.tensor(node.inputs[0]), low.tensor(node.outputs[0])
+    if len(source.shape) != 4:
+        raise low.refusal(node, f"works on {len(source.shape) - 2} spatial dimensions instead of 2")
+    if source.quant is not None and not source.quant.same_as(target.quant):
+        axes = low.constant(np.asarray([1, 2], np.int32))
+        options = Options("ReducerOptions", {"KeepDims": True})
+        low.emit("MEAN", (low.activation(node), axes), low.result(node), options, version=2)
+        return
+    size = source.shape[2:]
+    window = Window(size=size, kernel=size, strides=(1, 1), dilations=(1, 1), steps=(1, 1), before=(0, 0))
+    _emit_pool(low, node, "AVERAGE_POOL_2D", low.activation(node), window, VALID)
+
+
+def _undilated(low: Lowering, node: Node) -> Window:
+    window = Window.of(low, node)
+    if window.dilations != (1, 1):
+        raise low.refusal(node, "has a dilated pooling window")
+    return window
+
+
+def _emit_pool(low: Lowering, node: Node, code: str, source: int, window: Window, padding: int) -> None:
+    quant = low.tensor(node.inputs[0]).quant
+    target_quant = low.tensor(node.outputs[0]).quant
+    if quant is not None and not quant.same_as(target_quant):
+        raise low.refusal(node, "changes the scale, which pooling must keep")
+    fields = {
+        "StrideH": window.strides[0],
+        "StrideW": window.strides[1],
+        "FilterHeight": window.kernel[0],
+        "FilterWidth": window.kernel[1],
+        "Padding": padding,
+        **fused(node),
+    }
+    low.emit(code, (source,), low.result(node), Options("Pool2DOptions", fields), version=2 if quant else 1)

@@ -1,0 +1,180 @@
+"""Records of a TFLite model, and their FlatBuffer: the schema is the one that the LiteRT package ships.
+
+The bytes count on a device, so equal vectors and equal tables are written once and referred to from everywhere: the
+FlatBuffers format allows it, and readers do not notice. Names are written for the model's inputs and outputs only.
+
+Format: tensorflow/compiler/mlir/lite/schema/schema.fbs; its ``force_align: 16`` for buffer data is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from edgekit.graph.draft import Array
+from edgekit.graph.ir import Quant
+
+FILE_IDENTIFIER = b"TFL3"
+SCHEMA_VERSION = 3
+DATA_ALIGNMENT = 16
+
+
+@dataclass(frozen=True)
+class TensorRecord:
+    """A tensor: shape, numpy type name, constant data or None, quantization or None, name (empty: not written)."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    data: Array | None = None
+    quant: Quant | None = None
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Options:
+    """The builtin options of an operator: the schema's table name and its fields, named as in the schema's code."""
+
+    table: str
+    fields: Mapping[str, int | float | bool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class OperatorRecord:
+    """An operator by its builtin name, e.g. ``CONV_2D``; inputs and outputs are tensor indices, -1 for absent."""
+
+    code: str
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    options: Options | None = None
+    version: int = 1
+
+
+@dataclass
+class ModelRecord:
+    """One subgraph with its tensors and operators, and named metadata buffers."""
+
+    tensors: list[TensorRecord] = field(default_factory=list)
+    operators: list[OperatorRecord] = field(default_factory=list)
+    inputs: list[int] = field(default_factory=list)
+    outputs: list[int] = field(default_factory=list)
+    metadata: dict[str, bytes] = field(default_factory=dict)
+
+
+def write_model(model: ModelRecord) -> bytes:
+    """Serialize a model; the result is a complete .tflite file."""
+    return _Writer().write(model)
+
+
+class _Writer:
+    """A FlatBuffer under construction, from its end to its beginning; objects are known by their offsets."""
+
+    def __init__(self) -> None:
+        import flatbuffers
+        from ai_edge_litert import schema_py_generated as schema
+
+        self.schema = schema
+        self.builder = flatbuffers.Builder(1 << 16)
+        self.written: dict[Any, int] = {}
+        self.buffers: list[bytes] = [b""]
+
+    def write(self, model: ModelRecord) -> bytes:
+        codes = list(dict.fromkeys((item.code, item.version) for item in model.operators))
+        tensors = [self.tensor(item) for item in model.tensors]
+        operators = [self.operator(item, codes.index((item.code, item.version))) for item in model.operators]
+        subgraph = self.table(
+            "SubGraph",
+            Tensors=self.offsets(tensors),
+            Inputs=self.vector(np.asarray(model.inputs, np.int32)),
+            Outputs=self.vector(np.asarray(model.outputs, np.int32)),
+            Operators=self.offsets(operators),
+        )
+        metadata = [
+            self.table("Metadata", Name=self.string(name), Buffer=self.buffer_index(data))
+            for name, data in model.metadata.items()
+        ]
+        parts = {
+            "OperatorCodes": self.offsets([self.operator_code(*code) for code in codes]),
+            "Subgraphs": self.offsets([subgraph]),
+            "Buffers": self.offsets([self.buffer(data) for data in self.buffers]),
+        }
+        if metadata:
+            parts["Metadata"] = self.offsets(metadata)
+        self.builder.Finish(self.table("Model", Version=SCHEMA_VERSION, **parts), file_identifier=FILE_IDENTIFIER)
+        return bytes(self.builder.Output())
+
+    def tensor(self, record: TensorRecord) -> int:
+        fields: dict[str, Any] = {"Shape": self.vector(np.asarray(record.shape, np.int32))}
+        if record.data is not None:
+            little_endian = record.data.astype(record.data.dtype.newbyteorder("<"), copy=False)
+            fields["Buffer"] = self.buffer_index(np.ascontiguousarray(little_endian).tobytes())
+        if record.name:
+            fields["Name"] = self.string(record.name)
+        if record.quant is not None:
+            fields["Quantization"] = self.quantization(record.quant)
+        return self.table("Tensor", **fields, Type=getattr(self.schema.TensorType, record.dtype.upper()))
+
+    def quantization(self, quant: Quant) -> int:
+        fields = {
+            "Scale": self.vector(quant.scales.astype("<f4")),
+            "ZeroPoint": self.vector(quant.zero_points.astype("<i8")),
+        }
+        return self.table("QuantizationParameters", **fields, QuantizedDimension=quant.axis or 0)
+
+    def operator(self, record: OperatorRecord, code: int) -> int:
+        fields: dict[str, Any] = {
+            "Inputs": self.vector(np.asarray(record.inputs, np.int32)),
+            "Outputs": self.vector(np.asarray(record.outputs, np.int32)),
+        }
+        if record.options is not None:
+            fields["BuiltinOptions"] = self.table(record.options.table, **record.options.fields)
+            fields["BuiltinOptionsType"] = getattr(self.schema.BuiltinOptions, record.options.table)
+        return self.table("Operator", **fields, OpcodeIndex=code)
+
+    def operator_code(self, name: str, version: int) -> int:
+        code = getattr(self.schema.BuiltinOperator, name)
+        # Readers before schema 3a know only the one-byte field, in which 127 stands for "see the other one".
+        return self.table("OperatorCode", BuiltinCode=code, Version=version, DeprecatedBuiltinCode=min(code, 127))
+
+    def buffer_index(self, data: bytes) -> int:
+        """Where a constant's bytes are in the model's list of buffers; equal bytes are stored once."""
+        if data not in self.buffers[1:]:
+            self.buffers.append(data)
+        return self.buffers.index(data, 1)
+
+    def buffer(self, data: bytes) -> int:
+        if not data:
+            return self.table("Buffer")
+        self.builder.StartVector(1, len(data), DATA_ALIGNMENT)
+        self.builder.head -= len(data)
+        self.builder.Bytes[self.builder.head : self.builder.head + len(data)] = data
+        return self.table("Buffer", Data=self.builder.EndVector())
+
+    def table(self, kind: str, **fields: Any) -> int:
+        """Write a table of the schema, or find the equal one that is written already."""
+        key = (kind, *fields.items())
+        if key not in self.written:
+            getattr(self.schema, f"{kind}Start")(self.builder)
+            for name, value in fields.items():
+                getattr(self.schema, f"{kind}Add{name}")(self.builder, value)
+            self.written[key] = getattr(self.schema, f"{kind}End")(self.builder)
+        return self.written[key]
+
+    def vector(self, values: Array) -> int:
+        key = (values.dtype.str, values.tobytes())
+        if key not in self.written:
+            self.written[key] = self.builder.CreateNumpyVector(values)
+        return self.written[key]
+
+    def string(self, text: str) -> int:
+        if text not in self.written:
+            self.written[text] = self.builder.CreateString(text)
+        return self.written[text]
+
+    def offsets(self, items: Sequence[int]) -> int:
+        self.builder.StartVector(4, len(items), 4)
+        for item in reversed(items):
+            self.builder.PrependUOffsetTRelative(item)
+        return int(self.builder.EndVector())

@@ -1,0 +1,237 @@
+"""The graph as the lowerings read it: frozen records in which a quantized tensor is one tensor, not a chain of nodes.
+
+In a QDQ model each quantized value is written as float → QuantizeLinear → int8 → DequantizeLinear → float. Reading
+collapses the chain: the nodes in between work on tensors that carry their ``Quant``. What remains of the two operators
+are real conversions: at the boundary of the model, or between two different scales.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.errors import UnsupportedError
+from edgekit.graph.draft import Array, attributes
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto, ValueInfoProto
+
+
+@dataclass(frozen=True)
+class Quant:
+    """``real = scales * (stored - zero_points)``; one value each, or one per index along ``axis``."""
+
+    scales: NDArray[np.float32]
+    zero_points: NDArray[np.int64]
+    axis: int | None
+    dtype: str
+
+    def __post_init__(self) -> None:
+        if self.scales.shape != self.zero_points.shape or self.scales.ndim != 1:
+            raise UnsupportedError("Scales and zero points of a quantized tensor must be vectors of one length.")
+        if not np.all(np.isfinite(self.scales)) or np.any(self.scales <= 0):
+            raise UnsupportedError("The scales of a quantized tensor must be positive and finite.")
+
+    @property
+    def scale(self) -> float:
+        """The scale of a tensor that has only one."""
+        return float(self.scales[0])
+
+    @property
+    def zero_point(self) -> int:
+        """The zero point of a tensor that has only one."""
+        return int(self.zero_points[0])
+
+    def same_as(self, other: Quant | None) -> bool:
+        """True if stored values mean the same under both."""
+        return (
+            other is not None
+            and self.dtype == other.dtype
+            and np.array_equal(self.scales, other.scales)
+            and np.array_equal(self.zero_points, other.zero_points)
+        )
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One value: its shape in ONNX's order, its stored numpy type, its data if it is constant."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    data: Array | None = None
+    quant: Quant | None = None
+
+
+@dataclass(frozen=True)
+class Node:
+    """One operator; absent optional inputs have an empty name. ``activation`` is '', 'Relu', 'Relu6' or 'ReluN1'."""
+
+    op: str
+    name: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    activation: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.op} '{self.name or self.outputs[0]}'"
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Tensors by name, nodes in order of computation, names of the model's inputs and outputs."""
+
+    tensors: Mapping[str, Tensor]
+    nodes: tuple[Node, ...]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+    def users(self, name: str) -> list[Node]:
+        """The nodes that read a tensor."""
+        return [node for node in self.nodes if name in node.inputs]
+
+    def producer(self, name: str) -> Node | None:
+        """The node that computes a tensor; None for inputs and constants."""
+        return next((node for node in self.nodes if name in node.outputs), None)
+
+
+def read_graph(model: ModelProto) -> Graph:
+    """Read a prepared float model or a QDQ model; shapes are inferred where the file does not give them.
+
+    Raises:
+        UnsupportedError: a shape is not static, or scales are computed instead of constant.
+    """
+    return _Reader(model).read()
+
+
+class _Reader:
+    """Walks the nodes once and keeps track of which tensor stands behind each ONNX value."""
+
+    def __init__(self, model: ModelProto) -> None:
+        from onnx import numpy_helper, shape_inference
+
+        graph = shape_inference.infer_shapes(model, strict_mode=True, data_prop=True).graph
+        self.graph = graph
+        self.tensors: dict[str, Tensor] = {}
+        self.nodes: list[Node] = []
+        self.alias: dict[str, str] = {}
+        for item in graph.initializer:
+            data = numpy_helper.to_array(item)
+            self.tensors[item.name] = Tensor(item.name, data.shape, data.dtype.name, data)
+        for value in (*graph.input, *graph.value_info, *graph.output):
+            if value.name not in self.tensors:
+                self.tensors[value.name] = _described(value)
+        self.inputs = tuple(value.name for value in graph.input if self.tensors[value.name].data is None)
+        self.outputs = tuple(value.name for value in graph.output)
+        self.uses: dict[str, int] = {}
+        for name in (*self.outputs, *(name for node in graph.node for name in node.input)):
+            self.uses[name] = self.uses.get(name, 0) + 1
+
+    def read(self) -> Graph:
+        for node in self.graph.node:
+            if node.op_type == "DequantizeLinear":
+                self._dequantize(node)
+            elif node.op_type == "QuantizeLinear":
+                self._quantize(node)
+            else:
+                names = tuple(self._resolve(name) for name in node.input)
+                self.nodes.append(Node(node.op_type, node.name, names, tuple(node.output), attributes(node)))
+        used = {name for node in self.nodes for name in (*node.inputs, *node.outputs)}
+        kept = used.union(self.inputs, self.outputs)
+        tensors = {name: tensor for name, tensor in self.tensors.items() if name in kept}
+        return Graph(tensors, tuple(self.nodes), self.inputs, self.outputs)
+
+    def _resolve(self, name: str) -> str:
+        while name in self.alias:
+            name = self.alias[name]
+        return name
+
+    def _dequantize(self, node: NodeProto) -> None:
+        source = self._resolve(node.input[0])
+        tensor = self.tensors[source]
+        quant = self._quant_of(node, tensor.dtype, len(tensor.shape))
+        if tensor.quant is None:
+            self.tensors[source] = replace(tensor, quant=quant)
+        elif not tensor.quant.same_as(quant):
+            raise UnsupportedError(
+                f"'{source}' is dequantized with two different scales; quantize the float model again."
+            )
+        if node.output[0] in self.outputs:
+            self.nodes.append(Node("DequantizeLinear", node.name, (source,), (node.output[0],)))
+        self.alias[node.output[0]] = source
+
+    def _quantize(self, node: NodeProto) -> None:
+        source, target = self._resolve(node.input[0]), node.output[0]
+        tensor = self.tensors[source]
+        stored = self.tensors[target].dtype
+        quant = self._quant_of(node, stored, len(tensor.shape))
+        self.tensors[target] = replace(self.tensors[target], quant=quant)
+        maker = next((index for index, made in enumerate(self.nodes) if source in made.outputs), None)
+        if tensor.quant is not None and tensor.quant.same_as(quant) and target not in self.outputs:
+            self.alias[target] = source
+        elif tensor.quant is None and maker is not None and self.uses[node.input[0]] == 1:
+            made = self.nodes[maker]
+            outputs = tuple(target if name == source else name for name in made.outputs)
+            self.nodes[maker] = replace(made, outputs=outputs)
+        else:
+            self.nodes.append(Node("QuantizeLinear", node.name, (source,), (target,)))
+
+    def _quant_of(self, node: NodeProto, dtype: str, rank: int) -> Quant:
+        scales = self.tensors[self._resolve(node.input[1])].data
+        if scales is None:
+            raise UnsupportedError(f"The scale of '{node.output[0]}' is not constant; quantize with static ranges.")
+        zero_points = np.zeros(scales.shape, np.int64)
+        if len(node.input) > 2 and node.input[2]:
+            constant = self.tensors[self._resolve(node.input[2])].data
+            if constant is None:
+                raise UnsupportedError(f"The zero point of '{node.output[0]}' is not constant; use static ranges.")
+            zero_points = constant.astype(np.int64)
+        axis = int(attributes(node).get("axis", 1)) % max(rank, 1) if scales.ndim else None
+        return Quant(scales.reshape(-1).astype(np.float32), zero_points.reshape(-1), axis, dtype)
+
+
+def _described(value: ValueInfoProto) -> Tensor:
+    from onnx import helper
+
+    tensor = value.type.tensor_type
+    dims = tensor.shape.dim
+    if not tensor.HasField("shape") or any(not dim.HasField("dim_value") for dim in dims):
+        raise UnsupportedError(f"The size of '{value.name}' is not fixed; export the model with a fixed input size.")
+    dtype = helper.tensor_dtype_to_np_dtype(tensor.elem_type).name
+    return Tensor(value.name, tuple(dim.dim_value for dim in dims), dtype)
+
+
+def fuse_activations(graph: Graph, makers: frozenset[str]) -> Graph:
+    """Put each Relu, Clip(0, 6) and Clip(-1, 1) into the node before it, if that is of a kind in ``makers``.
+
+    Only where nothing else needs the value in between, and that value is not quantized by itself.
+    """
+    nodes = list(graph.nodes)
+    for node in graph.nodes:
+        kind = activation_kind(graph, node)
+        maker = graph.producer(node.inputs[0]) if kind else None
+        if maker is None or maker not in nodes or maker.op not in makers or maker.activation:
+            continue
+        between = graph.tensors[node.inputs[0]]
+        if len(graph.users(between.name)) > 1 or between.name in graph.outputs or between.quant is not None:
+            continue
+        nodes[nodes.index(maker)] = replace(maker, outputs=node.outputs, activation=kind)
+        nodes.remove(node)
+    return replace(graph, nodes=tuple(nodes))
+
+
+def activation_kind(graph: Graph, node: Node) -> str:
+    """Which activation a node is: 'Relu', 'Relu6', 'ReluN1', or '' if it is none of these."""
+    if node.op == "Relu":
+        return "Relu"
+    if node.op == "Clip" and len(node.inputs) == 3:
+        limits = [graph.tensors[name].data if name else None for name in node.inputs[1:]]
+        if all(limit is not None and limit.size == 1 for limit in limits):
+            low, high = (float(limit.reshape(-1)[0]) for limit in limits if limit is not None)
+            return {(0.0, 6.0): "Relu6", (-1.0, 1.0): "ReluN1"}.get((low, high), "")
+    return ""
