@@ -83,3 +83,11 @@ def print_table(title: str, columns: tuple[str, ...], rows: Sequence[tuple[str, 
         table.add_row(*row)
     width = None if sys.stdout.isatty() else 160
     Console(width=width, markup=False).print(table)
+
+
+def print_facts(title: str, rows: list[tuple[str, str]]) -> None:
+    """Named values on stdout, one line each, below a title."""
+    width = max(len(name) for name, _ in rows)
+    print(title)
+    for name, value in rows:
+        print(f"  {name:<{width}}  {value}")

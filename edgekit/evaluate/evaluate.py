@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.artifact import InputContract
-from edgekit.catalog import resolve_models
 from edgekit.console import print_table, progress
 from edgekit.data import open_data
 from edgekit.data.dataset import Dataset, Images, Split
 from edgekit.errors import DataError
 from edgekit.evaluate.classifier import Classifier, Scores, probabilities
 from edgekit.evaluate.statistics import confusion, wilson_interval
+from edgekit.evaluate.target import find_targets
 
 BATCH_BYTES = 8 << 20
 WORST_MISTAKES = 24
@@ -74,14 +74,14 @@ class EvaluateResult:
 def evaluate(
     models: Sequence[str], source: str, runtime: str | None = None, threads: int | None = None
 ) -> EvaluateResult:
-    """Measure files, run folders or students on the test split of a data source.
+    """Measure models, each ``MODEL`` or ``MODEL@RUNTIME``, on the test split of a data source.
 
     Raises:
         ModelError, DataError, UsageError, RuntimeCrashError: see ``Classifier`` and ``open_data``.
     """
     evaluations: list[Evaluation] = []
-    for path in (path for model in models for path in resolve_models(model)):
-        with Classifier(path, runtime=runtime, threads=threads) as classifier:
+    for target in (target for model in models for target in find_targets(model, runtime)):
+        with Classifier(target.path, runtime=target.runtime, threads=threads) as classifier:
             data = open_data(source, classifier.contract.shape)
             evaluations.append(measure(classifier, data.test, class_names(classifier, data)))
     return EvaluateResult(data.name, data.sha256, tuple(evaluations))

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as package_version
 from pathlib import Path
 
 from edgekit.errors import ModelError, UnknownNameError, UsageError
@@ -22,13 +24,20 @@ from edgekit.runtimes.session import Session
 
 @dataclass(frozen=True)
 class Runtime:
-    """A runtime that is present: ``module`` below edgekit.runtimes, ``kernels`` where it offers a choice."""
+    """A runtime, installed or not.
+
+    ``module`` is its file below edgekit.runtimes, ``package`` its distribution, ``kernels`` its option where it has
+    a choice of them, ``python_variable`` the environment variable that names the Python interpreter it lives in
+    where that may be another than ours.
+    """
 
     name: str
     title: str
     suffix: str
     module: str
+    package: str
     kernels: str = ""
+    python_variable: str = ""
 
     def load(self, model: Path | bytes, threads: int = 1) -> Session:
         """Open a model in this process.
@@ -46,24 +55,32 @@ class Runtime:
 
     def available(self) -> bool:
         """True if its package is installed."""
-        found: bool = importlib.import_module(f"edgekit.runtimes.{self.module}").available()
-        return found
+        return bool(self.version())
 
     def version(self) -> str:
         """The version of its package; empty if it is not installed."""
-        version: str = importlib.import_module(f"edgekit.runtimes.{self.module}").version()
-        return version
+        try:
+            return package_version(self.package)
+        except PackageNotFoundError:
+            return ""
 
 
 RUNTIMES = {
     runtime.name: runtime
     for runtime in (
-        Runtime("ort", "ONNX Runtime", ".onnx", "ort"),
-        Runtime("litert", "LiteRT", ".tflite", "litert", "xnnpack"),
-        Runtime("litert-builtin", "LiteRT without XNNPACK", ".tflite", "litert", "builtin"),
-        Runtime("litert-reference", "LiteRT reference kernels", ".tflite", "litert", "reference"),
-        Runtime("tflm", "TFLite Micro", ".tflite", "tflm"),
-        Runtime("tflite-runtime", "tflite-runtime", ".tflite", "tflite_runtime"),
+        Runtime("ort", "ONNX Runtime", ".onnx", "ort", "onnxruntime"),
+        Runtime("litert", "LiteRT", ".tflite", "litert", "ai-edge-litert", "xnnpack"),
+        Runtime("litert-builtin", "LiteRT without XNNPACK", ".tflite", "litert", "ai-edge-litert", "builtin"),
+        Runtime("litert-reference", "LiteRT reference kernels", ".tflite", "litert", "ai-edge-litert", "reference"),
+        Runtime("tflm", "TFLite Micro", ".tflite", "tflm", "tflite-micro"),
+        Runtime(
+            name="tflite-runtime",
+            title="tflite-runtime",
+            suffix=".tflite",
+            module="tflite_runtime",
+            package="tflite-runtime",
+            python_variable="EDGEKIT_TFLITE_RUNTIME_PYTHON",
+        ),
     )
 }
 
@@ -88,7 +105,8 @@ def open_runtime(name: str) -> Runtime:
     """
     runtime = find_runtime(name)
     if not runtime.available():
-        raise UsageError(f"The runtime {name} is not installed; choose another --runtime or install its package.")
+        elsewhere = f" or name a Python that has it in {runtime.python_variable}" if runtime.python_variable else ""
+        raise UsageError(f"The runtime {name} is not installed; install {runtime.package}{elsewhere}.")
     return runtime
 
 

@@ -12,13 +12,11 @@ from typing import Any
 from edgekit.artifact import Array, TensorSpec
 from edgekit.errors import ModelError, UsageError
 from edgekit.files import require_file
-from edgekit.runtimes import default_runtime, find_runtime
+from edgekit.runtimes import Runtime, default_runtime, find_runtime
 from edgekit.runtimes.contents import ModelContents
 from edgekit.sandbox import Limits, Sandbox
 
 MAX_THREADS = 4
-FOREIGN_PYTHON = {"tflite-runtime": "EDGEKIT_TFLITE_RUNTIME_PYTHON"}
-"""Runtimes that may live in another Python interpreter, with the environment variable that names it."""
 
 
 class IsolatedSession:
@@ -43,7 +41,7 @@ class IsolatedSession:
         if path.suffix.lower() != chosen.suffix:
             raise ModelError(f"{path} is not a file that {chosen.title} opens; give it a {chosen.suffix} file.")
         self.path, self.runtime = path, chosen.name
-        python = runtime_python(chosen.name)
+        python = python_of(chosen)
         if python != sys.executable:
             self.contents = vet(path, limits)
         self._sandbox = Sandbox(str(path), limits, python)
@@ -98,14 +96,12 @@ def vet(path: Path, limits: Limits | None = None) -> ModelContents:
         return _contents(sandbox, path)
 
 
-def runtime_python(runtime: str) -> str:
-    """The Python interpreter that has this runtime: ours, or the one that an environment variable names."""
-    variable = FOREIGN_PYTHON.get(runtime)
-    if variable is None or variable not in os.environ:
-        return sys.executable
-    if not Path(os.environ[variable]).is_file():
-        raise UsageError(f"{variable} is {os.environ[variable]}, which is not a file; name a Python interpreter.")
-    return os.environ[variable]
+def python_of(runtime: Runtime) -> str:
+    """The Python interpreter that has this runtime: ours, or the one that its environment variable names."""
+    named = os.environ.get(runtime.python_variable, "")
+    if named and not Path(named).is_file():
+        raise UsageError(f"{runtime.python_variable} is {named}, which is not a file; name a Python interpreter.")
+    return named or sys.executable
 
 
 def _contents(sandbox: Sandbox, path: Path) -> ModelContents:

@@ -2,24 +2,8 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as package_version
-
 from edgekit.runtimes.interpreter import InterpreterSession
 from edgekit.runtimes.session import Session, cannot_open
-
-
-def available() -> bool:
-    """True if ai-edge-litert is installed."""
-    return bool(version())
-
-
-def version() -> str:
-    """The installed version, or an empty string."""
-    try:
-        return package_version("ai-edge-litert")
-    except PackageNotFoundError:
-        return ""
 
 
 def load(data: bytes, source: str, threads: int, kernels: str = "xnnpack") -> Session:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as package_version
 from typing import Any
 
 from edgekit.artifact import Array, TensorSpec
@@ -26,19 +24,6 @@ DTYPES = {
     "tensor(bool)": "bool",
 }
 FATAL_ONLY = 4
-
-
-def available() -> bool:
-    """True if onnxruntime is installed."""
-    return bool(version())
-
-
-def version() -> str:
-    """The installed version, or an empty string."""
-    try:
-        return package_version("onnxruntime")
-    except PackageNotFoundError:
-        return ""
 
 
 class OrtSession:

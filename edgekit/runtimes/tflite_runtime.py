@@ -1,29 +1,13 @@
 """tflite-runtime 2.14 (2023), LiteRT's predecessor: what 32-bit Raspberry Pi OS still has.
 
 It was built against NumPy 1 and cannot live beside NumPy 2, so it is used where it is present, as a rule by a Python
-interpreter in an environment of its own (``EDGEKIT_TFLITE_RUNTIME_PYTHON``, see ``edgekit.runtimes.isolated``).
+interpreter in an environment of its own that ``EDGEKIT_TFLITE_RUNTIME_PYTHON`` names.
 """
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as package_version
-
 from edgekit.runtimes.interpreter import InterpreterSession
 from edgekit.runtimes.session import Session, cannot_open
-
-
-def available() -> bool:
-    """True if tflite-runtime is installed beside this interpreter."""
-    return bool(version())
-
-
-def version() -> str:
-    """The installed version, or an empty string."""
-    try:
-        return package_version("tflite-runtime")
-    except PackageNotFoundError:
-        return ""
 
 
 def load(data: bytes, source: str, threads: int) -> Session:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as package_version
 from typing import Any
 
 import numpy as np
@@ -14,19 +12,6 @@ from edgekit.runtimes.session import Session, cannot_open
 
 MIN_ARENA_BYTES = 16 << 20
 ARENA_PER_MODEL_BYTE = 10
-
-
-def available() -> bool:
-    """True if tflite-micro is installed."""
-    return bool(version())
-
-
-def version() -> str:
-    """The installed version, or an empty string."""
-    try:
-        return package_version("tflite-micro")
-    except PackageNotFoundError:
-        return ""
 
 
 class MicroSession:

@@ -1,0 +1,168 @@
+"""``edgekit compare``: do two files, or two runtimes with the same file, give the same answers?
+
+Parity counts integers: on 8-bit outputs of the same scale, how many are equal and by how many steps the others
+differ. Fidelity takes the first as the reference: signal to noise of the scores and agreement of the top answer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.artifact import TensorSpec
+from edgekit.console import print_facts, progress
+from edgekit.data import open_data
+from edgekit.data.dataset import Split
+from edgekit.errors import DataError, ModelError
+from edgekit.evaluate.classifier import Classifier, Scores
+from edgekit.evaluate.evaluate import image_batches
+from edgekit.evaluate.statistics import signal_to_noise_db
+from edgekit.evaluate.target import find_targets
+
+DEFAULT_IMAGES = 1000
+SEED = 0
+GRID_TOLERANCE = 1e-2
+LISTED = 20
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two that are compared."""
+
+    model: str
+    runtime: str
+    version: str
+    output: TensorSpec
+
+
+@dataclass(frozen=True)
+class Parity:
+    """Outputs as integers on a common scale; ``differences`` counts values by their distance in steps."""
+
+    differences: dict[int, int]
+    equal_images: int
+
+    @property
+    def equal_share(self) -> float:
+        """The share of output values that are equal."""
+        return self.differences.get(0, 0) / sum(self.differences.values())
+
+    @property
+    def largest(self) -> int:
+        """The largest difference, in steps."""
+        return max(self.differences)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two sides on the same images. ``parity`` is None unless both outputs lie on one 8-bit scale.
+
+    ``sqnr_db`` is None where the scores are equal; ``disagreements`` are indices into the test split.
+    """
+
+    reference: Side
+    other: Side
+    data: str
+    images: int
+    agreement: float
+    sqnr_db: float | None
+    largest_error: float
+    parity: Parity | None
+    disagreements: tuple[int, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        document = asdict(self)
+        if self.parity is not None:
+            document["parity"] |= {"equal_share": self.parity.equal_share, "largest": self.parity.largest}
+        return document
+
+
+def compare(reference: str, other: str, source: str, images: int = DEFAULT_IMAGES) -> Comparison:
+    """Run two models, each ``MODEL`` or ``MODEL@RUNTIME``, on the same ``images`` test images at most (fixed seed).
+
+    Raises:
+        ModelError: the models do not take the same images or do not give the same number of scores.
+        DataError, UsageError, RuntimeCrashError: see ``Classifier`` and ``open_data``.
+    """
+    first, second = find_targets(reference)[0], find_targets(other)[0]
+    with Classifier(first.path, runtime=first.runtime) as a, Classifier(second.path, runtime=second.runtime) as b:
+        if a.contract.shape != b.contract.shape or a.classes != b.classes:
+            raise ModelError(
+                f"{a.path} maps {a.contract.shape} to {a.classes} scores, {b.path} {b.contract.shape} to {b.classes}; "
+                "compare models of the same task."
+            )
+        data = open_data(source, a.contract.shape)
+        if len(data.test) == 0:
+            raise DataError(f"{data.name} has no test images; choose data that have some.")
+        chosen = data.test.sample(images, SEED)
+        return compare_classifiers(a, b, data.test.take(chosen), data.name, chosen)
+
+
+def compare_classifiers(
+    a: Classifier, b: Classifier, split: Split, name: str, indices: NDArray[np.int64] | None = None
+) -> Comparison:
+    """Compare two open classifiers on a split; ``indices`` are what its images are called in the result."""
+    pairs: list[tuple[Scores, Scores]] = []
+    with progress("comparing", len(split)) as bar:
+        for images in image_batches(split):
+            pairs.append((a.scores(images), b.scores(images)))
+            bar.update(sum(len(scores) for scores, _ in pairs))
+    ours, theirs = (np.concatenate(column) for column in zip(*pairs, strict=True))
+    differ = np.flatnonzero(ours.argmax(axis=1) != theirs.argmax(axis=1))
+    sqnr = signal_to_noise_db(ours, theirs)
+    return Comparison(
+        reference=_side(a),
+        other=_side(b),
+        data=name,
+        images=len(split),
+        agreement=1 - len(differ) / len(split),
+        sqnr_db=sqnr if math.isfinite(sqnr) else None,
+        largest_error=float(np.abs(ours - theirs).max()),
+        parity=_parity(ours, theirs, a.output.scale, b.output.scale),
+        disagreements=tuple(int(index) for index in (differ if indices is None else indices[differ])[:LISTED]),
+    )
+
+
+def show(result: Comparison) -> None:
+    """Print a table of what was compared and found."""
+    rows = [
+        ("data", f"{result.data}, {result.images:,} test images"),
+        ("reference", f"{result.reference.model} in {result.reference.runtime} {result.reference.version}"),
+        ("other", f"{result.other.model} in {result.other.runtime} {result.other.version}"),
+        ("same top answer", f"{result.agreement:.2%}"),
+        ("signal to noise", "equal" if result.sqnr_db is None else f"{result.sqnr_db:.1f} dB"),
+        ("largest error", f"{result.largest_error:.6g}"),
+    ]
+    if result.parity is not None:
+        rows += [
+            ("equal integers", f"{result.parity.equal_share:.3%}"),
+            ("images with all equal", f"{result.parity.equal_images} of {result.images}"),
+            ("largest difference", f"{result.parity.largest} steps"),
+        ]
+    print_facts("comparison", rows)
+
+
+def _parity(ours: Scores, theirs: Scores, scale: float | None, other_scale: float | None) -> Parity | None:
+    """Both sides in steps of the scale that they share; a float output counts if its values lie on the other's grid."""
+    if scale is not None and other_scale is not None and not math.isclose(scale, other_scale, rel_tol=1e-6):
+        return None
+    step = scale or other_scale
+    if step is None:
+        return None
+    exact = [ours / np.float64(step), theirs / np.float64(step)]
+    if any(np.abs(values - np.rint(values)).max() > GRID_TOLERANCE for values in exact):
+        return None
+    distance = np.abs(np.rint(exact[0]) - np.rint(exact[1])).astype(np.int64)
+    counts = Counter(distance.ravel().tolist())
+    return Parity(dict(sorted(counts.items())), int((distance == 0).all(axis=1).sum()))
+
+
+def _side(classifier: Classifier) -> Side:
+    session = classifier.session
+    return Side(str(session.path), session.runtime, session.version, classifier.output)

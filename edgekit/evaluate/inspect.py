@@ -1,0 +1,112 @@
+"""``edgekit inspect``: what a model file is, from the file alone."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from edgekit.artifact import Metadata, TensorSpec
+from edgekit.catalog import resolve_models
+from edgekit.console import print_facts
+from edgekit.errors import EdgekitError
+from edgekit.files import sha256_file
+from edgekit.runtimes import default_runtime
+from edgekit.runtimes.contents import ModelContents
+from edgekit.runtimes.isolated import IsolatedSession, vet
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """A model file; ``refusal`` says why its runtime does not open it, where that is so."""
+
+    path: str
+    sha256: str
+    contents: ModelContents
+    metadata: Metadata
+    runtime: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    refusal: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        document = asdict(self)
+        contents = document["contents"]
+        del contents["description"]
+        contents |= {"overhead_bytes": self.contents.overhead_bytes, "parameters": self.contents.parameters}
+        return document | {"metadata": json.loads(self.metadata.to_json())}
+
+
+@dataclass(frozen=True)
+class InspectResult:
+    """One FileFacts per model file."""
+
+    files: tuple[FileFacts, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {"files": [facts.to_dict() for facts in self.files]}
+
+
+def inspect(model: str) -> InspectResult:
+    """Say what a file, or each file of a run folder or a student, is.
+
+    Raises:
+        ModelError: a file is missing, broken or of another kind.
+        RuntimeCrashError: reading it made the worker crash, hang or want too much memory.
+    """
+    return InspectResult(tuple(inspect_file(path) for path in resolve_models(model)))
+
+
+def inspect_file(path: Path) -> FileFacts:
+    """Say what one model file is, whether or not its runtime opens it."""
+    contents = vet(path)
+    inputs: tuple[TensorSpec, ...] = ()
+    outputs: tuple[TensorSpec, ...] = ()
+    refusal = ""
+    runtime = default_runtime(path)
+    try:
+        with IsolatedSession(path, runtime, threads=1) as session:
+            inputs, outputs = session.inputs, session.outputs
+    except EdgekitError as exc:
+        refusal = str(exc)
+    metadata = contents.metadata(str(path))
+    return FileFacts(str(path), sha256_file(path), contents, metadata, runtime, inputs, outputs, refusal)
+
+
+def show(result: InspectResult) -> None:
+    """Print a table per file."""
+    for facts in result.files:
+        print_facts(facts.path, [row for row in _rows(facts) if row[1]])
+
+
+def _rows(facts: FileFacts) -> list[tuple[str, str]]:
+    contents, metadata, contract = facts.contents, facts.metadata, facts.metadata.contract
+    return [
+        ("format", f"{contents.format}, {contents.version}"),
+        ("sha256", facts.sha256),
+        ("size", f"{contents.file_bytes:,} B"),
+        ("weights", f"{contents.weight_bytes:,} B ({_pairs(contents.constants)})"),
+        ("overhead", f"{contents.overhead_bytes:,} B"),
+        ("operators", f"{sum(contents.operators.values())}: {_pairs(contents.operators)}"),
+        *(("input", _describe(spec)) for spec in facts.inputs),
+        *(("output", _describe(spec)) for spec in facts.outputs),
+        ("opens", f"not in {facts.runtime}: {facts.refusal}" if facts.refusal else f"in {facts.runtime}"),
+        ("contract", "" if contract is None else f"{contract.domain}, mean {contract.mean}, std {contract.std}"),
+        ("labels", ", ".join(metadata.labels[:12]) + (", ..." if len(metadata.labels) > 12 else "")),
+        ("recipe", metadata.recipe),
+        ("quality", ", ".join(f"{name} {value:g}" for name, value in metadata.quality.items())),
+        *((f"parent {name}", digest) for name, digest in metadata.parents.items()),
+    ]
+
+
+def _describe(spec: TensorSpec) -> str:
+    sizes = "x".join("?" if size < 0 else str(size) for size in spec.shape)
+    scale = "" if spec.scale is None else f", scale {spec.scale:.6g}, zero point {spec.zero_point}"
+    return f"{spec.name}: {spec.dtype} {sizes}{scale}"
+
+
+def _pairs(counts: Any) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in counts.items())

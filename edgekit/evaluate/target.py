@@ -1,0 +1,40 @@
+"""What a command is told to open: ``MODEL`` or ``MODEL@RUNTIME``, as in ``model.int8.tflite@tflm``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgekit.catalog import resolve_models
+from edgekit.errors import ModelError
+from edgekit.runtimes import default_runtime, find_runtime
+
+
+@dataclass(frozen=True)
+class Target:
+    """A model file and the runtime that is to open it."""
+
+    path: Path
+    runtime: str
+
+
+def find_targets(model: str, runtime: str | None = None) -> tuple[Target, ...]:
+    """The files of MODEL, each with the runtime named after the ``@``, or ``runtime``, or the one of its format.
+
+    A run folder or a student stands for those of its files that the runtime opens.
+
+    Raises:
+        UnknownNameError: there is no such file, folder, student or runtime.
+        ModelError: it has no file for that runtime.
+    """
+    name, at, suffix = model.rpartition("@")
+    if at and not Path(model).exists():
+        model, runtime = name, suffix
+    paths = resolve_models(model)
+    if runtime is None:
+        return tuple(Target(path, default_runtime(path)) for path in paths)
+    chosen = find_runtime(runtime)
+    targets = tuple(Target(path, runtime) for path in paths if path.suffix.lower() == chosen.suffix)
+    if not targets:
+        raise ModelError(f"{model} has no {chosen.suffix} file, which {chosen.title} needs; choose another --runtime.")
+    return targets
