@@ -18,6 +18,8 @@ WORKING_SIZE = 112
 # The ink must stand out of the paper by this many grey levels, and by this many times the paper's noise.
 MIN_CONTRAST = 12.0
 MIN_CONTRAST_TO_NOISE = 5.0
+# A margin of at most this grey level is black, also after a JPEG.
+BLACK = 8
 # A stroke's edge, where the bounding box begins, as a share of full ink.
 EDGE = 0.25
 # Spots with less ink than this share of the largest one are dirt.
@@ -56,7 +58,7 @@ def _is_mnist(grey: Grey) -> bool:
     if grey.shape != (DIGIT_SIZE, DIGIT_SIZE):
         return False
     margin = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    return bool(np.median(margin) == 0)
+    return bool(np.median(margin) <= BLACK and grey.max() > 127)
 
 
 def _shrunk(grey: Grey) -> Grey:
@@ -83,15 +85,14 @@ def _ink(grey: Grey) -> Grey:
     difference = grey - _background(grey)
     dark, light = np.maximum(-difference, 0), np.maximum(difference, 0)
     ink = dark if np.square(dark).sum() > np.square(light).sum() else light
-    threshold = _otsu(ink)
-    strokes = ink > threshold
+    strokes = ink > max(_otsu(ink), MIN_CONTRAST / 2)
     noise = 1.4826 * float(np.median(np.abs(difference[~strokes])))
     full = float(np.percentile(ink[strokes], 75)) if strokes.any() else 0.0
     if full < max(MIN_CONTRAST, MIN_CONTRAST_TO_NOISE * noise):
         raise DataError("no digit stands out of its background; take a sharper picture with more contrast.")
     low = min(2.5 * noise, EDGE * full)
     ink = np.clip((ink - low) / (full - low), 0, 1)
-    return ink * _without_spots(ink)
+    return np.where(_strokes(ink), ink, np.float32(0))
 
 
 def _background(grey: Grey) -> Grey:
@@ -128,7 +129,7 @@ def _otsu(values: Grey) -> float:
     return float(edges[1:-1][np.argmax(below * above * (mean_above - mean_below) ** 2)])
 
 
-def _without_spots(ink: Grey) -> Mask:
+def _strokes(ink: Grey) -> Mask:
     """The connected strokes that hold a share of the ink, with their soft edges."""
     groups = _groups(ink > EDGE)
     masses = [ink[rows, columns].sum() for rows, columns in groups]
@@ -136,9 +137,18 @@ def _without_spots(ink: Grey) -> Mask:
     for (rows, columns), mass in zip(groups, masses, strict=True):
         if mass >= SPOT * max(masses):
             keep[rows, columns] = True
-    padded = np.pad(keep, 1)
-    height, width = keep.shape
-    return np.logical_or.reduce([padded[i : i + height, j : j + width] for i in range(3) for j in range(3)])
+    return _grown(keep)
+
+
+def _grown(mask: Mask) -> Mask:
+    """The mask and its eight neighbours on every side."""
+    height, width = mask.shape
+    padded = np.pad(mask, 1)
+    grown = np.zeros_like(mask)
+    for i in range(3):
+        for j in range(3):
+            grown |= padded[i : i + height, j : j + width]
+    return grown
 
 
 def _groups(mask: Mask) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
@@ -151,8 +161,8 @@ def _groups(mask: Mask) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
             near = {(row + i, column + j) for i in (-1, 0, 1) for j in (-1, 0, 1)} & waiting
             waiting -= near
             group += near
-        rows, columns = np.array(group).T
-        groups.append((rows, columns))
+        places = np.array(group)
+        groups.append((places[:, 0], places[:, 1]))
     return groups
 
 
@@ -182,14 +192,16 @@ def _fitted(ink: Grey) -> Grey:
     height, width = ink.shape
     scale = INNER_SIZE / max(height, width)
     small = _resized(ink, max(1, round(height * scale)), max(1, round(width * scale)))
-    return np.clip(small / np.percentile(small[small > EDGE], 75), 0, 1)
+    full = np.percentile(small[small > EDGE * small.max()], 75)
+    result: Grey = np.clip(small / full, 0, 1)
+    return result
 
 
 def _centred(ink: Grey) -> NDArray[np.uint8]:
     """Strokes placed on black with their centre of mass in the middle: uint8 [28, 28, 1]."""
     height, width = ink.shape
     total = ink.sum()
-    middle = (DIGIT_SIZE - 1) / 2
+    middle = DIGIT_SIZE / 2
     top = round(middle - float((ink.sum(1) * np.arange(height)).sum() / total))
     left = round(middle - float((ink.sum(0) * np.arange(width)).sum() / total))
     top = min(max(top, 0), DIGIT_SIZE - height)

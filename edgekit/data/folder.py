@@ -31,6 +31,8 @@ def open_folder(folder: Path, image_shape: Shape | None = None) -> Dataset:
         classes = _class_names(parts["train"])
         splits = {name: _labelled(part, classes) for name, part in parts.items()}
     elif classes := _class_names(folder):
+        if all(map(split_called, classes)):
+            raise DataError(f"{folder / classes[0]} holds images without labels; put them in class folders.")
         splits = {"train": _labelled(folder, classes)}
     else:
         splits = {"train": EncodedSplit(tuple(map(_encoded, _image_files(folder))), None)}

@@ -1,0 +1,131 @@
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow
+import pytest
+from PIL import Image
+from pyarrow import parquet
+
+from edgekit.data.parquet import open_parquet
+from edgekit.errors import DataError
+
+STRUCT = pyarrow.struct([("bytes", pyarrow.binary()), ("path", pyarrow.string())])
+
+
+def png(seed: int) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (9, 8, 3), np.uint8)).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def write(path: Path, labels: list[object] | None, names: list[str] | None = None, plain: bool = False) -> Path:
+    """A file of as many images as there are labels (24 if there are none), as Hugging Face's datasets writes it."""
+    images = [png(seed) for seed in range(24 if labels is None else len(labels))]
+    encoded = pyarrow.array(images) if plain else pyarrow.array([{"bytes": b, "path": None} for b in images], STRUCT)
+    columns = {"image": encoded} if labels is None else {"image": encoded, "label": pyarrow.array(labels)}
+    table = pyarrow.table(columns)
+    if names is not None:
+        features = {"image": {"_type": "Image"}, "label": {"names": names, "_type": "ClassLabel"}}
+        table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+    parquet.write_table(table, path)
+    return path
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_images_are_bytes_or_structs_of_bytes(tmp_path: Path, plain: bool) -> None:
+    data = open_parquet(write(tmp_path / "d.parquet", [0, 1] * 12, plain=plain))
+    assert data.image_shape == (9, 8, 3)
+    assert [len(split) for split in (data.train, data.validation, data.test)] == [18, 2, 4]
+    assert data.train.images[:2].shape == (2, 9, 8, 3)
+
+
+def test_class_names_come_from_the_hub_description(tmp_path: Path) -> None:
+    assert open_parquet(write(tmp_path / "d.parquet", [0, 1] * 12, ["cat", "dog"])).classes == ("cat", "dog")
+
+
+def test_labels_may_be_names(tmp_path: Path) -> None:
+    data = open_parquet(write(tmp_path / "d.parquet", ["dog", "cat"] * 12))
+    assert data.classes == ("cat", "dog")
+    assert data.test.labels is not None
+    assert np.bincount(data.test.labels).tolist() == [2, 2]
+
+
+def test_images_without_labels_are_for_calibration(tmp_path: Path) -> None:
+    data = open_parquet(write(tmp_path / "d.parquet", None))
+    assert data.train.labels is None
+    assert len(data.train) == 24
+
+
+def test_a_folder_holds_the_shards_of_each_split(tmp_path: Path) -> None:
+    write(tmp_path / "train-00000-of-00002.parquet", [0, 1] * 3)
+    write(tmp_path / "train-00001-of-00002.parquet", [1, 0] * 4)
+    write(tmp_path / "validation-00000-of-00001.parquet", [0, 1])
+    write(tmp_path / "test.parquet", [0, 0, 1])
+    data = open_parquet(tmp_path)
+    assert [len(split) for split in (data.train, data.validation, data.test)] == [14, 2, 3]
+    assert data.test.labels is not None
+    assert data.test.labels.tolist() == [0, 0, 1]
+
+
+def test_images_are_fitted_to_the_shape(tmp_path: Path) -> None:
+    assert open_parquet(write(tmp_path / "d.parquet", [0, 1] * 12), (4, 4, 1)).image_shape == (4, 4, 1)
+
+
+def test_a_parquet_file_of_text_is_refused_with_its_columns(tmp_path: Path) -> None:
+    parquet.write_table(pyarrow.table({"sentence": ["good", "bad"], "label": [1, 0]}), tmp_path / "text.parquet")
+    with pytest.raises(DataError, match=r"text\.parquet has no column of encoded images, only sentence \(string\)"):
+        open_parquet(tmp_path / "text.parquet")
+
+
+def test_a_row_that_is_no_image_is_named(tmp_path: Path) -> None:
+    table = pyarrow.table({"image": [png(0), b"text"], "label": [0, 1]})
+    parquet.write_table(table, tmp_path / "d.parquet")
+    with pytest.raises(DataError, match=r"d\.parquet row 1 is not an image"):
+        open_parquet(tmp_path / "d.parquet")
+
+
+def test_a_row_without_bytes_is_named(tmp_path: Path) -> None:
+    rows = pyarrow.array([{"bytes": None, "path": "elsewhere.png"}], STRUCT)
+    parquet.write_table(pyarrow.table({"image": rows, "label": [0]}), tmp_path / "d.parquet")
+    with pytest.raises(DataError, match=r"d\.parquet row 0 has no image bytes"):
+        open_parquet(tmp_path / "d.parquet")
+
+
+@pytest.mark.parametrize("label", [-1, 10**12, None])
+def test_a_label_that_is_no_class_is_named(tmp_path: Path, label: int | None) -> None:
+    with pytest.raises(DataError, match=f"row 2 has the label {label}, which is no class"):
+        open_parquet(write(tmp_path / "d.parquet", [0, 1, label, 1]))
+
+
+def test_a_name_that_training_has_not_is_refused(tmp_path: Path) -> None:
+    write(tmp_path / "train.parquet", ["a", "b"] * 3)
+    write(tmp_path / "test.parquet", ["a", "c"])
+    with pytest.raises(DataError, match="test split: row 1 has the label 'c'"):
+        open_parquet(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"), [(["test.parquet"], r"no train\*\.parquet"), (["cats.parquet"], "named after no split")]
+)
+def test_a_folder_needs_files_named_after_splits(tmp_path: Path, names: list[str], message: str) -> None:
+    for name in names:
+        write(tmp_path / name, [0, 1])
+    with pytest.raises(DataError, match=message):
+        open_parquet(tmp_path)
+
+
+def test_a_file_without_rows_is_refused(tmp_path: Path) -> None:
+    schema = pyarrow.schema([("image", pyarrow.binary()), ("label", pyarrow.int64())])
+    parquet.write_table(schema.empty_table(), tmp_path / "d.parquet")
+    with pytest.raises(DataError, match="has no rows"):
+        open_parquet(tmp_path / "d.parquet")
+
+
+def test_a_cut_file_is_refused_by_name(tmp_path: Path) -> None:
+    whole = write(tmp_path / "d.parquet", [0, 1] * 4).read_bytes()
+    for length in range(0, len(whole), 301):
+        (tmp_path / "cut.parquet").write_bytes(whole[:length])
+        with pytest.raises(DataError, match=r"cut\.parquet"):
+            open_parquet(tmp_path / "cut.parquet")
