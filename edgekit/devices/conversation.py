@@ -1,0 +1,101 @@
+"""The two sides' talk, seen from here: a worker's lines become a result, or an error that says what happened.
+
+Shared by every driver that starts a worker process, wherever that process runs.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from edgekit.devices.device import Job, Watch
+from edgekit.errors import EdgekitError, ModelError, RuntimeCrashError, UsageError
+from edgekit.runtimes import find_runtime
+
+SIGNALS = {
+    "SIGILL": "an illegal instruction: it was built for another processor; install a build for this one",
+    "SIGKILL": "the system ended it, most likely for want of memory; free some or measure a smaller model",
+    "SIGALRM": "it took too long; ask for fewer --runs or --seconds",
+}
+CRASH = "a crash inside the native runtime; the file may be damaged, try another version of the runtime"
+
+
+@dataclass
+class Conversation:
+    """What one worker process has said so far."""
+
+    job: Job
+    phase: str = "starting"
+    result: dict[str, Any] | None = None
+
+    def listen(self, lines: Iterable[str], watch: Watch) -> None:
+        """Take in lines until the process closes its end.
+
+        Raises:
+            ModelError: the runtime refuses the file.
+            RuntimeCrashError: the file needs more memory than there is.
+            UsageError: the runtime is not installed.
+        """
+        for line in lines:
+            message = _parse(line)
+            if "phase" in message:
+                self.phase = str(message["phase"])
+            elif "progress" in message:
+                watch(float(message["progress"]))
+            elif "error" in message:
+                raise self._refusal(message["error"]["kind"], message["error"]["text"])
+            elif "result" in message:
+                self.result = message["result"]
+
+    def outcome(self, status: int, noise: str) -> dict[str, Any]:
+        """The result, once the process has ended with exit ``status`` (negative: by that signal).
+
+        Raises:
+            RuntimeCrashError: it ended without a result; ``noise``, its stderr, may say why.
+        """
+        if self.result is not None and status == 0:
+            return self.result
+        runtime = find_runtime(self.job.runtime).title
+        if status < 0:
+            name = _signal_name(-status)
+            raise RuntimeCrashError(
+                f"{self.job.model}: {runtime} was ended by {name} while {self.phase} ({SIGNALS.get(name, CRASH)})."
+            )
+        last = noise.strip().splitlines()[-1] if noise.strip() else "no message"
+        raise RuntimeCrashError(
+            f"{self.job.model}: the process of {runtime} ended with status {status} while {self.phase} ({last}); "
+            "try another version of the runtime."
+        )
+
+    def _refusal(self, kind: str, text: str) -> EdgekitError:
+        runtime = find_runtime(self.job.runtime).title
+        if kind == "runtime":
+            return UsageError(f"{runtime} is needed to measure {self.job.model.name}, but {text}.")
+        if kind == "memory":
+            return RuntimeCrashError(
+                f"{self.job.model} needs more memory than this machine has; measure a smaller model."
+            )
+        return ModelError(f"{self.job.model} is not a model that {runtime} runs ({text}); check or export it again.")
+
+
+def request_line(job: Job) -> str:
+    """The job as the worker reads it."""
+    return json.dumps({**asdict(job), "model": str(job.model)}) + "\n"
+
+
+def _parse(line: str) -> dict[str, Any]:
+    try:
+        message = json.loads(line)
+    except ValueError:
+        message = None
+    return message if isinstance(message, dict) else {}
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -1,0 +1,70 @@
+"""This machine: each job is a fresh Python process of its own, so a crash there is an error here."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+import threading
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from edgekit.devices.conversation import Conversation, request_line
+from edgekit.devices.device import DeviceCard, Job, Watch
+from edgekit.runtimes import find_runtime
+from edgekit.runtimes.isolated import python_of
+
+WORKER = Path(__file__).parents[1] / "profile" / "worker"
+WORKER_NAME = "edgekit_worker"
+GRACE_S = 5
+
+
+def open_driver(card: DeviceCard) -> LocalDevice:
+    """The driver for a card."""
+    return LocalDevice(card.name)
+
+
+class LocalDevice:
+    """Copies the worker to a folder of its own and starts it there, as on any other device, once per job.
+
+    So the worker sees nothing of ours, and runs as well in another Python interpreter that has the runtime.
+    """
+
+    provenance = "measured"
+
+    def __init__(self, name: str = "cpu", worker: Path = WORKER) -> None:
+        self.name = name
+        self._worker = worker
+
+    def run(self, job: Job, watch: Watch) -> dict[str, Any]:
+        """Run one job. See ``Device.run``."""
+        job = replace(job, model=job.model.resolve())
+        conversation = Conversation(job)
+        with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as noise:
+            shutil.copytree(self._worker, Path(folder) / WORKER_NAME, ignore=shutil.ignore_patterns("__pycache__"))
+            command = (python_of(find_runtime(job.runtime)), "-B", "-m", WORKER_NAME)
+            pipe = subprocess.PIPE
+            process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=noise, text=True, cwd=folder)
+            # The worker ends itself when its time is up; this is for a system without alarms.
+            watchdog = threading.Timer(job.limit_s + GRACE_S, process.kill)
+            watchdog.start()
+            try:
+                _ask(process, job)
+                assert process.stdout is not None
+                conversation.listen(process.stdout, watch)
+                status = process.wait()
+            finally:
+                watchdog.cancel()
+                process.kill()
+                process.communicate()
+            noise.seek(0)
+            return conversation.outcome(status, noise.read().decode(errors="replace"))
+
+
+def _ask(process: subprocess.Popen[str], job: Job) -> None:
+    assert process.stdin is not None
+    with suppress(BrokenPipeError):  # if it is dead already, its exit status tells why
+        process.stdin.write(request_line(job))
+        process.stdin.flush()

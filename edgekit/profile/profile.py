@@ -1,0 +1,147 @@
+"""The verb ``profile``: how big a model file is, how much memory it takes and how fast it runs on a device.
+
+Every figure of time and memory comes from a fresh process on the device that does one thing: load the runtime only,
+run the model, run it under the runtime's profiler, or load it in TFLite Micro.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from edgekit.catalog import resolve_models
+from edgekit.console import Bar, progress
+from edgekit.devices.device import TASKS, Device, Job, Watch, open_device
+from edgekit.errors import RuntimeCrashError, UsageError
+from edgekit.files import require_file, sha256_file
+from edgekit.profile.noise import find_noise
+from edgekit.profile.records import (
+    Arena,
+    Memory,
+    ModelProfile,
+    OperatorProfile,
+    OperatorTime,
+    ProfileOptions,
+    ProfileResult,
+)
+from edgekit.profile.show import show
+from edgekit.profile.statistics import summarize
+from edgekit.runtimes import default_runtime, find_runtime
+from edgekit.runtimes.isolated import vet
+
+__all__ = ["ProfileOptions", "ProfileResult", "profile", "profile_file", "show"]
+
+TIMED_RUNTIMES = ("ort", "litert", "tflite-runtime")
+
+PERCENT = 100
+
+
+def profile(models: Sequence[str], options: ProfileOptions | None = None) -> ProfileResult:
+    """Profile model files, run folders or students that ship files.
+
+    Raises:
+        UsageError: an option or a name is unknown, or the runtime is not installed.
+        ModelError: a file is missing, broken, or not of a kind that a runtime opens.
+        RuntimeCrashError: a native runtime crashed, hung or ran out of memory on a file.
+    """
+    options = options or ProfileOptions()
+    device = open_device(options.device)
+    files = [path for model in models for path in resolve_models(model)]
+    for path in files:
+        require_file(path)
+        choose_runtime(path, options.runtime)
+    profiles = []
+    with progress("profiling", len(files) * len(TASKS) * PERCENT) as bar:
+        for number, path in enumerate(files):
+            steps = _Steps(bar, number * len(TASKS), path.name)
+            profiles.append(profile_file(path, device, options, steps))
+    return ProfileResult(device.name, device.provenance, tuple(profiles))
+
+
+def choose_runtime(path: Path, wanted: str) -> str:
+    """The runtime that opens a file: ``wanted``, or the usual one for the file's kind.
+
+    Raises:
+        ModelError: no runtime opens such a file.
+        UsageError: ``wanted`` opens files of another kind, or is not one to be timed here.
+        UnknownNameError: there is no such runtime.
+    """
+    runtime = find_runtime(wanted or default_runtime(path))
+    if runtime.suffix != path.suffix.lower():
+        raise UsageError(f"--runtime {wanted} does not open {path.name}; use {default_runtime(path)}.")
+    if runtime.name not in TIMED_RUNTIMES:
+        raise UsageError(f"--runtime {wanted} is not timed here; use {default_runtime(path)}, with it comes the arena.")
+    return runtime.name
+
+
+def profile_file(path: Path, device: Device, options: ProfileOptions, steps: _Steps | None = None) -> ModelProfile:
+    """Profile one file on an opened device. Raises as ``profile`` does."""
+    runtime = choose_runtime(path, options.runtime)
+    steps = steps or _Steps()
+    job = partial(Job, runtime=runtime, model=path, threads=options.threads, runs=options.runs, seconds=options.seconds)
+    contents = vet(path)
+    base = device.run(job("baseline"), steps.watch("baseline"))
+    measured = device.run(job("measure"), steps.watch("measure"))
+    timed = _optional(device, job("operators"), steps)
+    arena = (
+        _optional(device, job("arena"), steps) if path.suffix == ".tflite" else {"unavailable": "not a .tflite file"}
+    )
+    latency = summarize(measured["samples_ns"])
+    return ModelProfile(
+        file=str(path),
+        sha256=sha256_file(path),
+        runtime=runtime,
+        runtime_version=measured["versions"][runtime],
+        threads=options.threads,
+        contents=contents,
+        load_ns=measured["load_ns"],
+        first_ns=measured["first_ns"],
+        warmup_runs=measured["warmup_runs"],
+        latency=latency,
+        memory=Memory(measured["peak_bytes"], base["peak_bytes"]),
+        operators=None if "unavailable" in timed else _operators(timed),
+        arena=None if "unavailable" in arena else Arena(**arena),
+        missing={
+            part: answer["unavailable"]
+            for part, answer in (("operators", timed), ("arena", arena))
+            if "unavailable" in answer
+        },
+        warnings=find_noise(measured["samples_ns"], latency, measured, options.threads),
+        machine={**measured["machine"], "clock_mhz_after": measured["clock_mhz_after"]},
+        versions=measured["versions"],
+        samples_ns=tuple(measured["samples_ns"]),
+    )
+
+
+def _optional(device: Device, job: Job, steps: _Steps) -> dict[str, Any]:
+    """A job whose failure costs a part of the profile only."""
+    try:
+        return device.run(job, steps.watch(job.task))
+    except RuntimeCrashError as exc:
+        return {"unavailable": str(exc)}
+
+
+def _operators(answer: dict[str, Any]) -> OperatorProfile:
+    return OperatorProfile(
+        operators=tuple(OperatorTime(**operator) for operator in answer["operators"]),
+        total_ns=answer["total_ns"],
+        runs=answer["runs"],
+    )
+
+
+class _Steps:
+    """Turns the progress of one task of one file into that of the whole command."""
+
+    def __init__(self, bar: Bar | None = None, first: int = 0, name: str = "") -> None:
+        self._bar, self._first, self._name = bar, first, name
+
+    def watch(self, task: str) -> Watch:
+        step = self._first + TASKS.index(task)
+        self(step, 0.0)
+        return partial(self, step)
+
+    def __call__(self, step: int, share: float) -> None:
+        if self._bar is not None:
+            self._bar.update(int((step + share) * PERCENT), self._name)

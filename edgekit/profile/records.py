@@ -1,0 +1,137 @@
+"""What profiling a model gives: one record per file, with everything needed to judge its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from edgekit.errors import UsageError
+from edgekit.profile.noise import NoiseWarning
+from edgekit.profile.statistics import LatencyStatistics
+from edgekit.runtimes.contents import ModelContents
+
+
+@dataclass(frozen=True)
+class ProfileOptions:
+    """How to measure.
+
+    ``runtime`` is a key of ``edgekit.runtimes.RUNTIMES``, or empty for the usual one for the file.
+    Sampling goes on for at least ``runs`` runs and at least ``seconds`` seconds, after a warm-up.
+    """
+
+    device: str = "cpu"
+    runtime: str = ""
+    threads: int = 1
+    runs: int = 50
+    seconds: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.threads < 1:
+            raise UsageError(f"--threads {self.threads} must be at least 1.")
+        if self.runs < 1:
+            raise UsageError(f"--runs {self.runs} must be at least 1.")
+        if not 0 <= self.seconds <= 300:
+            raise UsageError(f"--seconds {self.seconds} must be between 0 and 300.")
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Peak resident set (VmHWM) in bytes: of the process that ran the model, and of one that only loaded the runtime.
+
+    None where the system does not tell.
+    """
+
+    peak_bytes: int | None
+    baseline_bytes: int | None
+
+    @property
+    def model_bytes(self) -> int | None:
+        """What the model added."""
+        if self.peak_bytes is None or self.baseline_bytes is None:
+            return None
+        return max(0, self.peak_bytes - self.baseline_bytes)
+
+
+@dataclass(frozen=True)
+class Arena:
+    """The tensor arena of TFLite Micro in bytes: what it needs in all, activations (head) and the rest (tail)."""
+
+    arena_bytes: int
+    head_bytes: int
+    tail_bytes: int
+    version: str
+
+
+@dataclass(frozen=True)
+class OperatorTime:
+    """Mean time of one operator, named as the runtime names it."""
+
+    name: str
+    type: str
+    mean_ns: float
+
+
+@dataclass(frozen=True)
+class OperatorProfile:
+    """The operators in order of execution, from runs of their own with the runtime's profiler switched on.
+
+    ``total_ns`` is the mean of these runs as the profiler saw them; it includes the profiler's own cost.
+    """
+
+    operators: tuple[OperatorTime, ...]
+    total_ns: float
+    runs: int
+
+    @property
+    def sum_ns(self) -> float:
+        """The time that is attributed to operators."""
+        return sum(operator.mean_ns for operator in self.operators)
+
+
+@dataclass(frozen=True)
+class ModelProfile:
+    """Everything measured about one file. ``missing`` says why ``operators`` or ``arena`` is None."""
+
+    file: str
+    sha256: str
+    runtime: str
+    runtime_version: str
+    threads: int
+    contents: ModelContents
+    load_ns: int
+    first_ns: int
+    warmup_runs: int
+    latency: LatencyStatistics
+    memory: Memory
+    operators: OperatorProfile | None
+    arena: Arena | None
+    missing: Mapping[str, str]
+    warnings: tuple[NoiseWarning, ...]
+    machine: Mapping[str, Any]
+    versions: Mapping[str, str]
+    samples_ns: tuple[int, ...] = field(repr=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values with the derived ones and every raw sample, for JSON."""
+        document = asdict(self)
+        document["contents"]["overhead_bytes"] = self.contents.overhead_bytes
+        document["memory"]["model_bytes"] = self.memory.model_bytes
+        document["latency"]["per_second"] = self.latency.per_second
+        if self.operators is not None:
+            document["operators"]["sum_ns"] = self.operators.sum_ns
+        return document
+
+
+@dataclass(frozen=True)
+class ProfileResult:
+    """The profiles of one command. ``provenance``: measured, emulated or predicted."""
+
+    device: str
+    provenance: str
+    models: tuple[ModelProfile, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        models = [model.to_dict() for model in self.models]
+        return {"device": self.device, "provenance": self.provenance, "models": models}

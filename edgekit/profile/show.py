@@ -1,0 +1,107 @@
+"""A profile as tables for a person."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edgekit.console import print_table, warn
+from edgekit.profile.records import ModelProfile, OperatorProfile, ProfileResult
+from edgekit.profile.statistics import LatencyStatistics
+
+MAX_OPERATORS = 12
+COLUMNS = (
+    "file",
+    "bytes",
+    "weights",
+    "overhead",
+    "load",
+    "first",
+    "p50",
+    "95% interval",
+    "p90",
+    "p99",
+    "min",
+    "n",
+    "per s",
+)
+
+
+def show(result: ProfileResult) -> None:
+    """Print what was measured, on what, and what casts doubt on it."""
+    title = f"Latency on {result.device} ({result.provenance})"
+    print_table(title, COLUMNS, [_latency_row(model) for model in result.models])
+    memory = [_memory_row(model) for model in result.models]
+    print_table("Memory", ("file", "peak", "runtime alone", "model", "TFLite Micro arena"), memory)
+    for model in result.models:
+        if model.operators is not None:
+            _show_operators(Path(model.file).name, model.operators)
+    context = [_context_row(model) for model in result.models]
+    print_table("Context", ("file", "runtime", "threads", "cpu", "usable cores", "governor", "clock"), context)
+    for model in result.models:
+        _warn(model)
+
+
+def duration(nanoseconds: float) -> str:
+    """A time with three significant digits and the unit that fits."""
+    for unit, size in (("s", 1e9), ("ms", 1e6)):
+        if nanoseconds >= size:
+            return (
+                f"{nanoseconds / size:.3g} {unit}" if nanoseconds < 1000 * size else f"{nanoseconds / size:.0f} {unit}"
+            )
+    return f"{nanoseconds / 1e3:.3g} µs"
+
+
+def _latency_row(model: ModelProfile) -> tuple[str, ...]:
+    latency, size = model.latency, model.contents
+    counts = (f"{size.file_bytes:,}", f"{size.weight_bytes:,}", f"{size.overhead_bytes:,}")
+    times = (duration(model.load_ns), duration(model.first_ns), duration(latency.p50_ns), _interval(latency))
+    tail = (duration(latency.p90_ns), duration(latency.p99_ns), duration(latency.min_ns))
+    return (Path(model.file).name, *counts, *times, *tail, f"{latency.n:,}", f"{latency.per_second:,.0f}")
+
+
+def _interval(latency: LatencyStatistics) -> str:
+    return f"{duration(latency.p50_low_ns)} – {duration(latency.p50_high_ns)}"
+
+
+def _memory_row(model: ModelProfile) -> tuple[str, ...]:
+    memory = model.memory
+    measured = (memory.peak_bytes, memory.baseline_bytes, memory.model_bytes)
+    arena = f"{model.arena.arena_bytes:,} B" if model.arena else model.missing["arena"]
+    return (Path(model.file).name, *("unknown" if item is None else f"{item / 1e6:.1f} MB" for item in measured), arena)
+
+
+def _show_operators(name: str, profile: OperatorProfile) -> None:
+    """The slowest operators, and what is left."""
+    slowest = sorted(profile.operators, key=lambda operator: -operator.mean_ns)[:MAX_OPERATORS]
+    shown = sum(operator.mean_ns for operator in slowest)
+    rows = [(operator.name, operator.type, operator.mean_ns) for operator in slowest]
+    if len(profile.operators) > len(slowest):
+        rows.append((f"{len(profile.operators) - len(slowest)} more", "", profile.sum_ns - shown))
+    rows.append(("between operators", "", max(0.0, profile.total_ns - profile.sum_ns)))
+    title = f"Operators of {name} (mean of {profile.runs} runs under the runtime's profiler, which slows them down)"
+    cells = [(label, kind, duration(time), f"{time / profile.total_ns:.1%}") for label, kind, time in rows]
+    print_table(title, ("operator", "type", "time", "share"), cells)
+
+
+def _context_row(model: ModelProfile) -> tuple[str, ...]:
+    machine = model.machine
+    clock = f"{machine['clock_mhz']:.0f} MHz" if machine["clock_mhz"] else "unknown"
+    runtime = f"{model.runtime} {model.runtime_version}"
+    cores = str(machine["usable_cores"])
+    return (
+        Path(model.file).name,
+        runtime,
+        str(model.threads),
+        machine["cpu"],
+        cores,
+        machine["governor"] or "unknown",
+        clock,
+    )
+
+
+def _warn(model: ModelProfile) -> None:
+    name = Path(model.file).name
+    if model.operators is None:
+        warn(f"{name}: no operator times: {model.missing['operators']}")
+    for warning in model.warnings:
+        warn(f"{name}: {warning.text}; {warning.remedy}.")

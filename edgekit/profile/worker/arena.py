@@ -1,0 +1,95 @@
+"""The tensor arena that TFLite Micro needs for a model, to the byte."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from .refusal import first_line
+
+ALIGNMENT = 16
+SMALLEST = 4 << 10
+LARGEST = 256 << 20
+RECORDED = re.compile(r"Arena allocation (total|head|tail) (\d+) bytes")
+
+
+def find_arena(request: dict[str, Any], emit: Callable[..., None]) -> dict[str, Any]:
+    """The smallest arena, in steps of 16 bytes, in which TFLite Micro loads the file and runs it once.
+
+    ``head_bytes`` (activations and scratch, reused) and ``tail_bytes`` (what lives as long as the interpreter) are what
+    TFLite Micro's recording allocator reports. The tail holds pointers: on a 32-bit microcontroller it is smaller than
+    in the 64-bit process here. ``unavailable`` says why there is no answer.
+    """
+    emit(phase="importing TFLite Micro")
+    try:
+        from tflite_micro.python.tflite_micro import runtime
+    except ImportError as exc:
+        return {"unavailable": f"TFLite Micro does not load ({first_line(exc)}); pip install tflite-micro"}
+    emit(phase="loading the file in TFLite Micro")
+    data = Path(request["model"]).read_bytes()
+
+    def opens(size: int) -> Any:
+        interpreter = runtime.Interpreter.from_bytes(data, arena_size=size)
+        interpreter.invoke()
+        return interpreter
+
+    size = SMALLEST
+    while True:
+        try:
+            interpreter = opens(size)
+            break
+        except RuntimeError:
+            size *= 2
+        except Exception as exc:  # the Python side of TFLite Micro parses the file with generated code
+            return {"unavailable": f"TFLite Micro cannot read the file ({first_line(exc)})"}
+        if size > LARGEST:
+            return {"unavailable": "TFLite Micro has no kernel for one of its operators, or none for its types"}
+    recorded = _recorded(interpreter)
+    return {
+        "arena_bytes": _smallest(opens, recorded["total"], size),
+        "head_bytes": recorded["head"],
+        "tail_bytes": recorded["tail"],
+        "version": version("tflite-micro"),
+    }
+
+
+def _smallest(opens: Callable[[int], Any], recorded: int, enough: int) -> int:
+    """The recorded total as a rule; more where loading needs scratch memory that it gives back."""
+
+    def fits(size: int) -> bool:
+        try:
+            opens(size)
+        except RuntimeError:
+            return False
+        return True
+
+    low = -(-recorded // ALIGNMENT)
+    if fits(low * ALIGNMENT):
+        return low * ALIGNMENT
+    high = -(-enough // ALIGNMENT)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if fits(middle * ALIGNMENT) else (middle, high)
+    return high * ALIGNMENT
+
+
+def _recorded(interpreter: Any) -> dict[str, int]:
+    """TFLite Micro prints its allocations to stderr only: catch them there."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with tempfile.TemporaryFile() as stream:
+        os.dup2(stream.fileno(), 2)
+        try:
+            interpreter.print_allocations()
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+        stream.seek(0)
+        text = stream.read().decode(errors="replace")
+    return {part: int(count) for part, count in RECORDED.findall(text)}

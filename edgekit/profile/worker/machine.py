@@ -1,0 +1,114 @@
+"""What the machine is and how quiet it is, as far as the system tells. Everything it does not tell is None."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from pathlib import Path
+from typing import Any
+
+CPU0 = Path("/sys/devices/system/cpu/cpu0/cpufreq")
+X86_FEATURES = ("avx2", "avx512f", "avx_vnni", "avx512_vnni", "amx_int8")
+ARM_FEATURES = ("neon", "asimd", "asimddp", "i8mm", "sve")
+
+
+def describe() -> dict[str, Any]:
+    """The facts that a timing depends on."""
+    cpuinfo = _cpuinfo()
+    flags = (cpuinfo.get("flags") or cpuinfo.get("Features") or "").split()
+    return {
+        "cpu": cpuinfo.get("model name") or cpuinfo.get("Model") or platform.processor() or platform.machine(),
+        "architecture": platform.machine(),
+        "features": [name for name in X86_FEATURES + ARM_FEATURES if name in flags],
+        "cores": os.cpu_count(),
+        "usable_cores": usable_cores(),
+        "governor": _text(CPU0 / "scaling_governor"),
+        "clock_mhz": clock_mhz(),
+        "load_average": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+        "memory_bytes": total_memory(),
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+    }
+
+
+def usable_cores() -> int:
+    """The cores that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def clock_mhz() -> float | None:
+    """The clock of the first core now, in MHz."""
+    kilohertz = _text(CPU0 / "scaling_cur_freq")
+    if kilohertz:
+        return int(kilohertz) / 1000
+    megahertz = _cpuinfo().get("cpu MHz")
+    return float(megahertz) if megahertz else None
+
+
+def total_memory() -> int | None:
+    """Physical memory in bytes."""
+    for line in (_text(Path("/proc/meminfo")) or "").splitlines():
+        if line.startswith("MemTotal:"):
+            return int(line.split()[1]) * 1024
+    return None
+
+
+def stolen_ticks() -> tuple[int, int]:
+    """(ticks that the hypervisor gave to others, all ticks) of all cores since boot; see ``man 5 proc_stat``."""
+    line = (_text(Path("/proc/stat")) or "cpu").splitlines()[0]
+    ticks = [int(word) for word in line.split()[1:]]
+    return (ticks[7], sum(ticks[:8])) if len(ticks) >= 8 else (0, 0)
+
+
+def involuntary_switches() -> int:
+    """How often this process was made to wait for another one since it started."""
+    if sys.platform == "win32":
+        return 0
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
+
+
+def peak_memory() -> int | None:
+    """The largest resident set of this process so far, in bytes (VmHWM; ``man 5 proc_pid_status``).
+
+    Not ru_maxrss on Linux: that one is inherited from the process that started this one.
+    """
+    for line in (_text(Path("/proc/self/status")) or "").splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    if sys.platform != "darwin":
+        return None
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def limit_memory() -> None:
+    """Let an allocation beyond the physical memory fail in this process, before the system has to kill something."""
+    limit = total_memory()
+    if sys.platform == "win32" or limit is None:
+        return
+    import resource
+
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
+
+
+def _cpuinfo() -> dict[str, str]:
+    """The first value of each key of /proc/cpuinfo."""
+    values: dict[str, str] = {}
+    for line in (_text(Path("/proc/cpuinfo")) or "").splitlines():
+        key, _, value = line.partition(":")
+        values.setdefault(key.strip(), value.strip())
+    return values
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return None

@@ -1,0 +1,106 @@
+"""Time to load, time of the first run, time of every later run, and the memory that it took."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from . import machine
+from .refusal import Refusal, first_line
+from .runtimes import import_runtime, open_model, runtime_version
+
+Emit = Callable[..., None]
+Request = dict[str, Any]
+
+WARMUP_RUNS = 3
+WARMUP_NS = 250_000_000
+PROGRESS_NS = 200_000_000
+
+
+def baseline(request: Request, emit: Emit) -> dict[str, Any]:
+    """The peak memory of a process that has loaded the runtime and no model."""
+    emit(phase="importing the runtime")
+    import_runtime(request["runtime"])
+    return {"peak_bytes": machine.peak_memory()}
+
+
+def measure(request: Request, emit: Emit) -> dict[str, Any]:
+    """Load, run once, warm up, then sample for at least ``runs`` runs and ``seconds`` seconds.
+
+    The peak memory is read before the sampling, so that it does not hold the list of samples.
+
+    Raises:
+        Refusal: the runtime is missing, or refuses or fails to run the file.
+    """
+    name = request["runtime"]
+    before = machine.describe()
+    emit(phase="importing the runtime")
+    module = import_runtime(name)
+    emit(phase="loading the file")
+    started = time.perf_counter_ns()
+    run = open_model(name, module, request["model"], request["threads"])
+    load_ns = time.perf_counter_ns() - started
+    emit(phase="running it for the first time")
+    first_ns = _first(run)
+    emit(phase="running it")
+    warmup_runs = _warm_up(run)
+    peak = machine.peak_memory()
+    switches, (stolen, ticks) = machine.involuntary_switches(), machine.stolen_ticks()
+    samples = _sample(run, request["runs"], int(request["seconds"] * 1e9), emit)
+    stolen_after, ticks_after = machine.stolen_ticks()
+    return {
+        "versions": {name: runtime_version(name), "numpy": np.__version__, "python": before["python"]},
+        "machine": before,
+        "load_ns": load_ns,
+        "first_ns": first_ns,
+        "warmup_runs": warmup_runs,
+        "samples_ns": samples,
+        "peak_bytes": peak,
+        "clock_mhz_after": machine.clock_mhz(),
+        "involuntary_switches": machine.involuntary_switches() - switches,
+        "stolen_share": (stolen_after - stolen) / max(1, ticks_after - ticks),
+    }
+
+
+def _first(run: Callable[[], object]) -> int:
+    started = time.perf_counter_ns()
+    try:
+        run()
+    except MemoryError:
+        raise
+    except Exception as exc:  # each runtime has its own tree of exceptions, some of them native
+        raise Refusal("model", f"it does not run: {first_line(exc)}") from exc
+    return time.perf_counter_ns() - started
+
+
+def _warm_up(run: Callable[[], object]) -> int:
+    """Run until caches, branch predictors and the clock have settled; how many runs that took."""
+    runs = 0
+    started = time.perf_counter_ns()
+    while runs < WARMUP_RUNS or time.perf_counter_ns() - started < WARMUP_NS:
+        run()
+        runs += 1
+    return runs
+
+
+def _sample(run: Callable[[], object], runs: int, duration_ns: int, emit: Emit) -> list[int]:
+    """The nanoseconds of each run. Nothing but the clock is touched between runs, and progress now and then."""
+    now = time.perf_counter_ns
+    samples: list[int] = []
+    gc.disable()
+    begin = reported = now()
+    while True:
+        started = now()
+        run()
+        ended = now()
+        samples.append(ended - started)
+        if len(samples) >= runs and ended - begin >= duration_ns:
+            gc.enable()
+            return samples
+        if ended - reported > PROGRESS_NS:
+            emit(progress=min(len(samples) / runs, (ended - begin) / max(1, duration_ns)))
+            reported = now()

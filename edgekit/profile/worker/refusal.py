@@ -1,0 +1,17 @@
+"""Why a task cannot be done, in a form that crosses the process border."""
+
+from __future__ import annotations
+
+
+class Refusal(Exception):
+    """The task cannot be done; ``kind`` says whose fault it is: the ``model``'s or a missing ``runtime``'s."""
+
+    def __init__(self, kind: str, text: str) -> None:
+        super().__init__(text)
+        self.kind = kind
+
+
+def first_line(exc: BaseException) -> str:
+    """The first line of a native runtime's complaint, without its trailing full stop."""
+    text = str(exc).strip() or type(exc).__name__
+    return text.splitlines()[0].rstrip(". ")
