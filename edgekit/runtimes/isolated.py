@@ -12,7 +12,7 @@ from typing import Any
 from edgekit.artifact import Array, TensorSpec
 from edgekit.errors import ModelError, UsageError
 from edgekit.files import require_file
-from edgekit.runtimes import Runtime, default_runtime, find_runtime
+from edgekit.runtimes import default_runtime, find_runtime
 from edgekit.runtimes.contents import ModelContents
 from edgekit.sandbox import Limits, Sandbox
 
@@ -41,7 +41,7 @@ class IsolatedSession:
         if path.suffix.lower() != chosen.suffix:
             raise ModelError(f"{path} is not a file that {chosen.title} opens; give it a {chosen.suffix} file.")
         self.path, self.runtime = path, chosen.name
-        python = python_of(chosen)
+        python = runtime_python(chosen.name)
         if python != sys.executable:
             self.contents = vet(path, limits)
         self._sandbox = Sandbox(str(path), limits, python)
@@ -96,11 +96,12 @@ def vet(path: Path, limits: Limits | None = None) -> ModelContents:
         return _contents(sandbox, path)
 
 
-def python_of(runtime: Runtime) -> str:
-    """The Python interpreter that has this runtime: ours, or the one that its environment variable names."""
-    named = os.environ.get(runtime.python_variable, "")
+def runtime_python(runtime: str) -> str:
+    """The Python interpreter that has the runtime of this name: ours, or the one that its environment variable names."""
+    variable = find_runtime(runtime).python_variable
+    named = os.environ.get(variable, "")
     if named and not Path(named).is_file():
-        raise UsageError(f"{runtime.python_variable} is {named}, which is not a file; name a Python interpreter.")
+        raise UsageError(f"{variable} is {named}, which is not a file; name a Python interpreter.")
     return named or sys.executable
 
 
