@@ -13,8 +13,7 @@ from typing import Any
 
 from edgekit.devices.conversation import Conversation, request_line
 from edgekit.devices.device import DeviceCard, Job, Watch
-from edgekit.runtimes import find_runtime
-from edgekit.runtimes.isolated import python_of
+from edgekit.runtimes.isolated import runtime_python
 
 WORKER = Path(__file__).parents[1] / "profile" / "worker"
 WORKER_NAME = "edgekit_worker"
@@ -44,7 +43,7 @@ class LocalDevice:
         conversation = Conversation(job)
         with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as noise:
             shutil.copytree(self._worker, Path(folder) / WORKER_NAME, ignore=shutil.ignore_patterns("__pycache__"))
-            command = (python_of(find_runtime(job.runtime)), "-B", "-m", WORKER_NAME)
+            command = (runtime_python(job.runtime), "-B", "-m", WORKER_NAME)
             pipe = subprocess.PIPE
             process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=noise, text=True, cwd=folder)
             # The worker ends itself when its time is up; this is for a system without alarms.
