@@ -1,0 +1,129 @@
+"""Which tensors of a float graph are stored as int8, and which of them share one scale and zero point."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgekit.errors import UnsupportedError
+from edgekit.quantize.ranges import METHODS, Range
+from edgekit.quantize.spec import FUSED_ACTIVATIONS, FUSING, OPERATORS, PIXELS, Affine, activation_affine
+
+if TYPE_CHECKING:
+    from onnx import GraphProto, ModelProto, NodeProto
+
+    from edgekit.artifact import InputContract
+    from edgekit.quantize.histogram import Histogram
+
+
+@dataclass(frozen=True)
+class Group:
+    """Stored tensors that share one scale and zero point: ``fixed`` ones, or by a range that calibration finds."""
+
+    tensors: tuple[str, ...]
+    fixed: Affine | None = None
+
+    def range(self, method: str, histograms: Mapping[str, Histogram]) -> Range:
+        """The hull of its tensors' ranges by one range method."""
+        ranges = [METHODS[method](histograms[name]) for name in self.tensors]
+        return min(low for low, _ in ranges), max(high for _, high in ranges)
+
+
+def check_operators(model: ModelProto) -> None:
+    """Raise UnsupportedError, naming the node, if an operator has no int8 form here."""
+    for node in model.graph.node:
+        if node.op_type not in OPERATORS:
+            raise UnsupportedError(
+                f"Node '{node.name or node.output[0]}' is a {node.op_type}, which has no int8 form here; known are "
+                f"{', '.join(sorted(OPERATORS))}. Export the model without it, or cut the graph before it."
+            )
+
+
+def groups(model: ModelProto, contract: InputContract) -> tuple[Group, ...]:
+    """The stored activation tensors of a prepared float model, in graph order, grouped by shared scale."""
+    fixed = _fixed(model, contract)
+    stored = stored_tensors(model)
+    parent = {name: name for name in stored}
+
+    def root(name: str) -> str:
+        while parent[name] != name:
+            name = parent[name]
+        return name
+
+    for node in model.graph.node:
+        if OPERATORS[node.op_type].ties and node.output[0] in parent:
+            for name in node.input:
+                if name in parent:
+                    _tie(root(name), root(node.output[0]), parent, fixed)
+    members = defaultdict(list)
+    for name in stored:
+        members[root(name)].append(name)
+    return tuple(Group(tuple(names), fixed.get(name)) for name, names in members.items())
+
+
+def stored_tensors(model: ModelProto) -> tuple[str, ...]:
+    """Graph inputs and operator outputs that are stored, in graph order.
+
+    What an operator hands to an activation function that a runtime computes inside it is never stored.
+    """
+    graph = model.graph
+    readers: dict[str, list[NodeProto]] = defaultdict(list)
+    for node in graph.node:
+        for name in node.input:
+            readers[name].append(node)
+    outputs = {item.name for item in graph.output}
+
+    def is_stored(node: NodeProto) -> bool:
+        name = node.output[0]
+        fused = len(readers[name]) == 1 and node.op_type in FUSING and is_fused_activation(readers[name][0], graph)
+        return name in outputs or not fused
+
+    return (*(item.name for item in graph.input), *(node.output[0] for node in graph.node if is_stored(node)))
+
+
+def is_fused_activation(node: NodeProto, graph: GraphProto) -> bool:
+    """True for Relu and for Clip to [0, 6], which runtimes compute inside the operator before."""
+    if node.op_type != "Clip":
+        return node.op_type in FUSED_ACTIVATIONS
+    from onnx import numpy_helper
+
+    constants = {item.name: item for item in graph.initializer}
+    bounds = [float(numpy_helper.to_array(constants[name])) for name in node.input[1:] if name in constants]
+    return bounds == [0.0, 6.0]
+
+
+def affines(found: Sequence[Group], ranges: Sequence[Range]) -> dict[str, Affine]:
+    """The scale and zero point of every stored tensor; the i-th range is used where the i-th group is not fixed."""
+    result = {}
+    for group, (low, high) in zip(found, ranges, strict=True):
+        result.update(dict.fromkeys(group.tensors, group.fixed or activation_affine(low, high)))
+    return result
+
+
+def _fixed(model: ModelProto, contract: InputContract) -> dict[str, Affine]:
+    """Scales that need no calibration: the input's follow from its contract, some outputs from the specification."""
+    fixed = {item.name: _input_affine(contract) for item in model.graph.input}
+    for node in model.graph.node:
+        if (affine := OPERATORS[node.op_type].output) is not None:
+            fixed[node.output[0]] = affine
+    return fixed
+
+
+def _input_affine(contract: InputContract) -> Affine:
+    if contract.is_raw_pixels:
+        return PIXELS
+    mean, std = np.asarray(contract.mean), np.asarray(contract.std)
+    return activation_affine(float(((0 - mean) / std).min()), float(((1 - mean) / std).max()))
+
+
+def _tie(one: str, other: str, parent: dict[str, str], fixed: dict[str, Affine]) -> None:
+    """Join two groups; two that are fixed differently stay apart and a requantization goes in between."""
+    if one in fixed and other in fixed and fixed[one] != fixed[other]:
+        return
+    child, head = (one, other) if other in fixed else (other, one)
+    if child != head:
+        parent[child] = head
