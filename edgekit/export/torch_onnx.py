@@ -34,4 +34,12 @@ def to_onnx(model: nn.Module, contract: InputContract, metadata: Metadata) -> Mo
         finally:
             chatter.setLevel(level)
     assert program is not None
-    return write_metadata(prepare(program.model_proto), metadata)
+    return write_metadata(_without_traces(prepare(program.model_proto)), metadata)
+
+
+def _without_traces(model: ModelProto) -> ModelProto:
+    """Drop the exporter's notes on each node: source lines and paths of the machine that ran it, half of the file."""
+    for part in (model.graph, *model.graph.node, *model.graph.initializer, *model.graph.value_info):
+        del part.metadata_props[:]
+        part.doc_string = ""
+    return model
