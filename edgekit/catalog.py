@@ -134,5 +134,17 @@ def resolve_model(model: str, *suffixes: str) -> Path:
     raise ModelError(f"{model} has no {' or '.join(suffixes)} file; it has {', '.join(path.name for path in found)}.")
 
 
+def newest_run(runs: Path = Path("runs")) -> Path:
+    """The run folder below ``runs`` whose float model is the newest: what a command takes that is given no MODEL.
+
+    Raises:
+        ModelError: there is none.
+    """
+    found = sorted(runs.glob("*/model.onnx"), key=lambda path: path.stat().st_mtime)
+    if not found:
+        raise ModelError(f"There is no run in {runs}/ yet; name a MODEL, or make a run with 'edgekit distill'.")
+    return found[-1].parent
+
+
 def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
     return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}

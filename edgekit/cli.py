@@ -62,9 +62,11 @@ Recipe = Annotated[str, typer.Option("--recipe", help="A recipe of the card.")]
 Runtime = Annotated[
     str | None, typer.Option("--runtime", help="ort, litert, tflm or tflite-runtime. [default: by the file's ending]")
 ]
-Models = Annotated[list[str], typer.Argument(metavar="MODEL...", help="Files, run folders or students' names.")]
+Models = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[MODEL]...", help="Files, run folders or students' names. [default: the newest run]"),
+]
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="A file, a run folder or a student's name.")]
-Threads = Annotated[int, typer.Option("--threads", min=1, help="Threads of the runtime.")]
 
 
 class Result(Protocol):
@@ -168,6 +170,140 @@ def distill(
     _finish(verb, verb.distill(options), json)
 
 
+@app.command()
+def quantize(
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="[MODEL]", help="A float .onnx file, a run folder or a student's name. [default: the newest run]"
+        ),
+    ] = "",
+    int8: Annotated[bool, typer.Option("--int8", help="Static int8 weights and activations (static_wi8_ai8).")] = False,
+    data: Data = None,
+    io: Annotated[Io, typer.Option("--io", help="Types of the input and output tensors.")] = Io.int8,
+    max_drop: Annotated[
+        float | None,
+        typer.Option(
+            "--max-drop", help="Points of accuracy that may be lost; more exits with status 3 and leaves no file."
+        ),
+    ] = None,
+    calibration: Annotated[int, typer.Option("--calibration", help="Images to calibrate on.")] = 500,
+    ranges: Annotated[
+        str, typer.Option("--ranges", help="minmax, percentile or mse; auto chooses by measured error.")
+    ] = "auto",
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Folder for the results. [default: the run folder, else runs/NAME]"),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the choice of calibration images.")] = 0,
+    json: Json = False,
+) -> None:
+    """Quantize a float ONNX model to int8 ONNX and int8 TFLite files."""
+    from edgekit.errors import UsageError
+    from edgekit.quantize import quantize as verb
+
+    if not int8:
+        raise UsageError("Say which scheme: 'edgekit quantize --int8 MODEL' is the one that there is.")
+    model = model or _newest_run()
+    options = verb.QuantizeOptions(
+        model=model,
+        source=data or "mnist",
+        folder=out or _home(model),
+        io=io.value,
+        max_drop=max_drop,
+        calibration=calibration,
+        ranges=ranges,
+        seed=seed,
+    )
+    _finish(verb, verb.quantize(options), json)
+
+
+@app.command()
+def export(
+    model: Model,
+    to: Annotated[Form, typer.Option("--to", help="The format to write.")] = Form.tflite,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Folder for the result. [default: the run folder, else runs/NAME]"),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Write a float model as TFLite, or as static ONNX with BatchNorm folded."""
+    from edgekit.export import convert as verb
+
+    _finish(verb, verb.export(model, to.value, out or _home(model)), json)
+
+
+@app.command()
+def evaluate(models: Models = None, data: Data = None, runtime: Runtime = None, json: Json = False) -> None:
+    """Measure the accuracy of model files on the test split."""
+    from edgekit.evaluate import evaluate as verb
+
+    _finish(verb, verb.evaluate(models or [_newest_run()], data or "mnist", runtime), json)
+
+
+@app.command()
+def compare(
+    a: Annotated[str, typer.Argument(metavar="A", help="The reference: MODEL or MODEL@RUNTIME.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="The other: MODEL or MODEL@RUNTIME.")],
+    data: Data = None,
+    images: Annotated[int, typer.Option("--images", min=1, help="At most so many test images.")] = 1000,
+    json: Json = False,
+) -> None:
+    """Compare two files or runtimes on the same images: parity and fidelity."""
+    from edgekit.evaluate import compare as verb
+
+    _finish(verb, verb.compare(a, b, data or "mnist", images), json)
+
+
+@app.command()
+def profile(
+    models: Models = None,
+    device: Annotated[str, typer.Option("--device", help="A device of the catalog.")] = "cpu",
+    threads: Annotated[int, typer.Option("--threads", min=1, help="Threads of the runtime.")] = 1,
+    runtime: Runtime = None,
+    json: Json = False,
+) -> None:
+    """Say what model files cost on a device: bytes, memory, milliseconds."""
+    from edgekit.profile import profile as verb
+
+    options = verb.ProfileOptions(device=device, runtime=runtime or "", threads=threads)
+    _finish(verb, verb.profile(models or [_newest_run()], options), json)
+
+
+@app.command()
+def predict(
+    model: Model,
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Picture files of any size and mode.")],
+    runtime: Runtime = None,
+    top: Annotated[int, typer.Option("--top", min=1, help="How many classes to print for each picture.")] = 3,
+    json: Json = False,
+) -> None:
+    """Classify pictures: labels with probabilities."""
+    from edgekit.evaluate import predict as verb
+
+    _finish(verb, verb.predict(model, images, runtime, top), json)
+
+
+@app.command()
+def inspect(model: Model, json: Json = False) -> None:
+    """Say what a model file is: tensors, operators, bytes, description."""
+    from edgekit.evaluate import inspect as verb
+
+    _finish(verb, verb.inspect(model), json)
+
+
+@app.command("list")
+def list_(
+    kind: Annotated[Kind, typer.Argument(help="What to list.")] = Kind.students,
+    json: Json = False,
+) -> None:
+    """List the catalog: teachers, students, devices or recipes."""
+    from edgekit import listing as verb
+
+    _finish(verb, verb.listing(kind.value), json)
+
+
 def main() -> None:
     """Run the command line; an EdgekitError becomes one line on stderr and its exit status."""
     from edgekit.errors import EdgekitError
@@ -194,6 +330,22 @@ def _finish(verb: Any, result: Result, as_json: bool) -> None:
         emit_json(result.to_dict())
     else:
         verb.show(result)
+
+
+def _newest_run() -> str:
+    """The newest run, said aloud."""
+    from edgekit.catalog import newest_run
+    from edgekit.console import say
+
+    run = newest_run()
+    say(f"no MODEL named: taking the newest run, {run}")
+    return str(run)
+
+
+def _home(model: str) -> Path:
+    """Where files made from MODEL go if no --out says it: into its run folder, or into runs/NAME."""
+    path = Path(model)
+    return path if path.is_dir() else Path("runs") / path.name.split(".")[0]
 
 
 def _floats(option: str, text: str) -> tuple[float, ...]:
