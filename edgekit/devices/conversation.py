@@ -18,7 +18,6 @@ from edgekit.runtimes import find_runtime
 SIGNALS = {
     "SIGILL": "an illegal instruction: it was built for another processor; install a build for this one",
     "SIGKILL": "the system ended it, most likely for want of memory; free some or measure a smaller model",
-    "SIGALRM": "it took too long; ask for fewer --runs or --seconds",
 }
 CRASH = "a crash inside the native runtime; the file may be damaged, try another version of the runtime"
 
@@ -29,6 +28,7 @@ class Conversation:
 
     job: Job
     phase: str = "starting"
+    timed_out: bool = False
     result: dict[str, Any] | None = None
 
     def listen(self, lines: Iterable[str], watch: Watch) -> None:
@@ -59,8 +59,13 @@ class Conversation:
         if self.result is not None and status == 0:
             return self.result
         runtime = find_runtime(self.job.runtime).title
+        name = _signal_name(-status)
+        if self.timed_out or name == "SIGALRM":
+            raise RuntimeCrashError(
+                f"{self.job.model}: {runtime} did not finish within {self.job.limit_s} s while {self.phase}; "
+                "ask for fewer --runs, or measure a smaller model."
+            )
         if status < 0:
-            name = _signal_name(-status)
             raise RuntimeCrashError(
                 f"{self.job.model}: {runtime} was ended by {name} while {self.phase} ({SIGNALS.get(name, CRASH)})."
             )

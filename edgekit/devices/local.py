@@ -47,7 +47,7 @@ class LocalDevice:
             pipe = subprocess.PIPE
             process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=noise, text=True, cwd=folder)
             # The worker ends itself when its time is up; this is for a system without alarms.
-            watchdog = threading.Timer(job.limit_s + GRACE_S, process.kill)
+            watchdog = threading.Timer(job.limit_s + GRACE_S, _expire, (process, conversation))
             watchdog.start()
             try:
                 _ask(process, job)
@@ -60,6 +60,11 @@ class LocalDevice:
                 process.communicate()
             noise.seek(0)
             return conversation.outcome(status, noise.read().decode(errors="replace"))
+
+
+def _expire(process: subprocess.Popen[str], conversation: Conversation) -> None:
+    conversation.timed_out = True
+    process.kill()
 
 
 def _ask(process: subprocess.Popen[str], job: Job) -> None:

@@ -7,6 +7,7 @@ run the model, run it under the runtime's profiler, or load it in TFLite Micro.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,6 @@ from edgekit.profile.records import (
     Memory,
     ModelProfile,
     OperatorProfile,
-    OperatorTime,
     ProfileOptions,
     ProfileResult,
 )
@@ -80,15 +80,17 @@ def profile_file(path: Path, device: Device, options: ProfileOptions, steps: _St
     """Profile one file on an opened device. Raises as ``profile`` does."""
     runtime = choose_runtime(path, options.runtime)
     steps = steps or _Steps()
-    job = partial(Job, runtime=runtime, model=path, threads=options.threads, runs=options.runs, seconds=options.seconds)
     contents = vet(path)
-    base = device.run(job("baseline"), steps.watch("baseline"))
-    measured = device.run(job("measure"), steps.watch("measure"))
-    timed = _optional(device, job("operators"), steps)
-    arena = (
-        _optional(device, job("arena"), steps) if path.suffix == ".tflite" else {"unavailable": "not a .tflite file"}
-    )
-    latency = summarize(measured["samples_ns"])
+    job = Job("baseline", runtime, path, options.threads, options.runs, options.seconds)
+    base = device.run(job, steps.watch("baseline"))
+    measured = device.run(replace(job, task="measure"), steps.watch("measure"))
+    missing: dict[str, str] = {}
+    operators = _optional(device, replace(job, task="operators"), steps, missing)
+    arena = None
+    if path.suffix.lower() == ".tflite":
+        arena = _optional(device, replace(job, task="arena", runtime="tflm"), steps, missing)
+    samples = measured["samples_ns"]
+    latency = summarize(samples)
     return ModelProfile(
         file=str(path),
         sha256=sha256_file(path),
@@ -101,34 +103,26 @@ def profile_file(path: Path, device: Device, options: ProfileOptions, steps: _St
         warmup_runs=measured["warmup_runs"],
         latency=latency,
         memory=Memory(measured["peak_bytes"], base["peak_bytes"]),
-        operators=None if "unavailable" in timed else _operators(timed),
-        arena=None if "unavailable" in arena else Arena(**arena),
-        missing={
-            part: answer["unavailable"]
-            for part, answer in (("operators", timed), ("arena", arena))
-            if "unavailable" in answer
-        },
-        warnings=find_noise(measured["samples_ns"], latency, measured, options.threads),
+        operators=OperatorProfile.from_dict(operators) if operators else None,
+        arena=Arena(**arena) if arena else None,
+        missing=missing,
+        warnings=find_noise(samples, latency, measured, options.threads),
         machine={**measured["machine"], "clock_mhz_after": measured["clock_mhz_after"]},
         versions=measured["versions"],
-        samples_ns=tuple(measured["samples_ns"]),
+        samples_ns=tuple(samples),
     )
 
 
-def _optional(device: Device, job: Job, steps: _Steps) -> dict[str, Any]:
-    """A job whose failure costs a part of the profile only."""
+def _optional(device: Device, job: Job, steps: _Steps, missing: dict[str, str]) -> dict[str, Any] | None:
+    """A job whose failure costs a part of the profile only: then None, and the reason in ``missing``."""
     try:
-        return device.run(job, steps.watch(job.task))
+        answer = device.run(job, steps.watch(job.task))
     except RuntimeCrashError as exc:
-        return {"unavailable": str(exc)}
-
-
-def _operators(answer: dict[str, Any]) -> OperatorProfile:
-    return OperatorProfile(
-        operators=tuple(OperatorTime(**operator) for operator in answer["operators"]),
-        total_ns=answer["total_ns"],
-        runs=answer["runs"],
-    )
+        answer = {"unavailable": str(exc)}
+    if "unavailable" not in answer:
+        return answer
+    missing[job.task] = answer["unavailable"].rstrip(".")
+    return None
 
 
 class _Steps:

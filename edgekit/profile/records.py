@@ -83,6 +83,12 @@ class OperatorProfile:
     total_ns: float
     runs: int
 
+    @classmethod
+    def from_dict(cls, answer: Mapping[str, Any]) -> OperatorProfile:
+        """Read the worker's result of the task ``operators``."""
+        operators = tuple(OperatorTime(**operator) for operator in answer["operators"])
+        return cls(operators, answer["total_ns"], answer["runs"])
+
     @property
     def sum_ns(self) -> float:
         """The time that is attributed to operators."""

@@ -66,7 +66,7 @@ def _interval(latency: LatencyStatistics) -> str:
 def _memory_row(model: ModelProfile) -> tuple[str, ...]:
     memory = model.memory
     measured = (memory.peak_bytes, memory.baseline_bytes, memory.model_bytes)
-    arena = f"{model.arena.arena_bytes:,} B" if model.arena else model.missing["arena"]
+    arena = f"{model.arena.arena_bytes:,} B" if model.arena else "–"
     return (Path(model.file).name, *("unknown" if item is None else f"{item / 1e6:.1f} MB" for item in measured), arena)
 
 
@@ -101,7 +101,7 @@ def _context_row(model: ModelProfile) -> tuple[str, ...]:
 
 def _warn(model: ModelProfile) -> None:
     name = Path(model.file).name
-    if model.operators is None:
-        warn(f"{name}: no operator times: {model.missing['operators']}")
+    for part, reason in model.missing.items():
+        warn(f"{name}: no {part}: {reason}.")
     for warning in model.warnings:
         warn(f"{name}: {warning.text}; {warning.remedy}.")

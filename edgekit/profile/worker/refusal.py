@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+MAX_CHARACTERS = 160
+
 
 class Refusal(Exception):
     """The task cannot be done; ``kind`` says whose fault it is: the ``model``'s or a missing ``runtime``'s."""
@@ -12,6 +14,6 @@ class Refusal(Exception):
 
 
 def first_line(exc: BaseException) -> str:
-    """The first line of a native runtime's complaint, without its trailing full stop."""
+    """The first line of a native runtime's complaint, cut to what a person reads, without its trailing full stop."""
     text = str(exc).strip() or type(exc).__name__
-    return text.splitlines()[0].rstrip(". ")
+    return text.splitlines()[0][:MAX_CHARACTERS].rstrip(". ")

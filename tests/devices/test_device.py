@@ -1,0 +1,36 @@
+from pathlib import Path
+
+import pytest
+
+from edgekit.catalog import names
+from edgekit.devices.device import DeviceCard, Job, device_card, open_device
+from edgekit.errors import UnknownNameError, UsageError
+
+
+@pytest.mark.parametrize("name", names("devices"))
+def test_every_device_of_the_catalog_opens(name):
+    device = open_device(name)
+    assert device.name == name
+    assert device.provenance in ("measured", "emulated", "predicted")
+    assert device_card(name).summary
+
+
+@pytest.mark.parametrize("name", ["ssh://pi@raspberrypi.local", "raspberry-pi-5", "browser"])
+def test_a_device_of_a_later_version_says_so(name):
+    with pytest.raises(UsageError, match=r"cannot measure there yet; it has cpu"):
+        open_device(name)
+
+
+def test_an_unknown_device_is_refused_with_the_nearest_one():
+    with pytest.raises(UnknownNameError, match="did you mean 'cpu'"):
+        open_device("cpus")
+
+
+def test_a_card_with_an_unknown_driver_is_refused():
+    with pytest.raises(UnknownNameError, match="did you mean 'local'"):
+        DeviceCard("mine", "my board", "locale")
+
+
+def test_a_job_has_a_known_task():
+    with pytest.raises(UnknownNameError, match="did you mean 'measure'"):
+        Job("mesure", "ort", Path("model.onnx"))
