@@ -25,7 +25,18 @@ def reshape(low: Lowering, node: Node) -> None:
     if len(order) == 4 and is_in_order(target.shape, CHANNELS_LAST):
         order = CHANNELS_LAST
     index = low.requantized(node, placed.index, target.quant)
+    if _only_feeds_gemm(low, node):
+        low.alias(node, Placed(index, order, columns))
+        return
     low.reshape(index, low.result(node, order, columns))
+
+
+def _only_feeds_gemm(low: Lowering, node: Node) -> bool:
+    """True if every reader is a FULLY_CONNECTED, which takes an image for the row of its values."""
+    source, target = low.tensor(node.inputs[0]), low.tensor(node.outputs[0])
+    readers = low.graph.users(target.name)
+    is_row = len(target.shape) == 2 and target.shape[0] == source.shape[0] == 1
+    return is_row and target.name not in low.graph.outputs and all(reader.op == "Gemm" for reader in readers)
 
 
 @lowers("Transpose")

@@ -1,0 +1,92 @@
+"""``edgekit export``: an ONNX file in the canonical float form, or as TFLite by the same writer as the int8 files."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit.catalog import resolve_models
+from edgekit.console import print_table
+from edgekit.errors import ModelError, UnknownNameError
+from edgekit.export.tflite import lower
+from edgekit.files import require_file, require_writable, sha256_bytes, sha256_file, write_bytes
+from edgekit.graph.load import load_onnx
+from edgekit.graph.metadata import read_metadata, write_metadata
+from edgekit.graph.prepare import prepare
+from edgekit.runtimes.isolated import vet
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+FORMATS = ("tflite", "onnx")
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """The file that was written, from what, and its size in bytes."""
+
+    source: Path
+    path: Path
+    format: str
+    file_bytes: int
+    sha256: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {**asdict(self), "source": str(self.source), "path": str(self.path)}
+
+
+def export(model: str, to: str, folder: Path) -> ExportResult:
+    """Write ``model.onnx`` or ``model.tflite`` into a folder; a QDQ int8 ONNX file becomes ``model.int8.tflite``.
+
+    Args:
+        model: an ONNX file, a run folder or a student's name.
+        to: ``tflite`` or ``onnx``; the latter is the prepared float form: static, folded, one file.
+        folder: where to write; made if it does not exist.
+
+    Raises:
+        ModelError, UnsupportedError: the model is not ONNX, is broken, or holds what the target form has not.
+        RuntimeCrashError: the file made the worker that looks at it first crash or hang.
+        StorageError: the folder cannot be written.
+    """
+    if to not in FORMATS:
+        raise UnknownNameError("export format", to, FORMATS)
+    source = _onnx_file(model)
+    require_writable(folder)
+    vet(source)
+    original = load_onnx(source)
+    metadata = read_metadata(original, str(source))
+    metadata = replace(metadata, parents={**metadata.parents, "onnx": sha256_file(source)})
+    quantized = is_qdq(original)
+    if to == "onnx":
+        if quantized:
+            raise ModelError(f"{source} is int8 already; give the float ONNX file that it was made from.")
+        name, data = "model.onnx", write_metadata(prepare(original), metadata).SerializeToString(deterministic=True)
+    else:
+        name = "model.int8.tflite" if quantized else "model.tflite"
+        data = lower(original if quantized else prepare(original), metadata)
+    write_bytes(folder / name, data)
+    return ExportResult(source, folder / name, to, len(data), sha256_bytes(data))
+
+
+def is_qdq(model: ModelProto) -> bool:
+    """True if a model holds quantized values."""
+    return any(node.op_type in ("QuantizeLinear", "DequantizeLinear") for node in model.graph.node)
+
+
+def show(result: ExportResult) -> None:
+    """Print what was written."""
+    print_table("", ("file", "bytes"), [(str(result.path), f"{result.file_bytes:,}")])
+
+
+def _onnx_file(model: str) -> Path:
+    """The ONNX file that MODEL stands for, the float one if there are two."""
+    found = resolve_models(model)
+    named = [path for path in found if path.suffix == ".onnx"]
+    if not named:
+        raise ModelError(
+            f"{found[0]} is not an ONNX file, from which alone EdgeKit exports; write the model as ONNX first "
+            "(torch.onnx.export, tf2onnx, paddle2onnx) and give that file."
+        )
+    return require_file(next((path for path in named if not path.name.endswith(".int8.onnx")), named[0]))
