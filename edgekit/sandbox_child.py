@@ -50,7 +50,7 @@ def send(stream: IO[bytes], value: Any) -> None:
         if isinstance(node, np.ndarray):
             if node.dtype.name not in NUMBER_TYPES:
                 raise ProtocolError(f"a tensor of type {node.dtype.name} cannot be handed over")
-            arrays.append(np.ascontiguousarray(node))
+            arrays.append(node)
             return {"__array__": len(arrays) - 1}
         if isinstance(node, dict):
             return {key: flatten(item) for key, item in node.items()}
@@ -133,12 +133,15 @@ def _call(target: str, arguments: dict[str, Any]) -> Any:
 
 
 def _describe(exc: Exception) -> dict[str, str]:
+    """The class of an error of ours (or MemoryError; empty for any other), its text and its trace."""
     from edgekit.errors import EdgekitError
 
-    known = isinstance(exc, EdgekitError | MemoryError)
-    name = type(exc).__name__ if known else ""
-    text = str(exc) if known else f"{type(exc).__name__}: {exc}"
-    return {"class": name, "text": text, "trace": "".join(traceback.format_exception(exc))}
+    trace = "".join(traceback.format_exception(exc))
+    if isinstance(exc, EdgekitError):
+        return {"class": type(exc).__name__, "text": str(exc), "trace": trace}
+    if isinstance(exc, MemoryError):
+        return {"class": "MemoryError", "text": str(exc), "trace": trace}
+    return {"class": "", "text": f"{type(exc).__name__}: {exc}", "trace": trace}
 
 
 def _set_alarm(seconds: int) -> None:

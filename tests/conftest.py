@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tiny_models import Linear, fit_linear, float_onnx, int8_onnx, packed, quantized, tflite_model
 
 from edgekit.data.dataset import Dataset
 from edgekit.data.mnist import open_mnist
@@ -33,3 +34,24 @@ def small_mnist(mnist: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Pat
 def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reads or fills the user's cache of teacher answers."""
     monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.fixture(scope="session")
+def linear(mnist: Dataset) -> Linear:
+    """A fully-connected layer that reads about 83% of the digits right."""
+    return fit_linear(mnist.train, 2000)
+
+
+@pytest.fixture(scope="session")
+def digit_files(linear: Linear, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The layer as files: ``onnx``, ``int8.onnx``, ``tflite``, ``int8.tflite``."""
+    folder = tmp_path_factory.mktemp("digits")
+    contents = {
+        "onnx": float_onnx(linear).SerializeToString(),
+        "int8.onnx": int8_onnx(quantized(linear)).SerializeToString(),
+        "tflite": packed(tflite_model(linear)),
+        "int8.tflite": packed(tflite_model(quantized(linear))),
+    }
+    for name, data in contents.items():
+        (folder / f"digits.{name}").write_bytes(data)
+    return {name: folder / f"digits.{name}" for name in contents}

@@ -97,7 +97,7 @@ def vet(path: Path, limits: Limits | None = None) -> ModelContents:
 
 
 def runtime_python(runtime: str) -> str:
-    """The Python interpreter that has the runtime of this name: ours, or the one that its environment variable names."""
+    """The Python that has the runtime of this name: ours, or the one that its environment variable names."""
     variable = find_runtime(runtime).python_variable
     named = os.environ.get(variable, "")
     if named and not Path(named).is_file():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from edgekit.artifact import Array, TensorSpec
+from edgekit.artifact import METADATA_KEY, Array, TensorSpec
 from edgekit.errors import ModelError
 from edgekit.runtimes.session import Session, cannot_open
 
@@ -24,6 +24,10 @@ DTYPES = {
     "tensor(bool)": "bool",
 }
 FATAL_ONLY = 4
+EXACT_PRODUCTS = ("session.x64quantprecision", "1")
+"""On x86 without VNNI, ONNX Runtime adds pairs of uint8 × int8 products in 16 bits, where they saturate. With this it
+stores weights as uint8 on such processors, which is exact; elsewhere it changes nothing. It crashes on weights without
+a zero point of their own, so it is for the files that EdgeKit wrote."""
 
 
 class OrtSession:
@@ -62,6 +66,8 @@ def load(data: bytes, source: str, threads: int) -> Session:
     options.log_severity_level = FATAL_ONLY
     # Without this, bytes that look like ONNX Runtime's own format are opened as that, past all checks of ours.
     options.add_session_config_entry("session.load_model_format", "ONNX")
+    if METADATA_KEY.encode() in data:
+        options.add_session_config_entry(*EXACT_PRODUCTS)
     try:
         session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as exc:  # its exceptions have no common base but Exception

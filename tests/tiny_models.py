@@ -1,0 +1,171 @@
+"""Real but tiny models: one fully-connected layer that reads MNIST digits, fitted in closed form, in four file forms.
+
+The TFLite files are written with the schema's own object API, not with EdgeKit's writer, so that what is tested with
+them does not rest on what is tested elsewhere. Tests of broken files change a field of ``tflite_model`` and pack it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import flatbuffers
+import numpy as np
+import onnx
+from ai_edge_litert import schema_py_generated as schema
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from edgekit.artifact import METADATA_KEY, InputContract, Metadata
+from edgekit.data.dataset import Split
+
+DIGITS = tuple("0123456789")
+METADATA = Metadata(contract=InputContract(28, 28, 1, domain="digit"), labels=DIGITS, recipe="least squares")
+PIXEL_SCALE, PIXEL_ZERO = 1 / 255, -128
+
+
+@dataclass(frozen=True)
+class Linear:
+    """``logits = pixels @ weights + bias``: weights [784, 10], bias [10]."""
+
+    weights: NDArray[np.float32]
+    bias: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Int8Linear:
+    """The same under the LiteRT 8-bit spec: weights per tensor, bias in steps of input scale times weight scale."""
+
+    weights: NDArray[np.int8]
+    bias: NDArray[np.int32]
+    weight_scale: float
+    output_scale: float
+
+
+def fit_linear(split: Split, count: int) -> Linear:
+    """Ridge regression of one-hot labels on pixels in [0, 1]."""
+    rows = np.arange(count)
+    assert split.labels is not None
+    pixels = np.concatenate([split.images[rows].reshape(count, -1) / 255, np.ones((count, 1))], axis=1)
+    solution = np.linalg.solve(
+        pixels.T @ pixels + 20 * np.eye(pixels.shape[1]), pixels.T @ np.eye(10)[split.labels[rows]]
+    )
+    return Linear(solution[:-1].astype(np.float32), solution[-1].astype(np.float32))
+
+
+def quantized(linear: Linear, output_range: float = 2.0) -> Int8Linear:
+    """Symmetric weights and outputs; ``output_range`` bounds the logits' magnitude."""
+    scale = float(np.abs(linear.weights).max() / 127)
+    weights = np.rint(linear.weights / scale).astype(np.int8)
+    bias = np.rint(linear.bias / (scale * PIXEL_SCALE)).astype(np.int32)
+    return Int8Linear(weights, bias, scale, output_range / 128)
+
+
+def float_onnx(linear: Linear, metadata: Metadata | None = METADATA) -> onnx.ModelProto:
+    """Flatten and Gemm, NCHW."""
+    nodes = [
+        helper.make_node("Flatten", ["image"], ["pixels"]),
+        helper.make_node("Gemm", ["pixels", "weights", "bias"], ["logits"]),
+    ]
+    constants = {"weights": linear.weights, "bias": linear.bias}
+    return _onnx(nodes, constants, TensorProto.FLOAT, metadata)
+
+
+def int8_onnx(model: Int8Linear) -> onnx.ModelProto:
+    """The QDQ form, with int8 tensors at both ends."""
+    constants = {
+        "image_scale": np.float32(PIXEL_SCALE),
+        "image_zero": np.int8(PIXEL_ZERO),
+        "weights": model.weights,
+        "weight_scale": np.float32(model.weight_scale),
+        "bias": model.bias,
+        "bias_scale": np.float32(model.weight_scale * PIXEL_SCALE),
+        "logit_scale": np.float32(model.output_scale),
+        "logit_zero": np.int8(0),
+    }
+    nodes = [
+        helper.make_node("DequantizeLinear", ["image", "image_scale", "image_zero"], ["real_image"]),
+        helper.make_node("Flatten", ["real_image"], ["pixels"]),
+        helper.make_node("DequantizeLinear", ["weights", "weight_scale"], ["real_weights"]),
+        helper.make_node("DequantizeLinear", ["bias", "bias_scale"], ["real_bias"]),
+        helper.make_node("Gemm", ["pixels", "real_weights", "real_bias"], ["real_logits"]),
+        helper.make_node("QuantizeLinear", ["real_logits", "logit_scale", "logit_zero"], ["logits"]),
+    ]
+    return _onnx(nodes, constants, TensorProto.INT8, METADATA)
+
+
+def tflite_model(model: Int8Linear | Linear) -> schema.ModelT:
+    """One FULLY_CONNECTED operator, NHWC; tensors 0 to 3 are image, weights, bias, logits, buffer i + 1 is tensor i's."""
+    whole = isinstance(model, Int8Linear)
+    kind = schema.TensorType.INT8 if whole else schema.TensorType.FLOAT32
+    accumulator = schema.TensorType.INT32 if whole else schema.TensorType.FLOAT32
+    scales: tuple[tuple[float, int] | None, ...] = (None, None, None, None)
+    if isinstance(model, Int8Linear):
+        bias_scale = model.weight_scale * PIXEL_SCALE
+        scales = ((PIXEL_SCALE, PIXEL_ZERO), (model.weight_scale, 0), (bias_scale, 0), (model.output_scale, 0))
+    result = schema.ModelT()
+    result.version = 3
+    result.buffers = [_buffer(b""), _buffer(b""), _buffer(model.weights.T.tobytes()), _buffer(model.bias.tobytes())]
+    result.buffers += [_buffer(b""), _buffer(METADATA.to_json().encode())]
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.FULLY_CONNECTED
+    code.version = 4
+    result.operatorCodes = [code]
+    graph = schema.SubGraphT()
+    graph.tensors = [
+        _tensor("image", (1, 28, 28, 1), kind, 1, scales[0]),
+        _tensor("", (10, 784), kind, 2, scales[1]),
+        _tensor("", (10,), accumulator, 3, scales[2]),
+        _tensor("logits", (1, 10), kind, 4, scales[3]),
+    ]
+    graph.inputs, graph.outputs = [0], [3]
+    operator = schema.OperatorT()
+    operator.opcodeIndex, operator.inputs, operator.outputs = 0, [0, 1, 2], [3]
+    operator.builtinOptionsType = schema.BuiltinOptions.FullyConnectedOptions
+    operator.builtinOptions = schema.FullyConnectedOptionsT()
+    graph.operators = [operator]
+    result.subgraphs = [graph]
+    entry = schema.MetadataT()
+    entry.name, entry.buffer = METADATA_KEY, 5
+    result.metadata = [entry]
+    return result
+
+
+def packed(model: schema.ModelT) -> bytes:
+    """The FlatBuffer of a model object."""
+    builder = flatbuffers.Builder(1 << 16)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def _onnx(
+    nodes: list[onnx.NodeProto], constants: dict[str, NDArray[np.generic]], kind: int, metadata: Metadata | None
+) -> onnx.ModelProto:
+    graph = helper.make_graph(
+        nodes,
+        "linear",
+        [helper.make_tensor_value_info("image", kind, [1, 1, 28, 28])],
+        [helper.make_tensor_value_info("logits", kind, [1, 10])],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
+    if metadata is not None:
+        model.metadata_props.add(key=METADATA_KEY, value=metadata.to_json())
+    return model
+
+
+def _buffer(data: bytes) -> schema.BufferT:
+    buffer = schema.BufferT()
+    if data:
+        buffer.data = np.frombuffer(data, np.uint8)
+    return buffer
+
+
+def _tensor(
+    name: str, shape: tuple[int, ...], kind: int, buffer: int, scale: tuple[float, int] | None
+) -> schema.TensorT:
+    tensor = schema.TensorT()
+    tensor.name, tensor.shape, tensor.type, tensor.buffer = name, list(shape), kind, buffer
+    if scale is not None:
+        tensor.quantization = schema.QuantizationParametersT()
+        tensor.quantization.scale, tensor.quantization.zeroPoint = [scale[0]], [scale[1]]
+    return tensor
