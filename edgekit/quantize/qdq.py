@@ -65,7 +65,7 @@ class _Writer:
         result = onnx.ModelProto()
         result.CopyFrom(self.model)
         graph = result.graph
-        del graph.node[:], graph.initializer[:], graph.value_info[:]
+        del graph.node[:], graph.initializer[:], graph.value_info[:], graph.metadata_props[:]
         graph.node.extend(self.nodes)
         graph.initializer.extend(onnx.numpy_helper.from_array(value, name) for name, value in self.constants.items())
         for item in (*graph.input, *graph.output):
@@ -87,6 +87,7 @@ class _Writer:
 
         copy = onnx.NodeProto()
         copy.CopyFrom(node)
+        del copy.metadata_props[:]
         copy.input[:] = [self._operand(node, index) for index in range(len(node.input))]
         name = node.output[0]
         if name in self.affines:

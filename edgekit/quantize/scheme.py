@@ -43,7 +43,7 @@ def check_operators(model: ModelProto) -> None:
             )
 
 
-def groups(model: ModelProto, contract: InputContract) -> tuple[Group, ...]:
+def tie_groups(model: ModelProto, contract: InputContract) -> tuple[Group, ...]:
     """The stored activation tensors of a prepared float model, in graph order, grouped by shared scale."""
     fixed = _fixed(model, contract)
     stored = stored_tensors(model)
@@ -86,14 +86,14 @@ def stored_tensors(model: ModelProto) -> tuple[str, ...]:
 
 
 def is_fused_activation(node: NodeProto, graph: GraphProto) -> bool:
-    """True for Relu and for Clip to [0, 6], which runtimes compute inside the operator before."""
+    """True for Relu and for Clip to [0, 6] or [-1, 1], which runtimes compute inside the operator before."""
     if node.op_type != "Clip":
         return node.op_type in FUSED_ACTIVATIONS
     from onnx import numpy_helper
 
     constants = {item.name: item for item in graph.initializer}
     bounds = [float(numpy_helper.to_array(constants[name])) for name in node.input[1:] if name in constants]
-    return bounds == [0.0, 6.0]
+    return bounds in ([0.0, 6.0], [-1.0, 1.0])
 
 
 def affines(found: Sequence[Group], ranges: Sequence[Range]) -> dict[str, Affine]:

@@ -7,8 +7,9 @@ calibration images that the ranges were not made from.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from edgekit.console import progress
 from edgekit.errors import UnknownNameError
+from edgekit.evaluate.statistics import signal_to_noise_db
 from edgekit.quantize.calibrate import RealInputs, calibrate, open_session
 from edgekit.quantize.histogram import Histogram
 from edgekit.quantize.qdq import insert_qdq
@@ -32,8 +34,8 @@ RANGE_METHODS = (AUTO, *METHODS)
 HELD_OUT_SHARE = 1 / 4
 MAX_INFERENCES = 8192
 """Of the quantized network while it is searched: a large network is judged on fewer images."""
-MAX_SQNR_DB = 150.0
-"""Beyond float32's own precision there is nothing to tell apart."""
+MIN_GAIN_DB = 0.1
+"""A smaller gain on the held-out images is taken for chance."""
 
 _Ranges = Mapping[str, Sequence[Range]]
 """Range method -> the range of each group."""
@@ -43,14 +45,23 @@ _Ranges = Mapping[str, Sequence[Range]]
 class RangeChoice:
     """The scale of every stored tensor, the method behind each group's, and how far the outputs are from float.
 
-    ``whole`` holds each method's signal-to-noise ratio in dB when the whole network uses it, ``sqnr_db`` that of the
-    choice; both are empty or None where one method was asked for and nothing was measured.
+    ``methods`` names groups by their first tensor. ``whole`` holds each method's signal-to-noise ratio in dB when the
+    whole network uses it, ``sqnr_db`` that of the choice, both on held-out calibration images; they are empty and None
+    where one method was asked for and nothing was measured.
     """
 
     affines: Mapping[str, Affine]
     methods: Mapping[str, str]
     whole: Mapping[str, float]
     sqnr_db: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        tensors = {name: asdict(affine) for name, affine in self.affines.items()}
+        measured = {name: round(value, 4) for name, value in self.whole.items() if math.isfinite(value)}
+        if self.sqnr_db is not None and math.isfinite(self.sqnr_db):
+            measured["chosen"] = round(self.sqnr_db, 4)
+        return {"tensors": tensors, "methods": dict(self.methods), "held_out_sqnr_db": measured}
 
 
 def choose_ranges(model: ModelProto, groups: Sequence[Group], inputs: RealInputs, method: str = AUTO) -> RangeChoice:
@@ -67,15 +78,6 @@ def choose_ranges(model: ModelProto, groups: Sequence[Group], inputs: RealInputs
         return _choice(groups, [method] * len(groups), _ranges(groups, calibrate(model, tensors, inputs), [method]))
     seen, held = inputs.parted(HELD_OUT_SHARE)
     return _Search(model, groups, _ranges(groups, calibrate(model, tensors, seen), METHODS), held).run()
-
-
-def sqnr_db(reference: NDArray[Any], approximation: NDArray[Any]) -> float:
-    """Signal-to-quantization-noise ratio ``10 log10(Σ reference² / Σ difference²)`` in dB, at most MAX_SQNR_DB."""
-    signal = float(np.square(reference, dtype=np.float64).sum())
-    noise = float(np.square(np.subtract(reference, approximation, dtype=np.float64)).sum())
-    if noise <= signal * 10 ** (-MAX_SQNR_DB / 10):
-        return MAX_SQNR_DB
-    return 10 * float(np.log10(max(signal, np.finfo(np.float64).tiny) / noise))
 
 
 class _Search:
@@ -98,7 +100,7 @@ class _Search:
             chosen, score = [best] * len(self.groups), whole[best]
             for done, (index, method) in enumerate(product(self.free, others), start=1 + len(whole)):
                 candidate = [*chosen[:index], method, *chosen[index + 1 :]]
-                if (measured := self._measure(candidate)) > score:
+                if (measured := self._measure(candidate)) > score + MIN_GAIN_DB:
                     chosen, score = candidate, measured
                 bar.update(done, f"{score:.1f} dB")
         return replace(_choice(self.groups, chosen, self.ranges), whole=whole, sqnr_db=score)
@@ -109,7 +111,7 @@ class _Search:
         key = tuple(scales.values())
         if key not in self.measured:
             outputs = self._outputs(insert_qdq(self.model, scales, "float32"), optimize=False)
-            self.measured[key] = sqnr_db(self.reference, outputs)
+            self.measured[key] = signal_to_noise_db(self.reference, outputs)
         return self.measured[key]
 
     def _outputs(self, model: ModelProto, optimize: bool) -> NDArray[np.float32]:

@@ -1,0 +1,200 @@
+"""``edgekit quantize --int8``: a float ONNX file to int8 ONNX and int8 TFLite, measured against it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit.artifact import Metadata
+from edgekit.catalog import resolve_model
+from edgekit.console import print_table, say
+from edgekit.data import open_data
+from edgekit.errors import DataError, GateError, ModelError, UnknownNameError, UsageError
+from edgekit.evaluate.classifier import Classifier
+from edgekit.evaluate.evaluate import class_names
+from edgekit.export.tflite.lower_model import check_lowerable, lower
+from edgekit.files import require_writable, sha256_file, staged, write_bytes, write_json
+from edgekit.graph.load import load_onnx
+from edgekit.graph.metadata import write_metadata
+from edgekit.graph.prepare import prepare
+from edgekit.quantize.calibrate import RealInputs
+from edgekit.quantize.measure import MeasuredFile, Quality, Yardstick
+from edgekit.quantize.qdq import IO_TYPES, insert_qdq
+from edgekit.quantize.scheme import check_operators, tie_groups
+from edgekit.quantize.search import AUTO, RANGE_METHODS, RangeChoice, choose_ranges
+from edgekit.runtimes.isolated import vet
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+RECIPE = "static_wi8_ai8"
+FLOAT_FILE = "model.onnx"
+ONNX_FILE, TFLITE_FILE, RECORD_FILE = "model.int8.onnx", "model.int8.tflite", "quantize.json"
+QUANTIZED_OPERATORS = ("QuantizeLinear", "DequantizeLinear", "QLinearConv", "QLinearMatMul", "DynamicQuantizeLinear")
+CALIBRATION_IMAGES = 512
+ROUNDING = 1e-9
+"""Points; a drop of exactly --max-drop passes although its binary fraction may lie a little above."""
+
+
+@dataclass(frozen=True)
+class QuantizeOptions:
+    """Everything that decides a quantization.
+
+    ``max_drop`` is the gate in points (percent); ``io`` one of IO_TYPES; ``ranges`` one of RANGE_METHODS;
+    ``calibration_images`` are drawn from the training split with ``seed``.
+    """
+
+    model: str
+    source: str
+    folder: Path
+    io: str = "int8"
+    max_drop: float | None = None
+    ranges: str = AUTO
+    calibration_images: int = CALIBRATION_IMAGES
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.io not in IO_TYPES:
+            raise UnknownNameError("I/O type", self.io, IO_TYPES)
+        if self.ranges not in RANGE_METHODS:
+            raise UnknownNameError("range method", self.ranges, RANGE_METHODS)
+        if self.max_drop is not None and not 0 <= self.max_drop <= 100:
+            raise UsageError(f"--max-drop is in points, from 0 to 100, not {self.max_drop}.")
+        if self.calibration_images < 1:
+            raise DataError("There are no calibration images to take; ask for at least one, better a few hundred.")
+
+
+@dataclass(frozen=True)
+class QuantizeResult:
+    """The files and what they cost; ``drop`` in points is that of the worse int8 file.
+
+    It is a drop of accuracy where the evaluation images have labels, and otherwise the share of images on which the
+    top answer is no longer the float model's.
+    """
+
+    folder: str
+    recipe: str
+    io: str
+    data: str
+    data_sha256: str
+    calibration_images: int
+    evaluated_on: str
+    evaluation_images: int
+    original: MeasuredFile
+    onnx: MeasuredFile
+    tflite: MeasuredFile
+    drop: float
+    choice: RangeChoice
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {**asdict(self), "choice": self.choice.to_dict()}
+
+
+def quantize(options: QuantizeOptions) -> QuantizeResult:
+    """Write model.int8.onnx, model.int8.tflite and quantize.json into the folder, all of them or none.
+
+    Ranges come from training images alone; the test images give the final figures (validation or training images
+    where there are none).
+
+    Raises:
+        ModelError, UnsupportedError: the model is broken, not float ONNX, or has an operator without an int8 form.
+        DataError: there are no images to calibrate on, or they have other classes than the model.
+        GateError: the drop is larger than ``max_drop``; nothing is written.
+    """
+    path = _float_onnx(options.model)
+    require_writable(options.folder)
+    model = _checked_model(path)
+    with Classifier(path) as original:
+        contract = original.contract
+        data = open_data(options.source, contract.shape)
+        labels = class_names(original, data) if data.test.labels is not None else original.metadata.labels
+        chosen = data.train.sample(options.calibration_images, options.seed)
+        groups = tie_groups(model, contract)
+        choice = choose_ranges(model, groups, RealInputs(data.train, chosen, contract), options.ranges)
+        yardstick = Yardstick(original, data)
+    metadata = Metadata(contract, labels, RECIPE, parents={"float": sha256_file(path)})
+    quantized = insert_qdq(model, choice.affines, options.io)
+    with staged(options.folder) as scratch:
+        _write(scratch, quantized, metadata, metadata)
+        onnx, tflite = (yardstick.measure(scratch / name) for name in (ONNX_FILE, TFLITE_FILE))
+        drop = max(quality.drop_from(yardstick.original) for quality in (onnx, tflite))
+        if options.max_drop is not None and drop > options.max_drop + ROUNDING:
+            raise GateError(_gate_message(options.max_drop, drop, yardstick, onnx, tflite))
+        described = (replace(metadata, quality=quality.figures(yardstick.split)) for quality in (onnx, tflite))
+        _write(scratch, quantized, *described)
+        result = QuantizeResult(
+            folder=str(options.folder),
+            recipe=RECIPE,
+            io=options.io,
+            data=data.name,
+            data_sha256=data.sha256,
+            calibration_images=len(chosen),
+            evaluated_on=yardstick.split,
+            evaluation_images=len(yardstick.images),
+            original=MeasuredFile.of(path, yardstick.original),
+            onnx=MeasuredFile.of(scratch / ONNX_FILE, onnx),
+            tflite=MeasuredFile.of(scratch / TFLITE_FILE, tflite),
+            drop=round(drop, 6),
+            choice=choice,
+        )
+        write_json(scratch / RECORD_FILE, {**result.to_dict(), "seed": options.seed})
+    return result
+
+
+def show(result: QuantizeResult) -> None:
+    """Print a table of the float model and the two int8 files."""
+    files = (result.original, result.onnx, result.tflite)
+    columns = ("file", "bytes", "accuracy", "drop", "agreement", "signal to noise")
+    rows = [
+        (
+            item.file,
+            f"{item.file_bytes:,}",
+            "" if item.quality.accuracy is None else f"{item.quality.accuracy:.2%}",
+            f"{item.quality.drop_from(result.original.quality):.2f}",
+            f"{item.quality.agreement:.2%}",
+            "" if item.quality.sqnr_db is None else f"{item.quality.sqnr_db:.1f} dB",
+        )
+        for item in files
+    ]
+    images = f"{result.evaluation_images:,} {result.evaluated_on} images of {result.data}"
+    print_table(f"{result.recipe}, {result.io} in and out; {images}", columns, rows)
+    say(f"wrote {ONNX_FILE}, {TFLITE_FILE} and {RECORD_FILE} to {result.folder}")
+
+
+def _float_onnx(model: str) -> Path:
+    """The float ONNX file that MODEL stands for."""
+    path = resolve_model(model, FLOAT_FILE)
+    if path.suffix.lower() != ".onnx":
+        raise ModelError(
+            f"{path} is not an ONNX file; quantization starts from float ONNX (torch.onnx.export, or the converter of "
+            "the framework that made it)."
+        )
+    return path
+
+
+def _checked_model(path: Path) -> ModelProto:
+    """The prepared model, after everything that can be refused without running it."""
+    vet(path)
+    model = load_onnx(path)
+    if any(node.op_type in QUANTIZED_OPERATORS for node in model.graph.node):
+        raise ModelError(f"{path} is quantized already; give the float model that it was made from.")
+    prepared = prepare(model)
+    check_operators(prepared)
+    check_lowerable(prepared)
+    return prepared
+
+
+def _write(folder: Path, quantized: ModelProto, onnx_metadata: Metadata, tflite_metadata: Metadata) -> None:
+    described = write_metadata(quantized, onnx_metadata)
+    write_bytes(folder / ONNX_FILE, described.SerializeToString(deterministic=True))
+    write_bytes(folder / TFLITE_FILE, lower(quantized, tflite_metadata))
+
+
+def _gate_message(limit: float, drop: float, yardstick: Yardstick, onnx: Quality, tflite: Quality) -> str:
+    return (
+        f"The int8 files lose {drop:.2f} points, more than --max-drop {limit:g}: float {yardstick.original}, int8 ONNX "
+        f"{onnx}, int8 TFLite {tflite} on {len(yardstick.images):,} {yardstick.split} images; nothing was written. "
+        "Calibrate on more or better images, or allow more."
+    )
