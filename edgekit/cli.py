@@ -262,12 +262,14 @@ def profile(
     device: Annotated[str, typer.Option("--device", help="A device of the catalog.")] = "cpu",
     threads: Annotated[int, typer.Option("--threads", min=1, help="Threads of the runtime.")] = 1,
     runtime: Runtime = None,
+    runs: Annotated[int, typer.Option("--runs", min=1, help="Time at least this many runs.")] = 50,
+    seconds: Annotated[float, typer.Option("--seconds", min=0, max=300, help="Time for at least this long.")] = 1.0,
     json: Json = False,
 ) -> None:
     """Say what model files cost on a device: bytes, memory, milliseconds."""
     from edgekit.profile import profile as verb
 
-    options = verb.ProfileOptions(device=device, runtime=runtime or "", threads=threads)
+    options = verb.ProfileOptions(device, runtime or "", threads, runs, seconds)
     _finish(verb, verb.profile(models or [_newest_run()], options), json)
 
 

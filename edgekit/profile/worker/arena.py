@@ -7,6 +7,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,13 @@ from typing import Any
 from .refusal import first_line
 
 ALIGNMENT = 16
-SMALLEST = 4 << 10
-LARGEST = 256 << 20
+GENEROUS = (16 << 20, 256 << 20)
+"""Arena sizes to begin with: the failure paths of some kernels crash, so too small a size is tried last."""
 RECORDED = re.compile(r"Arena allocation (total|head|tail) (\d+) bytes")
 
 
 def find_arena(request: dict[str, Any], emit: Callable[..., None]) -> dict[str, Any]:
-    """The smallest arena, in steps of 16 bytes, in which TFLite Micro loads the file and runs it once.
+    """The smallest arena, in steps of 16 bytes, in which TFLite Micro loads the file; nothing is allocated later.
 
     ``head_bytes`` (activations and scratch, reused) and ``tail_bytes`` (what lives as long as the interpreter) are what
     TFLite Micro's recording allocator reports. The tail holds pointers: on a 32-bit microcontroller it is smaller than
@@ -34,22 +35,17 @@ def find_arena(request: dict[str, Any], emit: Callable[..., None]) -> dict[str, 
     emit(phase="loading the file in TFLite Micro")
     data = Path(request["model"]).read_bytes()
 
-    def opens(size: int) -> Any:
-        interpreter = runtime.Interpreter.from_bytes(data, arena_size=size)
-        interpreter.invoke()
-        return interpreter
-
-    size = SMALLEST
-    while True:
+    opens = partial(runtime.Interpreter.from_bytes, data)
+    for size in GENEROUS:
         try:
-            interpreter = opens(size)
+            interpreter = opens(arena_size=size)
             break
         except RuntimeError:
-            size *= 2
+            continue
         except Exception as exc:  # the Python side of TFLite Micro parses the file with generated code
             return {"unavailable": f"TFLite Micro cannot read the file ({first_line(exc)})"}
-        if size > LARGEST:
-            return {"unavailable": "TFLite Micro has no kernel for one of its operators, or none for its types"}
+    else:
+        return {"unavailable": "TFLite Micro has no kernel for one of its operators, or none for its types"}
     recorded = _recorded(interpreter)
     return {
         "arena_bytes": _smallest(opens, recorded["total"], size),
@@ -59,12 +55,12 @@ def find_arena(request: dict[str, Any], emit: Callable[..., None]) -> dict[str, 
     }
 
 
-def _smallest(opens: Callable[[int], Any], recorded: int, enough: int) -> int:
+def _smallest(opens: Callable[..., Any], recorded: int, enough: int) -> int:
     """The recorded total as a rule; more where loading needs scratch memory that it gives back."""
 
     def fits(size: int) -> bool:
         try:
-            opens(size)
+            opens(arena_size=size)
         except RuntimeError:
             return False
         return True
