@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -45,11 +46,15 @@ class Draft:
             raise UnsupportedError("The model holds sparse weights; export it with dense ones.")
         constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
         inputs = [value for value in graph.input if value.name not in constants]
-        template = type(model)()
-        template.CopyFrom(model)
-        template.ClearField("graph")
+        template = type(model)(
+            producer_name=model.producer_name,
+            producer_version=model.producer_version,
+            opset_import=model.opset_import,
+            metadata_props=model.metadata_props,
+            functions=model.functions,
+        )
         template.graph.name = graph.name or "model"
-        return cls(list(graph.node), constants, inputs, list(graph.output), template)
+        return cls(deepcopy(list(graph.node)), constants, deepcopy(inputs), deepcopy(list(graph.output)), template)
 
     @property
     def opset(self) -> int:
@@ -69,7 +74,7 @@ class Draft:
         model.graph.value_info.extend(values)
         for name, array in self.constants.items():
             if weights or array.nbytes <= SHAPE_DATA_BYTES:
-                model.graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
+                model.graph.initializer.append(numpy_helper.from_array(np.asarray(array, order="C"), name))
             else:
                 element = helper.np_dtype_to_tensor_dtype(array.dtype)
                 model.graph.input.append(helper.make_tensor_value_info(name, element, array.shape))
@@ -83,6 +88,8 @@ class Draft:
         """
         from onnx import shape_inference
 
+        for value in self.outputs:
+            value.type.tensor_type.ClearField("shape")
         try:
             inferred = shape_inference.infer_shapes(self.to_model(weights=False), strict_mode=True, data_prop=True)
         except Exception as exc:  # the native inference raises several unrelated types
@@ -198,6 +205,16 @@ def attributes(node: NodeProto) -> dict[str, Any]:
 
     values = {item.name: helper.get_attribute_value(item) for item in node.attribute}
     return {name: value.decode() if isinstance(value, bytes) else value for name, value in values.items()}
+
+
+def set_attributes(node: NodeProto, **values: Any) -> None:
+    """Set attributes of a node; None removes one."""
+    from onnx import helper
+
+    kept = [item for item in node.attribute if item.name not in values]
+    fresh = [helper.make_attribute(name, value) for name, value in values.items() if value is not None]
+    del node.attribute[:]
+    node.attribute.extend([*kept, *fresh])
 
 
 def _all_inputs(node: NodeProto) -> set[str]:

@@ -62,7 +62,9 @@ def check_onnx(path: Path | str) -> ModelProto:
         reason = " ".join(str(exc).split())[:200]
         raise ModelError(f"{path} {BAD_STRUCTURE} ({reason}); export it again.") from exc
     for value in (*inferred.graph.input, *inferred.graph.value_info, *inferred.graph.output):
-        sizes = [dim.dim_value for dim in value.type.tensor_type.shape.dim if dim.HasField("dim_value")]
+        dims = value.type.tensor_type.shape.dim
+        # PaddlePaddle writes -1 for a size that is left open.
+        sizes = [dim.dim_value for dim in dims if dim.HasField("dim_value") and dim.dim_value != -1]
         if any(size < 0 for size in sizes) or math.prod(sizes) * 4 > MAX_TENSOR_BYTES:
             shape = "x".join(map(str, sizes))
             raise ModelError(

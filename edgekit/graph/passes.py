@@ -7,11 +7,12 @@ arithmetic; the value of every model output stays what it was.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgekit.graph.draft import Array, Draft, attributes
+from edgekit.graph.draft import Draft, attributes, set_attributes
+from edgekit.graph.layers import absorb_affine, matmul_to_gemm, plain_gemm
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -47,7 +48,31 @@ def explicit_padding(draft: Draft, node: NodeProto) -> bool:
         small, large = total // 2, total - total // 2
         starts.append(0 if mode == "VALID" else small if mode == "SAME_UPPER" else large)
         ends.append(0 if mode == "VALID" else large if mode == "SAME_UPPER" else small)
-    _set_attributes(node, auto_pad=None, pads=[*starts, *ends])
+    set_attributes(node, auto_pad=None, pads=[*starts, *ends])
+    return True
+
+
+def round_down(draft: Draft, node: NodeProto) -> bool:
+    """``ceil_mode`` of a pool becomes the end padding with which rounding down gives the same windows.
+
+    A window that would start in the end padding is left out, as PyTorch and ONNX Runtime do.
+    """
+    options = attributes(node)
+    counts_padding = options.get("count_include_pad", 0)
+    if node.op_type not in ("MaxPool", "AveragePool") or not options.get("ceil_mode") or counts_padding:
+        return False
+    sizes = draft.shapes[node.input[0]][2:]
+    rank = len(sizes)
+    strides, dilations = (options.get(name, [1] * rank) for name in ("strides", "dilations"))
+    pads = list(options.get("pads", [0] * (2 * rank)))
+    for axis, size in enumerate(sizes):
+        start, end, stride = pads[axis], pads[axis + rank], strides[axis]
+        reach = (options["kernel_shape"][axis] - 1) * dilations[axis] + 1
+        steps = -(-(start + size + end - reach) // stride) + 1
+        if (steps - 1) * stride >= start + size:
+            steps -= 1
+        pads[axis + rank] = max((steps - 1) * stride + reach - size - start, 0)
+    set_attributes(node, ceil_mode=None, pads=pads)
     return True
 
 
@@ -64,7 +89,7 @@ def absorb_padding(draft: Draft, node: NodeProto) -> bool:
         return False
     own = attributes(node).get("pads", [0] * (2 * (rank - 2)))
     extra = [*amounts[2:rank], *amounts[rank + 2 :]]
-    _set_attributes(node, pads=[a + b for a, b in zip(own, extra, strict=True)])
+    set_attributes(node, pads=[a + b for a, b in zip(own, extra, strict=True)])
     node.input[0] = pad.input[0]
     draft.nodes.remove(pad)
     return True
@@ -126,151 +151,10 @@ def mean_to_pool(draft: Draft, node: NodeProto) -> bool:
     return True
 
 
-def matmul_to_gemm(draft: Draft, node: NodeProto) -> bool:
-    """A MatMul of a matrix with constant weights is a Gemm."""
-    from onnx import helper
-
-    if node.op_type != "MatMul":
-        return False
-    weights = draft.constant(node, 1)
-    if weights is None or weights.ndim != 2 or len(draft.shapes.get(node.input[0], ())) != 2:
-        return False
-    draft.replace(node, helper.make_node("Gemm", list(node.input), list(node.output), node.name))
-    return True
-
-
-def plain_gemm(draft: Draft, node: NodeProto) -> bool:
-    """Gemm becomes ``x · Wᵀ + b``: weights [outputs, inputs], one bias per output, no factors left."""
-    if node.op_type != "Gemm":
-        return False
-    options = attributes(node)
-    weights, bias = draft.constant(node, 1), draft.constant(node, 2)
-    given_bias = len(node.input) > 2 and node.input[2] != ""
-    if weights is None or (given_bias and bias is None) or options.get("transA"):
-        return False
-    alpha, beta = options.get("alpha", 1.0), options.get("beta", 1.0)
-    outputs = weights.shape[0 if options.get("transB") else 1]
-    plain_bias = not given_bias or (bias is not None and bias.shape == (outputs,))
-    if options.get("transB") and alpha == beta == 1.0 and plain_bias:
-        return False
-    if bias is not None and bias.size not in (1, outputs):
-        return False
-    matrix = weights if options.get("transB") else weights.T
-    node.input[1] = draft.add_constant(f"{node.output[0]}_weight", np.float32(alpha) * matrix)
-    if bias is not None:
-        row = np.broadcast_to(np.float32(beta) * bias.reshape(-1), (outputs,))
-        node.input[2] = draft.add_constant(f"{node.output[0]}_bias", np.array(row))
-    _set_attributes(node, alpha=None, beta=None, transB=1)
-    return True
-
-
-def absorb_affine(draft: Draft, node: NodeProto) -> bool:
-    """A per-channel ``scale · x + shift`` behind a Conv or Gemm goes into its weights and bias.
-
-    That is BatchNormalization (Jacob et al. 2018, section 3.2), and Mul, Div, Add or Sub with a constant.
-    """
-    source = _variable_input(draft, node)
-    maker = draft.producer(source) if source else None
-    if maker is None or maker.op_type not in ("Conv", "Gemm") or draft.only_use(maker.output[0]) is None:
-        return False
-    weights, bias = draft.constant(maker, 1), draft.constant(maker, 2)
-    has_bias = len(maker.input) > 2 and maker.input[2] != ""
-    plain = maker.op_type == "Conv" or attributes(maker).get("transB") == 1
-    if weights is None or (has_bias and bias is None) or not plain:
-        return False
-    channels = weights.shape[0]
-    affine = _channel_affine(draft, node, channels, len(draft.shapes.get(source, ())))
-    if affine is None:
-        return False
-    scale, shift = affine
-    old_bias = np.zeros(channels) if bias is None else bias.astype(np.float64)
-    scaled = weights.astype(np.float64) * scale.reshape(-1, *[1] * (weights.ndim - 1))
-    target = node.output[0]
-    names = (
-        draft.add_constant(f"{target}_weight", scaled.astype(np.float32)),
-        draft.add_constant(f"{target}_bias", (old_bias * scale + shift).astype(np.float32)),
-    )
-    del maker.input[1:]
-    maker.input.extend(names)
-    draft.bypass(node, source)
-    return True
-
-
-def expand_batch_norm(draft: Draft, node: NodeProto) -> bool:
-    """A BatchNormalization that no convolution can absorb becomes a Mul and an Add per channel."""
-    from onnx import helper
-
-    if node.op_type != "BatchNormalization":
-        return False
-    source, target = node.input[0], node.output[0]
-    channels = draft.shapes[source][1]
-    rank = len(draft.shapes[source])
-    affine = _channel_affine(draft, node, channels, rank)
-    if affine is None:
-        return False
-    shape = (1, channels, *[1] * (rank - 2))
-    scale, shift = (
-        draft.add_constant(f"{target}_{kind}", value.astype(np.float32).reshape(shape))
-        for kind, value in zip(("scale", "shift"), affine, strict=True)
-    )
-    scaled = f"{target}_scaled"
-    draft.shapes[scaled] = draft.shapes[source]
-    draft.replace(
-        node,
-        helper.make_node("Mul", [source, scale], [scaled], f"{node.name}_scale"),
-        helper.make_node("Add", [scaled, shift], [target], f"{node.name}_shift"),
-    )
-    return True
-
-
-def _variable_input(draft: Draft, node: NodeProto) -> str:
-    """The one input of an affine node that is not constant, or an empty string."""
-    if node.op_type == "BatchNormalization":
-        return str(node.input[0])
-    if node.op_type in ("Add", "Mul", "Sub", "Div"):
-        variable = [name for name in node.input if name not in draft.constants]
-        if len(variable) == 1 and (node.op_type in ("Add", "Mul") or variable[0] == node.input[0]):
-            return str(variable[0])
-    return ""
-
-
-def _channel_affine(draft: Draft, node: NodeProto, channels: int, rank: int) -> tuple[Array, Array] | None:
-    """(scale, shift), float64 [channels], of a node that computes ``scale · x + shift`` along axis 1."""
-    if node.op_type == "BatchNormalization":
-        if attributes(node).get("training_mode", 0) or len(node.output) > 1:
-            return None
-        values = [draft.constant(node, position) for position in range(1, 5)]
-        gamma, beta, mean, variance = (None if value is None else value.astype(np.float64) for value in values)
-        if gamma is None or beta is None or mean is None or variance is None:
-            return None
-        scale = gamma / np.sqrt(variance + attributes(node).get("epsilon", 1e-5))
-        return scale, beta - mean * scale
-    constant = next(draft.constants[name] for name in node.input if name in draft.constants).astype(np.float64)
-    if constant.ndim > rank:
-        return None
-    per_axis = constant.reshape([1] * (rank - constant.ndim) + list(constant.shape))
-    if rank < 2 or per_axis.size not in (1, channels) or per_axis.shape[1] != per_axis.size:
-        return None
-    vector = np.broadcast_to(per_axis.reshape(-1), (channels,))
-    one, zero = np.ones(channels), np.zeros(channels)
-    if node.op_type in ("Add", "Sub"):
-        return one, vector if node.op_type == "Add" else -vector
-    return (vector if node.op_type == "Mul" else 1 / vector), zero
-
-
-def _set_attributes(node: NodeProto, **values: Any) -> None:
-    """Set attributes of a node; None removes one."""
-    from onnx import helper
-
-    kept = [item for item in node.attribute if item.name not in values]
-    fresh = [helper.make_attribute(name, value) for name, value in values.items() if value is not None]
-    del node.attribute[:]
-    node.attribute.extend([*kept, *fresh])
-
-
 CANONICAL = (
     remove_identity,
     explicit_padding,
+    round_down,
     absorb_padding,
     clip_to_relu,
     mean_to_pool,

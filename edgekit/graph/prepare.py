@@ -13,7 +13,8 @@ import numpy as np
 from edgekit.errors import ModelError, UnsupportedError
 from edgekit.graph.constants import fold_constants
 from edgekit.graph.draft import Draft, opset_version, run_passes
-from edgekit.graph.passes import CANONICAL, expand_batch_norm
+from edgekit.graph.layers import expand_batch_norm
+from edgekit.graph.passes import CANONICAL
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -80,7 +81,7 @@ def _to_float32(draft: Draft) -> None:
 
 
 def _fix_batch(draft: Draft) -> None:
-    """An open first dimension of an input becomes 1; output shapes are forgotten, to be inferred anew."""
+    """An open first dimension of an input becomes 1."""
     for value in draft.inputs:
         if value.type.WhichOneof("value") != "tensor_type":
             raise UnsupportedError(f"Input '{value.name}' is not a tensor; export the model with tensor inputs only.")
@@ -92,8 +93,6 @@ def _fix_batch(draft: Draft) -> None:
                     f"Input '{value.name}' leaves dimension {position} open; export the model with a fixed input size."
                 )
             dim.dim_value = 1
-    for value in draft.outputs:
-        value.type.tensor_type.ClearField("shape")
 
 
 def _finish(draft: Draft) -> ModelProto:

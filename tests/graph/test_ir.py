@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+from onnx import helper
+from small_graphs import graph_of, noise, quantized
+
+from edgekit.errors import UnsupportedError
+from edgekit.graph.ir import Graph, Quant, fuse_activations, read_graph
+from edgekit.graph.prepare import prepare
+
+node = helper.make_node
+FUSING = frozenset({"Conv", "Add"})
+
+
+def kinds(graph: Graph) -> list[str]:
+    return [item.op + item.activation for item in graph.nodes]
+
+
+def convolution(last: str = "Relu") -> onnx.ModelProto:
+    nodes = [node("Conv", ["x", "w", "b"], ["a"], pads=[1, 1, 1, 1]), node(last, ["a"], ["out"])]
+    return prepare(graph_of(nodes, {"x": (1, 2, 5, 5)}, {"w": noise(3, 2, 3, 3), "b": noise(3)}))
+
+
+def test_a_float_graph_has_its_constants_shapes_and_attributes() -> None:
+    graph = read_graph(convolution())
+    assert kinds(graph) == ["Conv", "Relu"]
+    assert (graph.inputs, graph.outputs) == (("x",), ("out",))
+    assert graph.tensors["a"].shape == (1, 3, 5, 5)
+    assert graph.tensors["w"].data is not None
+    assert graph.nodes[0].attributes["pads"] == [1, 1, 1, 1]
+
+
+def test_a_quantized_graph_is_the_float_one_with_scales() -> None:
+    graph = fuse_activations(read_graph(quantized(convolution())), FUSING)
+    assert kinds(graph) == ["ConvRelu"]
+    (conv,) = graph.nodes
+    source, weights, bias = (graph.tensors[name] for name in conv.inputs)
+    target = graph.tensors[conv.outputs[0]]
+    assert (source.name, target.name) == ("x", "out")
+    assert [tensor.dtype for tensor in (source, weights, bias, target)] == ["int8", "int8", "int32", "int8"]
+    assert source.quant is not None
+    assert weights.quant is not None
+    assert bias.quant is not None
+    assert (source.quant.scale, source.quant.zero_point) == (np.float32(1 / 255), -128)
+    assert (weights.quant.axis, len(weights.quant.scales)) == (0, 3)
+    np.testing.assert_allclose(bias.quant.scales, weights.quant.scales * source.quant.scale, rtol=1e-6)
+
+
+def test_conversions_stay_where_types_change_at_the_boundary() -> None:
+    assert kinds(read_graph(quantized(convolution(), io="float32"))) == [
+        "QuantizeLinear",
+        "Conv",
+        "Relu",
+        "DequantizeLinear",
+    ]
+    graph = read_graph(quantized(convolution(), io="uint8"))
+    assert kinds(graph) == ["QuantizeLinear", "Conv", "Relu", "QuantizeLinear"]
+    assert graph.tensors["x"].dtype == graph.tensors["out"].dtype == "uint8"
+
+
+def test_an_activation_is_fused_only_if_nothing_else_needs_the_value_before_it() -> None:
+    nodes = [node("Conv", ["x", "w"], ["a"]), node("Relu", ["a"], ["r"]), node("Add", ["a", "r"], ["out"])]
+    model = prepare(graph_of(nodes, {"x": (1, 2, 5, 5)}, {"w": noise(3, 2, 3, 3)}))
+    assert kinds(fuse_activations(read_graph(model), FUSING)) == ["Conv", "Relu", "Add"]
+
+
+def test_an_activation_is_fused_only_into_operators_that_take_one() -> None:
+    assert kinds(fuse_activations(read_graph(convolution()), frozenset({"Add"}))) == ["Conv", "Relu"]
+
+
+@pytest.mark.parametrize(("limits", "kind"), [((0, 6), "ConvRelu6"), ((-1, 1), "ConvReluN1"), ((0, 5), "Conv")])
+def test_a_clip_is_an_activation_if_its_limits_are(limits: tuple[float, float], kind: str) -> None:
+    nodes = [node("Conv", ["x", "w"], ["a"]), node("Clip", ["a", "low", "high"], ["out"])]
+    constants = {"w": noise(3, 2, 3, 3), "low": np.float32(limits[0]), "high": np.float32(limits[1])}
+    model = prepare(graph_of(nodes, {"x": (1, 2, 5, 5)}, constants))
+    assert kinds(fuse_activations(read_graph(model), FUSING))[0] == kind
+
+
+def test_scales_that_are_computed_are_refused() -> None:
+    nodes = [node("ReduceMax", ["x"], ["s"], keepdims=0), node("QuantizeLinear", ["x", "s"], ["q"]),
+             node("DequantizeLinear", ["q", "s"], ["out"])]  # fmt: skip
+    with pytest.raises(UnsupportedError, match="scale of 'q' is not constant"):
+        read_graph(graph_of(nodes, {"x": (1, 4)}))
+
+
+@pytest.mark.parametrize(("scales", "zeros"), [([0.0], [0]), ([-1.0], [0]), ([np.nan], [0]), ([1.0, 2.0], [0])])
+def test_impossible_scales_are_refused(scales: list[float], zeros: list[int]) -> None:
+    with pytest.raises(UnsupportedError):
+        Quant(np.asarray(scales, np.float32), np.asarray(zeros, np.int64), None, "int8")
