@@ -6,7 +6,8 @@ them does not rest on what is tested elsewhere. Tests of broken files change a f
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import flatbuffers
 import numpy as np
@@ -93,40 +94,68 @@ def int8_onnx(model: Int8Linear) -> onnx.ModelProto:
     return _onnx(nodes, constants, TensorProto.INT8, METADATA)
 
 
+@dataclass(frozen=True)
+class Tensor:
+    """A TFLite tensor: shape, type of the schema, constant bytes, (scale, zero point), name."""
+
+    shape: tuple[int, ...]
+    kind: int = schema.TensorType.FLOAT32
+    data: bytes = b""
+    scale: tuple[float, int] | None = None
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Operator:
+    """A TFLite operator: its name in the schema, tensor indices, and the name and fields of its options."""
+
+    code: str
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    options: str = ""
+    fields: Mapping[str, int] = field(default_factory=dict)
+    version: int = 1
+
+
 def tflite_model(model: Int8Linear | Linear) -> schema.ModelT:
-    """One FULLY_CONNECTED operator, NHWC; tensors 0 to 3 are image, weights, bias, logits, buffer i + 1 is tensor i's."""
-    whole = isinstance(model, Int8Linear)
-    kind = schema.TensorType.INT8 if whole else schema.TensorType.FLOAT32
-    accumulator = schema.TensorType.INT32 if whole else schema.TensorType.FLOAT32
-    scales: tuple[tuple[float, int] | None, ...] = (None, None, None, None)
-    if isinstance(model, Int8Linear):
-        bias_scale = model.weight_scale * PIXEL_SCALE
-        scales = ((PIXEL_SCALE, PIXEL_ZERO), (model.weight_scale, 0), (bias_scale, 0), (model.output_scale, 0))
-    result = schema.ModelT()
-    result.version = 3
-    result.buffers = [_buffer(b""), _buffer(b""), _buffer(model.weights.T.tobytes()), _buffer(model.bias.tobytes())]
-    result.buffers += [_buffer(b""), _buffer(METADATA.to_json().encode())]
-    code = schema.OperatorCodeT()
-    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.FULLY_CONNECTED
-    code.version = 4
-    result.operatorCodes = [code]
-    graph = schema.SubGraphT()
-    graph.tensors = [
-        _tensor("image", (1, 28, 28, 1), kind, 1, scales[0]),
-        _tensor("", (10, 784), kind, 2, scales[1]),
-        _tensor("", (10,), accumulator, 3, scales[2]),
-        _tensor("logits", (1, 10), kind, 4, scales[3]),
-    ]
-    graph.inputs, graph.outputs = [0], [3]
-    operator = schema.OperatorT()
-    operator.opcodeIndex, operator.inputs, operator.outputs = 0, [0, 1, 2], [3]
-    operator.builtinOptionsType = schema.BuiltinOptions.FullyConnectedOptions
-    operator.builtinOptions = schema.FullyConnectedOptionsT()
-    graph.operators = [operator]
-    result.subgraphs = [graph]
+    """One FULLY_CONNECTED operator, NHWC; its tensors are image, weights, bias and logits."""
+    weights, bias = model.weights.T.tobytes(), model.bias.tobytes()
+    if isinstance(model, Linear):
+        tensors = [
+            Tensor((1, 28, 28, 1), name="image"),
+            Tensor((10, 784), data=weights),
+            Tensor((10,), data=bias),
+            Tensor((1, 10), name="logits"),
+        ]
+    else:
+        int8, int32 = schema.TensorType.INT8, schema.TensorType.INT32
+        tensors = [
+            Tensor((1, 28, 28, 1), int8, scale=(PIXEL_SCALE, PIXEL_ZERO), name="image"),
+            Tensor((10, 784), int8, weights, (model.weight_scale, 0)),
+            Tensor((10,), int32, bias, (model.weight_scale * PIXEL_SCALE, 0)),
+            Tensor((1, 10), int8, scale=(model.output_scale, 0), name="logits"),
+        ]
+    operator = Operator("FULLY_CONNECTED", (0, 1, 2), (3,), "FullyConnectedOptions", version=4)
+    result = tflite_graph(tensors, [operator], [0], [3])
     entry = schema.MetadataT()
-    entry.name, entry.buffer = METADATA_KEY, 5
+    entry.name, entry.buffer = METADATA_KEY, len(result.buffers)
     result.metadata = [entry]
+    result.buffers.append(_buffer(METADATA.to_json().encode()))
+    return result
+
+
+def tflite_graph(
+    tensors: Sequence[Tensor], operators: Sequence[Operator], inputs: Sequence[int], outputs: Sequence[int]
+) -> schema.ModelT:
+    """A model of one graph; tensor i has its data in buffer i + 1."""
+    graph = schema.SubGraphT()
+    graph.tensors = [_tensor(tensor, index + 1) for index, tensor in enumerate(tensors)]
+    graph.operators = [_operator(operator, index) for index, operator in enumerate(operators)]
+    graph.inputs, graph.outputs = list(inputs), list(outputs)
+    result = schema.ModelT()
+    result.version, result.subgraphs = 3, [graph]
+    result.operatorCodes = [_code(operator) for operator in operators]
+    result.buffers = [_buffer(b""), *(_buffer(tensor.data) for tensor in tensors)]
     return result
 
 
@@ -160,12 +189,28 @@ def _buffer(data: bytes) -> schema.BufferT:
     return buffer
 
 
-def _tensor(
-    name: str, shape: tuple[int, ...], kind: int, buffer: int, scale: tuple[float, int] | None
-) -> schema.TensorT:
-    tensor = schema.TensorT()
-    tensor.name, tensor.shape, tensor.type, tensor.buffer = name, list(shape), kind, buffer
-    if scale is not None:
-        tensor.quantization = schema.QuantizationParametersT()
-        tensor.quantization.scale, tensor.quantization.zeroPoint = [scale[0]], [scale[1]]
-    return tensor
+def _tensor(tensor: Tensor, buffer: int) -> schema.TensorT:
+    result = schema.TensorT()
+    result.name, result.shape, result.type, result.buffer = tensor.name, list(tensor.shape), tensor.kind, buffer
+    if tensor.scale is not None:
+        result.quantization = schema.QuantizationParametersT()
+        result.quantization.scale, result.quantization.zeroPoint = [tensor.scale[0]], [tensor.scale[1]]
+    return result
+
+
+def _operator(operator: Operator, code: int) -> schema.OperatorT:
+    result = schema.OperatorT()
+    result.opcodeIndex, result.inputs, result.outputs = code, list(operator.inputs), list(operator.outputs)
+    if operator.options:
+        result.builtinOptionsType = getattr(schema.BuiltinOptions, operator.options)
+        result.builtinOptions = getattr(schema, f"{operator.options}T")()
+        for name, value in operator.fields.items():
+            setattr(result.builtinOptions, name, value)
+    return result
+
+
+def _code(operator: Operator) -> schema.OperatorCodeT:
+    result = schema.OperatorCodeT()
+    result.builtinCode = result.deprecatedBuiltinCode = getattr(schema.BuiltinOperator, operator.code)
+    result.version = operator.version
+    return result

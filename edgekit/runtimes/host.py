@@ -50,6 +50,15 @@ def run_rows(session: int, batch: Array, source: str) -> list[Array]:
     return [np.concatenate(column) for column in zip(*rows, strict=True)]
 
 
+def rehearse(path: str, runtime: str) -> dict[str, Any]:
+    """Check a file, open it, run it once on zeros, and forget it; the answer is that of ``describe``."""
+    contents = describe(path)
+    session = open_runtime(runtime).load(Path(path))
+    zeros = [np.zeros([max(size, 1) for size in spec.shape], spec.dtype) for spec in session.inputs]
+    _run(session, zeros, path)
+    return contents
+
+
 def _run(session: Session, tensors: list[Array], source: str) -> list[Array]:
     try:
         return session.run(tensors)

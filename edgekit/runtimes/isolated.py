@@ -96,6 +96,22 @@ def vet(path: Path, limits: Limits | None = None) -> ModelContents:
         return _contents(sandbox, path)
 
 
+def rehearse(path: Path, runtime: str | None = None, limits: Limits | None = None) -> ModelContents:
+    """Check a model file, open it and run it once on zeros, in a worker; then it may be opened here.
+
+    Dimensions that the file leaves open are taken as 1, which some models do not accept.
+
+    Raises:
+        ModelError: as ``vet``, or the runtime refuses to open or run it.
+        RuntimeCrashError: it made the worker crash, hang or want too much memory.
+    """
+    require_file(path)
+    name = runtime or default_runtime(path)
+    with Sandbox(str(path), limits, runtime_python(name)) as sandbox:
+        answer = sandbox.call("edgekit.runtimes.host:rehearse", path=str(path), runtime=name)
+    return ModelContents(**answer)
+
+
 def runtime_python(runtime: str) -> str:
     """The Python that has the runtime of this name: ours, or the one that its environment variable names."""
     variable = find_runtime(runtime).python_variable

@@ -49,7 +49,7 @@ def test_a_file_without_a_description_has_empty_metadata(digit_files: dict[str, 
 def test_a_file_of_another_format_is_refused_by_name(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_bytes(b"PK\x03\x04")
-    with pytest.raises(ModelError, match="neither an .onnx nor a .tflite"):
+    with pytest.raises(ModelError, match=r"neither an \.onnx nor a \.tflite"):
         vet(path)
 
 
