@@ -7,7 +7,11 @@ away: uneven light is a smooth surface that is fitted to the picture, and the in
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from edgekit.errors import DataError
@@ -15,18 +19,25 @@ from edgekit.errors import DataError
 DIGIT_SIZE = 28
 INNER_SIZE = 20
 WORKING_SIZE = 112
+MIN_SIZE = 8
 # The ink must stand out of the paper by this many grey levels, and by this many times the paper's noise.
 MIN_CONTRAST = 12.0
-MIN_CONTRAST_TO_NOISE = 5.0
+MIN_CONTRAST_TO_NOISE = 3.0
 # A margin of at most this grey level is black, also after a JPEG.
 BLACK = 8
 # A stroke's edge, where the bounding box begins, as a share of full ink.
 EDGE = 0.25
 # Spots with less ink than this share of the largest one are dirt.
 SPOT = 0.1
+# The digit is inside the picture if that much of all ink belongs to strokes that do not touch the rim.
+INSIDE = 0.1
+# A stroke is narrower than this share of the picture's longer side.
+BROADEST_STROKE = 0.35
 
 Grey = NDArray[np.float32]
 Mask = NDArray[np.bool_]
+# Rows and columns of pixels.
+Places = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
 def to_digit(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -35,11 +46,13 @@ def to_digit(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     A 28×28 image with a black margin is one already and comes back unchanged.
 
     Raises:
-        DataError: nothing stands out of the background.
+        DataError: nothing stands out of the background, or the picture is smaller than 8 pixels.
     """
     grey = _luma(image)
     if _is_mnist(grey):
         return grey.round().astype(np.uint8)[..., None]
+    if min(grey.shape) < MIN_SIZE:
+        raise DataError(f"a picture of {grey.shape[0]}x{grey.shape[1]} pixels is too small to show a digit.")
     # The first look finds the digit in the whole picture, the second sees it at the best resolution.
     grey = _around(grey, _ink(_shrunk(grey)))
     ink = _ink(_shrunk(grey))
@@ -84,9 +97,9 @@ def _ink(grey: Grey) -> Grey:
     """
     difference = grey - _background(grey)
     dark, light = np.maximum(-difference, 0), np.maximum(difference, 0)
-    ink = dark if np.square(dark).sum() > np.square(light).sum() else light
+    ink = _without_shadows(dark if np.square(dark).sum() > np.square(light).sum() else light)
     strokes = ink > max(_otsu(ink), MIN_CONTRAST / 2)
-    noise = 1.4826 * float(np.median(np.abs(difference[~strokes])))
+    noise = _noise(grey)
     full = float(np.percentile(ink[strokes], 75)) if strokes.any() else 0.0
     if full < max(MIN_CONTRAST, MIN_CONTRAST_TO_NOISE * noise):
         raise DataError("no digit stands out of its background; take a sharper picture with more contrast.")
@@ -117,6 +130,27 @@ def _background(grey: Grey) -> Grey:
     return surface.reshape(height, width).astype(np.float32)
 
 
+def _noise(grey: Grey) -> float:
+    """Standard deviation of the noise, from neighbours, which light and shadows hardly part."""
+    return 1.4826 / math.sqrt(2) * float(np.median(np.abs(np.diff(grey.ravel()))))
+
+
+def _without_shadows(ink: Grey) -> Grey:
+    """Ink without what is broader than a stroke: a morphological opening finds that, and it is subtracted."""
+    window = round(BROADEST_STROKE * max(ink.shape)) | 1
+    narrowest = _sliding(np.min, ink, window)
+    return ink - _sliding(np.max, narrowest, window)
+
+
+def _sliding(reduce: Callable[..., Grey], grey: Grey, window: int) -> Grey:
+    """A separable filter over a square window with an odd side."""
+    for axis in (0, 1):
+        margin = [(0, 0), (0, 0)]
+        margin[axis] = (window // 2, window // 2)
+        grey = reduce(sliding_window_view(np.pad(grey, margin, mode="edge"), window, axis=axis), axis=-1)
+    return grey
+
+
 def _otsu(values: Grey) -> float:
     """The threshold that parts values into the two most compact groups (Otsu 1979)."""
     counts, edges = np.histogram(values, 128)
@@ -130,14 +164,24 @@ def _otsu(values: Grey) -> float:
 
 
 def _strokes(ink: Grey) -> Mask:
-    """The connected strokes that hold a share of the ink, with their soft edges."""
+    """The connected strokes that are no spots, with their soft edges.
+
+    What is cut off by the picture's rim is a table or a finger, unless nothing else is there.
+    """
     groups = _groups(ink > EDGE)
-    masses = [ink[rows, columns].sum() for rows, columns in groups]
-    keep = np.zeros(ink.shape, bool)
-    for (rows, columns), mass in zip(groups, masses, strict=True):
-        if mass >= SPOT * max(masses):
-            keep[rows, columns] = True
-    return _grown(keep)
+    masses = np.array([ink[group].sum() for group in groups])
+    inside = np.array([_is_inside(group, ink.shape) for group in groups])
+    if masses[inside].sum() < INSIDE * masses.sum():
+        inside[:] = True
+    mask = np.zeros(ink.shape, bool)
+    for index in np.flatnonzero(inside & (masses >= SPOT * masses[inside].max())):
+        mask[groups[index]] = True
+    return _grown(mask)
+
+
+def _is_inside(group: Places, shape: tuple[int, ...]) -> bool:
+    """True if a group of pixels does not touch the picture's rim."""
+    return all(places.min() > 0 and places.max() < size - 1 for places, size in zip(group, shape, strict=True))
 
 
 def _grown(mask: Mask) -> Mask:
@@ -151,7 +195,7 @@ def _grown(mask: Mask) -> Mask:
     return grown
 
 
-def _groups(mask: Mask) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+def _groups(mask: Mask) -> list[Places]:
     """The 8-connected groups of set pixels, each as its rows and columns."""
     waiting = set(zip(*(axis.tolist() for axis in np.nonzero(mask)), strict=True))
     groups = []
