@@ -1,0 +1,103 @@
+"""The results of the verbs as the records of a report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from edgekit.data.dataset import Split
+from edgekit.evaluate.compare import Comparison
+from edgekit.evaluate.evaluate import Evaluation
+from edgekit.evaluate.statistics import wilson_interval
+from edgekit.profile.records import ModelProfile, ProfileResult
+from edgekit.report.record import Latency, ModelRow, Parity, Picture
+from edgekit.runtimes import find_runtime
+
+Interval = tuple[float, float]
+
+
+def model_row(role: str, profile: ModelProfile, provenance: str, quality: Evaluation | tuple[float, int]) -> ModelRow:
+    """One file's row: its profile with its Evaluation, or with (accuracy, images) where only that is known."""
+    if isinstance(quality, Evaluation):
+        accuracy, interval, per_class = quality.accuracy, quality.interval, quality.per_class
+    else:
+        accuracy, images = quality
+        interval, per_class = wilson_interval(round(accuracy * images), images), ()
+    latency = profile.latency
+    return ModelRow(
+        role=role,
+        file=Path(profile.file).name,
+        sha256=profile.sha256,
+        file_bytes=profile.contents.file_bytes,
+        accuracy=accuracy,
+        interval=interval,
+        latency=Latency(
+            p50_ns=latency.p50_ns,
+            interval_ns=(latency.p50_low_ns, latency.p50_high_ns),
+            samples_ns=profile.samples_ns,
+            runtime=f"{find_runtime(profile.runtime).title} {profile.runtime_version}",
+            threads=profile.threads,
+            provenance=provenance,
+        ),
+        weight_bytes=profile.contents.weight_bytes,
+        memory_bytes=profile.memory.model_bytes,
+        arena_bytes=profile.arena.arena_bytes if profile.arena else None,
+        per_class=per_class,
+        operators=tuple((item.name, item.mean_ns) for item in profile.operators.operators) if profile.operators else (),
+    )
+
+
+def parity_of(comparison: Comparison) -> Parity:
+    """What two files have in common, as the report says it; their outputs must lie on one 8-bit scale."""
+    assert comparison.parity is not None
+    return Parity(
+        first=Path(comparison.reference.model).name,
+        second=Path(comparison.other.model).name,
+        images=comparison.images,
+        equal_share=comparison.parity.equal_share,
+        max_steps=comparison.parity.largest,
+        same_answer_share=comparison.agreement,
+    )
+
+
+def pictures_of(evaluation: Evaluation, split: Split) -> tuple[Picture, ...]:
+    """The images behind an evaluation's worst mistakes, from the split that it was made on."""
+    names = evaluation.classes
+    return tuple(
+        Picture(split.images[mistake.index], names[mistake.label], names[mistake.guess], mistake.probability)
+        for mistake in evaluation.mistakes
+    )
+
+
+def warnings_of(result: ProfileResult) -> tuple[str, ...]:
+    """The doubts about the measurements, one text for each kind: what was seen in which file, and what helps."""
+    seen: dict[str, list[str]] = {}
+    for model in result.models:
+        for warning in model.warnings:
+            seen.setdefault(warning.remedy, []).append(f"{Path(model.file).name}: {warning.text}")
+    return tuple(f"{'; '.join(texts)}. What helps: {remedy}." for remedy, texts in seen.items())
+
+
+def context_of(result: ProfileResult, versions: Mapping[str, str]) -> dict[str, str]:
+    """The machine that the measurements come from and the ``versions`` of what ran there, for people."""
+    machine = result.models[0].machine
+    cores = f"{machine['usable_cores']} of {machine['cores']} cores usable"
+    features = ", ".join(machine["features"]) or "none that matter here"
+    clock = f"{machine['clock_mhz']:.0f} MHz" if machine["clock_mhz"] else "unknown"
+    memory = f"{machine['memory_bytes'] / 2**30:.1f} GiB" if machine["memory_bytes"] else "unknown"
+    return {
+        "device": result.device,
+        "processor": f"{machine['cpu']} ({machine['architecture']}), {cores}",
+        "kernel features": features,
+        "governor": machine["governor"] or "unknown",
+        "clock": clock,
+        "memory": memory,
+        "system": f"{machine['system']}, Python {machine['python']}",
+        "threads": ", ".join(_distinct([str(model.threads) for model in result.models])),
+        "samples": ", ".join(f"{Path(model.file).name} {model.latency.n:,}" for model in result.models),
+        **versions,
+    }
+
+
+def _distinct(values: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(values))

@@ -1,0 +1,279 @@
+"""``edgekit demo``: the main job on MNIST, from a trained teacher to a verified int8 file and a report of it."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from edgekit import __version__, catalog
+from edgekit.artifact import Metadata
+from edgekit.console import print_table, say
+from edgekit.data import open_data
+from edgekit.distill.distill import DistillOptions, DistillResult, distill
+from edgekit.distill.teacher import TeacherOptions
+from edgekit.errors import ModelError
+from edgekit.evaluate.compare import Comparison, compare
+from edgekit.evaluate.evaluate import Evaluation, accuracy_of
+from edgekit.files import require_writable, write_bytes, write_json, write_text
+from edgekit.profile.profile import ProfileOptions, ProfileResult, profile
+from edgekit.quantize.quantize import QuantizeOptions, quantize
+from edgekit.recipe import TrainRecipe
+from edgekit.report.assemble import context_of, model_row, parity_of, pictures_of, warnings_of
+from edgekit.report.html import parity_text, render
+from edgekit.report.record import ModelRow, Report
+from edgekit.report.svg import require_matplotlib
+from edgekit.report.units import bytes_text, time_text
+
+STUDENT, RECIPE, IO = "mnist-tiny", "demo", "int8"
+TEACHER_FILE = "teacher.onnx"
+STUDENT_FILES = {
+    "model.onnx": "student, float ONNX",
+    "model.int8.onnx": "student, int8 ONNX",
+    "model.int8.tflite": "student, int8 TFLite",
+}
+REPORT_FILE, RECORD_FILE = "report.html", "demo.json"
+
+
+@dataclass(frozen=True)
+class DemoOptions:
+    """What the demo does: by default, the recipe ``demo`` of STUDENT's card with the card's teacher and data.
+
+    ``teacher_weights`` stand in for those that the teacher ships; ``profile_seconds`` is spent sampling each file.
+    """
+
+    folder: Path
+    seed: int = 0
+    recipe: TrainRecipe | None = None
+    source: str = ""
+    teacher_weights: Path | None = None
+    profile_seconds: float = 1.0
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """What the demo found. ``steps`` are seconds by step; ``profile`` holds every raw latency sample."""
+
+    folder: Path
+    seed: int
+    report: Report
+    profile: ProfileResult
+    comparison: Comparison
+    steps: dict[str, float]
+
+    @property
+    def page(self) -> Path:
+        """The report."""
+        return self.folder / REPORT_FILE
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {
+            "report": str(self.page),
+            "seed": self.seed,
+            "data": self.report.data,
+            "images": self.report.images,
+            "models": [_plain(model) for model in self.report.models],
+            "comparison": self.comparison.to_dict(),
+            "mistakes": self.report.mistakes_total,
+            "warnings": list(self.report.warnings),
+            "context": dict(self.report.context),
+            "commands": list(self.report.commands),
+            "seconds": self.steps,
+            "profile": self.profile.to_dict(),
+        }
+
+
+@dataclass
+class _Clock:
+    """Says each step as it begins, with the seconds since the start, and remembers how long it took."""
+
+    total: int
+    started: float = field(default_factory=time.perf_counter)
+    steps: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def step(self, name: str, text: str) -> Iterator[None]:
+        begun = time.perf_counter()
+        say(f"[{begun - self.started:5.1f} s] step {len(self.steps) + 1} of {self.total}: {text}")
+        yield
+        self.steps[name] = round(time.perf_counter() - begun, 2)
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self.started
+
+
+def demo(folder: Path, seed: int = 0) -> DemoResult:
+    """Distill, quantize, verify and profile on MNIST; write the models, demo.json and report.html into ``folder``.
+
+    Raises:
+        ModelError: the teacher ships no weights.
+        UsageError: matplotlib or a runtime is not installed.
+        StorageError: the folder cannot be written.
+    """
+    return run(DemoOptions(folder, seed))
+
+
+def run(options: DemoOptions) -> DemoResult:
+    """The demo with options of one's own. Raises as ``demo`` does."""
+    require_matplotlib()
+    folder = require_writable(options.folder)
+    for name in (REPORT_FILE, RECORD_FILE):
+        (folder / name).unlink(missing_ok=True)  # no report may lie beside models that it is not about
+    clock = _Clock(total=5)
+    with clock.step("distill", f"a teacher's answers make a small student ({STUDENT})"):
+        export_teacher(options)
+        distilled = distill(_distill_options(options))
+    with clock.step("quantize", "the student in int8, as ONNX and as TFLite"):
+        quantize(QuantizeOptions(str(folder), _source(options), folder, io=IO, seed=options.seed))
+    with clock.step("verify", "the files against the labels and against each other"):
+        evaluations = _evaluate(options)
+        comparison = compare(str(folder / "model.int8.onnx"), str(folder / "model.int8.tflite"), _source(options))
+    with clock.step("profile", "size, memory and latency of every file, each in processes of its own"):
+        files = [str(folder / name) for name in (TEACHER_FILE, *STUDENT_FILES)]
+        measured = profile(files, ProfileOptions(seconds=options.profile_seconds))
+    with clock.step("report", f"{REPORT_FILE} and {RECORD_FILE}"):
+        report = _report(options, distilled, evaluations, comparison, measured, clock.seconds)
+        result = DemoResult(folder, options.seed, report, measured, comparison, clock.steps)
+        write_text(result.page, render(report))
+    say(f"[{clock.seconds:5.1f} s] done")
+    write_json(folder / RECORD_FILE, result.to_dict())
+    return result
+
+
+def export_teacher(options: DemoOptions) -> Path:
+    """The card's teacher as an ONNX file in the folder, so that it is profiled like its student."""
+    from edgekit.distill.weights import load_weights
+    from edgekit.export.torch_onnx import to_onnx
+    from edgekit.zoo import build
+
+    card = catalog.network_card("teachers", catalog.network_card("students", STUDENT).teacher)
+    weights = options.teacher_weights or card.weights
+    if not weights.exists():
+        raise ModelError(
+            f"The teacher {card.name} has no weights at {weights}; make them with 'edgekit teach {card.name}'."
+        )
+    network = load_weights(build(card.architecture, card.contract, len(card.classes)), weights)
+    path = options.folder / TEACHER_FILE
+    write_bytes(path, to_onnx(network, card.contract, Metadata(card.contract, card.classes)).SerializeToString())
+    return path
+
+
+def show(result: DemoResult) -> None:
+    """Print the table, whether the int8 files agree, and where the report is."""
+    report = result.report
+    columns = ("model", "file", "accuracy", "bytes", "memory", "arena", "latency p50")
+    title = f"{report.data}, {report.images:,} test images"
+    print_table(title, columns, [_table_row(model) for model in report.models])
+    if report.parity is not None:
+        print(parity_text(report.parity))
+    for text in report.warnings:
+        say(f"warning: {text}")
+    say(f"{sum(result.steps.values()):.0f} s in all; open {result.page} in a browser.")
+
+
+def _distill_options(options: DemoOptions) -> DistillOptions:
+    card = catalog.network_card("students", STUDENT)
+    return DistillOptions(
+        student=STUDENT,
+        teacher=TeacherOptions(card.teacher, options.teacher_weights),
+        recipe=options.recipe or card.recipe(RECIPE),
+        folder=options.folder,
+        source=_source(options),
+        seed=options.seed,
+    )
+
+
+def _source(options: DemoOptions) -> str:
+    return options.source or catalog.network_card("students", STUDENT).data
+
+
+def _evaluate(options: DemoOptions) -> dict[str, Evaluation]:
+    """Every file of the student on the whole test split."""
+    data = open_data(_source(options))
+    return {name: accuracy_of(options.folder / name, data.test) for name in STUDENT_FILES}
+
+
+def _report(
+    options: DemoOptions,
+    distilled: DistillResult,
+    evaluations: dict[str, Evaluation],
+    comparison: Comparison,
+    measured: ProfileResult,
+    seconds: float,
+) -> Report:
+    data = open_data(_source(options))
+    teacher, *students = measured.models
+    known = (distilled.teacher_test_accuracy, len(data.test))
+    rows = [model_row(f"teacher, {distilled.teacher}", teacher, measured.provenance, known)]
+    for profiled, (name, role) in zip(students, STUDENT_FILES.items(), strict=True):
+        rows.append(model_row(role, profiled, measured.provenance, evaluations[name]))
+    shipped = evaluations["model.int8.tflite"]
+    return Report(
+        title=f"{distilled.teacher} → {distilled.student}, int8",
+        summary=_summary(options, distilled, rows, seconds),
+        data=data.name,
+        images=len(data.test),
+        classes=data.classes,
+        models=tuple(rows),
+        parity=parity_of(comparison),
+        mistakes=pictures_of(shipped, data.test),
+        mistakes_total=shipped.images - shipped.correct,
+        context=context_of(measured, _versions(measured)),
+        warnings=warnings_of(measured),
+        commands=_commands(options, distilled),
+    )
+
+
+def _summary(options: DemoOptions, distilled: DistillResult, rows: list[ModelRow], seconds: float) -> str:
+    drop = round(100 * (rows[1].accuracy - rows[-1].accuracy), 2)
+    change = f"{abs(drop):.2f} points {'less' if drop > 0 else 'more'} than in float" if drop else "as in float"
+    return (
+        f"The teacher {distilled.teacher} was distilled into a student of {distilled.parameters:,} parameters. In int8 "
+        f"the student is right on {rows[-1].accuracy:.2%} of the test images, {change}. "
+        f"Made in {seconds:.0f} s with seed {options.seed}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC."
+    )
+
+
+def _versions(measured: ProfileResult) -> dict[str, str]:
+    runtimes = {name: number for model in measured.models for name, number in model.versions.items()}
+    return {"edgekit": __version__, "torch (training, teacher's accuracy)": version("torch"), **runtimes}
+
+
+def _commands(options: DemoOptions, distilled: DistillResult) -> tuple[str, ...]:
+    """What makes the same again: at once, and step by step."""
+    folder, data = (shlex.quote(text) for text in (str(options.folder), _source(options)))
+    seed = f"--seed {options.seed}"
+    return (
+        f"edgekit demo {seed} --out {folder}",
+        "",
+        "# the same, step by step",
+        f"edgekit distill --student {distilled.student} --teacher {distilled.teacher} --recipe {RECIPE} --data {data} "
+        f"{seed} --out {folder}",
+        f"edgekit quantize --int8 {folder} --io {IO} --data {data} {seed} --out {folder}",
+        f"edgekit evaluate {folder} --data {data}",
+        f"edgekit compare {folder}/model.int8.onnx {folder}/model.int8.tflite --data {data}",
+        f"edgekit profile {folder} --device cpu",
+    )
+
+
+def _plain(model: ModelRow) -> dict[str, Any]:
+    """A row for JSON; its samples are in the profile."""
+    document = asdict(model)
+    if document["latency"] is not None:
+        del document["latency"]["samples_ns"]
+    return document
+
+
+def _table_row(model: ModelRow) -> tuple[str, ...]:
+    latency = f"{time_text(model.latency.p50_ns)} {model.latency.provenance}" if model.latency else "–"
+    memory = "–" if model.memory_bytes is None else bytes_text(model.memory_bytes)
+    arena = "–" if model.arena_bytes is None else f"{model.arena_bytes:,} B"
+    return (model.role, model.file, f"{model.accuracy:.2%}", f"{model.file_bytes:,}", memory, arena, latency)

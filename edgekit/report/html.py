@@ -1,0 +1,237 @@
+"""The report as one HTML file: no script, no address of anything outside, every text escaped."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+from edgekit.data.dataset import Images
+from edgekit.evaluate.statistics import wilson_interval
+from edgekit.report.markup import Html, element, join
+from edgekit.report.plots import (
+    MARKS,
+    accuracy_against_size,
+    classes_shown,
+    latency_distribution,
+    mark,
+    operator_times,
+    per_class_accuracy,
+)
+from edgekit.report.record import Latency, ModelRow, Parity, Picture, Report
+from edgekit.report.svg import SERIES
+from edgekit.report.units import bytes_text, interval_text, time_text
+
+STYLE = Path(__file__).with_name("page.css")
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+"""The browser is told as well: nothing is loaded and nothing runs, whatever a label says."""
+SMALL = 64
+"""An image of fewer pixels a side is enlarged pixel by pixel."""
+
+
+def render(report: Report) -> str:
+    """The whole page as text. Characters that UTF-8 does not have become question marks."""
+    head = element(
+        "head",
+        element("meta", charset="utf-8"),
+        element("meta", http_equiv="Content-Security-Policy", content=POLICY),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("title", report.title),
+        element("style", Html(STYLE.read_text(encoding="utf-8"))),
+    )
+    parts = [part for section in SECTIONS if (part := section(report))]
+    page = "<!doctype html>\n" + element("html", head, element("body", *parts), lang="en") + "\n"
+    return page.encode("utf-8", "replace").decode("utf-8")
+
+
+def _header(report: Report) -> Html:
+    return element("header", element("h1", report.title), element("p", report.summary, class_="lead"), _tiles(report))
+
+
+def _tiles(report: Report) -> Html:
+    """The figures that a reader came for, of the file that goes onto the device."""
+    shipped, largest = report.shipped, max(report.models, key=lambda model: model.file_bytes)
+    tiles = [
+        _tile("Accuracy", f"{shipped.accuracy:.2%}", f"95% interval {interval_text(*shipped.interval)}"),
+        _tile("File", bytes_text(shipped.file_bytes), _times_smaller(shipped, largest)),
+    ]
+    if shipped.latency is not None:
+        latency = shipped.latency
+        note = join(("p50 of one inference, ", _provenance(latency)))
+        tiles.append(_tile("Latency", time_text(latency.p50_ns), note))
+    if shipped.arena_bytes is not None:
+        tiles.append(_tile("Tensor arena", bytes_text(shipped.arena_bytes), "exact, in TFLite Micro"))
+    elif shipped.memory_bytes is not None:
+        tiles.append(_tile("Memory", bytes_text(shipped.memory_bytes), "peak over the bare runtime"))
+    return element("div", *tiles, class_="tiles")
+
+
+def _tile(name: str, figure: str, note: str) -> Html:
+    return element("div", element("span", name), element("b", figure), element("span", note), class_="tile")
+
+
+def _times_smaller(shipped: ModelRow, largest: ModelRow) -> str:
+    if largest.file_bytes < 2 * shipped.file_bytes:
+        return f"{shipped.file_bytes:,} B"
+    times = largest.file_bytes / shipped.file_bytes
+    return f"{shipped.file_bytes:,} B, {times:.0f} times smaller than {largest.file}"
+
+
+def _warnings(report: Report) -> Html:
+    if not report.warnings:
+        return Html()
+    items = [element("li", text) for text in report.warnings]
+    return element("section", element("h2", "Warnings"), element("div", element("ul", *items), class_="alert"))
+
+
+def _results(report: Report) -> Html:
+    columns = ("model", "test accuracy", "file", "peak memory", "tensor arena", "latency p50")
+    head = element("tr", *(element("th", name) for name in columns))
+    rows = [_result_row(index, model, model is report.shipped) for index, model in enumerate(report.models)]
+    note = (
+        f"Accuracy is on the {report.images:,} test images of {report.data}, with its 95% interval. "
+        "Peak memory is that of a fresh process over one that has only loaded the runtime; the tensor arena is what "
+        "TFLite Micro needs for a file that it can open. Latency is for one image, with the 95% interval of the median."
+    )
+    table = element("div", element("table", head, *rows), class_="scroll")
+    card = element("div", table, element("p", note, class_="note"), class_="card")
+    return element("section", element("h2", "Results"), card)
+
+
+def _result_row(index: int, model: ModelRow, shipped: bool) -> Html:
+    weights = "" if model.weight_bytes is None else f"weights {model.weight_bytes:,} B"
+    return element(
+        "tr",
+        element("td", _mark(index), model.role, element("small", model.file)),
+        element("td", f"{model.accuracy:.2%}", element("small", interval_text(*model.interval))),
+        element("td", f"{model.file_bytes:,} B", element("small", weights)),
+        element("td", _or_dash(model.memory_bytes, bytes_text)),
+        element("td", _or_dash(model.arena_bytes, lambda count: f"{count:,.0f} B")),
+        element("td", *_latency_cell(model.latency)),
+        class_="shipped" if shipped else "",
+    )
+
+
+def _latency_cell(latency: Latency | None) -> tuple[str, ...]:
+    if latency is None:
+        return ("–",)
+    low, high = (time_text(value) for value in latency.interval_ns)
+    threads = f"{latency.threads} thread{'s' if latency.threads > 1 else ''}"
+    return (
+        join([element("span", f"{time_text(latency.p50_ns)} "), _provenance(latency)]),
+        element("small", f"{low} to {high}"),
+        element("small", f"{latency.runtime}, {threads}"),
+    )
+
+
+def _provenance(latency: Latency) -> Html:
+    return element("span", latency.provenance, class_="provenance")
+
+
+def _plots(report: Report) -> Html:
+    models, shipped = report.models, report.shipped
+    cards = [_card("Accuracy against size", "Up and to the left is better.", accuracy_against_size(models))]
+    if any(model.latency for model in models):
+        note = "Every raw sample counts; each row has its own height. Left is faster."
+        cards.append(_card("Latency", note, latency_distribution(models)))
+    if any(model.per_class for model in models):
+        cards.append(_card("Accuracy per class", _class_note(report), per_class_accuracy(models, report.classes)))
+    if shipped.operators:
+        note = f"Inside {shipped.role}, from runs of their own with the runtime's profiler on, which slows them down."
+        cards.append(_card("Time per operator", note, operator_times(shipped, len(models) - 1)))
+    return element("section", element("h2", "Plots"), element("div", *cards, class_="plots"))
+
+
+def _card(title: str, note: str, *content: Html) -> Html:
+    return element("div", element("h3", title), element("p", note, class_="note"), *content, class_="card")
+
+
+def _parity(report: Report) -> Html:
+    if report.parity is None:
+        return Html()
+    return element("section", element("h2", "The same answers in both files"), element("p", parity_text(report.parity)))
+
+
+def parity_text(parity: Parity) -> str:
+    """What the comparison of two files found, in one sentence."""
+    steps = "0 steps" if parity.max_steps == 0 else f"{parity.max_steps} step{'s' if parity.max_steps > 1 else ''}"
+    return (
+        f"{parity.first} and {parity.second} were run on the same {parity.images:,} images: "
+        f"{parity.equal_share:.2%} of their output integers are equal, the largest difference is {steps} of "
+        f"quantization, and they gave the same answer to {parity.same_answer_share:.2%} of the images."
+    )
+
+
+def _mistakes(report: Report) -> Html:
+    if not report.mistakes:
+        return Html()
+    shown, total = len(report.mistakes), report.mistakes_total
+    which = f"The most confident {shown} of {total:,}" if total > shown else f"All {total:,}"
+    note = (
+        f"{which} wrong answers of {report.shipped.role}: its answer, the probability that it gave it, and the truth."
+    )
+    figures = element("div", *(_mistake(picture) for picture in report.mistakes), class_="mistakes")
+    return element("section", element("h2", "Worst mistakes"), element("p", note, class_="note"), figures)
+
+
+def _class_note(report: Report) -> str:
+    shown = len(classes_shown(report.models, report.classes))
+    which = "" if shown == len(report.classes) else f"The {shown} weakest of {len(report.classes):,} classes. "
+    each = max(1, report.images // len(report.classes))
+    low, high = wilson_interval(round(report.shipped.accuracy * each), each)
+    chance = f"differences below {50 * (high - low):.1f} points may be chance"
+    return f"{which}With about {each:,} test images a class, {chance}."
+
+
+def _mistake(picture: Picture) -> Html:
+    caption = element(
+        "figcaption", element("b", picture.guess), f" {picture.probability:.0%}", Html("<br>"), f"truly {picture.label}"
+    )
+    text = f"{picture.label}, taken for {picture.guess}"
+    size = "small" if max(picture.image.shape) < SMALL else "large"
+    return element("figure", element("img", src=png_uri(picture.image), alt=text, class_=size), caption)
+
+
+def png_uri(image: Images) -> str:
+    """A uint8 image [H, W, C] of one, three or four channels as a data URI."""
+    from PIL import Image
+
+    pixels = image[:, :, 0] if image.shape[2] == 1 else image
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "png", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode()
+
+
+def _how(report: Report) -> Html:
+    facts = [item for key, value in report.context.items() for item in (element("dt", key), element("dd", value))]
+    commands = element("pre", element("code", "\n".join(report.commands)))
+    head = element("tr", *(element("th", name, class_="word") for name in ("file", "bytes", "sha256")))
+    rows = [
+        element(
+            "tr",
+            element("td", model.file, class_="word"),
+            element("td", f"{model.file_bytes:,}", class_="word"),
+            element("td", element("code", model.sha256), class_="word"),
+        )
+        for model in report.models
+    ]
+    parts = [element("h2", "How this was made")]
+    if report.commands:
+        parts.append(element("div", commands, class_="card"))
+    if facts:
+        parts += [element("h2", "Measured on"), element("div", element("dl", *facts), class_="card")]
+    table = element("div", element("table", head, *rows), class_="scroll")
+    return element("section", *parts, element("h2", "Files"), element("div", table, class_="card"))
+
+
+def _mark(index: int) -> Html:
+    """The mark that stands for a model in the plots."""
+    return element("span", MARKS[mark(index)], class_="mark", style=f"color: var(--series-{index % SERIES})")
+
+
+def _or_dash(value: float | None, text: Callable[[float], str]) -> str:
+    return "–" if value is None else text(value)
+
+
+SECTIONS = (_header, _warnings, _results, _plots, _parity, _mistakes, _how)

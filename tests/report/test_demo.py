@@ -1,0 +1,83 @@
+"""The whole job in small: 1,200 digits, two epochs, a teacher with the weights it was born with."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from edgekit import catalog
+from edgekit.distill.weights import save_weights
+from edgekit.errors import ModelError
+from edgekit.files import sha256_file
+from edgekit.report.demo import STUDENT_FILES, DemoOptions, DemoResult, run, show
+from edgekit.zoo import build
+
+FILES = ("teacher.onnx", *STUDENT_FILES)
+
+
+@pytest.fixture(scope="module")
+def result(small_mnist: Path, tmp_path_factory: pytest.TempPathFactory) -> DemoResult:
+    folder = tmp_path_factory.mktemp("demo")
+    card = catalog.network_card("teachers", "mnist-cnn")
+    torch.manual_seed(0)
+    weights = save_weights(build(card.architecture, card.contract, 10), folder / "teacher.safetensors")
+    recipe = replace(catalog.network_card("students", "mnist-tiny").recipe("demo"), epochs=2, views=1, ema=0.0)
+    return run(DemoOptions(folder / "out", 7, recipe, str(small_mnist), weights, profile_seconds=0.0))
+
+
+def test_the_demo_ends_with_every_file_and_its_figures(result: DemoResult) -> None:
+    rows = result.report.models
+    assert tuple(row.file for row in rows) == FILES
+    for row in rows:
+        path = result.folder / row.file
+        assert (row.file_bytes, row.sha256) == (path.stat().st_size, sha256_file(path))
+        assert row.latency is not None
+        assert row.latency.p50_ns > 0
+    assert rows[-1].arena_bytes is not None
+    assert rows[-1].file_bytes < rows[1].file_bytes < rows[0].file_bytes
+
+
+def test_both_int8_files_give_nearly_the_same_integers(result: DemoResult) -> None:
+    assert result.report.parity is not None
+    assert result.report.parity.max_steps <= 1
+
+
+def test_the_mistakes_are_pictures_from_the_test_images(result: DemoResult) -> None:
+    assert result.report.mistakes
+    assert all(picture.label != picture.guess for picture in result.report.mistakes)
+
+
+def test_the_record_on_disk_is_the_result_with_every_sample(result: DemoResult) -> None:
+    document = json.loads((result.folder / "demo.json").read_text())
+    assert document == json.loads(json.dumps(result.to_dict(), allow_nan=False))
+    assert len(document["profile"]["models"][0]["samples_ns"]) >= 50
+    assert set(document["seconds"]) == {"distill", "quantize", "verify", "profile", "report"}
+
+
+def test_the_page_names_every_file_and_the_command(result: DemoResult) -> None:
+    page = result.page.read_text()
+    assert all(row.sha256 in page for row in result.report.models)
+    assert f"edgekit demo --seed 7 --out {result.folder}" in page
+
+
+def test_the_table_is_printed(result: DemoResult, capsys: pytest.CaptureFixture[str]) -> None:
+    show(result)
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in FILES)
+    assert printed.count("measured") == len(FILES)
+
+
+def test_a_teacher_without_weights_is_named_before_any_training(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="edgekit teach mnist-cnn"):
+        run(DemoOptions(tmp_path, teacher_weights=tmp_path / "none.safetensors"))
+
+
+def test_the_report_of_an_earlier_run_does_not_stay_beside_new_models(tmp_path: Path) -> None:
+    (tmp_path / "report.html").write_text("old")
+    with pytest.raises(ModelError):
+        run(DemoOptions(tmp_path, teacher_weights=tmp_path / "none.safetensors"))
+    assert not (tmp_path / "report.html").exists()
