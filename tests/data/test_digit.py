@@ -6,7 +6,7 @@ from edgekit.data.dataset import Dataset, Images
 from edgekit.data.digit import to_digit
 from edgekit.errors import DataError
 
-COUNT = 40
+COUNT = 24
 
 
 @pytest.fixture(scope="module")
