@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import numpy as np
@@ -157,3 +158,9 @@ def test_images_directly_in_split_folders_are_refused(tmp_path: Path, save_image
             save_image(tmp_path / split / f"{index}.png", seed=index)
     with pytest.raises(DataError, match="put them in class folders"):
         open_folder(tmp_path)
+
+
+def test_a_pipe_named_like_an_image_is_refused_and_not_waited_for(flowers: Path) -> None:
+    os.mkfifo(flowers / "rose" / "pipe.png")
+    with pytest.raises(DataError, match=r"pipe\.png is not a file"):
+        open_folder(flowers)
