@@ -20,6 +20,9 @@ HALF = 4096
 MAX_SAMPLES = 1 << 15
 """Values per image and tensor that enter the histogram; the extremes are taken over all of them."""
 
+SMALLEST_REACH = 2.0**-60
+"""Values below it are as good as zero, and narrower bins would leave float32's normal range."""
+
 
 class Histogram:
     """Running minimum, maximum and histogram of the values of the tensor called ``name``."""
@@ -69,7 +72,7 @@ class Histogram:
         if reach == 0:
             return
         if self.width == 0:
-            self.width = reach / HALF
+            self.width = max(reach, SMALLEST_REACH) / HALF
         while reach > self.width * HALF:
             merged = self.counts.reshape(-1, 2).sum(axis=1)
             self.counts = np.concatenate([np.zeros(HALF // 2, np.int64), merged, np.zeros(HALF // 2, np.int64)])

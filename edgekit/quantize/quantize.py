@@ -32,7 +32,7 @@ RECIPE = "static_wi8_ai8"
 FLOAT_FILE = "model.onnx"
 ONNX_FILE, TFLITE_FILE, RECORD_FILE = "model.int8.onnx", "model.int8.tflite", "quantize.json"
 QUANTIZED_OPERATORS = ("QuantizeLinear", "DequantizeLinear", "QLinearConv", "QLinearMatMul", "DynamicQuantizeLinear")
-CALIBRATION_IMAGES = 512
+CALIBRATION_IMAGES = 500
 ROUNDING = 1e-9
 """Points; a drop of exactly --max-drop passes although its binary fraction may lie a little above."""
 
@@ -42,7 +42,7 @@ class QuantizeOptions:
     """Everything that decides a quantization.
 
     ``max_drop`` is the gate in points (percent); ``io`` one of IO_TYPES; ``ranges`` one of RANGE_METHODS;
-    ``calibration_images`` are drawn from the training split with ``seed``.
+    ``calibration`` is the number of images drawn from the training split with ``seed``.
     """
 
     model: str
@@ -51,7 +51,7 @@ class QuantizeOptions:
     io: str = "int8"
     max_drop: float | None = None
     ranges: str = AUTO
-    calibration_images: int = CALIBRATION_IMAGES
+    calibration: int = CALIBRATION_IMAGES
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -61,8 +61,8 @@ class QuantizeOptions:
             raise UnknownNameError("range method", self.ranges, RANGE_METHODS)
         if self.max_drop is not None and not 0 <= self.max_drop <= 100:
             raise UsageError(f"--max-drop is in points, from 0 to 100, not {self.max_drop}.")
-        if self.calibration_images < 1:
-            raise DataError("There are no calibration images to take; ask for at least one, better a few hundred.")
+        if self.calibration < 1:
+            raise DataError(f"--calibration {self.calibration} leaves no image to calibrate on; ask for some hundreds.")
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def quantize(options: QuantizeOptions) -> QuantizeResult:
         contract = original.contract
         data = open_data(options.source, contract.shape)
         labels = class_names(original, data) if data.test.labels is not None else original.metadata.labels
-        chosen = data.train.sample(options.calibration_images, options.seed)
+        chosen = data.train.sample(options.calibration, options.seed)
         groups = tie_groups(model, contract)
         choice = choose_ranges(model, groups, RealInputs(data.train, chosen, contract), options.ranges)
         yardstick = Yardstick(original, data)
