@@ -25,12 +25,13 @@ WORST_MISTAKES = 24
 
 @dataclass(frozen=True)
 class Mistake:
-    """A wrong answer: the image's index in its split, and the probability that the model gave the wrong class."""
+    """A wrong answer: the image's index in its split, and the probabilities that the model gave to guess and truth."""
 
     index: int
     label: int
     guess: int
     probability: float
+    label_probability: float
 
 
 @dataclass(frozen=True)
@@ -195,13 +196,14 @@ def _labels_for(classifier: Classifier, split: Split) -> NDArray[np.int64]:
 
 
 def _worst_mistakes(scores: Scores, labels: NDArray[np.int64], guesses: NDArray[np.int64]) -> tuple[Mistake, ...]:
+    chances = probabilities(scores)
     wrong = np.flatnonzero(guesses != labels)
-    chances = probabilities(scores)[wrong, guesses[wrong]]
-    order = np.argsort(-chances, kind="stable")[:WORST_MISTAKES]
-    return tuple(
-        Mistake(int(wrong[at]), int(labels[wrong[at]]), int(guesses[wrong[at]]), round(float(chances[at]), 4))
-        for at in order
-    )
+    order = np.argsort(-chances[wrong, guesses[wrong]], kind="stable")[:WORST_MISTAKES]
+    return tuple(_mistake(int(row), int(labels[row]), int(guesses[row]), chances[row]) for row in wrong[order])
+
+
+def _mistake(index: int, label: int, guess: int, chances: NDArray[np.float64]) -> Mistake:
+    return Mistake(index, label, guess, round(float(chances[guess]), 4), round(float(chances[label]), 4))
 
 
 def _weakest_class(evaluation: Evaluation) -> str:

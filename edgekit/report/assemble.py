@@ -7,13 +7,11 @@ from pathlib import Path
 
 from edgekit.data.dataset import Split
 from edgekit.evaluate.compare import Comparison
-from edgekit.evaluate.evaluate import Evaluation
+from edgekit.evaluate.evaluate import Evaluation, Mistake
 from edgekit.evaluate.statistics import wilson_interval
 from edgekit.profile.records import ModelProfile, ProfileResult
 from edgekit.report.record import Latency, ModelRow, Parity, Picture
 from edgekit.runtimes import find_runtime
-
-Interval = tuple[float, float]
 
 
 def model_row(role: str, profile: ModelProfile, provenance: str, quality: Evaluation | tuple[float, int]) -> ModelRow:
@@ -62,11 +60,7 @@ def parity_of(comparison: Comparison) -> Parity:
 
 def pictures_of(evaluation: Evaluation, split: Split) -> tuple[Picture, ...]:
     """The images behind an evaluation's worst mistakes, from the split that it was made on."""
-    names = evaluation.classes
-    return tuple(
-        Picture(split.images[mistake.index], names[mistake.label], names[mistake.guess], mistake.probability)
-        for mistake in evaluation.mistakes
-    )
+    return tuple(_picture(mistake, evaluation.classes, split) for mistake in evaluation.mistakes)
 
 
 def warnings_of(result: ProfileResult) -> tuple[str, ...]:
@@ -97,6 +91,16 @@ def context_of(result: ProfileResult, versions: Mapping[str, str]) -> dict[str, 
         "samples": ", ".join(f"{Path(model.file).name} {model.latency.n:,}" for model in result.models),
         **versions,
     }
+
+
+def _picture(mistake: Mistake, names: Sequence[str], split: Split) -> Picture:
+    return Picture(
+        image=split.images[mistake.index],
+        label=names[mistake.label],
+        guess=names[mistake.guess],
+        probability=mistake.probability,
+        label_probability=mistake.label_probability,
+    )
 
 
 def _distinct(values: Sequence[str]) -> list[str]:

@@ -55,6 +55,11 @@ class DemoOptions:
     teacher_weights: Path | None = None
     profile_seconds: float = 1.0
 
+    @property
+    def is_usual(self) -> bool:
+        """True if the command line makes the same."""
+        return self == DemoOptions(self.folder, self.seed)
+
 
 @dataclass(frozen=True)
 class DemoResult:
@@ -179,6 +184,22 @@ def show(result: DemoResult) -> None:
     say(f"{sum(result.steps.values()):.0f} s in all; open {result.page} in a browser.")
 
 
+def commands(folder: Path, seed: int) -> tuple[str, ...]:
+    """What makes the demo's files and figures again: at once, and step by step."""
+    card, out = catalog.network_card("students", STUDENT), shlex.quote(str(folder))
+    what = f"--data {card.data} --seed {seed} --out {out}"
+    return (
+        f"edgekit demo --seed {seed} --out {out}",
+        "",
+        "# the same, step by step",
+        f"edgekit distill --student {STUDENT} --teacher {card.teacher} --recipe {RECIPE} {what}",
+        f"edgekit quantize --int8 {out} --io {IO} {what}",
+        f"edgekit evaluate {out} --data {card.data}",
+        f"edgekit compare {out}/model.int8.onnx {out}/model.int8.tflite --data {card.data}",
+        f"edgekit profile {out} --device cpu",
+    )
+
+
 def _distill_options(options: DemoOptions) -> DistillOptions:
     card = catalog.network_card("students", STUDENT)
     return DistillOptions(
@@ -228,7 +249,7 @@ def _report(
         mistakes_total=shipped.images - shipped.correct,
         context=context_of(measured, _versions(measured)),
         warnings=warnings_of(measured),
-        commands=_commands(options, distilled),
+        commands=commands(options.folder, options.seed) if options.is_usual else (),
     )
 
 
@@ -245,23 +266,6 @@ def _summary(options: DemoOptions, distilled: DistillResult, rows: list[ModelRow
 def _versions(measured: ProfileResult) -> dict[str, str]:
     runtimes = {name: number for model in measured.models for name, number in model.versions.items()}
     return {"edgekit": __version__, "torch (training, teacher's accuracy)": version("torch"), **runtimes}
-
-
-def _commands(options: DemoOptions, distilled: DistillResult) -> tuple[str, ...]:
-    """What makes the same again: at once, and step by step."""
-    folder, data = (shlex.quote(text) for text in (str(options.folder), _source(options)))
-    seed = f"--seed {options.seed}"
-    return (
-        f"edgekit demo {seed} --out {folder}",
-        "",
-        "# the same, step by step",
-        f"edgekit distill --student {distilled.student} --teacher {distilled.teacher} --recipe {RECIPE} --data {data} "
-        f"{seed} --out {folder}",
-        f"edgekit quantize --int8 {folder} --io {IO} --data {data} {seed} --out {folder}",
-        f"edgekit evaluate {folder} --data {data}",
-        f"edgekit compare {folder}/model.int8.onnx {folder}/model.int8.tflite --data {data}",
-        f"edgekit profile {folder} --device cpu",
-    )
 
 
 def _plain(model: ModelRow) -> dict[str, Any]:

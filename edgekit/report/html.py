@@ -21,7 +21,7 @@ from edgekit.report.plots import (
 )
 from edgekit.report.record import Latency, ModelRow, Parity, Picture, Report
 from edgekit.report.svg import SERIES
-from edgekit.report.units import bytes_text, interval_text, time_text
+from edgekit.report.units import bytes_text, interval_text, share_text, time_text
 
 STYLE = Path(__file__).with_name("page.css")
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -155,11 +155,11 @@ def _parity(report: Report) -> Html:
 
 def parity_text(parity: Parity) -> str:
     """What the comparison of two files found, in one sentence."""
-    steps = "0 steps" if parity.max_steps == 0 else f"{parity.max_steps} step{'s' if parity.max_steps > 1 else ''}"
     return (
-        f"{parity.first} and {parity.second} were run on the same {parity.images:,} images: "
-        f"{parity.equal_share:.2%} of their output integers are equal, the largest difference is {steps} of "
-        f"quantization, and they gave the same answer to {parity.same_answer_share:.2%} of the images."
+        f"{parity.first} and {parity.second} were run on the same {parity.images:,} test images: "
+        f"{share_text(parity.equal_share)} of their output integers are equal, the largest difference is "
+        f"{parity.max_steps} step{'' if parity.max_steps == 1 else 's'} of quantization, and they gave the same answer "
+        f"to {share_text(parity.same_answer_share)} of the images."
     )
 
 
@@ -168,9 +168,7 @@ def _mistakes(report: Report) -> Html:
         return Html()
     shown, total = len(report.mistakes), report.mistakes_total
     which = f"The most confident {shown} of {total:,}" if total > shown else f"All {total:,}"
-    note = (
-        f"{which} wrong answers of {report.shipped.role}: its answer, the probability that it gave it, and the truth."
-    )
+    note = f"{which} wrong answers of {report.shipped.role}: its answer and the truth, each with its probability."
     figures = element("div", *(_mistake(picture) for picture in report.mistakes), class_="mistakes")
     return element("section", element("h2", "Worst mistakes"), element("p", note, class_="note"), figures)
 
@@ -185,9 +183,9 @@ def _class_note(report: Report) -> str:
 
 
 def _mistake(picture: Picture) -> Html:
-    caption = element(
-        "figcaption", element("b", picture.guess), f" {picture.probability:.0%}", Html("<br>"), f"truly {picture.label}"
-    )
+    guess = (element("b", picture.guess), f" {_chance(picture.probability)}")
+    truth = f"truly {picture.label}, {_chance(picture.label_probability)}"
+    caption = element("figcaption", *guess, Html("<br>"), truth)
     text = f"{picture.label}, taken for {picture.guess}"
     size = "small" if max(picture.image.shape) < SMALL else "large"
     return element("figure", element("img", src=png_uri(picture.image), alt=text, class_=size), caption)
@@ -232,6 +230,13 @@ def _mark(index: int) -> Html:
 
 def _or_dash(value: float | None, text: Callable[[float], str]) -> str:
     return "–" if value is None else text(value)
+
+
+def _chance(probability: float) -> str:
+    """A percentage that says 0 or 100 only where that is what it is."""
+    if 0 < probability < 0.005:
+        return "<1%"
+    return ">99%" if 0.995 < probability < 1 else f"{probability:.0%}"
 
 
 SECTIONS = (_header, _warnings, _results, _plots, _parity, _mistakes, _how)

@@ -60,12 +60,13 @@ class ModelRow:
 
 @dataclass(frozen=True)
 class Picture:
-    """An image that a model took for something else. ``image`` is uint8 [H, W, C]."""
+    """An image uint8 [H, W, C] that a model took for something else, with what it gave to its guess and to the truth."""
 
     image: Images
     label: str
     guess: str
     probability: float
+    label_probability: float
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,13 @@ def interval_text(low: float, high: float) -> str:
     return f"{low * 100:.2f} to {high * 100:.2f}%"
 
 
+def share_text(share: float) -> str:
+    """A share of nearly all as a percentage that says 100 only where it is 1: ``99.94%``, ``>99.99%``, ``100%``."""
+    if share == 1:
+        return "100%"
+    return ">99.99%" if share > 0.9999 else f"{share:.2%}"
+
+
 def _three_digits(value: float) -> str:
     digits = 2 if value < 9.995 else 1 if value < 99.95 else 0
     return f"{value:.{digits}f}"

@@ -47,7 +47,7 @@ def report(models: tuple[ModelRow, ...]) -> Report:
         classes=CLASSES,
         models=models,
         parity=Parity("model.int8.onnx", "model.int8.tflite", 1000, 0.9994, 1, 1.0),
-        mistakes=(Picture(digit, "0", "2", 0.97),),
+        mistakes=(Picture(digit, "0", "2", 0.97, 0.004),),
         mistakes_total=100,
         context={"processor": "a Cortex-A72"},
         warnings=("the machine was busy",),

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from typer.testing import CliRunner
 
 from edgekit import catalog
+from edgekit.cli import app
 from edgekit.distill.weights import save_weights
 from edgekit.errors import ModelError
 from edgekit.files import sha256_file
-from edgekit.report.demo import STUDENT_FILES, DemoOptions, DemoResult, run, show
+from edgekit.report.demo import STUDENT_FILES, DemoOptions, DemoResult, commands, run, show
 from edgekit.zoo import build
 
 FILES = ("teacher.onnx", *STUDENT_FILES)
@@ -58,10 +61,24 @@ def test_the_record_on_disk_is_the_result_with_every_sample(result: DemoResult) 
     assert set(document["seconds"]) == {"distill", "quantize", "verify", "profile", "report"}
 
 
-def test_the_page_names_every_file_and_the_command(result: DemoResult) -> None:
+def test_the_page_names_every_file(result: DemoResult) -> None:
     page = result.page.read_text()
     assert all(row.sha256 in page for row in result.report.models)
-    assert f"edgekit demo --seed 7 --out {result.folder}" in page
+
+
+def test_the_commands_are_ones_that_exist() -> None:
+    runner = CliRunner()
+    for line in commands(Path("my runs/demo"), 3):
+        if not line.startswith("edgekit"):
+            continue
+        _, verb, *arguments = shlex.split(line)
+        shown = runner.invoke(app, [verb, "--help"]).output
+        assert all(word in shown for word in arguments if word.startswith("--")), line
+        assert any(word.startswith("my runs/demo") for word in arguments)
+
+
+def test_no_command_is_claimed_for_options_that_the_command_line_lacks(result: DemoResult) -> None:
+    assert result.report.commands == ()
 
 
 def test_the_table_is_printed(result: DemoResult, capsys: pytest.CaptureFixture[str]) -> None:

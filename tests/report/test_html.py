@@ -83,7 +83,7 @@ def render_one(latency: object, model: ModelRow) -> str:
 
 @pytest.mark.parametrize("label", HOSTILE)
 def test_a_hostile_label_comes_out_harmless(report: Report, label: str) -> None:
-    picture = Picture(np.zeros((4, 4, 3), np.uint8), label, label, 0.5)
+    picture = Picture(np.zeros((4, 4, 3), np.uint8), label, label, 0.5, 0.25)
     hostile = replace(
         report,
         title=label,

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgekit.report.units import bytes_text, time_text
+from edgekit.report.units import bytes_text, share_text, time_text
 
 
 @pytest.mark.parametrize(
@@ -25,3 +25,8 @@ def test_times_have_three_digits_and_a_unit(nanoseconds: float, text: str) -> No
 )
 def test_sizes_have_three_digits_and_a_unit(count: int, text: str) -> None:
     assert bytes_text(count) == text
+
+
+@pytest.mark.parametrize(("share", "text"), [(1.0, "100%"), (0.99996, ">99.99%"), (0.9994, "99.94%"), (0.0, "0.00%")])
+def test_a_share_is_100_percent_only_where_it_is_all(share: float, text: str) -> None:
+    assert share_text(share) == text
