@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,7 @@ def load_weights(model: nn.Module, path: Path) -> nn.Module:
 
             tensors = load(path.read_bytes())
         else:
+            _check_sums(path)
             tensors = torch.load(path, map_location="cpu", weights_only=True)
             tensors = tensors.get("state_dict", tensors)
     except Exception as exc:  # safetensors and torch raise whatever the broken bytes lead to
@@ -51,6 +53,16 @@ def load_weights(model: nn.Module, path: Path) -> nn.Module:
     except (RuntimeError, AttributeError) as exc:
         raise ModelError(f"{path} does not fit the network {type(model).__name__}: {_first_line(exc, 3)}.") from exc
     return model.eval()
+
+
+def _check_sums(path: Path) -> None:
+    """Torch does not compare the checksums of the zip file that it reads."""
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise ValueError(f"its part {damaged} is damaged")
 
 
 def _first_line(exc: BaseException, lines: int = 1) -> str:

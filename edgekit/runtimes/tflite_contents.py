@@ -20,6 +20,7 @@ IDENTIFIER = b"TFL3"
 ABSENT = -1
 MAX_TENSOR_BYTES = 1 << 30
 FIRST_REAL_OFFSET = 2
+STEPS = ("StrideW", "StrideH", "DilationWFactor", "DilationHFactor", "FilterWidth", "FilterHeight")
 BYTES = {
     **dict.fromkeys(("BOOL", "INT8", "UINT8"), 1),
     **dict.fromkeys(("INT16", "UINT16", "FLOAT16", "BFLOAT16"), 2),
@@ -60,6 +61,7 @@ class _Reader:
         self.model = schema.Model.GetRootAsModel(data, 0)
         self.type_names = _names_of(schema.TensorType)
         self.operator_names = _names_of(schema.BuiltinOperator)
+        self.option_names = _names_of(schema.BuiltinOptions)
 
     def read(self) -> ModelContents:
         model = self.model
@@ -155,6 +157,7 @@ class _Reader:
                 raise _Broken(f"an operator {name} names a tensor that does not exist")
             if reads and reads[0] == ABSENT:
                 raise _Broken(f"an operator {name} has no input")
+            self._check_steps(operator, name)
             if not known.issuperset(set(reads) - {ABSENT}):
                 raise _Broken(f"an operator {name} reads a tensor that nothing before it has made")
             known.update(writes)
@@ -162,6 +165,17 @@ class _Reader:
         results = [subgraph.Outputs(index) for index in range(subgraph.OutputsLength())]
         if not known.issuperset(results) or any(not 0 <= index < tensors for index in known):
             raise _Broken("its inputs or outputs are not tensors of its graph")
+
+    def _check_steps(self, operator: Any, name: str) -> None:
+        """A window's stride, dilation and size are at least 1; TFLite Micro does not check that itself."""
+        kind, place = self.option_names.get(operator.BuiltinOptionsType()), operator.BuiltinOptions()
+        if kind in (None, "NONE") or place is None:
+            return
+        options = getattr(self.schema, kind)()
+        options.Init(place.Bytes, place.Pos)
+        for field in STEPS:
+            if hasattr(options, field) and getattr(options, field)() < 1:
+                raise _Broken(f"an operator {name} has {field} {getattr(options, field)()}")
 
     def _description(self) -> str:
         for entry in self._items(self.model.Metadata, self.model.MetadataLength(), "metadata entries"):

@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from rehearsal import Rehearsal
+
+from edgekit.sandbox import Limits
+
+
+@pytest.fixture(scope="session")
+def rehearse() -> Iterator[Rehearsal]:
+    """Opens and runs a file in a worker process with 2 GiB and a few seconds."""
+    rehearsal = Rehearsal(Limits(seconds=5, memory_bytes=2 << 30))
+    yield rehearsal
+    rehearsal.close()
