@@ -14,7 +14,7 @@ from typing import Any
 
 from edgekit import __version__, catalog
 from edgekit.artifact import Metadata
-from edgekit.console import print_table, say
+from edgekit.console import print_table, say, warn
 from edgekit.data import open_data
 from edgekit.distill.distill import DistillOptions, DistillResult, distill
 from edgekit.distill.teacher import TeacherOptions
@@ -180,7 +180,7 @@ def show(result: DemoResult) -> None:
     if report.parity is not None:
         print(parity_text(report.parity))
     for text in report.warnings:
-        say(f"warning: {text}")
+        warn(text)
     say(f"{sum(result.steps.values()):.0f} s in all; open {result.page} in a browser.")
 
 

@@ -60,7 +60,7 @@ class ModelRow:
 
 @dataclass(frozen=True)
 class Picture:
-    """An image uint8 [H, W, C] that a model took for something else, with what it gave to its guess and to the truth."""
+    """An image uint8 [H, W, C] that a model took for something else, and what it gave to its guess and to the truth."""
 
     image: Images
     label: str
