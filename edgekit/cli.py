@@ -94,6 +94,9 @@ def teach(
     data: Data = None,
     out: Out = None,
     recipe: Recipe = "full",
+    init: Annotated[
+        Path | None, typer.Option("--init", metavar="FILE", help="Weights to start from, as the recipe 'refine' does.")
+    ] = None,
     epochs: Epochs = None,
     batch_size: Batch = None,
     learning_rate: Rate = None,
@@ -107,8 +110,16 @@ def teach(
 
     card = catalog.network_card("teachers", name)
     chosen = card.recipe(recipe).override(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate)
-    folder = out or Path("runs") / name
-    _finish(verb, verb.teach(name, data, chosen, card.seed if seed is None else seed, folder, resume), json)
+    options = verb.TeachOptions(
+        name=name,
+        recipe=chosen,
+        folder=out or Path("runs") / name,
+        source=data or "",
+        initial=init,
+        seed=card.seed if seed is None else seed,
+        resume=resume,
+    )
+    _finish(verb, verb.teach(options), json)
 
 
 @app.command()

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from edgekit import catalog
-from edgekit.console import say
+from edgekit.console import print_table, say
 from edgekit.data import open_data
 from edgekit.distill import loop
-from edgekit.distill.weights import save_weights
+from edgekit.distill.weights import load_weights, save_weights
 from edgekit.errors import DataError
 from edgekit.files import require_writable, sha256_file, write_json
 from edgekit.recipe import TrainRecipe
@@ -33,38 +33,62 @@ class TeachResult:
         return {**self.__dict__, "weights": str(self.weights)}
 
 
-def teach(name: str, source: str | None, recipe: TrainRecipe, seed: int, folder: Path, resume: bool) -> TeachResult:
-    """Train the teacher ``name`` on a data source and store weights.safetensors and teach.json in ``folder``.
+@dataclass(frozen=True)
+class TeachOptions:
+    """Everything that decides a teacher; ``source`` is the card's data where it is empty.
+
+    ``initial`` are weights to start from in place of random ones, as a recipe of refinement does.
+    """
+
+    name: str
+    recipe: TrainRecipe
+    folder: Path
+    source: str = ""
+    initial: Path | None = None
+    seed: int = 0
+    resume: bool = False
+
+
+def teach(options: TeachOptions) -> TeachResult:
+    """Train a teacher on a data source and store weights.safetensors and teach.json in the folder.
 
     The weights are those after the last epoch (averaged if the recipe has an EMA); the test split is looked at once,
     for the figure.
     """
     import torch
 
-    card = catalog.network_card("teachers", name)
-    data = open_data(source or card.data, card.contract.shape)
+    card = catalog.network_card("teachers", options.name)
+    data = open_data(options.source or card.data, card.contract.shape)
     if len(data.classes) != len(card.classes):
         raise DataError(
-            f"{data.name} has {len(data.classes)} classes and {name} has {len(card.classes)}; use data with the "
+            f"{data.name} has {len(data.classes)} classes and {card.name} has {len(card.classes)}; use data with the "
             "card's classes, or write a card of your own."
         )
-    require_writable(folder)
-    torch.manual_seed(seed)
+    folder = require_writable(options.folder)
+    torch.manual_seed(options.seed)
     model = build(card.architecture, card.contract, len(card.classes))
-    model, metrics = loop.train(model, card.contract, data, recipe, seed, folder, resume=resume)
+    if options.initial is not None:
+        load_weights(model, options.initial)
+    model, metrics = loop.train(model, card.contract, data, options.recipe, options.seed, folder, resume=options.resume)
     weights = save_weights(model, folder / "weights.safetensors")
     accuracy = loop.evaluate(model, card.contract, data.test)
-    say(f"{name}: test accuracy {accuracy:.2%}, weights in {weights}")
     result = TeachResult(
-        name=name,
+        name=card.name,
         weights=weights,
         sha256=sha256_file(weights),
         parameters=sum(weight.numel() for weight in model.parameters()),
         validation_accuracy=metrics[-1].validation_accuracy,
         test_accuracy=accuracy,
     )
-    write_json(
-        folder / "teach.json",
-        {**result.to_dict(), "weights": weights.name, "recipe": recipe.to_dict(), "seed": seed, "data": data.sha256},
-    )
+    record = {"recipe": options.recipe.to_dict(), "seed": options.seed, "data": data.sha256}
+    if options.initial is not None:
+        record["initial"] = sha256_file(options.initial)
+    write_json(folder / "teach.json", {**result.to_dict(), "weights": weights.name, **record})
     return result
+
+
+def show(result: TeachResult) -> None:
+    """Print the result as a table."""
+    row = (result.name, f"{result.validation_accuracy:.2%}", f"{result.test_accuracy:.2%}", f"{result.parameters:,}")
+    print_table("", ("teacher", "validation", "test", "parameters"), [row])
+    say(f"wrote {result.weights}")

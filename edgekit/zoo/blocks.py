@@ -5,13 +5,22 @@ from __future__ import annotations
 from torch import nn
 
 
+def conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, groups: int = 1) -> nn.Sequential:
+    """A convolution without bias whose output has the input's size divided by ``stride``.
+
+    The padding is TensorFlow's SAME for sizes that ``stride`` divides, so that TFLite needs no PAD operator; where
+    kernel and stride are not both odd or both even it is one pixel larger at the bottom and right.
+    """
+    before, odd = divmod(kernel - stride, 2)
+    if not odd:
+        return nn.Sequential(nn.Conv2d(inputs, outputs, kernel, stride, before, groups=groups, bias=False))
+    pad = nn.ZeroPad2d((before, before + 1, before, before + 1))
+    return nn.Sequential(pad, nn.Conv2d(inputs, outputs, kernel, stride, groups=groups, bias=False))
+
+
 def conv_bn_relu(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, groups: int = 1) -> nn.Sequential:
-    """Convolution with half padding, batch normalisation, ReLU."""
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False),
-        nn.BatchNorm2d(outputs),
-        nn.ReLU(),
-    )
+    """``conv``, batch normalisation, ReLU."""
+    return nn.Sequential(*conv(inputs, outputs, kernel, stride, groups), nn.BatchNorm2d(outputs), nn.ReLU())
 
 
 def depthwise_separable(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:

@@ -14,9 +14,9 @@ class MnistTiny(nn.Module):
     def __init__(self, contract: InputContract, classes: int) -> None:
         super().__init__()
         self.features = nn.Sequential(
-            conv_bn_relu(contract.channels, 16, kernel=5, stride=2),
+            conv_bn_relu(contract.channels, 16, kernel=6, stride=2),
             depthwise_separable(16, 24, kernel=5),
-            depthwise_separable(24, 32, kernel=3, stride=2),
+            depthwise_separable(24, 32, kernel=4, stride=2),
             depthwise_separable(32, 40, kernel=5),
             nn.AdaptiveAvgPool2d(1),
             nn.Flatten(),

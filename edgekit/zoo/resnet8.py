@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from edgekit.artifact import InputContract
-from edgekit.zoo.blocks import conv_bn_relu
+from edgekit.zoo.blocks import conv, conv_bn_relu
 
 
 class Resnet8(nn.Module):
@@ -31,7 +31,7 @@ class Residual(nn.Module):
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
         self.first = conv_bn_relu(inputs, outputs, stride=stride)
-        self.second = nn.Sequential(nn.Conv2d(outputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs))
+        self.second = nn.Sequential(*conv(outputs, outputs), nn.BatchNorm2d(outputs))
         same = inputs == outputs and stride == 1
         self.shortcut: nn.Module = nn.Identity() if same else nn.Conv2d(inputs, outputs, 1, stride)
 

@@ -1,0 +1,41 @@
+"""Where a benchmark's result goes: JSON beside the command, with the machine and the versions that it was made with."""
+
+from __future__ import annotations
+
+import os
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from edgekit.files import write_json
+
+PACKAGES = ("edgekit", "torch", "numpy", "onnx", "onnxruntime", "ai-edge-litert", "tflite-micro")
+
+
+def processor() -> str:
+    """The processor's name as the kernel gives it."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def record(command: str, result: dict[str, Any]) -> None:
+    """Write ``result`` as the JSON beside the benchmark ``command``, and print where."""
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = "not installed"
+    context = {
+        "command": f"python benchmarks/{Path(command).name}",
+        "date": datetime.now(UTC).date().isoformat(),
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+        "versions": versions,
+    }
+    path = Path(command).with_suffix(".json")
+    write_json(path, {**context, "result": result})
+    print(f"wrote {path}")

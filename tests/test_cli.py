@@ -1,0 +1,77 @@
+"""The command line as a program: exit statuses, one line per error, JSON alone on stdout, a light --help."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HEAVY = ("torch", "onnx", "onnxruntime", "ai_edge_litert", "tflite_micro", "PIL", "matplotlib", "numpy")
+
+
+def edgekit(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "edgekit", *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
+
+
+def test_help_imports_nothing_heavy() -> None:
+    probe = f"""
+import sys
+from edgekit.cli import app
+try:
+    app(["--help"])
+except SystemExit:
+    pass
+print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)
+"""
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "message"),
+    [
+        (["distil"], 2, "Did you mean 'distill'"),
+        (["profile", "--thread", "2"], 2, "--threads"),
+        (["teach", "mnist-cn"], 2, "did you mean 'mnist-cnn'?"),
+        (["distill", "--student", "mnist-tin"], 2, "did you mean 'mnist-tiny'?"),
+        (["distill", "--recipe", "ful"], 2, "did you mean 'full'?"),
+        (["distill", "--mix", "2"], 2, "mix must be in [0, 1]"),
+        (["distill", "--student", "resnet8"], 2, "--teacher"),
+        (["quantize", "mnist-tiny"], 2, "edgekit quantize --int8"),
+        (["quantize", "--int8", "mnist-tiny", "--ranges", "minmix"], 2, "did you mean 'minmax'?"),
+        (["quantize", "--int8", "mnist-tiny", "--calibration", "0"], 1, "--calibration 0"),
+        (["evaluate", "mnist-tinny"], 2, "did you mean 'mnist-tiny'?"),
+        (["evaluate", "nowhere.onnx"], 1, "nowhere.onnx does not exist"),
+        (["evaluate", "mnist-tiny", "--data", "nist"], 2, "did you mean 'mnist'?"),
+        (["evaluate", "mnist-tiny", "--runtime", "litertt"], 2, "did you mean 'litert'?"),
+        (["profile", "mnist-tiny", "--device", "cpuu"], 2, "did you mean 'cpu'?"),
+        (["predict", "mnist-tiny", "nothing.png"], 1, "nothing.png"),
+        (["quantize", "--int8"], 1, "no run in runs/ yet"),
+        (["inspect", "empty"], 1, "empty holds none of"),
+    ],
+)
+def test_an_error_is_one_line_that_says_what_to_do(words: list[str], status: int, message: str, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    done = edgekit(*words, cwd=tmp_path)
+    assert done.returncode == status
+    assert message in done.stderr.replace("\n", " ")
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_json_is_the_only_thing_on_stdout(tmp_path: Path) -> None:
+    for words in (["list", "students"], ["inspect", "mnist-tiny"], ["list", "devices"], ["list", "recipes"]):
+        done = edgekit(*words, "--json", cwd=tmp_path)
+        assert done.returncode == 0
+        assert isinstance(json.loads(done.stdout), dict)
+
+
+def test_list_names_every_card() -> None:
+    students = json.loads(edgekit("list", "students", "--json").stdout)["students"]
+    assert {row["name"] for row in students} >= {"mnist-tiny", "mnist-linear", "mnist-classic-half", "ds-cnn", "resnet8"}
+    shipped = next(row["ships"] for row in students if row["name"] == "mnist-tiny")
+    assert "model.int8.tflite" in shipped

@@ -1,0 +1,71 @@
+"""The documentation says what is so: commands.md is the commands' own help, and the examples run."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from edgekit.cli import app
+
+ROOT = Path(__file__).parent.parent
+PAGES = ("README.md", "docs/distill.md", "docs/quantize.md", "docs/profile.md", "docs/devices.md", "docs/data.md")
+BLOCK = re.compile(r"(?P<skip><!-- not run by the tests:[^>]*-->\n)?```sh\n(?P<body>.*?)```", re.DOTALL)
+
+
+def examples(page: str) -> list[str]:
+    """The command lines of a page's ``sh`` blocks, but for those that a comment says are not run and why."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return [
+        line
+        for block in BLOCK.finditer(text)
+        if not block["skip"]
+        for line in block["body"].splitlines()
+        if line.startswith("edgekit")
+    ]
+
+
+def test_the_page_of_commands_is_their_own_help() -> None:
+    made = subprocess.run(
+        [sys.executable, "-c", "import update_commands as page; print(page.page(), end='')"],
+        cwd=ROOT / "docs",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert made.stdout == (ROOT / "docs" / "commands.md").read_text(encoding="utf-8"), "run docs/update_commands.py"
+
+
+def test_every_command_and_option_has_help_and_stands_on_the_page() -> None:
+    page = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    for name, command in commands.items():
+        section = page.split(f"## edgekit {name}\n")[1].split("\n## ")[0]
+        assert command.help
+        for option in command.params:
+            assert option.help, f"{name} {option.name} has no help"
+            for flag in option.opts:
+                if flag.startswith("--"):
+                    assert flag in section
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_examples_of_a_page_run(page: str, tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "docs" / "images", tmp_path / "docs" / "images")
+    for line in examples(page):
+        words = [sys.executable, "-m", "edgekit", *shlex.split(line, comments=True)[1:]]
+        done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, env=os.environ, check=False)
+        assert done.returncode == 0, f"{line}\n{done.stderr}"
+
+
+def test_links_between_the_pages_lead_somewhere() -> None:
+    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"

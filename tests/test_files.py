@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from edgekit.errors import ModelError, StorageError
+from edgekit.files import require_file, require_writable, sha256_bytes, sha256_file, staged, storage_errors, write_bytes
+
+
+def test_a_write_replaces_the_whole_file(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "file.bin"
+    write_bytes(path, b"one")
+    write_bytes(path, b"two")
+    assert path.read_bytes() == b"two"
+    assert [item.name for item in path.parent.iterdir()] == ["file.bin"]
+    assert sha256_file(path) == sha256_bytes(b"two")
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "file.bin"
+    write_bytes(path, b"old")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no space")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StorageError, match="the disk is full"):
+        write_bytes(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert [item.name for item in tmp_path.iterdir()] == ["file.bin"]
+
+
+def test_staged_files_appear_together_or_not_at_all(tmp_path: Path) -> None:
+    def broken() -> None:
+        with staged(tmp_path) as scratch:
+            (scratch / "a").write_text("a")
+            raise ValueError
+
+    with pytest.raises(ValueError, match=""):
+        broken()
+    assert list(tmp_path.iterdir()) == []
+    with staged(tmp_path) as scratch:
+        (scratch / "a").write_text("a")
+        (scratch / "b").write_text("b")
+        assert not (tmp_path / "a").exists()
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["a", "b"]
+
+
+def test_a_really_full_disk_is_said_and_leaves_nothing(tmp_path: Path) -> None:
+    """RLIMIT_FSIZE makes the kernel refuse the write itself, as a full disk does."""
+    code = """
+import resource, signal, sys
+from pathlib import Path
+from edgekit.errors import StorageError
+from edgekit.files import write_bytes
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    write_bytes(Path(sys.argv[1]) / "big.bin", b"x" * 5000)
+except StorageError as exc:
+    print(exc)
+"""
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert "big.bin" in done.stdout
+    assert "file size limit" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_in_the_way_of_a_folder_is_said(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("")
+    with pytest.raises(StorageError, match="out"):
+        require_writable(tmp_path / "out")
+    with pytest.raises(StorageError, match="a part of that path is a file"):
+        require_writable(tmp_path / "out" / "deeper")
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.EPERM])
+def test_no_permission_to_write_names_the_folder(number: int) -> None:
+    with pytest.raises(StorageError, match=r"Cannot write results: .*choose another --out"), storage_errors(Path("results")):
+        raise OSError(number, os.strerror(number))
+
+
+def test_an_unusable_file_is_named_with_its_reason(tmp_path: Path) -> None:
+    (tmp_path / "empty.onnx").touch()
+    for name, reason in (("none.onnx", "does not exist"), ("empty.onnx", "is empty"), (".", "is not a file")):
+        with pytest.raises(ModelError, match=reason):
+            require_file(tmp_path / name)
