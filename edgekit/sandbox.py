@@ -81,8 +81,6 @@ class Sandbox:
             send(self._process.stdin, request)
             reply = receive(self._process.stdout)
         except (EOFError, BrokenPipeError, ProtocolError) as exc:
-            self._process.kill()
-            self._process.wait()
             raise self._crash(expired.is_set()) from exc
         finally:
             watchdog.cancel()
@@ -120,9 +118,17 @@ class Sandbox:
         error.add_note(reply["trace"])
         return error
 
+    def _end(self) -> int:
+        """The exit status of a worker that has closed its pipe, as a rule because it is about to end by itself."""
+        try:
+            return self._process.wait(GRACE_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return self._process.wait()
+
     def _crash(self, expired: bool) -> RuntimeCrashError:
+        status = self._end()
         noise = self._noise_tail()
-        status = self._process.returncode
         if expired:
             text = (
                 f"{self.subject} took longer than {self.limits.seconds:g} s and was stopped; check or replace the file."

@@ -42,7 +42,7 @@ def send(stream: IO[bytes], value: Any) -> None:
     """Write a tree of dicts, lists, strings, numbers and ndarrays as one message.
 
     Raises:
-        ProtocolError: an array is not of numbers, or the message is larger than MAX_MESSAGE_BYTES.
+        ProtocolError: something in it is neither, or the message is larger than MAX_MESSAGE_BYTES.
     """
     arrays: list[np.ndarray[Any, Any]] = []
 
@@ -61,7 +61,11 @@ def send(stream: IO[bytes], value: Any) -> None:
     tree = flatten(value)
     if sum(array.nbytes for array in arrays) > MAX_MESSAGE_BYTES:
         raise ProtocolError(f"tensors of more than {MAX_MESSAGE_BYTES >> 20} MiB cannot be handed over")
-    head = json.dumps({"value": tree, "arrays": [[array.dtype.name, array.shape] for array in arrays]}).encode()
+    layouts = [[array.dtype.name, array.shape] for array in arrays]
+    try:
+        head = json.dumps({"value": tree, "arrays": layouts}).encode()
+    except (TypeError, ValueError, RecursionError) as exc:
+        raise ProtocolError(f"a value cannot be handed over: {exc}") from exc
     stream.write(struct.pack("<Q", len(head)) + head)
     for array in arrays:
         stream.write(array.tobytes())

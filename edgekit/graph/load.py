@@ -32,6 +32,8 @@ def load_onnx(path: Path | str) -> ModelProto:
         ModelError: the file is missing, truncated or not ONNX, refers to other files, has broken tensors, or is of
             an IR version or operator set that is not known here.
     """
+    import onnx
+
     path = Path(path)
     require_file(path)
     size = path.stat().st_size
@@ -39,8 +41,10 @@ def load_onnx(path: Path | str) -> ModelProto:
         raise ModelError(f"{path} has {size} bytes, more than an ONNX file can have; check that it is the right file.")
     model = _parse(path.read_bytes(), path)
     _check_versions(model, path)
-    for tensor in _tensors(model):
-        _check_tensor(tensor, path)
+    for message in _messages(model):
+        _check_text(message, path)
+        if isinstance(message, onnx.TensorProto):
+            _check_tensor(message, path)
     return model
 
 
@@ -102,20 +106,25 @@ def _check_versions(model: ModelProto, path: Path) -> None:
         )
 
 
-def _tensors(message: Any) -> Iterator[TensorProto]:
-    """All tensors of a model: the walk is over the message's own fields, so that no hiding place is forgotten."""
-    import onnx
-
-    pending = [message]
+def _messages(model: ModelProto) -> Iterator[Any]:
+    """All messages of a model: the walk is over their own fields, so that no hiding place is forgotten."""
+    pending: list[Any] = [model]
     while pending:
         current = pending.pop()
-        if isinstance(current, onnx.TensorProto):
-            yield current
-            continue
+        yield current
         for field, value in current.ListFields():
-            if field.message_type is None:
-                continue
-            pending.extend(value if hasattr(value, "__len__") else (value,))
+            if field.message_type is not None:
+                pending.extend(value if hasattr(value, "__len__") else (value,))
+
+
+def _check_text(message: Any, path: Path) -> None:
+    """Names are text: protobuf hands over what is not UTF-8 as bytes, which nothing here expects."""
+    for field, value in message.ListFields():
+        if field.type != field.TYPE_STRING:
+            continue
+        texts = (value,) if isinstance(value, str | bytes) else value
+        if any(isinstance(text, bytes) for text in texts):
+            raise ModelError(f"{path} has a {field.name} that is not text; it is damaged, export or download it again.")
 
 
 def _check_tensor(tensor: TensorProto, path: Path) -> None:
