@@ -14,6 +14,7 @@ from onnx import helper, numpy_helper
 from edgekit.artifact import InputContract
 from edgekit.quantize.qdq import insert_qdq
 from edgekit.quantize.scheme import affines, stored_tensors, tie_groups
+from edgekit.runtimes.ort import EXACT_PRODUCTS
 
 Arrays = Sequence[NDArray]
 XNNPACK = OpResolverType.AUTO
@@ -48,6 +49,7 @@ def session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
+    options.add_session_config_entry(*EXACT_PRODUCTS)
     return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 

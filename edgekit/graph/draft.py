@@ -204,7 +204,8 @@ def attributes(node: NodeProto) -> dict[str, Any]:
     from onnx import helper
 
     values = {item.name: helper.get_attribute_value(item) for item in node.attribute}
-    return {name: value.decode() if isinstance(value, bytes) else value for name, value in values.items()}
+    texts = {name: value.decode(errors="replace") for name, value in values.items() if isinstance(value, bytes)}
+    return values | texts
 
 
 def set_attributes(node: NodeProto, **values: Any) -> None:

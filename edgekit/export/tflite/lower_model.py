@@ -8,6 +8,7 @@ from edgekit.artifact import METADATA_KEY, Metadata
 from edgekit.errors import UnsupportedError
 from edgekit.export.tflite.lowering import Lowering
 from edgekit.export.tflite.ops import known_operators, lowering_of
+from edgekit.export.tflite.units import unit_scales
 from edgekit.export.tflite.writer import write_model
 from edgekit.graph.ir import Graph, fuse_activations, read_graph
 
@@ -28,7 +29,7 @@ def lower(model: ModelProto, metadata: Metadata) -> bytes:
     Raises:
         UnsupportedError: an operator, or the form of one, does not exist in TFLite.
     """
-    graph = _readable(model)
+    graph = unit_scales(_readable(model))
     lowering = Lowering(graph)
     for node in graph.nodes:
         lowering_of(node.op)(lowering, node)

@@ -1,0 +1,100 @@
+"""Inner units: a quantized network's integers stay the same while its inner real values are measured in other units.
+
+Behind a convolution without an upper clip, real values may be counted in steps of their own int8 scale: that scale
+becomes 1, and the factor moves into the weights' scales on both sides. Then a bias, whose scale must be
+``input scale * weight scale`` by the LiteRT 8-bit specification, has the very scales of the weights, and all inner
+tensors share one scale: each is written into the file once. Inputs and outputs of the model keep their units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+
+from edgekit.graph.ir import Graph, Tensor
+
+WEIGHTED = frozenset({"Conv", "Gemm"})
+"""Operators with weights, whose scales take up any factor between input and output."""
+LINEAR = frozenset(
+    {"Add", "AveragePool", "Concat", "Flatten", "GlobalAveragePool", "MaxPool", "Pad", "QuantizeLinear", "Relu"}
+    | {"Reshape", "Squeeze", "Transpose", "Unsqueeze"}
+)
+"""Operators that give ``k`` times the result for ``k`` times the inputs: these all have one unit."""
+
+
+def unit_scales(graph: Graph) -> Graph:
+    """Give the inner tensors of a quantized graph the scale 1 wherever the operators around them allow it."""
+    families = _Families(graph)
+    tensors = {
+        name: _scaled(tensor, families.factor(name)) for name, tensor in graph.tensors.items() if name in families
+    }
+    nodes = []
+    for node in graph.nodes:
+        factor = families.factor(node.outputs[0]) if node.outputs[0] in families else 1.0
+        names = list(node.inputs)
+        if node.op in WEIGHTED:
+            factor /= families.factor(names[0]) if names[0] in families else 1.0
+        for position, name in enumerate(names):
+            constant = graph.tensors.get(name)
+            if constant is None or constant.data is None or constant.quant is None or (node.op, position) in BIASES:
+                continue
+            # A constant that several nodes read may need another scale for each of them.
+            names[position] = f"{name} of {node.outputs[0]}"
+            tensors[names[position]] = replace(_scaled(constant, factor), name=names[position])
+        nodes.append(replace(node, inputs=tuple(names)))
+    return replace(graph, tensors={**graph.tensors, **tensors}, nodes=tuple(nodes))
+
+
+BIASES = {(op, 2) for op in WEIGHTED}
+"""Operator and input position of a bias: its scale follows from the others when it is lowered."""
+
+
+class _Families:
+    """Groups of tensors that must keep one unit, and the factor from the old unit to the new."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.parent = {
+            name: name for name, tensor in graph.tensors.items() if tensor.data is None and tensor.quant is not None
+        }
+        fixed = {*graph.inputs, *graph.outputs}
+        for node in graph.nodes:
+            activations = [name for name in (*node.inputs, *node.outputs) if name in self.parent]
+            if node.op in LINEAR:
+                self._unite(activations)
+            elif node.op not in WEIGHTED:
+                fixed.update(activations)
+            enters_integers = node.op == "QuantizeLinear" and node.inputs[0] not in self.parent
+            if enters_integers or node.activation not in ("", "Relu"):
+                fixed.update(node.outputs)
+        held = {self._root(name) for name in fixed if name in self.parent}
+        self.factors: dict[str, float] = {}
+        for name in self.parent:
+            root, quant = self._root(name), graph.tensors[name].quant
+            assert quant is not None
+            self.factors.setdefault(root, 1.0 if root in held else 1.0 / quant.scale)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.parent
+
+    def factor(self, name: str) -> float:
+        """New unit per old: real values and scales are multiplied by it."""
+        return self.factors[self._root(name)]
+
+    def _unite(self, names: Iterable[str]) -> None:
+        for one, other in pairwise(names):
+            self.parent[self._root(other)] = self._root(one)
+
+    def _root(self, name: str) -> str:
+        while self.parent[name] != name:
+            name = self.parent[name]
+        return name
+
+
+def _scaled(tensor: Tensor, factor: float) -> Tensor:
+    if tensor.quant is None or factor == 1.0:
+        return tensor
+    scales = (tensor.quant.scales.astype(np.float64) * factor).astype(np.float32)
+    return replace(tensor, quant=replace(tensor.quant, scales=scales))
