@@ -6,10 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from tiny_models import Linear, fit_linear, float_onnx, int8_onnx, packed, quantized, tflite_model
 
 from edgekit.data.dataset import Dataset
 from edgekit.data.mnist import open_mnist
+
+# How long an example takes says how busy the machine is, not whether the code is right.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")

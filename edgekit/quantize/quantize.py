@@ -33,6 +33,10 @@ FLOAT_FILE = "model.onnx"
 ONNX_FILE, TFLITE_FILE, RECORD_FILE = "model.int8.onnx", "model.int8.tflite", "quantize.json"
 QUANTIZED_OPERATORS = ("QuantizeLinear", "DequantizeLinear", "QLinearConv", "QLinearMatMul", "DynamicQuantizeLinear")
 CALIBRATION_IMAGES = 500
+ORT_REMARK = (
+    f"On an x86 processor without VNNI, open {ONNX_FILE} with ONNX Runtime's session option "
+    "session.x64quantprecision=1: its sums saturate there without. (EdgeKit does.)"
+)
 ROUNDING = 1e-9
 """Points; a drop of exactly --max-drop passes although its binary fraction may lie a little above."""
 
@@ -104,12 +108,12 @@ def quantize(options: QuantizeOptions) -> QuantizeResult:
         GateError: the drop is larger than ``max_drop``; nothing is written.
     """
     path = _float_onnx(options.model)
-    require_writable(options.folder)
     model = _checked_model(path)
     with Classifier(path) as original:
         contract = original.contract
         data = open_data(options.source, contract.shape)
         labels = class_names(original, data) if data.test.labels is not None else original.metadata.labels
+        require_writable(options.folder)
         chosen = data.train.sample(options.calibration, options.seed)
         groups = tie_groups(model, contract)
         choice = choose_ranges(model, groups, RealInputs(data.train, chosen, contract), options.ranges)
@@ -161,6 +165,7 @@ def show(result: QuantizeResult) -> None:
     images = f"{result.evaluation_images:,} {result.evaluated_on} images of {result.data}"
     print_table(f"{result.recipe}, {result.io} in and out; {images}", columns, rows)
     say(f"wrote {ONNX_FILE}, {TFLITE_FILE} and {RECORD_FILE} to {result.folder}")
+    say(ORT_REMARK)
 
 
 def _float_onnx(model: str) -> Path:
@@ -180,9 +185,12 @@ def _checked_model(path: Path) -> ModelProto:
     model = load_onnx(path)
     if any(node.op_type in QUANTIZED_OPERATORS for node in model.graph.node):
         raise ModelError(f"{path} is quantized already; give the float model that it was made from.")
-    prepared = prepare(model)
-    check_operators(prepared)
-    check_lowerable(prepared)
+    try:
+        prepared = prepare(model)
+        check_operators(prepared)
+        check_lowerable(prepared)
+    except ModelError as exc:
+        raise type(exc)(f"{path}: {exc}") from exc
     return prepared
 
 

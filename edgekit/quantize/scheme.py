@@ -35,11 +35,17 @@ class Group:
 
 def check_operators(model: ModelProto) -> None:
     """Raise UnsupportedError, naming the node, if an operator has no int8 form here."""
+    constants = {item.name for item in model.graph.initializer}
     for node in model.graph.node:
         if node.op_type not in OPERATORS:
             raise UnsupportedError(
                 f"Node '{node.name or node.output[0]}' is a {node.op_type}, which has no int8 form here; known are "
                 f"{', '.join(sorted(OPERATORS))}. Export the model without it, or cut the graph before it."
+            )
+        if OPERATORS[node.op_type].weight and any(name and name not in constants for name in node.input[1:]):
+            raise UnsupportedError(
+                f"Node '{node.name or node.output[0]}' is a {node.op_type} whose weights are computed; only constant "
+                "weights have an int8 form. Export the model with its trained weights in the file."
             )
 
 

@@ -82,3 +82,9 @@ def test_an_unknown_operator_is_named_with_its_node() -> None:
     graph = model(make_node("Erf", ["image"], ["out"], name="gelu_part"))
     with pytest.raises(UnsupportedError, match="'gelu_part' is a Erf"):
         check_operators(graph)
+
+
+def test_weights_that_are_computed_are_refused() -> None:
+    graph = model(make_node("Relu", ["w"], ["made"]), make_node("Conv", ["image", "made"], ["out"], name="odd"))
+    with pytest.raises(UnsupportedError, match="'odd' is a Conv whose weights are computed"):
+        check_operators(graph)
