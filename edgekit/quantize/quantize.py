@@ -21,6 +21,7 @@ from edgekit.graph.prepare import prepare
 from edgekit.quantize.calibrate import RealInputs
 from edgekit.quantize.measure import MeasuredFile, Quality, Yardstick
 from edgekit.quantize.qdq import IO_TYPES, insert_qdq
+from edgekit.quantize.recipes import STATIC_INT8
 from edgekit.quantize.scheme import check_operators, tie_groups
 from edgekit.quantize.search import AUTO, RANGE_METHODS, RangeChoice, choose_ranges
 from edgekit.runtimes.isolated import vet
@@ -28,7 +29,6 @@ from edgekit.runtimes.isolated import vet
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-RECIPE = "static_wi8_ai8"
 FLOAT_FILE = "model.onnx"
 ONNX_FILE, TFLITE_FILE, RECORD_FILE = "model.int8.onnx", "model.int8.tflite", "quantize.json"
 QUANTIZED_OPERATORS = ("QuantizeLinear", "DequantizeLinear", "QLinearConv", "QLinearMatMul", "DynamicQuantizeLinear")
@@ -118,7 +118,7 @@ def quantize(options: QuantizeOptions) -> QuantizeResult:
         groups = tie_groups(model, contract)
         choice = choose_ranges(model, groups, RealInputs(data.train, chosen, contract), options.ranges)
         yardstick = Yardstick(original, data)
-    metadata = Metadata(contract, labels, RECIPE, parents={"float": sha256_file(path)})
+    metadata = Metadata(contract, labels, STATIC_INT8, parents={"float": sha256_file(path)})
     quantized = insert_qdq(model, choice.affines, options.io)
     with staged(options.folder) as scratch:
         _write(scratch, quantized, metadata, metadata)
@@ -130,7 +130,7 @@ def quantize(options: QuantizeOptions) -> QuantizeResult:
         _write(scratch, quantized, *described)
         result = QuantizeResult(
             folder=str(options.folder),
-            recipe=RECIPE,
+            recipe=STATIC_INT8,
             io=options.io,
             data=data.name,
             data_sha256=data.sha256,
