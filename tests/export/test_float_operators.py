@@ -83,7 +83,7 @@ def test_pooling(operator, kernel, strides, pads, size, ceil) -> None:
         assert_lowered_exactly(model, noise(1, 2, *size) - 3)
     except UnsupportedError:
         assert operator == "AveragePool"
-        assert any(pads)
+        assert any(pads) or ceil
 
 
 def test_a_mean_that_counts_padding() -> None:
