@@ -209,10 +209,21 @@ def test_an_operator_that_is_not_known_is_named_with_its_node_before_any_work() 
         ([node("Clip", ["x", "low", "high"], ["out"])], (1, 4), "clips to other limits"),
         ([node("MaxPool", ["x"], ["out"], kernel_shape=[2, 2], dilations=[2, 2])], (1, 2, 6, 6), "dilated"),
         ([node("Conv", ["x", "w1"], ["out"])], (1, 2, 6), "1 spatial dimensions instead of 2"),
+        (
+            [node("Transpose", ["x"], ["t"]), node("Gemm", ["t", "w2"], ["out"], transB=1)],
+            (2, 3),
+            "reads a transposed matrix",
+        ),
         ([node("Pad", ["x", "pads"], ["out"], mode="reflect")], (1, 4), "pads by reflect"),
     ],
 )
 def test_forms_that_tflite_lacks_are_refused_with_the_reason(nodes, shape: tuple[int, ...], reason: str) -> None:
-    constants = {"low": np.float32(-3), "high": np.float32(2), "w1": noise(2, 2, 3), "pads": np.asarray([0, 1, 0, 1])}
+    constants = {
+        "low": np.float32(-3),
+        "high": np.float32(2),
+        "w1": noise(2, 2, 3),
+        "w2": noise(4, 2),
+        "pads": np.asarray([0, 1, 0, 1]),
+    }
     with pytest.raises(UnsupportedError, match=reason):
         tflite_of(graph_of(nodes, {"x": shape}, constants))

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgekit.export.tflite.lowering import Lowering, fused, lowers
+from edgekit.export.tflite.lowering import Lowering, fused, is_in_order, lowers
 from edgekit.export.tflite.ops.windows import Window, scheme_input
 from edgekit.export.tflite.writer import Options
 from edgekit.graph.draft import Array
@@ -62,6 +62,8 @@ def gemm(low: Lowering, node: Node) -> None:
     data = weights.data
     placed = low.placed(node.inputs[0])
     source = placed.index
+    if not is_in_order(low.tensor(node.inputs[0]).shape, placed.order):
+        raise low.refusal(node, "reads a transposed matrix")
     if placed.columns is not None:
         data = data[:, placed.columns]
     quant = weights.quant
