@@ -81,9 +81,11 @@ def evaluate(
         ModelError, DataError, UsageError, RuntimeCrashError: see ``Classifier`` and ``open_data``.
     """
     evaluations: list[Evaluation] = []
+    opened: dict[tuple[int, int, int], Dataset] = {}
     for target in (target for model in models for target in find_targets(model, runtime)):
         with Classifier(target.path, runtime=target.runtime, threads=threads) as classifier:
-            data = open_data(source, classifier.contract.shape)
+            shape = classifier.contract.shape
+            data = opened[shape] = opened.get(shape) or open_data(source, shape)
             evaluations.append(measure(classifier, data.test, class_names(classifier, data)))
     return EvaluateResult(data.name, data.sha256, tuple(evaluations))
 
@@ -149,12 +151,14 @@ def image_batches(split: Split) -> Iterator[Images]:
 
 
 def class_names(classifier: Classifier, data: Dataset) -> tuple[str, ...]:
-    """The names of the classes that a file and a data source agree on.
+    """The names of the classes that a file and a data source agree on; a source that only counts them agrees.
 
     Raises:
         DataError: they have different classes, or the same in another order.
     """
     labels = classifier.metadata.labels
+    if len(labels) == len(data.classes) and data.classes == tuple(map(str, range(len(labels)))):
+        return labels
     if labels and labels != data.classes:
         raise DataError(
             f"{classifier.path} knows the classes {_brief(labels)}, but {data.name} has {_brief(data.classes)}; "

@@ -22,6 +22,8 @@ MAX_FILE_BYTES = (2 << 30) - 1
 MAX_TENSOR_BYTES = 1 << 30
 """The largest single tensor that a model may compute: far above any network for a phone or a Pi."""
 OLDEST_OPSET = 7
+OPEN_SIZE = -1
+"""What some exporters write for a dimension that they leave open."""
 BAD_STRUCTURE = "is not a valid ONNX model"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ from tiny_models import Linear
 
 from edgekit.data.dataset import Dataset, Split
 from edgekit.errors import DataError, ModelError, UnknownNameError
-from edgekit.evaluate.evaluate import accuracy_of, evaluate, show
+from edgekit.evaluate.classifier import Classifier
+from edgekit.evaluate.evaluate import accuracy_of, class_names, evaluate, show
 
 
 @pytest.fixture(scope="module")
@@ -81,3 +83,14 @@ def test_a_file_and_a_runtime_that_do_not_belong_together_are_refused(digit_file
         evaluate([str(digit_files["onnx"])], "mnist", "tflm")
     with pytest.raises(UnknownNameError, match="did you mean 'tflm'"):
         evaluate([f"{digit_files['tflite']}@tflmm"], "mnist")
+
+
+def test_classes_must_be_those_of_the_file_unless_the_data_only_count_them(
+    digit_files: dict[str, Path], mnist: Dataset
+) -> None:
+    with Classifier(digit_files["onnx"]) as classifier:
+        names = tuple(f"digit {index}" for index in range(10))
+        with pytest.raises(DataError, match=r"knows the classes 0, 1, 2, 3, 4, \.\.\. \(10\)"):
+            class_names(classifier, replace(mnist, classes=names))
+        classifier.metadata = replace(classifier.metadata, labels=names)
+        assert class_names(classifier, mnist) == names
