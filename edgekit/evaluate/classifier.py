@@ -78,8 +78,16 @@ class Classifier:
         return scores.reshape(len(images), -1)
 
     def scores(self, images: Images) -> Scores:
-        """uint8 [N, H, W, C] to real-valued scores [N, classes]."""
-        return self.output.dequantize(self.stored(images))
+        """uint8 [N, H, W, C] to real-valued scores [N, classes].
+
+        Raises:
+            ModelError: as ``stored``, or a score is not a finite number.
+            RuntimeCrashError: the runtime did not survive them.
+        """
+        scores = self.output.dequantize(self.stored(images))
+        if not np.isfinite(scores).all():
+            raise ModelError(f"{self.path} gives scores that are not finite numbers; train or export it again.")
+        return scores
 
     def close(self) -> None:
         """End the worker."""

@@ -19,7 +19,7 @@ from edgekit.evaluate.classifier import Classifier, Scores, probabilities
 from edgekit.evaluate.statistics import confusion, wilson_interval
 from edgekit.evaluate.target import find_targets
 
-BATCH_BYTES = 8 << 20
+BATCH_BYTES = 2 << 20
 WORST_MISTAKES = 24
 
 
@@ -143,7 +143,7 @@ def all_scores(classifier: Classifier, split: Split) -> Iterator[Scores]:
 
 
 def image_batches(split: Split) -> Iterator[Images]:
-    """The images of a split in batches of about BATCH_BYTES as float32, so that photos fit into memory too."""
+    """The images of a split in batches of about BATCH_BYTES as float32, so that none takes long or much memory."""
     _, height, width, channels = split.images.shape
     size = max(1, BATCH_BYTES // (4 * height * width * channels))
     for images, _ in split.batches(size):

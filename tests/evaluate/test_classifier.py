@@ -83,3 +83,9 @@ def test_a_model_that_takes_no_image_of_fixed_size_is_refused(
     save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10), tmp_path / "plus.onnx")
     with pytest.raises(ModelError, match=message):
         Classifier(tmp_path / "plus.onnx")
+
+
+def test_scores_that_are_no_numbers_are_an_error(linear: Linear, tmp_path: Path, mnist: Dataset) -> None:
+    save(float_onnx(Linear(linear.weights, np.full(10, np.nan, np.float32))), tmp_path / "nan.onnx")
+    with Classifier(tmp_path / "nan.onnx") as classifier, pytest.raises(ModelError, match=r"nan\.onnx gives scores"):
+        classifier.scores(mnist.test.images[:1])
