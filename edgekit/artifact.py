@@ -115,13 +115,10 @@ class Metadata:
         """Compact JSON; absent fields and defaults are left out, since the bytes count on a device."""
         document: dict[str, Any] = {}
         if self.contract is not None:
-            default = InputContract(1, 1, 1)
-            document["contract"] = {
-                item.name: getattr(self.contract, item.name)
-                for item in fields(InputContract)
-                if item.name in ("height", "width", "channels")
-                or getattr(self.contract, item.name) != getattr(default, item.name)
-            }
+            default = InputContract(*self.contract.shape)
+            changed = {item.name: getattr(self.contract, item.name) for item in fields(InputContract)}
+            changed = {name: value for name, value in changed.items() if value != getattr(default, name)}
+            document["contract"] = {"shape": self.contract.shape, **changed}
         for name in ("labels", "recipe", "quality", "parents"):
             if value := getattr(self, name):
                 document[name] = dict(value) if isinstance(value, Mapping) else value
@@ -141,7 +138,7 @@ class Metadata:
                 for name in ("mean", "std"):
                     if name in contract:
                         contract[name] = tuple(float(value) for value in contract[name])
-                contract = InputContract(**contract)
+                contract = InputContract(*(int(size) for size in contract.pop("shape")), **contract)
             return cls(
                 contract=contract,
                 labels=tuple(str(label) for label in document.get("labels", ())),
@@ -149,5 +146,5 @@ class Metadata:
                 quality={str(k): float(v) for k, v in document.get("quality", {}).items()},
                 parents={str(k): str(v) for k, v in document.get("parents", {}).items()},
             )
-        except (ValueError, TypeError, AttributeError, RecursionError) as exc:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as exc:
             raise ModelError(f"{source} has an unreadable 'edgekit' description; export the file again.") from exc

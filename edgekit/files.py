@@ -59,6 +59,7 @@ def storage_errors(path: Path) -> Iterator[None]:
             errno.ENOTDIR: "a part of that path is a file; choose another --out",
             errno.EEXIST: "a file of that name is in the way; choose another --out",
             errno.EISDIR: "a folder of that name is in the way; choose another name",
+            errno.ENOENT: "a folder cannot be made there; choose another --out",
             errno.ENAMETOOLONG: "the name is too long; choose a shorter --out",
         }
         if exc.errno not in reasons:

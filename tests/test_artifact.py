@@ -46,7 +46,7 @@ def test_metadata_survives_the_file() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[1]", "{", '{"contract": 3}', '{"contract": {"height": 0, "width": 1, "channels": 1}}', '{"labels": 5}']
+    "text", ["", "[1]", "{", '{"contract": 3}', '{"contract": {"shape": [0, 1, 1]}}', '{"labels": 5}']
 )
 def test_a_broken_description_names_the_file(text: str) -> None:
     with pytest.raises(ModelError):

@@ -72,6 +72,12 @@ def test_json_is_the_only_thing_on_stdout(tmp_path: Path) -> None:
 
 def test_list_names_every_card() -> None:
     students = json.loads(edgekit("list", "students", "--json").stdout)["students"]
-    assert {row["name"] for row in students} >= {"mnist-tiny", "mnist-linear", "mnist-classic-half", "ds-cnn", "resnet8"}
+    assert {row["name"] for row in students} >= {
+        "mnist-tiny",
+        "mnist-linear",
+        "mnist-classic-half",
+        "ds-cnn",
+        "resnet8",
+    }
     shipped = next(row["ships"] for row in students if row["name"] == "mnist-tiny")
     assert "model.int8.tflite" in shipped

@@ -5,9 +5,6 @@ A Teacher is a function from uint8 images to logits with a sha256 that names it 
 
 from __future__ import annotations
 
-import importlib
-import os
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +16,7 @@ from numpy.typing import NDArray
 from edgekit import catalog
 from edgekit.artifact import InputContract
 from edgekit.data.dataset import Images
+from edgekit.data.factory import load_factory
 from edgekit.errors import ModelError, UnknownNameError, UsageError
 from edgekit.files import require_file, sha256_bytes, sha256_file
 
@@ -104,14 +102,7 @@ def _open_factory(target: str, weights: Path | None, image_shape: tuple[int, int
 
     from edgekit.distill.weights import load_weights
 
-    module_name, _, factory_name = target.partition(":")
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
-    try:
-        factory = getattr(importlib.import_module(module_name), factory_name)
-    except (ImportError, AttributeError) as exc:
-        raise UsageError(f"The teacher '{target}' cannot be imported ({exc}); name it module:factory.") from exc
-    model = factory()
+    model = load_factory(target, UsageError)()
     if not isinstance(model, nn.Module):
         raise UsageError(f"The teacher '{target}' returned a {type(model).__name__}; return a torch.nn.Module.")
     if weights is not None:
@@ -141,10 +132,10 @@ def _open_onnx(path: Path, image_shape: tuple[int, int, int]) -> Teacher:
 
     from edgekit.graph.load import load_onnx
     from edgekit.graph.metadata import read_metadata
-    from edgekit.runtimes.isolated import vet
+    from edgekit.runtimes.isolated import rehearse
 
     require_file(path)
-    vet(path)
+    rehearse(path)
     metadata = read_metadata(load_onnx(path), str(path))
     settings = onnxruntime.SessionOptions()
     settings.log_severity_level = 4

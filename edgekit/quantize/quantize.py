@@ -37,6 +37,8 @@ ORT_REMARK = (
     f"On an x86 processor without VNNI, open {ONNX_FILE} with ONNX Runtime's session option "
     "session.x64quantprecision=1: its sums saturate there without. (EdgeKit does.)"
 )
+LINEAGE_DIGITS = 32
+"""Of a parent's sha256 inside the files: 128 bits name it as well, and each digit is a byte on the device."""
 ROUNDING = 1e-9
 """Points; a drop of exactly --max-drop passes although its binary fraction may lie a little above."""
 
@@ -118,7 +120,7 @@ def quantize(options: QuantizeOptions) -> QuantizeResult:
         groups = tie_groups(model, contract)
         choice = choose_ranges(model, groups, RealInputs(data.train, chosen, contract), options.ranges)
         yardstick = Yardstick(original, data)
-    metadata = Metadata(contract, labels, STATIC_INT8, parents={"float": sha256_file(path)})
+    metadata = Metadata(contract, labels, STATIC_INT8, parents={"float": sha256_file(path)[:LINEAGE_DIGITS]})
     quantized = insert_qdq(model, choice.affines, options.io)
     with staged(options.folder) as scratch:
         _write(scratch, quantized, metadata, metadata)

@@ -85,10 +85,9 @@ OPERATORS: Mapping[str, OperatorRule] = {
     "Softmax": OperatorRule(output=Affine(1 / 256, INT8_MIN)),
     "Sigmoid": OperatorRule(output=Affine(1 / 256, INT8_MIN)),
     "Tanh": OperatorRule(output=Affine(1 / 128, 0)),
-    **dict.fromkeys(("Add", "Mul", "Relu", "Clip", "GlobalAveragePool", "ReduceMean"), _PLAIN),
-    **dict.fromkeys(
-        ("MaxPool", "AveragePool", "Concat", "Pad", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose"), _TIED
-    ),
+    **dict.fromkeys(("Add", "Mul", "Relu", "Clip", "ReduceMean"), _PLAIN),
+    **dict.fromkeys(("MaxPool", "AveragePool", "GlobalAveragePool", "Concat", "Pad"), _TIED),
+    **dict.fromkeys(("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose"), _TIED),
 }
 
 FUSED_ACTIVATIONS = ("Relu", "Clip")

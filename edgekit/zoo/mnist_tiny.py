@@ -15,13 +15,13 @@ class MnistTiny(nn.Module):
         super().__init__()
         self.features = nn.Sequential(
             conv_bn_relu(contract.channels, 16, kernel=6, stride=2),
-            depthwise_separable(16, 24, kernel=5),
-            depthwise_separable(24, 32, kernel=4, stride=2),
-            depthwise_separable(32, 40, kernel=5),
+            depthwise_separable(16, 32, kernel=5),
+            depthwise_separable(32, 32, kernel=4, stride=2),
+            depthwise_separable(32, 32, kernel=5),
             nn.AdaptiveAvgPool2d(1),
             nn.Flatten(),
         )
-        self.head = nn.Linear(40, classes)
+        self.head = nn.Linear(32, classes)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Logits [N, classes] of inputs [N, C, H, W]."""

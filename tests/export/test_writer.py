@@ -102,7 +102,7 @@ def test_there_is_nothing_but_the_networks_own_operators(file: bytes) -> None:
     names = {value: key for key, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
     used = [names[model.operatorCodes[item.opcodeIndex].builtinCode] for item in model.subgraphs[0].operators]
     separable_blocks = ["DEPTHWISE_CONV_2D", "CONV_2D"] * 4
-    assert used == ["CONV_2D", *separable_blocks, "MAX_POOL_2D", "MEAN", "FULLY_CONNECTED"]
+    assert used == ["CONV_2D", *separable_blocks, "MAX_POOL_2D", "AVERAGE_POOL_2D", "FULLY_CONNECTED"]
     assert all(code.deprecatedBuiltinCode == code.builtinCode for code in model.operatorCodes)
 
 

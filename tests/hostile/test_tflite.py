@@ -191,7 +191,7 @@ def test_weights_in_another_file_or_behind_the_end_are_refused(refusal: Refusal,
 
 
 def test_a_description_that_is_none_is_an_error_that_names_the_file(tmp_path: Path, linear: Linear) -> None:
-    for text in (b"{", b"[]", b'{"contract": {"height": "tall"}}', b'{"contract": 1}', b"\xff\xfe", b"[" * 100_000):
+    for text in (b"{", b"[]", b'{"contract": {"shape": "tall"}}', b'{"contract": 1}', b"\xff\xfe", b"[" * 100_000):
         content = tflite_model(linear)
         content.buffers[content.metadata[0].buffer].data = np.frombuffer(text, np.uint8)
         path = written(tmp_path, content)

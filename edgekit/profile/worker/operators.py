@@ -74,7 +74,7 @@ def _repeat(run: Callable[[], object]) -> None:
 def _profile_onnx(onnxruntime: Any, path: str, threads: int) -> tuple[list[Run], list[float]]:
     """By ONNX Runtime's own profile, a list of trace events that it writes to a file at the end."""
     with tempfile.TemporaryDirectory() as folder:
-        options = onnx_options(onnxruntime, threads)
+        options = onnx_options(onnxruntime, path, threads)
         options.enable_profiling = True
         options.profile_file_prefix = str(Path(folder) / "profile")
         session = onnxruntime.InferenceSession(path, options, ["CPUExecutionProvider"])

@@ -1,0 +1,38 @@
+"""The files that students ship: accuracy on the 10,000 test images, drop, bytes, overhead, operators."""
+
+from __future__ import annotations
+
+from record import record
+
+from edgekit import catalog
+from edgekit.data import open_data
+from edgekit.evaluate.evaluate import accuracy_of
+from edgekit.evaluate.inspect import inspect_file
+
+
+def main() -> None:
+    data = open_data("mnist")
+    results: dict[str, object] = {}
+    for name in catalog.names("students"):
+        files = {}
+        for path in catalog.network_card("students", name).model_files:
+            facts, evaluation = inspect_file(path), accuracy_of(path, data.test)
+            files[path.name] = {
+                "test_accuracy": evaluation.accuracy,
+                "interval95": evaluation.interval,
+                "runtime": f"{evaluation.runtime} {evaluation.version}",
+                "file_bytes": facts.contents.file_bytes,
+                "weight_bytes": facts.contents.weight_bytes,
+                "overhead_bytes": facts.contents.overhead_bytes,
+                "operators": dict(facts.contents.operators),
+                "transpose_operators": facts.contents.operators.get("TRANSPOSE", 0),
+                "sha256": facts.sha256,
+            }
+        if {"model.onnx", "model.int8.tflite"} <= files.keys():
+            drop = files["model.onnx"]["test_accuracy"] - files["model.int8.tflite"]["test_accuracy"]  # type: ignore[operator]
+            results[name] = {"drop_points": round(100 * drop, 4), "files": files}
+    record(__file__, results)
+
+
+if __name__ == "__main__":
+    main()
