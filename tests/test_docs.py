@@ -43,6 +43,12 @@ def test_the_page_of_commands_is_their_own_help() -> None:
     assert made.stdout == (ROOT / "docs" / "commands.md").read_text(encoding="utf-8"), "run docs/update_commands.py"
 
 
+def test_the_readmes_table_is_what_the_benchmarks_measured() -> None:
+    code = "import table, sys; t = table.README.read_text(); sys.exit(t != table.readme_with_table(t))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT / "benchmarks", check=False)
+    assert done.returncode == 0, "run benchmarks/table.py"
+
+
 def test_every_command_and_option_has_help_and_stands_on_the_page() -> None:
     page = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
     commands = get_command(app).commands  # type: ignore[attr-defined]

@@ -1,0 +1,64 @@
+"""Write the results table of README.md from the benchmarks' JSON; tests/test_docs.py fails when it is out of date."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).parent
+README = FOLDER.parent / "README.md"
+BEGIN, END = "<!-- results: made by benchmarks/table.py -->", "<!-- end of results -->"
+TITLES = {
+    "model.onnx": "mnist-tiny, float ONNX",
+    "model.int8.onnx": "mnist-tiny, int8 ONNX",
+    "model.int8.tflite": "mnist-tiny, int8 TFLite",
+}
+
+
+def result_of(benchmark: str) -> dict[str, Any]:
+    """The result of a benchmark, from the JSON beside its command."""
+    document: dict[str, Any] = json.loads((FOLDER / f"{benchmark}.json").read_text(encoding="utf-8"))
+    result: dict[str, Any] = document["result"]
+    return result
+
+
+def table() -> str:
+    """The table in Markdown, with the commands that made it."""
+    teacher = result_of("teachers")["mnist-cnn"]
+    students, conformance = result_of("students"), result_of("conformance")
+    costs = {model["file"]: model for model in result_of("profile")["models"]}
+    rows = [
+        "| MNIST, 10,000 test images | accuracy | file | arena | p50 (measured) |",
+        "|---|--:|--:|--:|--:|",
+        f"| teacher mnist-cnn, float | {teacher['test_accuracy']:.2%} | {teacher['weights_bytes']:,} B | | |",
+    ]
+    for name, title in TITLES.items():
+        file, cost = students["mnist-tiny"]["files"][name], costs[name]
+        arena = f"{cost['arena']['arena_bytes']:,} B" if cost["arena"] else ""
+        latency = f"{cost['latency']['p50_ns'] / 1000:.0f} µs"
+        rows.append(f"| {title} | {file['test_accuracy']:.2%} | {file['file_bytes']:,} B | {arena} | {latency} |")
+    for name, entry in students.items():
+        if name != "mnist-tiny":
+            file = entry["files"]["model.int8.tflite"]
+            rows.append(f"| {name}, int8 TFLite | {file['test_accuracy']:.2%} | {file['file_bytes']:,} B | | |")
+    context = json.loads((FOLDER / "profile.json").read_text(encoding="utf-8"))
+    against = conformance["mnist-tiny"]["litert / int8 ONNX in ort"]
+    demo = result_of("demo")["seconds"]
+    rows.append(
+        f"\nLatency: one thread of {context['cores']} cores ({context['processor']}). Int8 ONNX and int8 TFLite give "
+        f"the same top answer on {against['top1_agreement']:.2%} of the test images. `make demo` takes {demo:.0f} s "
+        "there after installation. Made by `python benchmarks/{teachers,students,profile,conformance,demo}.py`; "
+        "see [benchmarks](benchmarks/README.md)."
+    )
+    return "\n".join(rows)
+
+
+def readme_with_table(text: str) -> str:
+    """The README with its table made anew."""
+    before, rest = text.split(BEGIN)
+    return f"{before}{BEGIN}\n{table()}\n{END}{rest.split(END)[1]}"
+
+
+if __name__ == "__main__":
+    README.write_text(readme_with_table(README.read_text(encoding="utf-8")), encoding="utf-8")
