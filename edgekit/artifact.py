@@ -138,7 +138,8 @@ class Metadata:
                 for name in ("mean", "std"):
                     if name in contract:
                         contract[name] = tuple(float(value) for value in contract[name])
-                contract = InputContract(*(int(size) for size in contract.pop("shape")), **contract)
+                height, width, channels = (int(size) for size in contract.pop("shape"))
+                contract = InputContract(height, width, channels, **contract)
             return cls(
                 contract=contract,
                 labels=tuple(str(label) for label in document.get("labels", ())),
