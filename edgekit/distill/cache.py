@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit.console import say
 from edgekit.data.dataset import Images
 from edgekit.distill.teacher import Teacher
 from edgekit.files import sha256_bytes, write_bytes
@@ -49,6 +50,7 @@ class AnswerCache:
         path = self.folder / f"view-{view:04d}.npy"
         stored = _read(path, len(images))
         if stored is None:
+            say(f"{self.teacher.name} answers view {view + 1}: {len(images):,} images")
             stored = self.teacher.answer(images).astype(np.float16)
             stream = io.BytesIO()
             np.save(stream, stored)

@@ -15,7 +15,7 @@ from edgekit.distill import loop
 from edgekit.distill.cache import AnswerCache
 from edgekit.distill.teacher import Teacher, TeacherOptions, open_teacher
 from edgekit.distill.weights import save_weights
-from edgekit.errors import DataError, UsageError
+from edgekit.errors import UsageError
 from edgekit.files import require_writable, sha256_file, write_bytes, write_json
 from edgekit.recipe import TrainRecipe
 from edgekit.zoo import build
@@ -68,8 +68,7 @@ def distill(options: DistillOptions) -> DistillResult:
 
     card = catalog.network_card("students", options.student)
     data = open_data(options.source or card.data, card.contract.shape)
-    if data.train.labels is None:
-        raise DataError(f"{data.name} has no labels; distillation needs class folders or labelled arrays.")
+    loop.require_labels(data)
     require_writable(options.folder)
     teacher = open_teacher(options.teacher, card.contract.shape)
     _check_teacher(teacher, data)
@@ -107,9 +106,7 @@ def distill(options: DistillOptions) -> DistillResult:
 
 
 def teacher_accuracy(teacher: Teacher, data: Dataset) -> float:
-    """Top-1 accuracy in [0, 1] of the teacher on the test split; nan without labels."""
-    if data.test.labels is None or len(data.test) == 0:
-        return float("nan")
+    """Top-1 accuracy in [0, 1] of the teacher on the test split."""
     correct = 0
     for images, labels in data.test.batches(500):
         correct += int((teacher.answer(images).argmax(1) == labels).sum())

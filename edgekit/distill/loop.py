@@ -21,12 +21,12 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from edgekit.artifact import InputContract
-from edgekit.console import progress, say
-from edgekit.data.dataset import Dataset, Images, Split
+from edgekit.console import Bar, progress, say
+from edgekit.data.dataset import Dataset, ImageArray, Images, Split
 from edgekit.distill import checkpoint
 from edgekit.distill.augment import augmented_view
 from edgekit.distill.losses import distillation_loss, hard_loss
-from edgekit.errors import TrainingError
+from edgekit.errors import DataError, TrainingError
 from edgekit.recipe import TrainRecipe
 
 if TYPE_CHECKING:
@@ -105,12 +105,7 @@ def train(
         first = state.epoch
         for epoch in range(first, recipe.epochs):
             started = time.perf_counter()
-
-            def show(step: int, loss: float, accuracy: float) -> None:
-                rate = step * recipe.batch_size / (time.perf_counter() - started)  # noqa: B023
-                note = f"epoch {epoch + 1}/{recipe.epochs} loss {loss:.4f} acc {accuracy:.2%} {rate:,.0f} images/s"  # noqa: B023
-                bar.update((epoch - first) * steps + step, note)  # noqa: B023
-
+            show = _display(bar, f"epoch {epoch + 1}/{recipe.epochs}", (epoch - first) * steps, recipe.batch_size)
             loss, accuracy = _train_epoch(state, contract, data, recipe, seed, views.get(epoch), show)
             measured = evaluate(state.kept, contract, data.validation)
             rate = _learning_rate(recipe, steps, (epoch + 1) * steps - 1)
@@ -127,10 +122,18 @@ def train(
     return state.kept.eval(), state.metrics
 
 
+def require_labels(data: Dataset) -> None:
+    """Raise DataError unless every split has labelled images."""
+    for name in ("train", "validation", "test"):
+        split = getattr(data, name)
+        if split.labels is None or len(split) == 0:
+            raise DataError(
+                f"{data.name} has no labelled {name} images; training needs class folders or labelled arrays."
+            )
+
+
 def evaluate(model: nn.Module, contract: InputContract, split: Split, batch_size: int = 500) -> float:
-    """Top-1 accuracy in [0, 1] of a network on a labelled split; nan if the split is empty."""
-    if split.labels is None or len(split) == 0:
-        return math.nan
+    """Top-1 accuracy in [0, 1] of a network on a labelled split."""
     model.eval()
     correct = 0
     with torch.inference_mode(), _autocast():
@@ -192,11 +195,22 @@ def _train_epoch(
     return total_loss / steps, correct / (steps * recipe.batch_size)
 
 
+def _display(bar: Bar, title: str, done: int, batch_size: int) -> Callable[[int, float, float], None]:
+    """What an epoch calls to show its step, loss and accuracy; ``done`` steps were made before it."""
+    started = time.perf_counter()
+
+    def show(step: int, loss: float, accuracy: float) -> None:
+        rate = step * batch_size / (time.perf_counter() - started)
+        bar.update(done + step, f"{title} loss {loss:.4f} acc {accuracy:.2%} {rate:,.0f} images/s")
+
+    return show
+
+
 class _Views:
     """The augmented view of an epoch and the teacher's answers to it; the latest few views stay in memory."""
 
-    def __init__(self, images: object, recipe: TrainRecipe, seed: int, answers: Answers | None) -> None:
-        self.images = np.asarray(images[:])  # type: ignore[index]
+    def __init__(self, images: ImageArray, recipe: TrainRecipe, seed: int, answers: Answers | None) -> None:
+        self.images = images[np.arange(len(images))]
         self.recipe, self.seed, self.answers = recipe, seed, answers
         self.kept: dict[int, tuple[Images, NDArray[np.float32] | None]] = {}
 

@@ -59,6 +59,7 @@ def teach(options: TeachOptions) -> TeachResult:
 
     card = catalog.network_card("teachers", options.name)
     data = open_data(options.source or card.data, card.contract.shape)
+    loop.require_labels(data)
     if len(data.classes) != len(card.classes):
         raise DataError(
             f"{data.name} has {len(data.classes)} classes and {card.name} has {len(card.classes)}; use data with the "

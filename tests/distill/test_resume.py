@@ -8,10 +8,11 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edgekit.cli import app
-from edgekit.errors import TrainingError, UsageError
+from edgekit.errors import DataError, TrainingError, UsageError
 
 CLOCK = {"timing.jsonl"}
 
@@ -93,3 +94,10 @@ def test_a_broken_checkpoint_is_named(small_mnist: Path, tmp_path: Path) -> None
 def test_too_little_data_for_one_batch_is_said(small_mnist: Path, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="fewer than one batch of 5000"):
         run(*command(small_mnist, tmp_path, "--batch-size", "5000"))
+
+
+def test_training_without_labels_is_refused_before_it_begins(tmp_path: Path) -> None:
+    np.savez(tmp_path / "unlabelled.npz", images=np.zeros((300, 28, 28), np.uint8))
+    with pytest.raises(DataError, match="no labelled train images"):
+        run(*command(tmp_path / "unlabelled.npz", tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
