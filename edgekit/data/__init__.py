@@ -23,9 +23,12 @@ def open_data(source: str, image_shape: tuple[int, int, int] | None = None) -> D
 
     Raises:
         UnknownNameError: the source is neither a path nor a known name.
-        DataError: the source is broken, empty, of no known kind, or has another shape.
+        DataError: the source is broken, empty, of no known kind, may not be read, or has another shape.
     """
-    dataset = _open(source, image_shape)
+    try:
+        dataset = _open(source, image_shape)
+    except PermissionError as exc:
+        raise DataError(f"{exc.filename or source} cannot be read; check its permissions.") from exc
     if image_shape is not None:
         require_shape(dataset, image_shape)
     return dataset

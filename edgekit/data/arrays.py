@@ -113,7 +113,9 @@ def _read_npz(path: Path) -> dict[str, Array]:
             raise DataError(f"{path} unpacks to {size:,} bytes; more than {MAX_BYTES:,} are not read.")
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
-    except (zipfile.BadZipFile, OSError, ValueError, EOFError, MemoryError, NotImplementedError) as exc:
+    except DataError:
+        raise
+    except Exception as exc:  # zipfile, zlib and numpy raise whatever the broken bytes lead to
         raise DataError(f"{path} is not a readable .npz file ({str(exc).rstrip('.')}); write it again.") from exc
 
 

@@ -98,6 +98,10 @@ class Dataset:
     sha256: str
 
     def __post_init__(self) -> None:
+        for name in self.classes:
+            # A folder's name may be bytes that are no text; model files, which carry the names, hold text only.
+            if name != name.encode("utf-8", "replace").decode():
+                raise DataError(f"{self.name}: the class name {name!r} is not valid text; rename the class.")
         for name in ("train", "validation", "test"):
             labels = getattr(self, name).labels
             if labels is None or len(labels) == 0:
@@ -133,7 +137,7 @@ def divide(name: str, parts: Mapping[str, Part]) -> dict[str, Part]:
     for split, share, seed in (("test", TEST_SHARE, TEST_SEED), ("validation", VALIDATION_SHARE, VALIDATION_SEED)):
         if split in parts:
             continue
-        if np.bincount(train.labels).max(initial=0) < 2:
+        if np.unique(train.labels, return_counts=True)[1].max(initial=0) < 2:
             raise DataError(f"{name} has too few images to hold some out for {split}; add images or a {split} split.")
         train, complete[split] = hold_out(train, share, seed)
     return {**complete, "train": train}

@@ -59,8 +59,8 @@ def decode_image(data: bytes, name: str) -> Pixels:
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
             warnings.filterwarnings("ignore", module=r"PIL\.")
+            warnings.simplefilter("error", Image.DecompressionBombWarning)  # the filter added last counts first
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
                 image.seek(0)
                 return _to_array(ImageOps.exif_transpose(image))
@@ -102,17 +102,24 @@ def to_photo(image: Pixels, shape: tuple[int, int, int]) -> Pixels:
     The largest centred rectangle of the wanted aspect ratio is cut out and resized with an antialiased bilinear
     filter, so nothing is stretched: torchvision's ``Resize`` and ``CenterCrop`` without a margin. Colour becomes
     grey as ITU-R 601 luma, grey becomes colour by repetition.
+
+    Raises:
+        DataError: ``shape`` has neither one channel nor three.
     """
     from PIL import Image
 
     height, width, channels = shape
     if image.shape == shape:
         return image
+    if channels not in (1, 3):
+        raise DataError(f"A photo has 1 or 3 channels and {channels} are wanted; use a model of grey or colour images.")
     picture = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
     picture = picture.convert("L" if channels == 1 else "RGB")
     scale = min(picture.width / width, picture.height / height)
-    left, top = (picture.width - scale * width) / 2, (picture.height - scale * height) / 2
-    box = (left, top, left + scale * width, top + scale * height)
+    # Rounding must not make the rectangle larger than the picture: Pillow refuses that.
+    cut_width, cut_height = min(scale * width, picture.width), min(scale * height, picture.height)
+    left, top = (picture.width - cut_width) / 2, (picture.height - cut_height) / 2
+    box = (left, top, left + cut_width, top + cut_height)
     resized = picture.resize((width, height), Image.Resampling.BILINEAR, box=box)
     return np.array(resized, np.uint8).reshape(shape)
 

@@ -1,5 +1,6 @@
 import io
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -156,3 +157,23 @@ def test_a_header_that_claims_terabytes_is_refused(tmp_path: Path) -> None:
         archive.writestr("x.npy", header.getvalue())
     with pytest.raises(DataError, match=r"bomb\.npz is not a readable"):
         open_npz(tmp_path / "bomb.npz")
+
+
+def test_every_flipped_byte_of_a_compressed_file_is_refused_or_harmless(tmp_path: Path) -> None:
+    path = tmp_path / "d.npz"
+    np.savez_compressed(path, x=IMAGES, y=LABELS)
+    whole, refused = path.read_bytes(), 0
+    for place in range(0, min(len(whole), 900), 3):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        with suppress(DataError):
+            open_npz(path)
+            continue
+        refused += 1
+    assert refused > 250
+
+
+@pytest.mark.parametrize("label", [-1, 10**13])
+def test_a_label_that_is_none_of_the_named_classes_is_refused(tmp_path: Path, label: int) -> None:
+    labels = np.where(LABELS == 2, label, LABELS)
+    with pytest.raises(DataError, match="but there are 3 classes"):
+        open_npz(save(tmp_path / "d.npz", x=IMAGES, y=labels, classes=["cat", "dog", "bird"]))

@@ -96,3 +96,9 @@ def test_images_of_another_shape_than_the_model_needs_are_refused() -> None:
     split = split_of([0, 1])
     with pytest.raises(DataError, match="holds 4x4x1 images and the model needs 8x8x3"):
         require_shape(Dataset("data", ("a", "b"), split, split, split, ""), (8, 8, 3))
+
+
+def test_class_names_that_are_no_text_are_refused() -> None:
+    split = split_of([0, 0])
+    with pytest.raises(DataError, match=r"'caf\\udce9' is not valid text"):
+        Dataset("bytes", ("caf\udce9",), split, split, split, "")

@@ -159,3 +159,19 @@ def test_a_contract_for_larger_digits_resizes_them(tmp_path: Path) -> None:
     assert image.shape == (32, 32, 1)
     assert image[16, 16, 0] > 200
     assert image[0].max() == 0
+
+
+def test_pictures_of_every_width_can_be_fitted() -> None:
+    for width in range(1, 300):
+        assert to_photo(np.zeros((310, width, 3), np.uint8), (28, 28, 3)).shape == (28, 28, 3)
+
+
+def test_a_photo_for_an_input_of_two_channels_is_refused() -> None:
+    with pytest.raises(DataError, match="2 are wanted"):
+        to_photo(np.zeros((9, 9, 3), np.uint8), (8, 8, 2))
+
+
+def test_the_limit_of_pixels_is_the_one_at_which_pillow_warns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 500)  # it warns above that, and refuses above twice that
+    with pytest.raises(DataError, match="unpacks to more pixels than are safe"):
+        decode_image(encoded(gradient("L"), "PNG"), "poster.png")
