@@ -9,7 +9,7 @@ from edgekit.zoo.blocks import conv_bn_relu, depthwise_separable
 
 
 class MnistTiny(nn.Module):
-    """About 5k parameters. Wide kernels where channels are few: a filter tap costs a byte, a channel costs twelve."""
+    """5.6k parameters. Wide kernels where channels are few: a filter tap costs a byte, a channel costs twelve."""
 
     def __init__(self, contract: InputContract, classes: int) -> None:
         super().__init__()
