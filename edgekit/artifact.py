@@ -7,6 +7,7 @@ ONNX files carry it in ``metadata_props`` under the key ``edgekit``, TFLite file
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -14,9 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.errors import ModelError, UnknownNameError
+from edgekit.errors import EdgekitError, ModelError, UnknownNameError
 
 METADATA_KEY = "edgekit"
+
+MAX_IMAGE_VALUES = 1 << 26
+"""Of one input image; a description that asks for more would fill the memory."""
 
 Array = NDArray[Any]
 
@@ -69,8 +73,11 @@ class InputContract:
     domain: str = "photo"
 
     def __post_init__(self) -> None:
-        if min(self.height, self.width, self.channels) < 1:
+        if min(self.shape) < 1 or math.prod(self.shape) > MAX_IMAGE_VALUES:
             raise ModelError(f"An input of {self.height}x{self.width}x{self.channels} is not an image.")
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            if len(values) not in (1, self.channels) or not all(math.isfinite(value) for value in values):
+                raise ModelError(f"The input's {name} {values} must be one number, or one per channel.")
         if self.domain not in ("photo", "digit"):
             raise UnknownNameError("input domain", self.domain, ("photo", "digit"))
         if any(value <= 0 for value in self.std):
@@ -147,5 +154,7 @@ class Metadata:
                 quality={str(k): float(v) for k, v in document.get("quality", {}).items()},
                 parents={str(k): str(v) for k, v in document.get("parents", {}).items()},
             )
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as exc:
+        except EdgekitError as exc:
+            raise ModelError(f"{source} has an impossible 'edgekit' description: {exc}") from exc
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as exc:
             raise ModelError(f"{source} has an unreadable 'edgekit' description; export the file again.") from exc

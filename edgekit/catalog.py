@@ -86,7 +86,7 @@ def network_card(kind: str, name: str) -> NetworkCard:
         recipes = {key: TrainRecipe.from_dict(value, str(path)) for key, value in document.pop("recipes").items()}
         rest = known_keys(NetworkCard, _tuples(document), str(path))
         return NetworkCard(name=name, folder=path.parent, contract=contract, recipes=recipes, **rest)
-    except (KeyError, TypeError) as exc:
+    except (KeyError, TypeError, ValueError, AttributeError) as exc:
         raise EdgekitError(
             f"{path} lacks a key or has one of the wrong type ({exc}); compare with its neighbours."
         ) from exc

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from enum import StrEnum
+from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, NoReturn, Protocol
 
 import typer
+
+INTERRUPTED = 130
+"""The exit status that typer gives to Ctrl-C."""
+TRAINING_MODULES = ("torch", "onnxscript", "safetensors")
 
 app = typer.Typer(
     name="edgekit",
@@ -46,13 +50,16 @@ class Kind(StrEnum):
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, and nothing else there.")]
-Data = Annotated[
-    str | None,
-    typer.Option(
-        "--data", metavar="SRC", help="mnist, a folder, .npz, .parquet or module:factory. [default: the card's]"
-    ),
+SOURCES = "mnist, a folder, .npz, .parquet or module:factory."
+LARGEST_SEED = 2**32 - 1
+CardsData = Annotated[
+    str | None, typer.Option("--data", metavar="SRC", help=f"{SOURCES} [default: the card's]")
 ]
-Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of everything random. [default: the card's]")]
+Data = Annotated[str, typer.Option("--data", metavar="SRC", help=SOURCES)]
+Seed = Annotated[
+    int | None,
+    typer.Option("--seed", min=0, max=LARGEST_SEED, help="Seed of everything random. [default: the card's]"),
+]
 Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Folder for the results. [default: runs/NAME]")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in --out.")]
 Epochs = Annotated[int | None, typer.Option("--epochs", min=1, help="Override the recipe's epochs.")]
@@ -79,7 +86,7 @@ class Result(Protocol):
 @app.command()
 def demo(
     out: Out = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, max=LARGEST_SEED, help="Seed of everything random.")] = 0,
     json: Json = False,
 ) -> None:
     """MNIST from teacher to report: distill, quantize, verify, profile."""
@@ -91,7 +98,7 @@ def demo(
 @app.command()
 def teach(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A teacher of the catalog.")] = "mnist-cnn",
-    data: Data = None,
+    data: CardsData = None,
     out: Out = None,
     recipe: Recipe = "full",
     init: Annotated[
@@ -138,7 +145,7 @@ def distill(
     teacher_std: Annotated[
         str, typer.Option("--teacher-std", help="Per-channel standard deviation of the teacher's input.")
     ] = "",
-    data: Data = None,
+    data: CardsData = None,
     out: Out = None,
     recipe: Recipe = "full",
     epochs: Epochs = None,
@@ -190,7 +197,7 @@ def quantize(
         ),
     ] = "",
     int8: Annotated[bool, typer.Option("--int8", help="Static int8 weights and activations (static_wi8_ai8).")] = False,
-    data: Data = None,
+    data: Data = "mnist",
     io: Annotated[Io, typer.Option("--io", help="Types of the input and output tensors.")] = Io.int8,
     max_drop: Annotated[
         float | None,
@@ -206,7 +213,9 @@ def quantize(
         Path | None,
         typer.Option("--out", metavar="DIR", help="Folder for the results. [default: the run folder, else runs/NAME]"),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the choice of calibration images.")] = 0,
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, max=LARGEST_SEED, help="Seed of the choice of calibration images.")
+    ] = 0,
     json: Json = False,
 ) -> None:
     """Quantize a float ONNX model to int8 ONNX and int8 TFLite files."""
@@ -218,7 +227,7 @@ def quantize(
     model = model or _newest_run()
     options = verb.QuantizeOptions(
         model=model,
-        source=data or "mnist",
+        source=data,
         folder=out or _home(model),
         io=io.value,
         max_drop=max_drop,
@@ -246,25 +255,25 @@ def export(
 
 
 @app.command()
-def evaluate(models: Models = None, data: Data = None, runtime: Runtime = None, json: Json = False) -> None:
+def evaluate(models: Models = None, data: Data = "mnist", runtime: Runtime = None, json: Json = False) -> None:
     """Measure the accuracy of model files on the test split."""
     from edgekit.evaluate import evaluate as verb
 
-    _finish(verb, verb.evaluate(models or [_newest_run()], data or "mnist", runtime), json)
+    _finish(verb, verb.evaluate(models or [_newest_run()], data, runtime), json)
 
 
 @app.command()
 def compare(
     a: Annotated[str, typer.Argument(metavar="A", help="The reference: MODEL or MODEL@RUNTIME.")],
     b: Annotated[str, typer.Argument(metavar="B", help="The other: MODEL or MODEL@RUNTIME.")],
-    data: Data = None,
+    data: Data = "mnist",
     images: Annotated[int, typer.Option("--images", min=1, help="At most so many test images.")] = 1000,
     json: Json = False,
 ) -> None:
     """Compare two files or runtimes on the same images: parity and fidelity."""
     from edgekit.evaluate import compare as verb
 
-    _finish(verb, verb.compare(a, b, data or "mnist", images), json)
+    _finish(verb, verb.compare(a, b, data, images), json)
 
 
 @app.command()
@@ -321,18 +330,27 @@ def main() -> None:
     """Run the command line; an EdgekitError becomes one line on stderr and its exit status."""
     from edgekit.errors import EdgekitError
 
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a stranger's label may be no text of this terminal
     try:
         app()
     except EdgekitError as exc:
-        print(f"edgekit: {exc}", file=sys.stderr)
-        sys.exit(exc.exit_status)
-    except KeyboardInterrupt:
-        print("edgekit: interrupted; nothing half-written is left.", file=sys.stderr)
-        sys.exit(130)
-    except BrokenPipeError:
-        # The reader of stdout has gone; what is still buffered has nowhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        _fail(str(exc), exc.exit_status)
+    except ModuleNotFoundError as exc:
+        if exc.name not in TRAINING_MODULES:
+            raise
+        _fail(f"this command needs {exc.name}, which is not installed; run: pip install 'edgekit[train]'", 1)
+    except OSError as exc:
+        _fail(f"{exc.filename or 'the system'}: {exc.strerror or exc}; check the path and its permissions.", 1)
+    except SystemExit as exc:
+        if exc.code == INTERRUPTED:
+            _fail("interrupted; nothing half-written is left.", INTERRUPTED)
+        raise
+
+
+def _fail(text: str, status: int) -> NoReturn:
+    print(f"edgekit: {text}", file=sys.stderr)
+    sys.exit(status)
 
 
 def _finish(verb: Any, result: Result, as_json: bool) -> None:

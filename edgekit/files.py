@@ -44,36 +44,41 @@ def require_file(path: Path, error: type[EdgekitError] = ModelError) -> Path:
 
 
 @contextmanager
-def storage_errors(path: Path) -> Iterator[None]:
-    """Turn the operating system's refusals to write below ``path`` into StorageError."""
+def storage_errors(path: Path, option: str = "--out") -> Iterator[None]:
+    """Turn the operating system's refusals to write below ``path`` into StorageError.
+
+    ``option`` is what chooses another place.
+    """
     try:
         yield
     except OSError as exc:
         reasons = {
-            errno.ENOSPC: "the disk is full; free some space or choose another --out",
-            errno.EDQUOT: "the disk quota is used up; free some space or choose another --out",
-            errno.EFBIG: "the file size limit is reached; raise it or choose another --out",
-            errno.EACCES: "there is no permission to write there; choose another --out",
-            errno.EPERM: "writing there is not permitted; choose another --out",
-            errno.EROFS: "the file system is read-only; choose another --out",
-            errno.ENOTDIR: "a part of that path is a file; choose another --out",
-            errno.EEXIST: "a file of that name is in the way; choose another --out",
+            errno.ENOSPC: f"the disk is full; free some space or choose another {option}",
+            errno.EDQUOT: f"the disk quota is used up; free some space or choose another {option}",
+            errno.EFBIG: f"the file size limit is reached; raise it or choose another {option}",
+            errno.EACCES: f"there is no permission to write there; choose another {option}",
+            errno.EPERM: f"writing there is not permitted; choose another {option}",
+            errno.EROFS: f"the file system is read-only; choose another {option}",
+            errno.ENOTDIR: f"a part of that path is a file; choose another {option}",
+            errno.EEXIST: f"a file of that name is in the way; choose another {option}",
             errno.EISDIR: "a folder of that name is in the way; choose another name",
-            errno.ENOENT: "a folder cannot be made there; choose another --out",
-            errno.ENAMETOOLONG: "the name is too long; choose a shorter --out",
+            errno.ENOENT: f"a folder cannot be made there; choose another {option}",
+            errno.ENAMETOOLONG: f"the name is too long; choose a shorter {option}",
         }
         if exc.errno not in reasons:
             raise
         raise StorageError(f"Cannot write {path}: {reasons[exc.errno]}.") from exc
 
 
-def write_bytes(path: Path, data: bytes) -> None:
+def write_bytes(path: Path, data: bytes, option: str = "--out") -> None:
     """Write a file atomically: a reader sees the old content or the new, also after a crash.
+
+    ``option`` is what an error advises to change.
 
     Raises:
         StorageError: the disk is full or the folder cannot be written.
     """
-    with storage_errors(path):
+    with storage_errors(path, option):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=PART, dir=path.parent)
         try:

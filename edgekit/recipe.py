@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
@@ -28,6 +29,8 @@ class Augmentation:
     def __post_init__(self) -> None:
         if not 0 <= self.scale < 1 or not 0 <= self.shift < 1 or not 0 <= self.flip <= 1:
             raise UsageError("augmentation: scale and shift must be in [0, 1) and flip in [0, 1].")
+        if min(self.rotate, self.shear, self.elastic) < 0:
+            raise UsageError("augmentation: rotate, shear and elastic must not be negative.")
 
 
 @dataclass(frozen=True)
@@ -56,12 +59,12 @@ class TrainRecipe:
         checks = {
             "epochs must be at least 1": self.epochs >= 1,
             "batch_size must be at least 2": self.batch_size >= 2,
-            "learning_rate must be positive": self.learning_rate > 0,
+            "learning_rate must be positive and finite": 0 < self.learning_rate < math.inf,
             "weight_decay must not be negative": self.weight_decay >= 0,
             "warmup_epochs must not be negative": self.warmup_epochs >= 0,
             "label_smoothing must be in [0, 1)": 0 <= self.label_smoothing < 1,
             "ema must be in [0, 1)": 0 <= self.ema < 1,
-            "temperature must be positive": self.temperature > 0,
+            "temperature must be positive and finite": 0 < self.temperature < math.inf,
             "mix must be in [0, 1]": 0 <= self.mix <= 1,
             "views must not be negative": self.views >= 0,
         }

@@ -27,6 +27,7 @@ from typing import IO, Any
 
 import numpy as np
 
+MARK = "__array__"
 MAX_MESSAGE_BYTES = 1 << 30
 MAX_FILE_BYTES = 16 << 20
 NUMBER_TYPES = frozenset(
@@ -47,11 +48,13 @@ def send(stream: IO[bytes], value: Any) -> None:
     arrays: list[np.ndarray[Any, Any]] = []
 
     def flatten(node: Any) -> Any:
+        if isinstance(node, dict) and MARK in node:  # the name of an operator in a stranger's file, say
+            raise ProtocolError(f"'{MARK}' cannot be a key")
         if isinstance(node, np.ndarray):
             if node.dtype.name not in NUMBER_TYPES:
                 raise ProtocolError(f"a tensor of type {node.dtype.name} cannot be handed over")
             arrays.append(node)
-            return {"__array__": len(arrays) - 1}
+            return {MARK: len(arrays) - 1}
         if isinstance(node, dict):
             return {key: flatten(item) for key, item in node.items()}
         if isinstance(node, list | tuple):
@@ -99,7 +102,7 @@ def receive(stream: IO[bytes]) -> Any:
 
     def restore(node: Any) -> Any:
         if isinstance(node, dict):
-            return arrays[node["__array__"]] if "__array__" in node else {key: restore(x) for key, x in node.items()}
+            return arrays[node[MARK]] if MARK in node else {key: restore(x) for key, x in node.items()}
         return [restore(item) for item in node] if isinstance(node, list) else node
 
     return restore(tree)

@@ -46,10 +46,24 @@ def test_metadata_survives_the_file() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[1]", "{", '{"contract": 3}', '{"contract": {"shape": [0, 1, 1]}}', '{"labels": 5}']
+    "text",
+    [
+        "",
+        "[1]",
+        "{",
+        '{"contract": 3}',
+        '{"contract": {"shape": [0, 1, 1]}}',
+        '{"contract": {"shape": [Infinity, 1, 1]}}',
+        '{"contract": {"shape": [1000000, 1000000, 3]}}',
+        '{"contract": {"shape": [2, 2, 3], "mean": [0.5, 0.5]}}',
+        '{"contract": {"shape": [2, 2, 3], "std": [NaN]}}',
+        '{"contract": {"shape": [2, 2, 3], "domain": "foto"}}',
+        '{"quality": {"accuracy": 1%s}}' % ("0" * 400),
+        '{"labels": 5}',
+    ],
 )
 def test_a_broken_description_names_the_file(text: str) -> None:
-    with pytest.raises(ModelError):
+    with pytest.raises(ModelError, match=r"stranger\.onnx"):
         Metadata.from_json(text, "stranger.onnx")
 
 

@@ -42,7 +42,7 @@ def test_an_unknown_key_gets_the_nearest(cards: Path) -> None:
         catalog.network_card("students", "mine")
 
 
-@pytest.mark.parametrize("text", ["summary = ", "summary = 'only'\n", "\xff\xfe"])
+@pytest.mark.parametrize("text", ["summary = ", "summary = 'only'\n", "input = 3\n", "\xff\xfe"])
 def test_a_broken_card_is_named(cards: Path, text: str) -> None:
     cards.write_bytes(text.encode("latin-1"))
     with pytest.raises(EdgekitError, match=r"card\.toml"):

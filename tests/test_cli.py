@@ -52,6 +52,9 @@ print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)
         (["predict", "mnist-tiny", "nothing.png"], 1, "nothing.png"),
         (["quantize", "--int8"], 1, "no run in runs/ yet"),
         (["inspect", "empty"], 1, "empty holds none of"),
+        (["inspect", "x" * 300], 1, "File name too long"),
+        (["demo", "--seed", "5000000000"], 2, "0<=x<=4294967295"),
+        (["distill", "--learning-rate", "inf"], 2, "learning_rate must be positive and finite"),
     ],
 )
 def test_an_error_is_one_line_that_says_what_to_do(words: list[str], status: int, message: str, tmp_path: Path) -> None:
@@ -61,6 +64,34 @@ def test_an_error_is_one_line_that_says_what_to_do(words: list[str], status: int
     assert message in done.stderr.replace("\n", " ")
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+def patched(change: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """The program after a line of Python that changes something of it."""
+    code = f"import sys; from edgekit import cli, listing; {change}; sys.argv = {['edgekit', *words]}; cli.main()"
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+
+def test_training_without_torch_says_what_to_install() -> None:
+    done = patched("sys.modules['torch'] = None", "distill")
+    assert done.returncode == 1
+    assert "needs torch" in done.stderr
+    assert "pip install 'edgekit[train]'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_interrupted_command_says_so() -> None:
+    done = patched("listing.listing = lambda kind: (_ for _ in ()).throw(KeyboardInterrupt)", "list")
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == "edgekit: interrupted; nothing half-written is left.\n"
+
+
+def test_a_label_that_is_no_text_is_printed_with_a_question_mark() -> None:
+    change = "listing.listing = lambda kind: listing.Listing(kind, ('name',), (('caf\\udce9',),))"
+    for words in (["list"], ["list", "--json"]):
+        done = patched(change, *words)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "caf?" in done.stdout
 
 
 def test_json_is_the_only_thing_on_stdout(tmp_path: Path) -> None:

@@ -38,6 +38,11 @@ def test_an_object_array_is_never_sent() -> None:
         send(io.BytesIO(), np.array([object()]))
 
 
+def test_text_from_a_file_is_never_taken_for_an_array() -> None:
+    with pytest.raises(ProtocolError, match="__array__"):
+        send(io.BytesIO(), {"operators": {"__array__": 1}})
+
+
 @pytest.mark.parametrize(
     "head",
     [

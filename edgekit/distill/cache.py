@@ -22,6 +22,7 @@ from edgekit.files import sha256_bytes, write_bytes
 from edgekit.recipe import Augmentation
 
 FORMAT = 1
+LARGEST = float(np.finfo(np.float16).max)
 
 
 def cache_folder() -> Path:
@@ -43,7 +44,8 @@ class AnswerCache:
             "augmentation": asdict(augmentation),
             "seed": seed,
         }
-        self.folder = cache_folder() / "answers" / sha256_bytes(json.dumps(key, sort_keys=True).encode())[:32]
+        self.key = sha256_bytes(json.dumps(key, sort_keys=True).encode())[:32]
+        self.folder = cache_folder() / "answers" / self.key
 
     def __call__(self, view: int, images: Images) -> NDArray[np.float32]:
         """Logits float32 [N, classes] for the uint8 images [N, H, W, C] of a view: from disk, or asked and stored."""
@@ -51,10 +53,10 @@ class AnswerCache:
         stored = _read(path, len(images))
         if stored is None:
             say(f"{self.teacher.name} answers view {view + 1}: {len(images):,} images")
-            stored = self.teacher.answer(images).astype(np.float16)
+            stored = self.teacher.answer(images).clip(-LARGEST, LARGEST).astype(np.float16)
             stream = io.BytesIO()
             np.save(stream, stored)
-            write_bytes(path, stream.getvalue())
+            write_bytes(path, stream.getvalue(), "EDGEKIT_CACHE")
         return stored.astype(np.float32)
 
 
@@ -62,7 +64,7 @@ def _read(path: Path, count: int) -> NDArray[np.float16] | None:
     """The stored answers, or None if there are none or the file is damaged."""
     try:
         stored = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+    except Exception:  # numpy raises whatever the broken bytes lead to
         return None
     whole = stored.dtype == np.float16 and stored.ndim == 2 and len(stored) == count
     return stored if whole else None

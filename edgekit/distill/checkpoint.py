@@ -7,8 +7,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from edgekit.distill.weights import check_sums
 from edgekit.errors import TrainingError, UsageError
-from edgekit.files import remove_parts, write_bytes, write_text
+from edgekit.files import write_bytes, write_text
+from edgekit.runtimes.session import first_line
 
 CHECKPOINT = "checkpoint.pt"
 METRICS = "metrics.jsonl"
@@ -29,19 +31,20 @@ def load(folder: Path, run: dict[str, object]) -> dict[str, Any] | None:
 
     Raises:
         TrainingError: the file is broken (it is never unpickled beyond tensors and plain values).
-        UsageError: it belongs to a run with another recipe, seed or data.
+        UsageError: it belongs to another ``run``: another recipe, seed, data, network or teacher.
     """
     import torch
 
-    remove_parts(folder)
     path = folder / CHECKPOINT
     if not path.exists():
         return None
     try:
+        check_sums(path)
         state: dict[str, Any] = torch.load(path, weights_only=True)
-        stored = state["run"]
+        stored = dict(state["run"])
     except Exception as exc:  # torch raises whatever the broken bytes lead to
-        raise TrainingError(f"{path} is not a readable checkpoint ({exc}); delete it and start again.") from exc
+        reason = first_line(exc)
+        raise TrainingError(f"{path} is not a readable checkpoint ({reason}); delete it and start again.") from exc
     for key, value in run.items():
         if stored.get(key) != value:
             raise UsageError(

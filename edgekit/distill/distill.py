@@ -76,9 +76,9 @@ def distill(options: DistillOptions) -> DistillResult:
     torch.manual_seed(options.seed)
     model = build(card.architecture, card.contract, len(data.classes))
     say(f"distilling {teacher.name} into {card.name} on {data.name}: {options.recipe.epochs} epochs")
-    model, metrics = loop.train(
-        model, card.contract, data, options.recipe, options.seed, options.folder, answers, options.resume
-    )
+    origin = {"network": card.architecture, "teacher": answers.key}
+    run = loop.TrainRun(options.recipe, options.seed, options.folder, origin, options.resume)
+    model, metrics = loop.train(model, card.contract, data, run, answers)
     accuracy = loop.evaluate(model, card.contract, data.test)
     metadata = Metadata(
         contract=card.contract,
@@ -130,4 +130,12 @@ def _check_teacher(teacher: Teacher, data: Dataset) -> None:
         raise UsageError(
             f"The teacher {teacher.name} knows {classes} classes and {data.name} has {len(data.classes)}; "
             "use a teacher trained on these classes."
+        )
+    numbers = tuple(map(str, range(classes)))
+    named = len(teacher.labels) == classes and numbers not in (teacher.labels, data.classes)
+    if named and teacher.labels != data.classes:
+        place = next(index for index in range(classes) if teacher.labels[index] != data.classes[index])
+        raise UsageError(
+            f"Class {place} of the teacher {teacher.name} is '{teacher.labels[place]}', and of {data.name} it is "
+            f"'{data.classes[place]}'; use a teacher trained on these classes, in this order."
         )

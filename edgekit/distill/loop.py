@@ -10,8 +10,8 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,13 +27,43 @@ from edgekit.distill import checkpoint
 from edgekit.distill.augment import augmented_view
 from edgekit.distill.losses import distillation_loss, hard_loss
 from edgekit.errors import DataError, TrainingError
+from edgekit.files import remove_parts, storage_errors
 from edgekit.recipe import TrainRecipe
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+TIMING = "timing.jsonl"
+
 Answers = Callable[[int, Images], "NDArray[np.float32]"]
 """(view number, its images) -> the teacher's logits [N, classes] on exactly these images."""
+
+
+@dataclass(frozen=True)
+class TrainRun:
+    """What decides a training besides the network and the data.
+
+    ``seed`` is that of views, order and dropout. ``folder`` is where checkpoint.pt, metrics.jsonl and timing.jsonl
+    are kept; ``resume`` goes on from the checkpoint there, if there is one. ``origin`` names what the network comes
+    from (its architecture, its teacher): the checkpoint of a run of another origin is not resumed.
+    """
+
+    recipe: TrainRecipe
+    seed: int
+    folder: Path
+    origin: Mapping[str, str] = field(default_factory=dict)
+    resume: bool = False
+
+    def identity(self, data: Dataset) -> dict[str, object]:
+        """What must be the same for a resumed run to end with the same bytes."""
+        threads = torch.get_num_threads()
+        return {
+            "recipe": self.recipe.to_dict(),
+            "seed": self.seed,
+            "data": data.sha256,
+            "threads": threads,
+            **self.origin,
+        }
 
 
 @dataclass(frozen=True)
@@ -65,56 +95,48 @@ def train(
     model: nn.Module,
     contract: InputContract,
     data: Dataset,
-    recipe: TrainRecipe,
-    seed: int,
-    folder: Path,
+    run: TrainRun,
     answers: Answers | None = None,
-    resume: bool = False,
 ) -> tuple[nn.Module, list[EpochMetrics]]:
-    """Train ``model`` by ``recipe``; with ``answers``, distil the teacher that gives them.
+    """Train ``model`` by the run's recipe; with ``answers``, distil the teacher that gives them.
 
     Args:
         model: takes real inputs [N, C, H, W], returns logits [N, classes].
         contract: how uint8 images become the network's input.
         data: its training split is learned, its validation split measured after each epoch.
-        recipe: every number that decides the outcome.
-        seed: of views, order and dropout.
-        folder: where checkpoint.pt, metrics.jsonl and timing.jsonl are kept.
+        run: every number that decides the outcome, and where its state is kept.
         answers: the teacher's logits; None trains on the labels alone.
-        resume: go on from the checkpoint in ``folder`` if there is one.
 
     Returns:
         The trained network in evaluation mode and one record per epoch.
 
     Raises:
-        TrainingError: the loss is no longer a number; the last good checkpoint is kept.
+        TrainingError: the loss or a weight is no longer a number; the last good checkpoint is kept.
     """
+    recipe = run.recipe
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     state = _State(model, _averaged(model, recipe), _optimizer(model, recipe), 0, [])
-    run = {"recipe": recipe.to_dict(), "seed": seed, "data": data.sha256, "threads": torch.get_num_threads()}
-    if resume:
-        _restore(state, folder, run)
+    _begin(state, run, data)
     steps = len(data.train) // recipe.batch_size
     if steps == 0:
         raise TrainingError(
             f"{data.name} has {len(data.train)} training images, fewer than one batch of {recipe.batch_size}; "
             "use a smaller --batch-size."
         )
-    views = _Views(data.train.images, recipe, seed, answers)
+    views = _Views(data.train.images, recipe, run.seed, answers)
     with progress("training", (recipe.epochs - state.epoch) * steps) as bar:
         first = state.epoch
         for epoch in range(first, recipe.epochs):
             started = time.perf_counter()
             show = _display(bar, f"epoch {epoch + 1}/{recipe.epochs}", (epoch - first) * steps, recipe.batch_size)
-            loss, accuracy = _train_epoch(state, contract, data, recipe, seed, views.get(epoch), show)
+            loss, accuracy = _train_epoch(state, contract, data, run, views.get(epoch), show)
             measured = evaluate(state.kept, contract, data.validation)
             rate = _learning_rate(recipe, steps, (epoch + 1) * steps - 1)
             state.metrics.append(EpochMetrics(epoch + 1, loss, accuracy, measured, rate))
             state.epoch = epoch + 1
-            _store(state, folder, run)
+            _store(state, run, data)
             seconds = time.perf_counter() - started
-            with (folder / "timing.jsonl").open("a", encoding="utf-8") as stream:
-                stream.write(json.dumps({"epoch": epoch + 1, "seconds": round(seconds, 3)}) + "\n")
+            _note_time(run.folder / TIMING, epoch + 1, seconds)
             say(
                 f"epoch {epoch + 1}/{recipe.epochs}: loss {loss:.4f}, train {accuracy:.2%}, "
                 f"validation {measured:.2%}, {steps * recipe.batch_size / seconds:,.0f} images/s"
@@ -152,12 +174,12 @@ def _train_epoch(
     state: _State,
     contract: InputContract,
     data: Dataset,
-    recipe: TrainRecipe,
-    seed: int,
+    run: TrainRun,
     view: tuple[Images, NDArray[np.float32] | None],
     show: Callable[[int, float, float], None],
 ) -> tuple[float, float]:
     images, answers = view
+    recipe, seed = run.recipe, run.seed
     labels = data.train.labels
     assert labels is not None
     order = np.random.default_rng((seed, 1, state.epoch)).permutation(len(images))
@@ -179,10 +201,7 @@ def _train_epoch(
             loss = (1 - recipe.mix) * loss + recipe.mix * soft
         value = loss.item()
         if not math.isfinite(value):
-            raise TrainingError(
-                f"Training diverged: the loss became {value} in epoch {state.epoch + 1}, step {step + 1}; "
-                "the last good checkpoint is kept. Lower --learning-rate and start again, or --resume from it."
-            )
+            raise _diverged(f"the loss became {value} in epoch {state.epoch + 1}, step {step + 1}")
         state.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         state.optimizer.step()
@@ -192,7 +211,21 @@ def _train_epoch(
         correct += int((logits.argmax(1) == targets).sum())
         if step % 20 == 19:
             show(step + 1, total_loss / (step + 1), correct / ((step + 1) * recipe.batch_size))
+    if not _is_finite(state):
+        raise _diverged(f"a weight is no longer a number after epoch {state.epoch + 1}")
     return total_loss / steps, correct / (steps * recipe.batch_size)
+
+
+def _is_finite(state: _State) -> bool:
+    """The last step of an epoch has no later loss that would tell what it did to the weights."""
+    networks = [state.model] if state.average is None else [state.model, state.average]
+    return all(bool(value.isfinite().all()) for network in networks for value in network.state_dict().values())
+
+
+def _diverged(what: str) -> TrainingError:
+    return TrainingError(
+        f"Training diverged: {what}. Lower --learning-rate and start again; the last good checkpoint is kept."
+    )
 
 
 def _display(bar: Bar, title: str, done: int, batch_size: int) -> Callable[[int, float, float], None]:
@@ -262,19 +295,27 @@ def has_bf16() -> bool:
     return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
-def _store(state: _State, folder: Path, run: dict[str, object]) -> None:
+def _store(state: _State, run: TrainRun, data: Dataset) -> None:
     tensors = {
         "model": state.model.state_dict(),
         "average": None if state.average is None else state.average.state_dict(),
         "optimizer": state.optimizer.state_dict(),
     }
     metrics = [asdict(record) for record in state.metrics]
-    checkpoint.save(folder, {"run": run, "epoch": state.epoch, "metrics": metrics, **tensors})
+    checkpoint.save(run.folder, {"run": run.identity(data), "epoch": state.epoch, "metrics": metrics, **tensors})
 
 
-def _restore(state: _State, folder: Path, run: dict[str, object]) -> None:
-    saved = checkpoint.load(folder, run)
+def _note_time(path: Path, epoch: int, seconds: float) -> None:
+    with storage_errors(path), path.open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps({"epoch": epoch, "seconds": round(seconds, 3)}) + "\n")
+
+
+def _begin(state: _State, run: TrainRun, data: Dataset) -> None:
+    """Go on from the run's checkpoint, or from nothing: then the times of an earlier run there are not this one's."""
+    remove_parts(run.folder)
+    saved = checkpoint.load(run.folder, run.identity(data)) if run.resume else None
     if saved is None:
+        (run.folder / TIMING).unlink(missing_ok=True)
         return
     state.model.load_state_dict(saved["model"])
     if state.average is not None:
@@ -282,4 +323,4 @@ def _restore(state: _State, folder: Path, run: dict[str, object]) -> None:
     state.optimizer.load_state_dict(saved["optimizer"])
     state.epoch = saved["epoch"]
     state.metrics = [EpochMetrics(**record) for record in saved["metrics"]]
-    say(f"resumed after epoch {state.epoch} of {folder}")
+    say(f"resumed after epoch {state.epoch} of {run.folder}")

@@ -70,7 +70,11 @@ def teach(options: TeachOptions) -> TeachResult:
     model = build(card.architecture, card.contract, len(card.classes))
     if options.initial is not None:
         load_weights(model, options.initial)
-    model, metrics = loop.train(model, card.contract, data, options.recipe, options.seed, folder, resume=options.resume)
+    origin = {"network": card.architecture}
+    if options.initial is not None:
+        origin["initial"] = sha256_file(options.initial)
+    run = loop.TrainRun(options.recipe, options.seed, folder, origin, options.resume)
+    model, metrics = loop.train(model, card.contract, data, run)
     weights = save_weights(model, folder / "weights.safetensors")
     accuracy = loop.evaluate(model, card.contract, data.test)
     result = TeachResult(
@@ -82,8 +86,8 @@ def teach(options: TeachOptions) -> TeachResult:
         test_accuracy=accuracy,
     )
     record = {"recipe": options.recipe.to_dict(), "seed": options.seed, "data": data.sha256}
-    if options.initial is not None:
-        record["initial"] = sha256_file(options.initial)
+    if "initial" in origin:
+        record["initial"] = origin["initial"]
     write_json(folder / "teach.json", {**result.to_dict(), "weights": weights.name, **record})
     return result
 

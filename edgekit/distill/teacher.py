@@ -17,8 +17,9 @@ from edgekit import catalog
 from edgekit.artifact import InputContract
 from edgekit.data.dataset import Images
 from edgekit.data.factory import load_factory
-from edgekit.errors import ModelError, UnknownNameError, UsageError
+from edgekit.errors import EdgekitError, ModelError, UnknownNameError, UsageError
 from edgekit.files import require_file, sha256_bytes, sha256_file
+from edgekit.runtimes.session import first_line
 
 if TYPE_CHECKING:
     from torch import nn
@@ -42,15 +43,24 @@ class TeacherOptions:
 
 @dataclass(frozen=True)
 class Teacher:
-    """``forward`` maps real inputs float32 [N, C, H, W] to logits float32 [N, classes]."""
+    """``forward`` maps real inputs float32 [N, C, H, W] to logits float32 [N, classes].
+
+    ``labels`` are the names of its classes; empty where nothing says them.
+    """
 
     name: str
     sha256: str
     contract: InputContract
     forward: Callable[[NDArray[np.float32]], Logits]
+    labels: tuple[str, ...] = ()
 
     def answer(self, images: Images) -> Logits:
-        """Logits for uint8 images [N, H, W, C]; images of another size are resized bilinearly to the teacher's."""
+        """Logits for uint8 images [N, H, W, C]; images of another size are resized bilinearly to the teacher's.
+
+        Raises:
+            UsageError: the images have another number of channels.
+            ModelError: the network fails on them, or gives what are not finite numbers.
+        """
         if images.shape[3] != self.contract.channels:
             raise UsageError(
                 f"The teacher {self.name} takes {self.contract.channels} channels, but the data have {images.shape[3]}."
@@ -58,8 +68,25 @@ class Teacher:
         answers = []
         for start in range(0, len(images), BATCH):
             block = _resized(images[start : start + BATCH], self.contract)
-            answers.append(self.forward(np.ascontiguousarray(self.contract.real(block).transpose(0, 3, 1, 2))))
+            answers.append(self._forward(np.ascontiguousarray(self.contract.real(block).transpose(0, 3, 1, 2))))
         return np.concatenate(answers)
+
+    def _forward(self, inputs: NDArray[np.float32]) -> Logits:
+        try:
+            logits = self.forward(inputs)
+        except EdgekitError:
+            raise
+        except Exception as exc:  # a network of the user's own, or a runtime, raises what it likes
+            sizes = "x".join(map(str, inputs.shape[1:]))
+            raise ModelError(
+                f"The teacher {self.name} fails on an image of {sizes} ({first_line(exc)}); give one for such images."
+            ) from exc
+        if not np.isfinite(logits).all():
+            raise ModelError(
+                f"The teacher {self.name} gives answers that are not finite numbers; check its weights, and whether "
+                "its input needs --teacher-mean and --teacher-std."
+            )
+        return logits
 
 
 def open_teacher(options: TeacherOptions, image_shape: tuple[int, int, int]) -> Teacher:
@@ -68,8 +95,11 @@ def open_teacher(options: TeacherOptions, image_shape: tuple[int, int, int]) -> 
     Raises:
         UnknownNameError: the name is neither a file nor a card nor ``module:factory``.
         ModelError: its file is missing, broken or not an image classifier.
+        UsageError: ``weights`` are given for a file that has its own.
     """
     model = options.model
+    if options.weights is not None and model.endswith((".onnx", ".pt2")):
+        raise UsageError(f"{model} has its weights inside; leave out --teacher-weights.")
     if model.endswith(".onnx"):
         teacher = _open_onnx(Path(model), image_shape)
     elif model.endswith(".pt2"):
@@ -93,7 +123,7 @@ def _open_card(name: str, weights: Path | None) -> Teacher:
     if not path.exists():
         raise ModelError(f"The teacher {name} has no weights at {path}; make them with 'edgekit teach {name}'.")
     model = load_weights(build(card.architecture, card.contract, len(card.classes)), path)
-    return Teacher(name, sha256_file(path), card.contract, _torch_forward(model, name))
+    return Teacher(name, sha256_file(path), card.contract, _torch_forward(model, name), card.classes)
 
 
 def _open_factory(target: str, weights: Path | None, image_shape: tuple[int, int, int]) -> Teacher:
@@ -102,7 +132,13 @@ def _open_factory(target: str, weights: Path | None, image_shape: tuple[int, int
 
     from edgekit.distill.weights import load_weights
 
-    model = load_factory(target, UsageError)()
+    factory = load_factory(target, UsageError)
+    try:
+        model = factory()
+    except Exception as exc:  # whatever the user's code raises
+        raise UsageError(
+            f"The teacher '{target}' failed with {type(exc).__name__}: {exc}; correct that function."
+        ) from exc
     if not isinstance(model, nn.Module):
         raise UsageError(f"The teacher '{target}' returned a {type(model).__name__}; return a torch.nn.Module.")
     if weights is not None:
@@ -152,7 +188,7 @@ def _open_onnx(path: Path, image_shape: tuple[int, int, int]) -> Teacher:
     def forward(inputs: NDArray[np.float32]) -> Logits:
         return _as_logits(session.run([exit_], {entry.name: inputs})[0])
 
-    return Teacher(path.name, sha256_file(path), contract, _in_batches(forward, shape[0]))
+    return Teacher(path.name, sha256_file(path), contract, _in_batches(forward, shape[0]), metadata.labels)
 
 
 def _torch_forward(model: nn.Module, name: str, batch: int = -1) -> Callable[[NDArray[np.float32]], Logits]:

@@ -39,7 +39,7 @@ def load_weights(model: nn.Module, path: Path) -> nn.Module:
 
             tensors = load(path.read_bytes())
         else:
-            _check_sums(path)
+            check_sums(path)
             tensors = torch.load(path, map_location="cpu", weights_only=True)
             tensors = tensors.get("state_dict", tensors)
     except Exception as exc:  # safetensors and torch raise whatever the broken bytes lead to
@@ -47,16 +47,19 @@ def load_weights(model: nn.Module, path: Path) -> nn.Module:
             f"{path} is not a readable weights file ({_first_line(exc)}); only safetensors and plain state dicts "
             "are opened, never pickled code. Save it again with safetensors."
         ) from exc
-    tensors = {name.removeprefix("module."): value for name, value in tensors.items()}
     try:
-        model.load_state_dict(tensors)
+        model.load_state_dict({name.removeprefix("module."): value for name, value in tensors.items()})
     except (RuntimeError, AttributeError) as exc:
         raise ModelError(f"{path} does not fit the network {type(model).__name__}: {_first_line(exc, 3)}.") from exc
     return model.eval()
 
 
-def _check_sums(path: Path) -> None:
-    """Torch does not compare the checksums of the zip file that it reads."""
+def check_sums(path: Path) -> None:
+    """Compare the checksums of a file of torch's, which is a zip file: torch itself does not.
+
+    Raises:
+        ValueError: a part of it is damaged.
+    """
     if not zipfile.is_zipfile(path):
         return
     with zipfile.ZipFile(path) as archive:

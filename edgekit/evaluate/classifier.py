@@ -140,13 +140,17 @@ def probabilities(scores: Scores) -> NDArray[np.float64]:
 
 
 def _image_to_scores(session: IsolatedSession) -> tuple[TensorSpec, TensorSpec]:
-    if len(session.inputs) != 1 or len(session.inputs[0].shape) != 4:
+    if len(session.inputs) != 1 or len(session.inputs[0].shape) != 4 or session.inputs[0].shape[0] not in (-1, 1):
         shapes = ", ".join(str(spec.shape) for spec in session.inputs)
         raise ModelError(f"{session.path} takes {shapes}, not one image [1, H, W, C]; give an image classifier.")
-    if len(session.outputs) != 1 or session.outputs[0].shape[-1:] < (2,):
+    if len(session.outputs) != 1 or not _is_row(session.outputs[0].shape):
         shapes = ", ".join(str(spec.shape) for spec in session.outputs)
         raise ModelError(f"{session.path} gives {shapes}, not one row of scores; give an image classifier.")
     return session.inputs[0], session.outputs[0]
+
+
+def _is_row(shape: tuple[int, ...]) -> bool:
+    return shape[-1:] >= (2,) and all(size in (-1, 1) for size in shape[:-1])
 
 
 def _check_fit(contract: InputContract, spec: TensorSpec, layout: str, path: Path) -> None:

@@ -62,7 +62,8 @@ class Parity:
 class Comparison:
     """Two sides on the same images. ``parity`` is None unless both outputs lie on one 8-bit scale.
 
-    ``sqnr_db`` is None where the scores are equal; ``disagreements`` are indices into the test split.
+    ``sqnr_db`` is None where the scores are equal, or those of the reference all zero; ``disagreements`` are indices
+    into the test split.
     """
 
     reference: Side
@@ -136,7 +137,7 @@ def show(result: Comparison) -> None:
         ("reference", f"{result.reference.model} in {result.reference.runtime} {result.reference.version}"),
         ("other", f"{result.other.model} in {result.other.runtime} {result.other.version}"),
         ("same top answer", f"{result.agreement:.2%}"),
-        ("signal to noise", "equal" if result.sqnr_db is None else f"{result.sqnr_db:.1f} dB"),
+        ("signal to noise", _signal_text(result)),
         ("largest error", f"{result.largest_error:.6g}"),
     ]
     if result.parity is not None:
@@ -146,6 +147,12 @@ def show(result: Comparison) -> None:
             ("largest difference", f"{result.parity.largest} steps"),
         ]
     print_facts("comparison", rows)
+
+
+def _signal_text(result: Comparison) -> str:
+    if result.sqnr_db is not None:
+        return f"{result.sqnr_db:.1f} dB"
+    return "no signal" if result.largest_error else "equal"
 
 
 def _parity(ours: Scores, theirs: Scores, scale: float | None, other_scale: float | None) -> Parity | None:

@@ -6,15 +6,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgekit.artifact import Metadata
 from edgekit.catalog import resolve_models
 from edgekit.console import print_table
 from edgekit.errors import ModelError, UnknownNameError
 from edgekit.export.tflite import lower
 from edgekit.files import require_file, require_writable, sha256_bytes, sha256_file, write_bytes
-from edgekit.graph.load import load_onnx
+from edgekit.graph.isolated import is_quantized, open_prepared
 from edgekit.graph.metadata import read_metadata, write_metadata
-from edgekit.graph.prepare import prepare
-from edgekit.runtimes.isolated import vet
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -54,30 +53,30 @@ def export(model: str, to: str, folder: Path) -> ExportResult:
         raise UnknownNameError("export format", to, FORMATS)
     source = _onnx_file(model)
     require_writable(folder)
-    vet(source)
-    original = load_onnx(source)
-    metadata = read_metadata(original, str(source))
+    prepared = open_prepared(source)
+    metadata = read_metadata(prepared, str(source))
     metadata = replace(metadata, parents={**metadata.parents, "onnx": sha256_file(source)})
-    quantized = is_qdq(original)
+    quantized = is_quantized(prepared)
     if to == "onnx":
         if quantized:
             raise ModelError(f"{source} is int8 already; give the float ONNX file that it was made from.")
-        name, data = "model.onnx", write_metadata(prepare(original), metadata).SerializeToString(deterministic=True)
+        name, data = "model.onnx", write_metadata(prepared, metadata).SerializeToString(deterministic=True)
     else:
-        name = "model.int8.tflite" if quantized else "model.tflite"
-        data = lower(original if quantized else prepare(original), metadata)
+        name, data = "model.int8.tflite" if quantized else "model.tflite", _lowered(prepared, metadata, source)
     write_bytes(folder / name, data)
     return ExportResult(source, folder / name, to, len(data), sha256_bytes(data))
-
-
-def is_qdq(model: ModelProto) -> bool:
-    """True if a model holds quantized values."""
-    return any(node.op_type in ("QuantizeLinear", "DequantizeLinear") for node in model.graph.node)
 
 
 def show(result: ExportResult) -> None:
     """Print what was written."""
     print_table("", ("file", "bytes"), [(str(result.path), f"{result.file_bytes:,}")])
+
+
+def _lowered(model: ModelProto, metadata: Metadata, source: Path) -> bytes:
+    try:
+        return lower(model, metadata)
+    except ModelError as exc:
+        raise type(exc)(f"{source}: {exc}") from exc
 
 
 def _onnx_file(model: str) -> Path:

@@ -38,7 +38,7 @@ def fold_constants(draft: Draft) -> None:
 def fold_node(draft: Draft, node: NodeProto) -> bool:
     """Compute one node into ``draft.constants`` if that can be done; the node itself stays."""
     if node.op_type == "Shape" and node.input[0] not in draft.constants:
-        return _fold_shape(draft, node)
+        return node.input[0] in draft.shapes and _fold_shape(draft, node)
     names = [name for name in node.input if name]
     if node.op_type in KEPT | RANDOM or node.domain not in ("", "ai.onnx") or any(map(draft.is_output, node.output)):
         return False
@@ -47,12 +47,12 @@ def fold_node(draft: Draft, node: NodeProto) -> bool:
     values = _evaluate(draft, node, names)
     if values is None:
         return False
-    draft.constants.update(zip(node.output, values, strict=False))
+    draft.constants.update(zip(filter(None, node.output), values, strict=True))
     return True
 
 
 def _fold_shape(draft: Draft, node: NodeProto) -> bool:
-    shape = draft.shapes.get(node.input[0], (-1,))
+    shape = draft.shapes[node.input[0]]
     options = attributes(node)
     part = shape[options.get("start", 0) : options.get("end", len(shape))]
     if any(size < 0 for size in part) or draft.is_output(node.output[0]):

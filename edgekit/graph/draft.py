@@ -25,7 +25,7 @@ SHAPE_DATA_BYTES = 4096
 class Draft:
     """An ONNX graph that passes edit in place: nodes in order, constants as arrays, inferred types and shapes.
 
-    ``shapes`` maps each value to its dimensions, -1 where one is not known.
+    ``shapes`` maps each value to its dimensions, -1 where one is not known; a value of unknown rank is not in it.
     """
 
     nodes: list[NodeProto]
@@ -101,7 +101,8 @@ class Draft:
             tensor = value.type.tensor_type
             dims = tensor.shape.dim
             self.types[name] = tensor.elem_type
-            self.shapes[name] = tuple(dim.dim_value if dim.HasField("dim_value") else -1 for dim in dims)
+            if tensor.HasField("shape"):
+                self.shapes[name] = tuple(dim.dim_value if dim.HasField("dim_value") else -1 for dim in dims)
         self.shapes.update({name: array.shape for name, array in self.constants.items()})
         return list(inferred.graph.value_info)
 

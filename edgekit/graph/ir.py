@@ -142,6 +142,8 @@ class _Reader:
                 names = tuple(self._resolve(name) for name in node.input)
                 self.nodes.append(Node(node.op_type, node.name, names, tuple(node.output), attributes(node)))
         used = {name for node in self.nodes for name in (*node.inputs, *node.outputs)}
+        for name in used - {""}:
+            self._tensor(name)
         kept = used.union(self.inputs, self.outputs)
         tensors = {name: tensor for name, tensor in self.tensors.items() if name in kept}
         return Graph(tensors, tuple(self.nodes), self.inputs, self.outputs)
@@ -151,10 +153,16 @@ class _Reader:
             name = self.alias[name]
         return name
 
+    def _tensor(self, name: str) -> Tensor:
+        """The tensor of a name; inference leaves out what it cannot tell the type of."""
+        if name not in self.tensors:
+            raise UnsupportedError(f"The type of '{name}' is not known; export the model with standard operators only.")
+        return self.tensors[name]
+
     def _dequantize(self, node: NodeProto) -> None:
         source = self._resolve(node.input[0])
-        tensor = self.tensors[source]
-        quant = self._quant_of(node, tensor.dtype, len(tensor.shape))
+        tensor = self._tensor(source)
+        quant = self._quant_of(node, tensor.dtype, tensor.shape)
         if tensor.quant is None:
             self.tensors[source] = replace(tensor, quant=quant)
         elif not tensor.quant.same_as(quant):
@@ -167,9 +175,8 @@ class _Reader:
 
     def _quantize(self, node: NodeProto) -> None:
         source, target = self._resolve(node.input[0]), node.output[0]
-        tensor = self.tensors[source]
-        stored = self.tensors[target].dtype
-        quant = self._quant_of(node, stored, len(tensor.shape))
+        tensor = self._tensor(source)
+        quant = self._quant_of(node, self._tensor(target).dtype, tensor.shape)
         self.tensors[target] = replace(self.tensors[target], quant=quant)
         maker = next((index for index, made in enumerate(self.nodes) if source in made.outputs), None)
         if tensor.quant is not None and tensor.quant.same_as(quant) and target not in self.outputs:
@@ -181,17 +188,21 @@ class _Reader:
         else:
             self.nodes.append(Node("QuantizeLinear", node.name, (source,), (target,)))
 
-    def _quant_of(self, node: NodeProto, dtype: str, rank: int) -> Quant:
-        scales = self.tensors[self._resolve(node.input[1])].data
+    def _quant_of(self, node: NodeProto, dtype: str, shape: tuple[int, ...]) -> Quant:
+        scales = self._tensor(self._resolve(node.input[1])).data
         if scales is None:
             raise UnsupportedError(f"The scale of '{node.output[0]}' is not constant; quantize with static ranges.")
         zero_points = np.zeros(scales.shape, np.int64)
         if len(node.input) > 2 and node.input[2]:
-            constant = self.tensors[self._resolve(node.input[2])].data
+            constant = self._tensor(self._resolve(node.input[2])).data
             if constant is None:
                 raise UnsupportedError(f"The zero point of '{node.output[0]}' is not constant; use static ranges.")
             zero_points = constant.astype(np.int64)
-        axis = int(attributes(node).get("axis", 1)) % max(rank, 1) if scales.ndim else None
+        axis = int(attributes(node).get("axis", 1)) % max(len(shape), 1) if scales.ndim else None
+        if scales.ndim > 1 or (scales.size != 1 and (axis is None or not shape or scales.size != shape[axis])):
+            raise UnsupportedError(
+                f"'{node.output[0]}' has {scales.size} scales for the shape {shape}; quantize per tensor or channel."
+            )
         return Quant(scales.reshape(-1).astype(np.float32), zero_points.reshape(-1), axis, dtype)
 
 
@@ -200,7 +211,7 @@ def _described(value: ValueInfoProto) -> Tensor:
 
     tensor = value.type.tensor_type
     dims = tensor.shape.dim
-    if not tensor.HasField("shape") or any(not dim.HasField("dim_value") for dim in dims):
+    if not tensor.HasField("shape") or any(dim.dim_value < 1 for dim in dims):
         raise UnsupportedError(f"The size of '{value.name}' is not fixed; export the model with a fixed input size.")
     dtype = helper.tensor_dtype_to_np_dtype(tensor.elem_type).name
     return Tensor(value.name, tuple(dim.dim_value for dim in dims), dtype)

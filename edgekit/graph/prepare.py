@@ -32,17 +32,25 @@ def prepare(model: ModelProto) -> ModelProto:
 
     Raises:
         ModelError: an input leaves another size than the batch open.
-        UnsupportedError: the model's shapes depend on its data, or its operator set cannot be converted.
+        UnsupportedError: the model's shapes depend on its data, it has control flow or operators of other sets than
+            ONNX's own, or its operator set cannot be converted.
     """
-    draft = Draft.from_model(_convert_opset(model))
+    draft = Draft.from_model(_convert_opset(_inline_functions(model)))
     _to_float32(draft)
     _fix_batch(draft)
     fold_constants(draft)
+    _check_nodes(draft)
     run_passes(draft, CANONICAL)
     run_passes(draft, [expand_batch_norm])
     draft.shapes.clear()
     fold_constants(draft)
     return _finish(draft)
+
+
+def _inline_functions(model: ModelProto) -> ModelProto:
+    from onnx import inliner
+
+    return inliner.inline_local_functions(model) if model.functions else model
 
 
 def _convert_opset(model: ModelProto) -> ModelProto:
@@ -95,18 +103,27 @@ def _fix_batch(draft: Draft) -> None:
             dim.dim_value = 1
 
 
+def _check_nodes(draft: Draft) -> None:
+    """Every node is a plain operator of ONNX whose results have sizes: what the passes take for granted."""
+    for node in draft.nodes:
+        if node.domain not in ("", "ai.onnx") or any(item.HasField("g") or item.graphs for item in node.attribute):
+            raise UnsupportedError(
+                f"{node.op_type} '{node.name}' is control flow or not an operator of ONNX's own ('{node.domain}'); "
+                "export the model with standard operators only."
+            )
+        for name in node.output:
+            if name and min(draft.shapes.get(name, (0,)), default=1) < 1:
+                raise UnsupportedError(
+                    f"The size of '{name}' ({node.op_type} '{node.name}') is open or zero; export the model with a "
+                    "fixed input size."
+                )
+
+
 def _finish(draft: Draft) -> ModelProto:
     from onnx import checker
 
     values = draft.infer()
-    for node in draft.nodes:
-        for name in node.output:
-            shape = draft.shapes.get(name)
-            if name and (shape is None or min(shape, default=1) < 0):
-                raise UnsupportedError(
-                    f"The size of '{name}' ({node.op_type} '{node.name}') is not fixed; export the model with a fixed "
-                    "input size and no control flow."
-                )
+    _check_nodes(draft)
     model = draft.to_model(values)
     checker.check_model(model)
     return model

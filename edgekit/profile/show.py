@@ -43,12 +43,11 @@ def show(result: ProfileResult) -> None:
 
 def duration(nanoseconds: float) -> str:
     """A time with three significant digits and the unit that fits."""
-    for unit, size in (("s", 1e9), ("ms", 1e6)):
-        if nanoseconds >= size:
-            return (
-                f"{nanoseconds / size:.3g} {unit}" if nanoseconds < 1000 * size else f"{nanoseconds / size:.0f} {unit}"
-            )
-    return f"{nanoseconds / 1e3:.3g} µs"
+    for unit, size in (("s", 1e9), ("ms", 1e6), ("µs", 1e3)):
+        value = float(f"{nanoseconds / size:.3g}")  # rounded first, so that 999.6 µs becomes 1 ms
+        if value >= 1 or unit == "µs":
+            break
+    return f"{value:.0f} {unit}" if value >= 100 else f"{value:.3g} {unit}"
 
 
 def _latency_row(model: ModelProfile) -> tuple[str, ...]:
@@ -79,7 +78,8 @@ def _show_operators(name: str, profile: OperatorProfile) -> None:
         rows.append((f"{len(profile.operators) - len(slowest)} more", "", profile.sum_ns - shown))
     rows.append(("between operators", "", max(0.0, profile.total_ns - profile.sum_ns)))
     title = f"Operators of {name} (mean of {profile.runs} runs under the runtime's profiler, which slows them down)"
-    cells = [(label, kind, duration(time), f"{time / profile.total_ns:.1%}") for label, kind, time in rows]
+    total = max(profile.total_ns, profile.sum_ns, 1.0)  # a run below the profiler's microsecond counts as nothing
+    cells = [(label, kind, duration(time), f"{time / total:.1%}") for label, kind, time in rows]
     print_table(title, ("operator", "type", "time", "share"), cells)
 
 

@@ -145,7 +145,7 @@ class _Writer:
         return self._dequantized_constant(f"{node.input[2]}_{node.output[0]}", stored, scales, bias_axis)
 
     def _weight_scales(self, node: NodeProto, axis: int | None) -> spec.Reals:
-        bias = self.reals[node.input[2]] if len(node.input) > 2 else None
+        bias = self.reals[node.input[2]] if len(node.input) > 2 and node.input[2] else None
         return spec.weight_scales(self.reals[node.input[1]], axis, bias, self.affines[node.input[0]].scale)
 
     def _constant_activation(self, name: str) -> str:

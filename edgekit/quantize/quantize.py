@@ -15,23 +15,20 @@ from edgekit.evaluate.classifier import Classifier
 from edgekit.evaluate.evaluate import class_names
 from edgekit.export.tflite.lower_model import check_lowerable, lower
 from edgekit.files import require_writable, sha256_file, staged, write_bytes, write_json
-from edgekit.graph.load import load_onnx
+from edgekit.graph.isolated import is_quantized, open_prepared
 from edgekit.graph.metadata import write_metadata
-from edgekit.graph.prepare import prepare
 from edgekit.quantize.calibrate import RealInputs
 from edgekit.quantize.measure import MeasuredFile, Quality, Yardstick
 from edgekit.quantize.qdq import IO_TYPES, insert_qdq
 from edgekit.quantize.recipes import STATIC_INT8
 from edgekit.quantize.scheme import check_operators, tie_groups
 from edgekit.quantize.search import AUTO, RANGE_METHODS, RangeChoice, choose_ranges
-from edgekit.runtimes.isolated import vet
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
 FLOAT_FILE = "model.onnx"
 ONNX_FILE, TFLITE_FILE, RECORD_FILE = "model.int8.onnx", "model.int8.tflite", "quantize.json"
-QUANTIZED_OPERATORS = ("QuantizeLinear", "DequantizeLinear", "QLinearConv", "QLinearMatMul", "DynamicQuantizeLinear")
 CALIBRATION_IMAGES = 500
 ORT_REMARK = (
     f"On an x86 processor without VNNI, open {ONNX_FILE} with ONNX Runtime's session option "
@@ -183,12 +180,10 @@ def _float_onnx(model: str) -> Path:
 
 def _checked_model(path: Path) -> ModelProto:
     """The prepared model, after everything that can be refused without running it."""
-    vet(path)
-    model = load_onnx(path)
-    if any(node.op_type in QUANTIZED_OPERATORS for node in model.graph.node):
+    prepared = open_prepared(path)
+    if is_quantized(prepared):
         raise ModelError(f"{path} is quantized already; give the float model that it was made from.")
     try:
-        prepared = prepare(model)
         check_operators(prepared)
         check_lowerable(prepared)
     except ModelError as exc:

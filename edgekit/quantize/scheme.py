@@ -62,8 +62,11 @@ def tie_groups(model: ModelProto, contract: InputContract) -> tuple[Group, ...]:
 
     for node in model.graph.node:
         if OPERATORS[node.op_type].ties and node.output[0] in parent:
-            for name in node.input:
-                if name in parent:
+            inputs = [root(name) for name in node.input if name in parent]
+            # The result of joining several is not to be clipped to the fixed range of one of them.
+            shared = len({fixed.get(name) for name in inputs}) == 1
+            for name in inputs:
+                if shared or name not in fixed:
                     _tie(root(name), root(node.output[0]), parent, fixed)
     members = defaultdict(list)
     for name in stored:
@@ -98,7 +101,7 @@ def is_fused_activation(node: NodeProto, graph: GraphProto) -> bool:
     from onnx import numpy_helper
 
     constants = {item.name: item for item in graph.initializer}
-    bounds = [float(numpy_helper.to_array(constants[name])) for name in node.input[1:] if name in constants]
+    bounds = [numpy_helper.to_array(constants[name]).tolist() for name in node.input[1:] if name in constants]
     return bounds in ([0.0, 6.0], [-1.0, 1.0])
 
 

@@ -120,7 +120,8 @@ def operator_times(model: ModelRow, index: int) -> Html:
 
     order = sorted(range(len(model.operators)), key=lambda number: -model.operators[number][1])[:MAX_OPERATORS]
     shown = [model.operators[number] for number in sorted(order)]
-    total = sum(nanoseconds for _, nanoseconds in model.operators)
+    # Operators below the profiler's microsecond count as nothing.
+    total = max(1.0, sum(nanoseconds for _, nanoseconds in model.operators))
     with style():
         figure = Figure(figsize=(5.4, 0.75 + 0.27 * len(shown)), layout="constrained")
         axes = figure.subplots()

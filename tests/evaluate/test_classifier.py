@@ -67,9 +67,15 @@ def test_a_contract_that_does_not_fit_the_file_is_refused(digit_files: dict[str,
 
 
 @pytest.mark.parametrize(
-    ("shape", "message"), [((1, 5), "not one image"), ((1, 1, -1, 28), "leaves its input's size open")]
+    ("shape", "message"),
+    [
+        ((1, 5), "not one image"),
+        ((8, 1, 28, 28), "not one image"),
+        ((1, 1, 28, 28), "not one row of scores"),
+        ((1, 1, -1, 28), "leaves its input's size open"),
+    ],
 )
-def test_a_model_that_takes_no_image_of_fixed_size_is_refused(
+def test_a_model_that_is_no_classifier_of_one_image_of_fixed_size_is_refused(
     tmp_path: Path, shape: tuple[int, ...], message: str
 ) -> None:
     sizes = [size if size > 0 else "size" for size in shape]

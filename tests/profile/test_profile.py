@@ -118,7 +118,7 @@ def test_a_truncated_file_is_a_clear_error(tflite_file, tmp_path):
 
 @pytest.mark.parametrize(
     ("nanoseconds", "text"),
-    [(950, "0.95 µs"), (48_512, "48.5 µs"), (999_000, "999 µs"), (1.5e6, "1.5 ms"), (12.34e9, "12.3 s")],
+    [(950, "0.95 µs"), (48_512, "48.5 µs"), (999_000, "999 µs"), (999_600, "1 ms"), (1.5e6, "1.5 ms"), (12.34e9, "12.3 s"), (4e12, "4000 s")],
 )
 def test_a_time_is_written_with_three_digits_and_the_unit_that_fits(nanoseconds, text):
     assert duration(nanoseconds) == text

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from edgekit.artifact import METADATA_KEY, Metadata
 from edgekit.errors import UnsupportedError
 from edgekit.export.tflite.lowering import Lowering
 from edgekit.export.tflite.ops import known_operators, lowering_of
-from edgekit.export.tflite.units import unit_scales
-from edgekit.export.tflite.writer import write_model
-from edgekit.graph.ir import Graph, fuse_activations, read_graph
+from edgekit.export.tflite.units import WEIGHTED, unit_scales
+from edgekit.export.tflite.writer import ModelRecord, write_model
+from edgekit.graph.ir import Graph, Node, Quant, fuse_activations, read_graph
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
 FUSING = frozenset({"Conv", "Gemm", "Add", "Mul", "MaxPool", "AveragePool"})
 """Operators whose TFLite form takes an activation along."""
+BIAS = 2
+"""Position of the bias among the inputs of an operator with weights."""
 CONVERSIONS = frozenset({"QuantizeLinear", "DequantizeLinear"})
 
 
@@ -29,22 +33,26 @@ def lower(model: ModelProto, metadata: Metadata) -> bytes:
     Raises:
         UnsupportedError: an operator, or the form of one, does not exist in TFLite.
     """
-    graph = unit_scales(_readable(model))
-    lowering = Lowering(graph)
-    for node in graph.nodes:
-        lowering_of(node.op)(lowering, node)
-    record = lowering.finish()
+    record = _lowered(model)
     record.metadata[METADATA_KEY] = metadata.to_json().encode()
     return write_model(record)
 
 
 def check_lowerable(model: ModelProto) -> None:
-    """Raise what ``lower`` would raise for the kinds of operators in a model, before any long work on it.
+    """Raise what ``lower`` would raise, before any long work on a model.
 
     Raises:
-        UnsupportedError: an operator has no TFLite form, or works on quantized and float values at once.
+        UnsupportedError: see ``lower``.
     """
-    _readable(model)
+    _lowered(model)
+
+
+def _lowered(model: ModelProto) -> ModelRecord:
+    graph = unit_scales(_readable(model))
+    lowering = Lowering(graph)
+    for node in graph.nodes:
+        lowering_of(node.op)(lowering, node)
+    return lowering.finish()
 
 
 def _readable(model: ModelProto) -> Graph:
@@ -61,4 +69,34 @@ def _readable(model: ModelProto) -> Graph:
         kinds = {tensor.quant is not None for tensor in floats if tensor.data is None}
         if len(kinds) > 1:
             raise UnsupportedError(f"{node} has both quantized and float values; quantize the whole model.")
+        _check_quantization(graph, node)
     return graph
+
+
+def _check_quantization(graph: Graph, node: Node) -> None:
+    """Raise unless a node's integers are those of the LiteRT 8-bit specification, as other tools' may not be."""
+    for position, name in enumerate((*node.inputs, *node.outputs)):
+        tensor = graph.tensors.get(name)
+        if tensor is None or tensor.quant is None:
+            continue
+        quant, weighted = tensor.quant, node.op in WEIGHTED and tensor.data is not None
+        if quant.dtype != ("int32" if weighted and position == BIAS else "int8"):
+            fault = f"is stored as {quant.dtype}"
+        elif len(quant.scales) > 1 and not (weighted and quant.axis == 0):
+            fault = f"has one scale for each index of axis {quant.axis}"
+        elif weighted and quant.zero_points.any():
+            fault = "has a zero point other than 0"
+        elif weighted and position == BIAS and not _is_product(graph, node, quant):
+            fault = "has another scale than its input and weights together"
+        else:
+            continue
+        raise UnsupportedError(
+            f"{node}: '{name}' {fault}, which TFLite does not compute with; quantize the float model with EdgeKit."
+        )
+
+
+def _is_product(graph: Graph, node: Node, bias: Quant) -> bool:
+    source, weights = (graph.tensors[name].quant for name in node.inputs[:2])
+    if source is None or weights is None or len(bias.scales) not in (1, len(weights.scales)):
+        return False
+    return bool(np.allclose(bias.scales, source.scales * weights.scales, rtol=1e-4, atol=0))

@@ -53,7 +53,13 @@ class Lowering:
         return self.graph.tensors[name]
 
     def placed(self, name: str) -> Placed:
-        """Where an activation is."""
+        """Where an activation is.
+
+        Raises:
+            UnsupportedError: it is no activation but a constant.
+        """
+        if name not in self._placed:
+            raise UnsupportedError(f"'{name}' is a constant where TFLite computes with values; change the model there.")
         return self._placed[name]
 
     def activation(self, node: Node, position: int = 0, order: Order | None = None) -> int:
@@ -64,7 +70,7 @@ class Lowering:
         """
         tensor = self.tensor(node.inputs[position])
         order = order or default_order(tensor)
-        found = self._placed[tensor.name]
+        found = self.placed(tensor.name)
         if found.columns is not None:
             raise self.refusal(node, "reads a flattened image, which only a fully-connected layer can")
         if found.order == order:
@@ -127,12 +133,20 @@ class Lowering:
         return self.tensor(node.outputs[0]).quant is not None
 
     def finish(self) -> ModelRecord:
-        """Close the model with its outputs."""
+        """Close the model with its outputs.
+
+        Raises:
+            UnsupportedError: one lies in memory in another order than it would have to be given in.
+        """
         for name in self.graph.outputs:
-            placed = self._placed[name]
+            placed, tensor = self.placed(name), self.tensor(name)
             if placed.columns is not None:
                 raise UnsupportedError(
                     f"Output '{name}' is a flattened image; leave out the last Flatten of the model."
+                )
+            if placed.order not in (default_order(tensor), tuple(range(len(tensor.shape)))):
+                raise UnsupportedError(
+                    f"Output '{name}' would need its axes transposed in memory; leave out the model's last Transpose."
                 )
             record = self.model.tensors[placed.index]
             self.model.tensors[placed.index] = replace(record, name=record.name or name)

@@ -42,7 +42,7 @@ def usable_cores() -> int:
 def clock_mhz() -> float | None:
     """The clock of the first core now, in MHz."""
     kilohertz = _text(CPU0 / "scaling_cur_freq")
-    if kilohertz:
+    if kilohertz and kilohertz.isdecimal():  # a driver that cannot say it writes <unknown>
         return int(kilohertz) / 1000
     megahertz = _cpuinfo().get("cpu MHz")
     return float(megahertz) if megahertz else None

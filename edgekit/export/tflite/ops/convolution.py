@@ -82,6 +82,8 @@ def _bias(low: Lowering, node: Node, outputs: int) -> int:
         if bias.data is None or bias.data.dtype != data.dtype:
             raise low.refusal(node, f"has a bias that is not a constant of type {data.dtype}")
         data = bias.data.reshape(-1)
+    if data.size != outputs:
+        raise low.refusal(node, f"has a bias of {data.size} values for {outputs} outputs")
     if weights is None or source is None:
         return low.constant(data)
     scales = source.scales * weights.scales

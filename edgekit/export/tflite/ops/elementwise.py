@@ -60,6 +60,8 @@ def _binary(low: Lowering, node: Node, code: str, table: str) -> None:
     full = [position for position in variable if low.tensor(node.inputs[position]).shape == target.shape]
     if not full:
         raise low.refusal(node, "broadcasts its inputs to a shape that neither has")
+    if any(len(low.tensor(node.inputs[position]).shape) != len(target.shape) for position in variable):
+        raise low.refusal(node, "adds axes to one of its inputs")
     order = low.placed(node.inputs[full[0]]).order
     inputs = [
         low.activation(node, position, order) if position in variable else _constant(low, node, position, order)

@@ -26,7 +26,8 @@ def average_pool(low: Lowering, node: Node) -> None:
     window = _undilated(low, node)
     padding = window.scheme
     if node.attributes.get("count_include_pad", 0) and window.before + window.after != (0, 0, 0, 0):
-        if window.after != tuple(node.attributes["pads"][2:]):
+        given = node.attributes.get("pads", (0, 0, 0, 0))[2:]
+        if any(reached > amount for reached, amount in zip(window.after, given, strict=True)):
             raise low.refusal(node, "counts padding in the mean and rounds its size up")
         source, padding = padded_input(low, node, window), VALID
     elif padding is not None:

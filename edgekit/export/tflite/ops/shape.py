@@ -17,7 +17,8 @@ def reshape(low: Lowering, node: Node) -> None:
     placed = low.placed(source.name)
     columns = None
     if placed.columns is not None or not is_in_order(source.shape, placed.order):
-        if placed.columns is not None or len(target.shape) != 2 or target.shape[0] != source.shape[0]:
+        keeps_rows = len(target.shape) == 2 and target.shape[0] == source.shape[0] and placed.order[0] == 0
+        if placed.columns is not None or not keeps_rows:
             raise low.refusal(node, f"reads '{source.name}' in another order than it has in memory")
         row = np.arange(target.shape[1]).reshape(source.shape[1:])
         columns = row.transpose([axis - 1 for axis in placed.order[1:]]).reshape(-1)
