@@ -1,0 +1,57 @@
+"""Opening a stranger's ONNX file for work on its graph: a worker process checks, converts and prepares it.
+
+The native checker, shape inference and version converter, and the folding of whatever constants the file holds, may
+crash or go on for hours; only the prepared model comes back.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.errors import ModelError
+from edgekit.files import require_file
+from edgekit.graph.load import check_onnx
+from edgekit.graph.prepare import prepare
+from edgekit.sandbox import Limits, Sandbox
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+QUANTIZED_OPERATORS = frozenset(
+    {"QuantizeLinear", "DequantizeLinear", "QLinearConv", "QLinearMatMul", "DynamicQuantizeLinear"}
+)
+
+
+def open_prepared(path: Path, limits: Limits | None = None) -> ModelProto:
+    """The prepared form of the float model in a file; a model that is quantized already comes as it is.
+
+    Raises:
+        ModelError, UnsupportedError: see ``check_onnx`` and ``prepare``.
+        RuntimeCrashError: the file made the worker crash, hang or want too much memory.
+    """
+    import onnx
+
+    require_file(path)
+    with Sandbox(str(path), limits) as sandbox:
+        data = sandbox.call("edgekit.graph.isolated:prepared_bytes", path=str(path))
+    return onnx.load_model_from_string(data.tobytes())
+
+
+def prepared_bytes(path: str) -> NDArray[np.uint8]:
+    """What ``open_prepared`` does inside its worker: the serialized model."""
+    model = check_onnx(path)
+    if not is_quantized(model):
+        try:
+            model = prepare(model)
+        except ModelError as exc:
+            raise type(exc)(f"{path}: {exc}") from exc
+    return np.frombuffer(model.SerializeToString(), np.uint8)
+
+
+def is_quantized(model: ModelProto) -> bool:
+    """True if a model holds quantized values."""
+    return any(node.op_type in QUANTIZED_OPERATORS for node in model.graph.node)
