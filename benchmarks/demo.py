@@ -8,8 +8,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 
 from record import record
+
+KEPT = ("data", "images", "models", "comparison", "warnings", "seconds")
 
 
 def main() -> None:
@@ -20,9 +23,12 @@ def main() -> None:
         done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
         seconds = time.perf_counter() - started
     demo = json.loads(done.stdout)
-    for model in demo.get("models", []):
-        model.get("profile", {}).pop("samples_ns", None)
-    record(__file__, {"seconds": round(seconds, 1), "demo": demo})
+    kept = {name: demo[name] for name in KEPT}
+    for model in kept["models"]:
+        del model["operators"], model["per_class"]
+    for side in ("reference", "other"):
+        kept["comparison"][side]["model"] = Path(kept["comparison"][side]["model"]).name
+    record(__file__, {"seconds": round(seconds, 1), "demo": kept})
 
 
 if __name__ == "__main__":

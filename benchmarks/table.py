@@ -27,7 +27,7 @@ def table() -> str:
     """The table in Markdown, with the commands that made it."""
     teacher = result_of("teachers")["mnist-cnn"]
     students, conformance = result_of("students"), result_of("conformance")
-    costs = {model["file"]: model for model in result_of("profile")["models"]}
+    costs = {model["file"]: model for model in result_of("costs")["models"]}
     rows = [
         "| MNIST, 10,000 test images | accuracy | file | arena | p50 (measured) |",
         "|---|--:|--:|--:|--:|",
@@ -42,13 +42,13 @@ def table() -> str:
         if name != "mnist-tiny":
             file = entry["files"]["model.int8.tflite"]
             rows.append(f"| {name}, int8 TFLite | {file['test_accuracy']:.2%} | {file['file_bytes']:,} B | | |")
-    context = json.loads((FOLDER / "profile.json").read_text(encoding="utf-8"))
+    context = json.loads((FOLDER / "costs.json").read_text(encoding="utf-8"))
     against = conformance["mnist-tiny"]["litert / int8 ONNX in ort"]
     demo = result_of("demo")["seconds"]
     rows.append(
         f"\nLatency: one thread of {context['cores']} cores ({context['processor']}). Int8 ONNX and int8 TFLite give "
         f"the same top answer on {against['top1_agreement']:.2%} of the test images. `make demo` takes {demo:.0f} s "
-        "there after installation. Made by `python benchmarks/{teachers,students,profile,conformance,demo}.py`; "
+        "there after installation. Made by `python benchmarks/{teachers,students,costs,conformance,demo}.py`; "
         "see [benchmarks](benchmarks/README.md)."
     )
     return "\n".join(rows)

@@ -52,9 +52,7 @@ class Kind(StrEnum):
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, and nothing else there.")]
 SOURCES = "mnist, a folder, .npz, .parquet or module:factory."
 LARGEST_SEED = 2**32 - 1
-CardsData = Annotated[
-    str | None, typer.Option("--data", metavar="SRC", help=f"{SOURCES} [default: the card's]")
-]
+CardsData = Annotated[str | None, typer.Option("--data", metavar="SRC", help=f"{SOURCES} [default: the card's]")]
 Data = Annotated[str, typer.Option("--data", metavar="SRC", help=SOURCES)]
 Seed = Annotated[
     int | None,

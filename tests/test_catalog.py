@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -74,11 +75,25 @@ def test_the_newest_run_is_found(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"epochs": 0}, {"batch_size": 1}, {"learning_rate": 0.0}, {"mix": 1.1}, {"ema": 1.0}, {"temperature": 0.0}],
+    [
+        {"epochs": 0},
+        {"batch_size": 1},
+        {"learning_rate": 0.0},
+        {"learning_rate": math.inf},
+        {"mix": 1.1},
+        {"ema": 1.0},
+        {"temperature": 0.0},
+    ],
 )
 def test_a_recipe_refuses_impossible_numbers(changes: dict[str, float]) -> None:
     with pytest.raises(UsageError, match=next(iter(changes))):
         TrainRecipe().override(**changes)
+
+
+@pytest.mark.parametrize("changes", [{"flip": 1.1}, {"scale": 1.0}, {"rotate": -1.0}, {"elastic": -0.5}])
+def test_an_augmentation_refuses_impossible_numbers(changes: dict[str, float]) -> None:
+    with pytest.raises(UsageError, match=next(iter(changes))):
+        Augmentation(**changes)
 
 
 def test_a_recipe_survives_its_dict() -> None:

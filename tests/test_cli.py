@@ -54,7 +54,6 @@ print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)
         (["inspect", "empty"], 1, "empty holds none of"),
         (["inspect", "x" * 300], 1, "File name too long"),
         (["demo", "--seed", "5000000000"], 2, "0<=x<=4294967295"),
-        (["distill", "--learning-rate", "inf"], 2, "learning_rate must be positive and finite"),
     ],
 )
 def test_an_error_is_one_line_that_says_what_to_do(words: list[str], status: int, message: str, tmp_path: Path) -> None:

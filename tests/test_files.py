@@ -93,3 +93,9 @@ def test_an_unusable_file_is_named_with_its_reason(tmp_path: Path) -> None:
     for name, reason in (("none.onnx", "does not exist"), ("empty.onnx", "is empty"), (".", "is not a file")):
         with pytest.raises(ModelError, match=reason):
             require_file(tmp_path / name)
+
+
+def test_an_error_names_the_option_that_chooses_the_place(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"in the way")
+    with pytest.raises(StorageError, match=r"a file of that name is in the way; choose another EDGEKIT_CACHE"):
+        write_bytes(tmp_path / "file" / "answers.npy", b"x", "EDGEKIT_CACHE")

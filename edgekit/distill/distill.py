@@ -71,7 +71,7 @@ def distill(options: DistillOptions) -> DistillResult:
     loop.require_labels(data)
     require_writable(options.folder)
     teacher = open_teacher(options.teacher, card.contract.shape)
-    _check_teacher(teacher, data)
+    check_teacher(teacher, data)
     answers = AnswerCache(teacher, data.sha256, options.recipe.augmentation, options.seed)
     torch.manual_seed(options.seed)
     model = build(card.architecture, card.contract, len(data.classes))
@@ -123,7 +123,7 @@ def show(result: DistillResult) -> None:
     say(f"wrote {result.model}; next: edgekit quantize --int8 {result.model.parent}")
 
 
-def _check_teacher(teacher: Teacher, data: Dataset) -> None:
+def check_teacher(teacher: Teacher, data: Dataset) -> None:
     """Fail before the training begins if the teacher cannot answer about these classes."""
     classes = teacher.answer(data.train.images[:1]).shape[1]
     if classes != len(data.classes):

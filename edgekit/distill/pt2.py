@@ -27,10 +27,10 @@ SIZE_EXPRESSION = re.compile(r"[0-9]+|[a-z]+[0-9]*")
 
 @dataclass(frozen=True)
 class Program:
-    """A loaded program; ``input_shape`` is [N, C, H, W] with -1 for an open N, None if the file does not say."""
+    """A loaded program; ``input_shape`` is [N, C, H, W] with -1 for an open N."""
 
     module: nn.Module
-    input_shape: tuple[int, ...] | None
+    input_shape: tuple[int, ...]
 
 
 def load_program(path: Path) -> Program:
@@ -51,7 +51,7 @@ def load_program(path: Path) -> Program:
     inputs = [node for node in program.graph.nodes if node.name in program.graph_signature.user_inputs]
     if len(inputs) != 1:
         raise ModelError(f"{path} takes {len(inputs)} inputs; a teacher takes one image.")
-    shape = tuple(inputs[0].meta["val"].shape)
+    shape = tuple(getattr(inputs[0].meta.get("val"), "shape", ()))
     if len(shape) != 4 or not all(isinstance(size, int) for size in shape[1:]):
         raise ModelError(f"{path} takes an input of shape {list(shape)}; a teacher takes images [N, C, H, W].")
     return Program(module, (shape[0] if isinstance(shape[0], int) else -1, *shape[1:]))

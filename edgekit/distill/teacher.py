@@ -103,7 +103,7 @@ def open_teacher(options: TeacherOptions, image_shape: tuple[int, int, int]) -> 
     if model.endswith(".onnx"):
         teacher = _open_onnx(Path(model), image_shape)
     elif model.endswith(".pt2"):
-        teacher = _open_program(Path(model), image_shape)
+        teacher = _open_program(Path(model))
     elif ":" in model:
         teacher = _open_factory(model, options.weights, image_shape)
     elif model in catalog.names("teachers"):
@@ -149,17 +149,17 @@ def _open_factory(target: str, weights: Path | None, image_shape: tuple[int, int
 
         digest = sha256_bytes(save({name: value.contiguous() for name, value in model.state_dict().items()}))
     return Teacher(
-        target, sha256_bytes(f"{target} {digest}".encode()), _contract(image_shape), _torch_forward(model, target)
+        target, sha256_bytes(f"{target} {digest}".encode()), InputContract(*image_shape), _torch_forward(model, target)
     )
 
 
-def _open_program(path: Path, image_shape: tuple[int, int, int]) -> Teacher:
+def _open_program(path: Path) -> Teacher:
     from edgekit.distill.pt2 import load_program
 
     program = load_program(path)
-    shape = program.input_shape or (-1, image_shape[2], image_shape[0], image_shape[1])
-    contract = _contract((shape[2], shape[3], shape[1]))
-    return Teacher(path.name, sha256_file(path), contract, _torch_forward(program.module, path.name, shape[0]))
+    batch, channels, height, width = program.input_shape
+    contract = InputContract(height, width, channels)
+    return Teacher(path.name, sha256_file(path), contract, _torch_forward(program.module, path.name, batch))
 
 
 def _open_onnx(path: Path, image_shape: tuple[int, int, int]) -> Teacher:
@@ -183,7 +183,7 @@ def _open_onnx(path: Path, image_shape: tuple[int, int, int]) -> Teacher:
     if len(shape) != 4:
         raise ModelError(f"{path} takes an input of rank {len(shape)}; a teacher takes images [N, C, H, W].")
     height, width, channels = image_shape
-    contract = metadata.contract or _contract((shape[2] or height, shape[3] or width, shape[1] or channels))
+    contract = metadata.contract or InputContract(shape[2] or height, shape[3] or width, shape[1] or channels)
 
     def forward(inputs: NDArray[np.float32]) -> Logits:
         return _as_logits(session.run([exit_], {entry.name: inputs})[0])
@@ -231,10 +231,6 @@ def _as_logits(outputs: NDArray[np.float32]) -> Logits:
     if outputs.min() >= 0 and np.allclose(outputs.sum(1), 1, atol=1e-3):
         return np.log(np.maximum(outputs, np.float32(1e-8)))
     return outputs
-
-
-def _contract(image_shape: tuple[int, int, int]) -> InputContract:
-    return InputContract(*image_shape)
 
 
 def _resized(images: Images, contract: InputContract) -> Images:

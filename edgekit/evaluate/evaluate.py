@@ -111,7 +111,7 @@ def measure(classifier: Classifier, split: Split, classes: Sequence[str] = ()) -
     Raises:
         DataError: the split has no images or no labels, or labels that the classifier has no score for.
     """
-    labels = _labels_for(classifier, split)
+    labels = labels_for(classifier, split)
     scores = np.concatenate(list(all_scores(classifier, split)))
     guesses = scores.argmax(axis=1)
     counts = confusion(labels, guesses, classifier.classes)
@@ -167,6 +167,25 @@ def class_names(classifier: Classifier, data: Dataset) -> tuple[str, ...]:
     return data.classes
 
 
+def labels_for(classifier: Classifier, split: Split) -> NDArray[np.int64]:
+    """The labels of a split, all of classes that the classifier has a score for.
+
+    Raises:
+        DataError: there are no images or no labels, or the classifier has too few scores.
+    """
+    if len(split) == 0:
+        raise DataError("The evaluation split has no images; choose data with a test split.")
+    if split.labels is None:
+        raise DataError("The evaluation images have no labels; put them into one folder per class.")
+    highest = int(split.labels.max())
+    if highest >= classifier.classes:
+        raise DataError(
+            f"{classifier.path} gives {classifier.classes} scores, but the data have a class {highest}; "
+            "choose the data that belong to the model."
+        )
+    return split.labels
+
+
 def show(result: EvaluateResult) -> None:
     """Print a table of the evaluations."""
     rows = [
@@ -183,20 +202,6 @@ def show(result: EvaluateResult) -> None:
     images = result.evaluations[0].images
     columns = ("model", "runtime", "accuracy", "95% interval", "wrong", "weakest class")
     print_table(f"{result.data}, {images:,} test images", columns, rows)
-
-
-def _labels_for(classifier: Classifier, split: Split) -> NDArray[np.int64]:
-    if len(split) == 0:
-        raise DataError("The evaluation split has no images; choose data with a test split.")
-    if split.labels is None:
-        raise DataError("The evaluation images have no labels; put them into one folder per class.")
-    highest = int(split.labels.max())
-    if highest >= classifier.classes:
-        raise DataError(
-            f"{classifier.path} gives {classifier.classes} scores, but the data have a class {highest}; "
-            "choose the data that belong to the model."
-        )
-    return split.labels
 
 
 def _worst_mistakes(scores: Scores, labels: NDArray[np.int64], guesses: NDArray[np.int64]) -> tuple[Mistake, ...]:

@@ -122,7 +122,7 @@ def clip_to_relu(draft: Draft, node: NodeProto) -> bool:
         return False
     low, high = draft.constant(node, 1), draft.constant(node, 2)
     absent = len(node.input) < 3 or not node.input[2]
-    unlimited = absent or (high is not None and high.min(initial=np.inf) >= np.finfo(np.float32).max)
+    unlimited = absent or (high is not None and high.size == 1 and high.item() >= np.finfo(np.float32).max)
     if low is None or low.size != 1 or low.item() != 0 or not unlimited:
         return False
     node.op_type = "Relu"

@@ -12,10 +12,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from edgekit.catalog import resolve_models
 from edgekit.console import Bar, progress
 from edgekit.devices.device import TASKS, Device, Job, Watch, open_device
 from edgekit.errors import RuntimeCrashError, UsageError
+from edgekit.evaluate.target import find_targets
 from edgekit.files import require_file, sha256_file
 from edgekit.profile.noise import find_noise
 from edgekit.profile.records import (
@@ -39,7 +39,7 @@ PERCENT = 100
 
 
 def profile(models: Sequence[str], options: ProfileOptions | None = None) -> ProfileResult:
-    """Profile model files, run folders or students that ship files.
+    """Profile models, each ``MODEL`` or ``MODEL@RUNTIME`` as ``find_targets`` reads it.
 
     Raises:
         UsageError: an option or a name is unknown, or the runtime is not installed.
@@ -48,15 +48,15 @@ def profile(models: Sequence[str], options: ProfileOptions | None = None) -> Pro
     """
     options = options or ProfileOptions()
     device = open_device(options.device)
-    files = [path for model in models for path in resolve_models(model)]
-    for path in files:
-        require_file(path)
-        choose_runtime(path, options.runtime)
+    targets = [target for model in models for target in find_targets(model, options.runtime or None)]
+    for target in targets:
+        require_file(target.path)
+        choose_runtime(target.path, target.runtime)
     profiles = []
-    with progress("profiling", len(files) * len(TASKS) * PERCENT) as bar:
-        for number, path in enumerate(files):
-            steps = _Steps(bar, number * len(TASKS), path.name)
-            profiles.append(profile_file(path, device, options, steps))
+    with progress("profiling", len(targets) * len(TASKS) * PERCENT) as bar:
+        for number, target in enumerate(targets):
+            steps = _Steps(bar, number * len(TASKS), target.path.name)
+            profiles.append(profile_file(target.path, device, replace(options, runtime=target.runtime), steps))
     return ProfileResult(device.name, device.provenance, tuple(profiles))
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from edgekit.data.dataset import Dataset, Split
 from edgekit.errors import DataError
 from edgekit.evaluate.classifier import Classifier, Scores
-from edgekit.evaluate.evaluate import all_scores
+from edgekit.evaluate.evaluate import all_scores, labels_for
 from edgekit.evaluate.statistics import signal_to_noise_db
 from edgekit.files import sha256_file
 
@@ -63,10 +63,15 @@ class Yardstick:
     """The evaluation images and the float model's scores on them, computed once.
 
     ``split`` is the test split of ``data``, or the next best one that has images.
+
+    Raises:
+        DataError: there are no images, or they have labels that the model has no score for.
     """
 
     def __init__(self, original: Classifier, data: Dataset) -> None:
         self.split, self.images = _evaluation_split(data)
+        if self.images.labels is not None:
+            labels_for(original, self.images)
         self.contract = original.contract
         self.scores: Scores = np.concatenate(list(all_scores(original, self.images)))
         self.original = self._compare(self.scores)

@@ -110,6 +110,10 @@ def quantize(options: QuantizeOptions) -> QuantizeResult:
     model = _checked_model(path)
     with Classifier(path) as original:
         contract = original.contract
+        if original.layout != "NCHW":
+            raise ModelError(
+                f"{path} takes images as [N, H, W, C]; export it with [N, C, H, W] (tf2onnx: --inputs-as-nchw)."
+            )
         data = open_data(options.source, contract.shape)
         labels = class_names(original, data) if data.test.labels is not None else original.metadata.labels
         require_writable(options.folder)

@@ -63,7 +63,7 @@ def tie_groups(model: ModelProto, contract: InputContract) -> tuple[Group, ...]:
     for node in model.graph.node:
         if OPERATORS[node.op_type].ties and node.output[0] in parent:
             inputs = [root(name) for name in node.input if name in parent]
-            # The result of joining several is not to be clipped to the fixed range of one of them.
+            # What joins several is not clipped to the fixed range of one: that one is requantized instead.
             shared = len({fixed.get(name) for name in inputs}) == 1
             for name in inputs:
                 if shared or name not in fixed:
@@ -130,9 +130,7 @@ def _input_affine(contract: InputContract) -> Affine:
 
 
 def _tie(one: str, other: str, parent: dict[str, str], fixed: dict[str, Affine]) -> None:
-    """Join two groups; two that are fixed differently stay apart and a requantization goes in between."""
-    if one in fixed and other in fixed and fixed[one] != fixed[other]:
-        return
+    """Join two groups under the one whose scale is fixed, if there is one."""
     child, head = (one, other) if other in fixed else (other, one)
     if child != head:
         parent[child] = head

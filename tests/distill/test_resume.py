@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from edgekit.cli import app
+from edgekit.distill import checkpoint
 from edgekit.errors import DataError, TrainingError, UsageError
 
 CLOCK = {"timing.jsonl"}
@@ -101,3 +103,44 @@ def test_training_without_labels_is_refused_before_it_begins(tmp_path: Path) -> 
     with pytest.raises(DataError, match="no labelled train images"):
         run(*command(tmp_path / "unlabelled.npz", tmp_path / "out"))
     assert not (tmp_path / "out").exists()
+
+
+def test_resume_with_another_teacher_is_refused(small_mnist: Path, tmp_path: Path) -> None:
+    run(*command(small_mnist, tmp_path))
+    with pytest.raises(UsageError, match="another teacher"):
+        run(*command(small_mnist, tmp_path, "--resume", "--teacher-mean", "0.2"))
+
+
+def test_resume_of_another_network_is_refused(tmp_path: Path) -> None:
+    checkpoint.save(tmp_path, {"run": {"seed": 0, "network": "resnet8"}, "metrics": []})
+    with pytest.raises(UsageError, match="another network"):
+        checkpoint.load(tmp_path, {"seed": 0, "network": "ds_cnn"})
+
+
+def test_a_checkpoint_with_a_flipped_bit_is_refused(small_mnist: Path, tmp_path: Path) -> None:
+    run(*command(small_mnist, tmp_path))
+    path = tmp_path / "checkpoint.pt"
+    damaged = bytearray(path.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    path.write_bytes(damaged)
+    with pytest.raises(TrainingError, match=r"checkpoint\.pt is not a readable checkpoint"):
+        run(*command(small_mnist, tmp_path, "--resume"))
+
+
+def test_weights_that_the_last_step_of_an_epoch_broke_are_not_kept(
+    small_mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from edgekit.distill import loop
+
+    last = 2 * (1200 // 128) - 1
+    monkeypatch.setattr(loop, "_learning_rate", lambda recipe, steps, step: math.inf if step == last else 1e-3)
+    with pytest.raises(TrainingError, match="a weight is no longer a number after epoch 2"):
+        run(*command(small_mnist, tmp_path))
+    assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 1
+    assert not (tmp_path / "model.onnx").exists()
+
+
+def test_a_new_run_in_an_old_folder_begins_its_times_anew(small_mnist: Path, tmp_path: Path) -> None:
+    for _ in range(2):
+        run(*command(small_mnist, tmp_path))
+    assert len((tmp_path / "timing.jsonl").read_text().splitlines()) == 6

@@ -5,6 +5,7 @@ import json
 import os
 import pickle
 import zipfile
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from edgekit import catalog
 from edgekit.artifact import InputContract, Metadata
 from edgekit.data.dataset import Dataset
 from edgekit.distill.cache import AnswerCache
+from edgekit.distill.distill import check_teacher
 from edgekit.distill.teacher import TeacherOptions, open_teacher
 from edgekit.distill.weights import load_weights, save_weights
 from edgekit.errors import ModelError, UnknownNameError, UsageError
@@ -99,7 +101,7 @@ def test_a_factory_teaches_with_a_state_dict(
     np.testing.assert_allclose(teacher.answer(digits), logits(model, digits), atol=1e-4)
     with pytest.raises(UsageError, match="returned a int"):
         open_teacher(TeacherOptions("my_teacher:number"), SHAPE)
-    with pytest.raises(UsageError, match="cannot be imported"):
+    with pytest.raises(UsageError, match="did you mean 'make'"):
         open_teacher(TeacherOptions("my_teacher:mkae"), SHAPE)
 
 
@@ -210,6 +212,51 @@ def test_weights_of_another_network_are_refused(linear: nn.Module, tmp_path: Pat
         load_weights(linear, path)
 
 
+def test_a_state_dict_that_is_none_is_refused(linear: nn.Module, tmp_path: Path) -> None:
+    torch.save({"state_dict": [torch.zeros(3)]}, tmp_path / "list.pt")
+    with pytest.raises(ModelError, match=r"list\.pt does not fit"):
+        load_weights(linear, tmp_path / "list.pt")
+
+
+def test_weights_for_a_file_that_has_its_own_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="leave out --teacher-weights"):
+        open_teacher(TeacherOptions("teacher.onnx", weights=tmp_path / "weights.pt"), SHAPE)
+
+
+def test_a_teacher_that_fails_is_named_with_its_reason(digits: np.ndarray, tmp_path: Path) -> None:
+    path = tmp_path / "faulty.py"
+    path.write_text(
+        "from torch import nn\n"
+        "def missing(): return open('no such file')\n"
+        "def narrow(): return nn.Sequential(nn.Flatten(), nn.Linear(5, 10))\n"
+        "def broken():\n"
+        "    layer = nn.Linear(784, 10)\n"
+        "    nn.init.constant_(layer.bias, float('nan'))\n"
+        "    return nn.Sequential(nn.Flatten(), layer)\n"
+    )
+    with pytest.raises(UsageError, match="failed with FileNotFoundError"):
+        open_teacher(TeacherOptions(f"{path}:missing"), SHAPE)
+    with pytest.raises(ModelError, match="fails on an image of 1x28x28"):
+        open_teacher(TeacherOptions(f"{path}:narrow"), SHAPE).answer(digits)
+    with pytest.raises(ModelError, match="not finite numbers"):
+        open_teacher(TeacherOptions(f"{path}:broken"), SHAPE).answer(digits)
+
+
+def test_a_teacher_of_the_same_classes_in_another_order_is_refused(linear: nn.Module, mnist: Dataset) -> None:
+    names = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+    teacher = replace(open_teacher(TeacherOptions("mnist-cnn"), SHAPE), labels=names)
+    check_teacher(teacher, mnist)  # data that only count their classes
+    check_teacher(teacher, replace(mnist, classes=names))
+    with pytest.raises(UsageError, match=r"Class 0 of the teacher mnist-cnn is 'zero', and of mnist it is 'nine'"):
+        check_teacher(teacher, replace(mnist, classes=names[::-1]))
+
+
+def test_answers_beyond_the_cache_files_range_stay_finite(mnist: Dataset) -> None:
+    teacher = open_teacher(TeacherOptions("mnist-cnn"), SHAPE)
+    loud = replace(teacher, sha256="loud", forward=lambda x: 1e6 * teacher.forward(x))
+    assert np.isfinite(AnswerCache(loud, "data", Augmentation(), 0)(0, mnist.train.images[:8])).all()
+
+
 def test_answers_are_asked_once_and_survive_damage(mnist: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     teacher = open_teacher(TeacherOptions("mnist-cnn"), SHAPE)
     images = mnist.train.images[np.arange(30)]
@@ -222,9 +269,12 @@ def test_answers_are_asked_once_and_survive_damage(mnist: Dataset, monkeypatch: 
     np.testing.assert_array_equal(first, cache(0, images))
     assert asked == [30]
     stored = cache.folder / "view-0000.npy"
-    stored.write_bytes(stored.read_bytes()[:100])
-    np.testing.assert_array_equal(first, cache(0, images))
-    assert asked == [30, 30]
+    whole = stored.read_bytes()
+    for damaged in (whole[:100], whole.replace(b"fortran_order", b"fortran(order"), b"PK\x03\x04"):
+        stored.write_bytes(damaged)
+        np.testing.assert_array_equal(first, cache(0, images))
+        assert stored.read_bytes() == whole
+    assert asked == [30, 30, 30, 30]
 
 
 def test_the_cache_is_keyed_by_teacher_data_and_augmentation() -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_models import Linear, packed, quantized, tflite_model
+from onnx import save
+from tiny_models import Linear, float_onnx, packed, quantized, tflite_model
 
 from edgekit.errors import ModelError
 from edgekit.evaluate.compare import compare, show
@@ -25,6 +26,17 @@ def test_one_file_gives_equal_integers_in_litert_and_tflite_micro(
     assert (result.agreement, result.sqnr_db, result.disagreements) == (1.0, None, ())
     show(result)
     assert "100 of 100" in capsys.readouterr().out
+
+
+def test_a_reference_that_answers_zero_to_all_is_not_called_equal(
+    digit_files: dict[str, Path], linear: Linear, small_mnist: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    silent = Linear(np.zeros_like(linear.weights), np.zeros_like(linear.bias))
+    save(float_onnx(silent), tmp_path / "silent.onnx")
+    result = compare(str(tmp_path / "silent.onnx"), str(digit_files["onnx"]), str(small_mnist), images=20)
+    assert result.sqnr_db is None
+    show(result)
+    assert "no signal" in capsys.readouterr().out
 
 
 def test_the_int8_onnx_file_is_within_one_step_of_the_int8_tflite_file(

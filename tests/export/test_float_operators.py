@@ -86,8 +86,11 @@ def test_pooling(operator, kernel, strides, pads, size, ceil) -> None:
         assert any(pads) or ceil
 
 
-def test_a_mean_that_counts_padding() -> None:
-    pool = node("AveragePool", ["x"], ["out"], kernel_shape=[3, 3], pads=[1, 1, 1, 1], count_include_pad=1)
+@pytest.mark.parametrize("stride", [1, 2])
+def test_a_mean_that_counts_padding(stride: int) -> None:
+    """With stride 2 no window reaches the padding at the end."""
+    options = {"kernel_shape": [3, 3], "strides": [stride, stride], "pads": [1, 1, 1, 1]}
+    pool = node("AveragePool", ["x"], ["out"], count_include_pad=1, **options)
     assert_lowered_exactly(graph_of([pool], {"x": (1, 2, 6, 6)}), noise(1, 2, 6, 6))
 
 
@@ -181,6 +184,18 @@ def test_a_detection_head_is_read_in_place() -> None:
     assert "TRANSPOSE" not in operators_of(assert_lowered_exactly(model, noise(1, 3, 5, 5, seed=9)))
 
 
+def test_an_input_that_the_model_transposes_to_channels_first_stays_as_it_is() -> None:
+    """As TensorFlow's models come as ONNX."""
+    nodes = [node("Transpose", ["x"], ["t"], perm=[0, 3, 1, 2]), node("Conv", ["t", "w"], ["out"])]
+    model = graph_of(nodes, {"x": (1, 5, 6, 2)}, {"w": noise(3, 2, 3, 3)})
+    opened = interpreter(tflite_of(model))
+    image = noise(1, 5, 6, 2, seed=9)
+    opened.set_tensor(opened.get_input_details()[0]["index"], image)
+    opened.invoke()
+    got = opened.get_tensor(opened.get_output_details()[0]["index"])
+    np.testing.assert_allclose(got.transpose(0, 3, 1, 2), run_onnx(model, image)[0], rtol=1e-4, atol=1e-4)
+
+
 def test_a_row_becomes_an_image_of_one_channel() -> None:
     sizes = {"s": np.asarray([1, 1, 4, 4], np.int64)}
     nodes = [node("Reshape", ["x", "s"], ["a"]), node("Conv", ["a", "w"], ["out"])]
@@ -205,6 +220,18 @@ def test_an_operator_that_is_not_known_is_named_with_its_node_before_any_work() 
     ("nodes", "shape", "reason"),
     [
         ([node("Flatten", ["x"], ["out"])], (1, 2, 3, 3), "flattened image"),
+        ([node("Transpose", ["x"], ["out"], perm=[0, 2, 1])], (1, 3, 4), "Output 'out' would need its axes transposed"),
+        (
+            [
+                node("Transpose", ["x"], ["t"], perm=[1, 0, 2, 3]),
+                node("Flatten", ["t"], ["f"]),
+                node("Gemm", ["f", "w3"], ["out"], transB=1),
+            ],
+            (1, 2, 3, 3),
+            "another order than it has in memory",
+        ),
+        ([node("Concat", ["x", "w2"], ["out"], axis=0)], (1, 2), "'w2' is a constant"),
+        ([node("MaxPool", ["x"], ["out"], kernel_shape=[2, 2], pads=[-1, 0, 0, 0])], (1, 2, 6, 6), "negative padding"),
         ([node("Softmax", ["x"], ["out"], axis=3)], (1, 2, 3, 3), "not the innermost"),
         ([node("Clip", ["x", "low", "high"], ["out"])], (1, 4), "clips to other limits"),
         ([node("MaxPool", ["x"], ["out"], kernel_shape=[2, 2], dilations=[2, 2])], (1, 2, 6, 6), "dilated"),
@@ -223,7 +250,14 @@ def test_forms_that_tflite_lacks_are_refused_with_the_reason(nodes, shape: tuple
         "high": np.float32(2),
         "w1": noise(2, 2, 3),
         "w2": noise(4, 2),
+        "w3": noise(4, 9),
         "pads": np.asarray([0, 1, 0, 1]),
     }
     with pytest.raises(UnsupportedError, match=reason):
         tflite_of(graph_of(nodes, {"x": shape}, constants))
+
+
+def test_an_input_of_fewer_axes_than_the_result_is_refused() -> None:
+    model = graph_of([node("Mul", ["x", "y"], ["out"])], {"x": (1, 3, 4, 5), "y": (4, 5)})
+    with pytest.raises(UnsupportedError, match="adds axes to one of its inputs"):
+        tflite_of(model)

@@ -6,6 +6,8 @@ accumulator in float and round once, half to even; the reference multiplies by a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import onnx
 import pytest
@@ -170,3 +172,46 @@ def test_a_node_between_integers_and_floats_is_refused() -> None:
     model.graph.output.append(helper.make_tensor_value_info("more", onnx.TensorProto.FLOAT, (1, 3, 4, 4)))
     with pytest.raises(UnsupportedError, match="both quantized and float values"):
         check_lowerable(model)
+
+
+def foreign(changes: Mapping[str, np.ndarray], axis: int | None = None) -> onnx.ModelProto:
+    """A fully quantized convolution with ``changes`` in its constants, as another tool may write it."""
+    constants = {
+        "scale": np.float32(0.01), "zero": np.int8(-128), "w": np.ones((2, 2, 1, 1), np.int8),
+        "ws": np.float32(0.5), "wz": np.int8(0), "b": np.ones(2, np.int32), "bs": np.float32(0.005),
+    }  # fmt: skip
+    constants.update(changes)
+    options = {} if axis is None else {"axis": axis}
+    nodes = [
+        node("DequantizeLinear", ["x", "scale", "zero"], ["real_x"]),
+        node("DequantizeLinear", ["w", "ws", "wz"], ["real_w"], **options),
+        node("DequantizeLinear", ["b", "bs"], ["real_b"]),
+        node("Conv", ["real_x", "real_w", "real_b"], ["y"]),
+        node("QuantizeLinear", ["y", "scale", "zero"], ["out"]),
+    ]
+    model = graph_of(nodes, {"x": (1, 2, 3, 3)}, constants)
+    for item in (*model.graph.input, *model.graph.output):
+        item.type.tensor_type.elem_type = helper.np_dtype_to_tensor_dtype(constants["zero"].dtype)
+    del model.graph.value_info[:]
+    return model
+
+
+def test_the_frame_of_the_foreign_models_is_sound() -> None:
+    assert lower(foreign({}), Metadata())
+
+
+@pytest.mark.parametrize(
+    ("changes", "axis", "fault"),
+    [
+        ({"zero": np.uint8(3)}, None, "'x' is stored as uint8"),
+        ({"w": np.ones((2, 2, 1, 1), np.uint8), "wz": np.uint8(0)}, None, "'w' is stored as uint8"),
+        ({"wz": np.int8(3)}, None, "'w' has a zero point other than 0"),
+        ({"ws": np.ones(2, np.float32), "wz": np.zeros(2, np.int8)}, 1, "one scale for each index of axis 1"),
+        ({"bs": np.float32(0.02)}, None, "'b' has another scale than its input and weights"),
+    ],
+)
+def test_another_tools_integers_that_tflite_would_read_otherwise_are_refused(
+    changes: dict[str, np.ndarray], axis: int | None, fault: str
+) -> None:
+    with pytest.raises(UnsupportedError, match=fault):
+        lower(foreign(changes, axis), Metadata())

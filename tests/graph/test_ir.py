@@ -85,6 +85,30 @@ def test_scales_that_are_computed_are_refused() -> None:
         read_graph(graph_of(nodes, {"x": (1, 4)}))
 
 
+def test_scales_per_block_are_refused() -> None:
+    nodes = [node("DequantizeLinear", ["w", "s"], ["r"], axis=1, block_size=2), node("MatMul", ["x", "r"], ["out"])]
+    constants = {"w": np.ones((4, 4), np.int8), "s": np.ones((4, 2), np.float32)}
+    with pytest.raises(UnsupportedError, match="8 scales for the shape"):
+        read_graph(graph_of(nodes, {"x": (1, 4)}, constants, opset=21))
+
+
+def test_an_open_size_is_refused_also_in_the_way_that_some_exporters_write_it() -> None:
+    for open_size in ("N", -1):
+        with pytest.raises(UnsupportedError, match="size of 'x' is not fixed"):
+            read_graph(graph_of([node("Relu", ["x"], ["out"])], {"x": (open_size, 4)}))
+
+
+def test_a_value_of_unknown_type_is_refused() -> None:
+    nodes = [node("Relu", ["x"], ["a"]), node("QuantizeLinear", ["a", "s"], ["q"]),
+             node("DequantizeLinear", ["q", "s"], ["out"])]  # fmt: skip
+    model = graph_of(nodes, {"x": (1, 4)}, {"s": np.float32(1)})
+    model.opset_import.append(helper.make_opsetid("com.example", 1))
+    model.graph.node[0].domain = "com.example"
+    del model.graph.value_info[:]
+    with pytest.raises(UnsupportedError, match="'a' is not known"):
+        read_graph(model)
+
+
 @pytest.mark.parametrize(("scales", "zeros"), [([0.0], [0]), ([-1.0], [0]), ([np.nan], [0]), ([1.0, 2.0], [0])])
 def test_impossible_scales_are_refused(scales: list[float], zeros: list[int]) -> None:
     with pytest.raises(UnsupportedError):

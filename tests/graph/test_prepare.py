@@ -170,6 +170,65 @@ def test_shape_arithmetic_of_exporters_is_computed_once() -> None:
     assert [dim.dim_value for dim in shape.dim] == [1, 18]
 
 
+def test_sizes_that_inference_finds_late_are_waited_for() -> None:
+    """Shape of a reshaped value, whose sizes come of a division, which ONNX's inference does not follow."""
+    constants = {
+        "divisor": np.asarray([1, 2], np.int64),
+        "two": np.asarray([2], np.int64),
+        "first": np.asarray([0], np.int64),
+        "minus": np.asarray([-1], np.int64),
+    }
+    nodes = [
+        node("Shape", ["x"], ["shape"]),
+        node("Div", ["shape", "divisor"], ["halved"]),
+        node("Concat", ["halved", "two"], ["sizes"], axis=0),
+        node("Reshape", ["x", "sizes"], ["pairs"]),
+        node("Shape", ["pairs"], ["pairs_shape"]),
+        node("Gather", ["pairs_shape", "first"], ["batch"]),
+        node("Concat", ["batch", "minus"], ["row"], axis=0),
+        node("Reshape", ["pairs", "row"], ["out"]),
+    ]
+    model = graph_of(nodes, {"x": ("N", 6)}, constants)
+    prepared = prepare(model)
+    assert operators(prepared) == ["Reshape", "Reshape"]
+    assert_same_answers(model, prepared, noise(1, 6))
+
+
+def test_a_function_in_the_file_is_what_its_nodes_compute_whatever_it_is_called() -> None:
+    """Here it is called Relu and turns the sign."""
+    opset = [helper.make_opsetid("", 13)]
+    odd = helper.make_function("local", "Relu", ["v"], ["w"], [node("Neg", ["v"], ["w"])], opset)
+    model = graph_of([node("Relu", ["x"], ["out"])], {"x": (1, 4)})
+    model.graph.node[0].domain = "local"
+    model.functions.append(odd)
+    model.opset_import.append(helper.make_opsetid("local", 1))
+    prepared = prepare(model)
+    assert operators(prepared) == ["Neg"]
+    assert_same_answers(model, prepared, noise(1, 4))
+
+
+def test_an_operator_of_another_set_is_not_taken_for_onnxs_own() -> None:
+    model = graph_of([node("Relu", ["x"], ["out"], name="mine")], {"x": (1, 4)})
+    model.graph.node[0].domain = "com.example"
+    model.opset_import.append(helper.make_opsetid("com.example", 1))
+    with pytest.raises(UnsupportedError, match=r"Relu 'mine' .* 'com\.example'"):
+        prepare(model)
+
+
+def test_control_flow_is_refused() -> None:
+    branch = helper.make_graph(
+        [node("Identity", ["x"], ["y"])], "branch", [], [helper.make_empty_tensor_value_info("y")]
+    )
+    choice = node("If", ["condition"], ["out"], then_branch=branch, else_branch=branch)
+    with pytest.raises(UnsupportedError, match="control flow"):
+        prepare(graph_of([choice], {"x": (1, 4)}, {"condition": np.asarray(True)}))
+
+
+def test_a_clip_with_limits_that_are_no_scalars_is_left_alone() -> None:
+    model = graph_of([node("Clip", ["x", "zeros"], ["out"])], {"x": (1, 3)}, {"zeros": np.zeros(3, np.float32)})
+    assert operators(prepare(model)) == ["Clip"]
+
+
 def test_folding_does_not_blow_a_small_file_up() -> None:
     nodes = [node("ConstantOfShape", ["s"], ["c"]), node("Add", ["x", "c"], ["out"])]
     prepared = prepare(graph_of(nodes, {"x": (1, 1)}, {"s": np.asarray([1, 20_000_000], np.int64)}))

@@ -1,12 +1,14 @@
 import json
 import math
+import shutil
+from pathlib import Path
 
 import pytest
 
 from edgekit.devices.null import ANSWERS, NullDevice
 from edgekit.errors import ModelError, RuntimeCrashError, UnknownNameError, UsageError
 from edgekit.files import sha256_file
-from edgekit.profile.profile import ProfileOptions, choose_runtime, profile, profile_file, show
+from edgekit.profile.profile import ProfileOptions, ProfileResult, choose_runtime, profile, profile_file, show
 from edgekit.profile.show import duration
 
 
@@ -66,6 +68,13 @@ def test_a_crash_under_the_profiler_costs_the_operator_times_only(onnx_file):
     assert model.latency.n == 100
 
 
+def test_operators_faster_than_the_profilers_clock_are_shown(onnx_file, capsys):
+    operators = {"operators": [{"name": "a", "type": "Conv", "mean_ns": 0.0}], "total_ns": 0.0, "runs": 10}
+    model = profile_file(onnx_file, NullDevice(answers={"operators": operators}), ProfileOptions())
+    show(ProfileResult("null", "predicted", (model,)))
+    assert "between operators" in capsys.readouterr().out
+
+
 def test_a_device_that_does_not_tell_its_memory_leaves_it_open(onnx_file, capsys):
     device = NullDevice(answers={"measure": {**ANSWERS["measure"], "peak_bytes": None}})
     model = profile_file(onnx_file, device, ProfileOptions())
@@ -88,6 +97,18 @@ def test_an_impossible_option_is_refused(options):
 def test_a_runtime_for_another_kind_of_file_is_refused(onnx_file):
     with pytest.raises(UsageError, match="use ort"):
         choose_runtime(onnx_file, "litert")
+
+
+@pytest.mark.parametrize(("name", "runtime"), [("run", "litert"), ("run@litert", "")])
+def test_of_a_run_folder_the_files_that_the_runtime_opens_are_profiled(
+    onnx_file, tflite_file, tmp_path, monkeypatch, name, runtime
+):
+    monkeypatch.setattr("edgekit.profile.profile.open_device", lambda name: NullDevice())
+    (tmp_path / "run").mkdir()
+    shutil.copy(onnx_file, tmp_path / "run" / "model.onnx")
+    shutil.copy(tflite_file, tmp_path / "run" / "model.tflite")
+    result = profile([str(tmp_path / name)], ProfileOptions(runtime=runtime))
+    assert [(Path(model.file).name, model.runtime) for model in result.models] == [("model.tflite", "litert")]
 
 
 def test_tflite_micro_is_not_timed_on_a_large_processor(tflite_file):
@@ -118,7 +139,15 @@ def test_a_truncated_file_is_a_clear_error(tflite_file, tmp_path):
 
 @pytest.mark.parametrize(
     ("nanoseconds", "text"),
-    [(950, "0.95 µs"), (48_512, "48.5 µs"), (999_000, "999 µs"), (999_600, "1 ms"), (1.5e6, "1.5 ms"), (12.34e9, "12.3 s"), (4e12, "4000 s")],
+    [
+        (950, "0.95 µs"),
+        (48_512, "48.5 µs"),
+        (999_000, "999 µs"),
+        (999_600, "1 ms"),
+        (1.5e6, "1.5 ms"),
+        (12.34e9, "12.3 s"),
+        (4e12, "4000 s"),
+    ],
 )
 def test_a_time_is_written_with_three_digits_and_the_unit_that_fits(nanoseconds, text):
     assert duration(nanoseconds) == text

@@ -11,6 +11,7 @@ import onnx
 import pytest
 
 from edgekit.profile import worker
+from edgekit.profile.worker import machine
 
 FOLDER = Path(worker.__file__).parent
 FLOOR = {"numpy", "tflite_micro"}
@@ -118,3 +119,12 @@ def test_an_open_dimension_is_named(ask, tmp_path, onnx_file):
     error = ask("measure", path)["error"]
     assert error["kind"] == "model"
     assert "'image' leaves dimensions open" in error["text"]
+
+
+def test_a_clock_that_the_driver_does_not_know_is_asked_elsewhere(tmp_path, monkeypatch):
+    (tmp_path / "scaling_cur_freq").write_text("<unknown>\n")
+    monkeypatch.setattr(machine, "CPU0", tmp_path)
+    monkeypatch.setattr(machine, "_cpuinfo", lambda: {"cpu MHz": "2100.5"})
+    assert machine.clock_mhz() == 2100.5
+    (tmp_path / "scaling_cur_freq").write_text("1800000\n")
+    assert machine.clock_mhz() == 1800

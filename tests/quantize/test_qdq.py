@@ -88,6 +88,12 @@ def test_a_convolution_without_bias_stays_without() -> None:
     assert run_onnx(model, *bytes_for(model))[0].shape == (1, 4, 4, 4)
 
 
+def test_a_bias_that_is_left_out_by_an_empty_name_is_none() -> None:
+    model = conv_relu(bias=False)
+    model.graph.node[0].input.append("")
+    assert run_onnx(insert_qdq(model, {"image": PIXELS, "out": Affine(0.1, 0)}), np.zeros((1, 3, 6, 6), np.int8))
+
+
 def test_an_input_that_cannot_share_its_readers_scale_is_requantized() -> None:
     nodes = [make_node("Softmax", ["image"], ["soft"]), make_node("Concat", ["image", "soft"], ["out"], axis=1)]
     model = quantized(graph_of(nodes, {"image": [1, 2, 3, 3]}))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from onnx.helper import make_node
 from PIL import Image
-from small_graphs import graph_of
+from small_graphs import graph_of, noise
 
 from edgekit.artifact import InputContract
 from edgekit.data import open_data
@@ -125,6 +125,23 @@ def test_an_operator_without_an_int8_form_is_named(small_mnist: Path, tmp_path: 
     with pytest.raises(UnsupportedError, match=r"odd\.onnx: Node 'odd' is a Erf"):
         quantize(QuantizeOptions(str(tmp_path / "odd.onnx"), str(small_mnist), tmp_path / "out"))
     assert not (tmp_path / "out").exists()
+
+
+def test_a_model_that_takes_channels_last_is_refused_with_the_way_out(small_mnist: Path, tmp_path: Path) -> None:
+    nodes = [make_node("Flatten", ["image"], ["flat"]), make_node("MatMul", ["flat", "w"], ["out"])]
+    model = graph_of(nodes, {"image": [1, 28, 28, 1]}, {"w": noise(784, 10)})
+    (tmp_path / "tf.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(ModelError, match="--inputs-as-nchw"):
+        quantize(QuantizeOptions(str(tmp_path / "tf.onnx"), str(small_mnist), tmp_path / "out"))
+
+
+def test_data_of_more_classes_than_the_model_has_are_refused(small_mnist: Path, tmp_path: Path) -> None:
+    nodes = [make_node("Flatten", ["image"], ["flat"]), make_node("MatMul", ["flat", "w"], ["out"])]
+    model = graph_of(nodes, {"image": [1, 1, 28, 28]}, {"w": noise(784, 3)})
+    (tmp_path / "three.onnx").write_bytes(model.SerializeToString())
+    options = QuantizeOptions(str(tmp_path / "three.onnx"), str(small_mnist), tmp_path / "out", calibration=4)
+    with pytest.raises(DataError, match="gives 3 scores, but the data have a class 9"):
+        quantize(options)
 
 
 @pytest.mark.parametrize(

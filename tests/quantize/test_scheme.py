@@ -78,6 +78,16 @@ def test_tensors_with_two_fixed_scales_are_not_tied() -> None:
     assert fixed["soft"] == Affine(1 / 256, -128)
 
 
+def test_what_is_joined_with_the_image_keeps_a_range_of_its_own() -> None:
+    """Else the features would be clipped to the range of the pixels, [0, 1]."""
+    graph = model(
+        make_node("Conv", ["image", "w"], ["features"]),
+        make_node("Concat", ["image", "features"], ["out"], axis=1),
+    )
+    groups = tie_groups(graph, PIXEL_CONTRACT)
+    assert [(group.tensors, group.fixed) for group in groups] == [(("image",), PIXELS), (("features", "out"), None)]
+
+
 def test_an_unknown_operator_is_named_with_its_node() -> None:
     graph = model(make_node("Erf", ["image"], ["out"], name="gelu_part"))
     with pytest.raises(UnsupportedError, match="'gelu_part' is a Erf"):

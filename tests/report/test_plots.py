@@ -99,5 +99,10 @@ def test_a_class_without_test_images_leaves_a_gap(models: Models) -> None:
     assert "one" in texts(plots.per_class_accuracy((model,), CLASSES))
 
 
+def test_operators_faster_than_the_profilers_clock_are_drawn(models: Models) -> None:
+    fast = replace(models[-1], operators=(("FULLY_CONNECTED", 0.0), ("SOFTMAX", 0.0)))
+    assert "0%" in texts(plots.operator_times(fast, 0))
+
+
 def test_long_names_are_cut_to_one_printable_line() -> None:
     assert plots.shorten("a\nb" + "c" * 50) == "a b" + "c" * 20 + "…"

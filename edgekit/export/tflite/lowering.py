@@ -45,7 +45,8 @@ class Lowering:
         self._placed: dict[str, Placed] = {}
         for name in graph.inputs:
             tensor = graph.tensors[name]
-            self._placed[name] = Placed(self._add(tensor, default_order(tensor), name), default_order(tensor))
+            order = _input_order(graph, tensor)
+            self._placed[name] = Placed(self._add(tensor, order, name), order)
         self.model.inputs = [self._placed[name].index for name in graph.inputs]
 
     def tensor(self, name: str) -> Tensor:
@@ -188,6 +189,13 @@ def known_operators() -> tuple[str, ...]:
 def default_order(tensor: Tensor) -> Order:
     """Channels last for an image [N, C, H, W], ONNX's own order for everything else."""
     return CHANNELS_LAST if len(tensor.shape) == 4 else tuple(range(len(tensor.shape)))
+
+
+def _input_order(graph: Graph, tensor: Tensor) -> Order:
+    """The default, but an input that the model itself transposes to channels first has them last already."""
+    readers = graph.users(tensor.name)
+    transposed = [node.op == "Transpose" and tuple(node.attributes.get("perm", ())) == (0, 3, 1, 2) for node in readers]
+    return (0, 1, 2, 3) if transposed and all(transposed) else default_order(tensor)
 
 
 def is_in_order(shape: Sequence[int], order: Order) -> bool:

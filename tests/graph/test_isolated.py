@@ -1,0 +1,52 @@
+"""A file's graph comes out of the worker prepared, or an error that names the file does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import helper
+from small_graphs import graph_of, noise, quantized
+
+from edgekit.errors import RuntimeCrashError, UnsupportedError
+from edgekit.graph.isolated import is_quantized, open_prepared
+from edgekit.graph.prepare import prepare
+from edgekit.sandbox import Limits
+
+node = helper.make_node
+
+
+def saved(folder: Path, model: onnx.ModelProto) -> Path:
+    path = folder / "model.onnx"
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def test_a_float_model_comes_out_prepared(tmp_path: Path) -> None:
+    model = graph_of([node("Identity", ["x"], ["a"]), node("Relu", ["a"], ["out"])], {"x": ("N", 4)})
+    assert open_prepared(saved(tmp_path, model)) == prepare(model)
+
+
+def test_a_quantized_model_comes_out_as_it_is(tmp_path: Path) -> None:
+    model = quantized(
+        prepare(graph_of([node("Conv", ["x", "w"], ["out"])], {"x": (1, 2, 5, 5)}, {"w": noise(3, 2, 3, 3)}))
+    )
+    assert is_quantized(model)
+    assert open_prepared(saved(tmp_path, model)) == model
+
+
+def test_what_cannot_be_prepared_is_named_with_its_file(tmp_path: Path) -> None:
+    nodes = [node("NonZero", ["x"], ["where"]), node("Cast", ["where"], ["out"], to=onnx.TensorProto.FLOAT)]
+    with pytest.raises(UnsupportedError, match=r"model\.onnx: The size of 'where'"):
+        open_prepared(saved(tmp_path, graph_of(nodes, {"x": (1, 4)})))
+
+
+def test_constants_that_take_years_to_compute_are_given_up(tmp_path: Path) -> None:
+    """A few kilobytes: the sum over all products of the values of eight vectors."""
+    names = [f"v{index}" for index in range(8)]
+    nodes = [node("Einsum", names, ["c"], equation="a,b,c,d,e,f,g,h->"), node("Mul", ["x", "c"], ["out"])]
+    model = graph_of(nodes, {"x": (1, 4)}, {name: np.ones(100, np.float32) for name in names})
+    with pytest.raises(RuntimeCrashError, match=r"model\.onnx took longer than 4 s"):
+        open_prepared(saved(tmp_path, model), Limits(seconds=4))
