@@ -63,7 +63,8 @@ class AnswerCache:
 def _read(path: Path, count: int) -> NDArray[np.float16] | None:
     """The stored answers, or None if there are none or the file is damaged."""
     try:
-        stored = np.load(path, allow_pickle=False)
+        with path.open("rb") as stream:
+            stored = np.load(stream, allow_pickle=False)
     except Exception:  # numpy raises whatever the broken bytes lead to
         return None
     whole = stored.dtype == np.float16 and stored.ndim == 2 and len(stored) == count

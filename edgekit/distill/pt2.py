@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 MAX_JSON_BYTES = 256 << 20
-SIZE_EXPRESSION = re.compile(r"[0-9]+|[a-z]+[0-9]*")
+SIZE_EXPRESSION = re.compile(r"[0-9]+|[a-z]+[0-9]*|Symbol\('[a-z]+[0-9]*'(, (positive|nonnegative|integer)=True)*\)")
+"""A number or a named size; anything else would be evaluated as Python."""
 
 
 @dataclass(frozen=True)
