@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -51,4 +52,16 @@ def load(folder: Path, run: dict[str, object]) -> dict[str, Any] | None:
                 f"{path} belongs to a run with another {key}; use the same options to --resume, or another --out."
             )
     write_text(folder / METRICS, "".join(json.dumps(record) + "\n" for record in state["metrics"]))
-    return state
+    return {key: _interned(value) for key, value in state.items()}
+
+
+def _interned(value: Any) -> Any:
+    """Plain values with equal strings as one object, as in a run that was never stopped.
+
+    Pickle writes a string once and refers to it from then on, so a checkpoint's bytes depend on that.
+    """
+    if type(value) is dict:
+        return {_interned(key): _interned(item) for key, item in value.items()}
+    if type(value) is list:
+        return [_interned(item) for item in value]
+    return sys.intern(value) if isinstance(value, str) else value

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from edgekit.cli import app
 from edgekit.distill import checkpoint
@@ -52,6 +53,24 @@ def test_a_run_killed_at_any_moment_resumes_to_the_same_files(
     process.wait()
     run(*command(small_mnist, killed, "--resume"))
     assert contents(killed) == contents(tmp_path / "calm")
+
+
+def test_a_run_interrupted_after_an_epoch_resumes_to_the_same_files(
+    small_mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from edgekit.distill import loop
+
+    def stop(path: Path, epoch: int, seconds: float) -> None:
+        if epoch == 4:
+            raise ConnectionAbortedError
+
+    run(*command(small_mnist, tmp_path / "calm"))
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "_note_time", stop)
+        with pytest.raises(ConnectionAbortedError):
+            run(*command(small_mnist, tmp_path / "stopped"))
+    run(*command(small_mnist, tmp_path / "stopped", "--resume"))
+    assert contents(tmp_path / "stopped") == contents(tmp_path / "calm")
 
 
 def test_metrics_have_one_line_per_epoch(small_mnist: Path, tmp_path: Path) -> None:
@@ -117,14 +136,15 @@ def test_resume_of_another_network_is_refused(tmp_path: Path) -> None:
         checkpoint.load(tmp_path, {"seed": 0, "network": "ds_cnn"})
 
 
-def test_a_checkpoint_with_a_flipped_bit_is_refused(small_mnist: Path, tmp_path: Path) -> None:
-    run(*command(small_mnist, tmp_path))
+def test_a_checkpoint_with_a_flipped_bit_is_refused(tmp_path: Path) -> None:
+    checkpoint.save(tmp_path, {"run": {}, "metrics": [], "weights": torch.ones(1000)})
+    assert checkpoint.load(tmp_path, {}) is not None
     path = tmp_path / "checkpoint.pt"
     damaged = bytearray(path.read_bytes())
     damaged[len(damaged) // 2] ^= 1
     path.write_bytes(damaged)
-    with pytest.raises(TrainingError, match=r"checkpoint\.pt is not a readable checkpoint"):
-        run(*command(small_mnist, tmp_path, "--resume"))
+    with pytest.raises(TrainingError, match=r"checkpoint\.pt is not a readable checkpoint \(its part .* is damaged"):
+        checkpoint.load(tmp_path, {})
 
 
 def test_weights_that_the_last_step_of_an_epoch_broke_are_not_kept(
@@ -141,6 +161,8 @@ def test_weights_that_the_last_step_of_an_epoch_broke_are_not_kept(
 
 
 def test_a_new_run_in_an_old_folder_begins_its_times_anew(small_mnist: Path, tmp_path: Path) -> None:
-    for _ in range(2):
-        run(*command(small_mnist, tmp_path))
+    (tmp_path / "timing.jsonl").write_text('{"epoch": 1, "seconds": 9.0}\n')
+    (tmp_path / ".model.onnx.killed.part").touch()
+    run(*command(small_mnist, tmp_path))
+    assert not list(tmp_path.glob("*.part"))
     assert len((tmp_path / "timing.jsonl").read_text().splitlines()) == 6
