@@ -211,7 +211,7 @@ def test_an_operator_of_another_set_is_not_taken_for_onnxs_own() -> None:
     model = graph_of([node("Relu", ["x"], ["out"], name="mine")], {"x": (1, 4)})
     model.graph.node[0].domain = "com.example"
     model.opset_import.append(helper.make_opsetid("com.example", 1))
-    with pytest.raises(UnsupportedError, match=r"Relu 'mine' .* 'com\.example'"):
+    with pytest.raises(UnsupportedError, match=r"Relu 'mine' .*'com\.example'"):
         prepare(model)
 
 

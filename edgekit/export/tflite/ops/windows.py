@@ -36,8 +36,6 @@ class Window:
         options = node.attributes
         if options.get("auto_pad", "NOTSET") not in ("NOTSET", "VALID"):
             raise low.refusal(node, "has automatic padding; prepare the model first")
-        if min(options.get("pads", (0,))) < 0:
-            raise low.refusal(node, "has negative padding")
         return cls(
             size=_pair(source[2:]),
             kernel=_pair(kernel or options["kernel_shape"]),
