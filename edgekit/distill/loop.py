@@ -158,7 +158,7 @@ def evaluate(model: nn.Module, contract: InputContract, split: Split, batch_size
     """Top-1 accuracy in [0, 1] of a network on a labelled split."""
     model.eval()
     correct = 0
-    with torch.inference_mode(), _autocast():
+    with torch.inference_mode():
         for images, labels in split.batches(batch_size):
             guesses = model(to_tensor(images, contract)).argmax(1).numpy()
             correct += int((guesses == labels).sum())
