@@ -347,7 +347,9 @@ def main() -> None:
 
 
 def _fail(text: str, status: int) -> NoReturn:
-    print(f"edgekit: {text}", file=sys.stderr)
+    from edgekit.console import say
+
+    say(f"edgekit: {text}")
     sys.exit(status)
 
 

@@ -13,9 +13,17 @@ from typing import Any, Protocol
 PLAIN_INTERVAL_S = 10.0
 
 
+def printable(text: str) -> str:
+    """Text with control characters spelled out: a name in a stranger's file must not steer the terminal."""
+    return "".join(
+        char if char.isprintable() or char == "\n" else char.encode("unicode_escape", "replace").decode()
+        for char in text
+    )
+
+
 def say(text: str) -> None:
     """A remark for a person, on stderr."""
-    print(text, file=sys.stderr, flush=True)
+    print(printable(text), file=sys.stderr, flush=True)
 
 
 def warn(text: str) -> None:
@@ -89,7 +97,7 @@ def print_table(title: str, columns: tuple[str, ...], rows: Sequence[tuple[str, 
     for index, column in enumerate(columns):
         table.add_column(column, justify="left" if index == 0 else "right", overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(printable, row))
     width = None if sys.stdout.isatty() else 160
     Console(width=width, markup=False, emoji=False).print(table)
 
@@ -97,6 +105,6 @@ def print_table(title: str, columns: tuple[str, ...], rows: Sequence[tuple[str, 
 def print_facts(title: str, rows: list[tuple[str, str]]) -> None:
     """Named values on stdout, one line each, below a title."""
     width = max(len(name) for name, _ in rows)
-    print(title)
+    print(printable(title))
     for name, value in rows:
-        print(f"  {name:<{width}}  {value}")
+        print(f"  {name:<{width}}  {printable(value)}")
