@@ -24,7 +24,7 @@ def save(folder: Path, state: dict[str, Any]) -> None:
     stream = io.BytesIO()
     torch.save(state, stream)
     write_bytes(folder / CHECKPOINT, stream.getvalue())
-    write_text(folder / METRICS, "".join(json.dumps(record) + "\n" for record in state["metrics"]))
+    _write_metrics(folder, state)
 
 
 def load(folder: Path, run: dict[str, object]) -> dict[str, Any] | None:
@@ -51,8 +51,12 @@ def load(folder: Path, run: dict[str, object]) -> dict[str, Any] | None:
             raise UsageError(
                 f"{path} belongs to a run with another {key}; use the same options to --resume, or another --out."
             )
-    write_text(folder / METRICS, "".join(json.dumps(record) + "\n" for record in state["metrics"]))
+    _write_metrics(folder, state)
     return {key: _interned(value) for key, value in state.items()}
+
+
+def _write_metrics(folder: Path, state: dict[str, Any]) -> None:
+    write_text(folder / METRICS, "".join(json.dumps(record) + "\n" for record in state["metrics"]))
 
 
 def _interned(value: Any) -> Any:

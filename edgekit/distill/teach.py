@@ -68,10 +68,9 @@ def teach(options: TeachOptions) -> TeachResult:
     folder = require_writable(options.folder)
     torch.manual_seed(options.seed)
     model = build(card.architecture, card.contract, len(card.classes))
-    if options.initial is not None:
-        load_weights(model, options.initial)
     origin = {"network": card.architecture}
     if options.initial is not None:
+        load_weights(model, options.initial)
         origin["initial"] = sha256_file(options.initial)
     run = loop.TrainRun(options.recipe, options.seed, folder, origin, options.resume)
     model, metrics = loop.train(model, card.contract, data, run)
@@ -85,9 +84,7 @@ def teach(options: TeachOptions) -> TeachResult:
         validation_accuracy=metrics[-1].validation_accuracy,
         test_accuracy=accuracy,
     )
-    record = {"recipe": options.recipe.to_dict(), "seed": options.seed, "data": data.sha256}
-    if "initial" in origin:
-        record["initial"] = origin["initial"]
+    record = {"recipe": options.recipe.to_dict(), "seed": options.seed, "data": data.sha256, **origin}
     write_json(folder / "teach.json", {**result.to_dict(), "weights": weights.name, **record})
     return result
 
