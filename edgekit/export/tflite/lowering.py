@@ -1,7 +1,8 @@
 """The state of a lowering: which ONNX tensor has become which TFLite tensor, and in which order its axes lie in memory.
 
 ONNX images are [N, C, H, W], TFLite's [N, H, W, C]. Each tensor remembers the order of its ONNX axes in memory, so that
-a Transpose costs nothing, and no TRANSPOSE operator is ever needed between a model's image input and its logits.
+a Transpose costs nothing, and no TRANSPOSE operator is needed between a usual model's image input and its logits. Where
+an operator does need its axes in another order (a channel shuffle, attention), ``in_order`` appends the TRANSPOSE.
 """
 
 from __future__ import annotations
@@ -25,15 +26,29 @@ ACTIVATIONS = {"": 0, "Relu": 1, "ReluN1": 2, "Relu6": 3}
 
 
 @dataclass(frozen=True)
+class Columns:
+    """How the columns of a flattened image lie in memory: the image's shape in ONNX's order, and its axes' order."""
+
+    shape: tuple[int, ...]
+    order: Order
+
+    @property
+    def positions(self) -> NDArray[np.int64]:
+        """``positions[j]`` is the ONNX column that lies at place j of the row in memory."""
+        row = np.arange(int(np.prod(self.shape[1:]))).reshape(self.shape[1:])
+        return row.transpose([axis - 1 for axis in self.order[1:]]).reshape(-1)
+
+
+@dataclass(frozen=True)
 class Placed:
     """Where a tensor is: its TFLite index, the order of its ONNX axes in memory, and a flattened image's columns.
 
-    ``columns[j]`` is the ONNX column that lies at position j of a flattened channels-last image; None if in order.
+    ``columns`` is None for everything but a flattened image whose values do not lie in ONNX's order.
     """
 
     index: int
     order: Order
-    columns: NDArray[np.int64] | None = None
+    columns: Columns | None = None
 
 
 class Lowering:
@@ -43,6 +58,7 @@ class Lowering:
         self.graph = graph
         self.model = ModelRecord()
         self._placed: dict[str, Placed] = {}
+        self._copies: dict[tuple[str, Order], int] = {}
         for name in graph.inputs:
             tensor = graph.tensors[name]
             order = _input_order(graph, tensor)
@@ -64,27 +80,45 @@ class Lowering:
         return self._placed[name]
 
     def activation(self, node: Node, position: int = 0, order: Order | None = None) -> int:
-        """The TFLite index of a node's input, with its axes in the given order (channels last for images).
+        """The TFLite index of a node's input, with its axes in the given order (channels last for images)."""
+        name = node.inputs[position]
+        return self.in_order(name, order or default_order(self.tensor(name)))
 
-        Raises:
-            UnsupportedError: the axes lie otherwise, and bringing them in order would need a TRANSPOSE.
+    def in_order(self, name: str, order: Order) -> int:
+        """The TFLite index of an activation with its axes in the given order.
+
+        That is the tensor itself if it lies so already; else a RESHAPE (if only axes of size 1 move) or a TRANSPOSE is
+        appended, once for all readers that want the same order.
+        """
+        tensor, found = self.tensor(name), self.placed(name)
+        if found.columns is None and found.order == order:
+            return found.index
+        if (name, order) not in self._copies:
+            if found.columns is not None:
+                found = self._unflattened(tensor, found, found.columns)
+            self._copies[name, order] = self._rearranged(tensor, found, order)
+        return self._copies[name, order]
+
+    def operand(self, node: Node, position: int, order: Order) -> int:
+        """A node's input for element-wise work with a result of more axes: an activation or a constant.
+
+        ``order`` is of the result's axes; those that the input lacks in front are added with size 1.
         """
         tensor = self.tensor(node.inputs[position])
-        order = order or default_order(tensor)
-        found = self.placed(tensor.name)
-        if found.columns is not None:
-            raise self.refusal(node, "reads a flattened image, which only a fully-connected layer can")
-        if found.order == order:
-            return found.index
-        if _memory(tensor.shape, found.order) != _memory(tensor.shape, order):
-            raise self.refusal(node, f"would need the axes of '{tensor.name}' transposed in memory")
-        target = self._add(tensor, order)
-        self.reshape(found.index, target)
+        missing = len(order) - len(tensor.shape)
+        shape = (1,) * missing + tensor.shape
+        if tensor.data is not None:
+            return self.constant(np.ascontiguousarray(tensor.data.reshape(shape).transpose(order)), tensor.quant)
+        source = self.in_order(tensor.name, tuple(axis - missing for axis in order if axis >= missing))
+        if missing == 0:
+            return source
+        target = self.scratch([shape[axis] for axis in order], tensor)
+        self.reshape(source, target)
         return target
 
-    def result(self, node: Node, order: Order | None = None, columns: NDArray[np.int64] | None = None) -> int:
-        """Place a node's output; by default images are channels last and all else is in ONNX's order."""
-        tensor = self.tensor(node.outputs[0])
+    def result(self, node: Node, order: Order | None = None, columns: Columns | None = None, position: int = 0) -> int:
+        """Place one of a node's outputs; by default images are channels last and all else is in ONNX's order."""
+        tensor = self.tensor(node.outputs[position])
         order = order or default_order(tensor)
         name = tensor.name if tensor.name in self.graph.outputs else ""
         self._placed[tensor.name] = Placed(self._add(tensor, order, name), order, columns)
@@ -105,15 +139,27 @@ class Lowering:
         return len(self.model.tensors) - 1
 
     def emit(
-        self, code: str, inputs: Sequence[int], output: int, options: Options | None = None, version: int = 1
+        self,
+        code: str,
+        inputs: Sequence[int],
+        output: int | Sequence[int],
+        options: Options | None = None,
+        version: int = 1,
     ) -> None:
-        """Append an operator with one output."""
-        self.model.operators.append(OperatorRecord(code, tuple(inputs), (output,), options, version))
+        """Append an operator with one output or several."""
+        outputs = (output,) if isinstance(output, int) else tuple(output)
+        self.model.operators.append(OperatorRecord(code, tuple(inputs), outputs, options, version))
 
     def reshape(self, source: int, target: int) -> None:
         """Append a RESHAPE to the shape of ``target``."""
         shape = self.constant(np.asarray(self.model.tensors[target].shape, np.int32))
         self.emit("RESHAPE", (source, shape), target, Options("ReshapeOptions"))
+
+    def transpose(self, source: int, target: int, permutation: Sequence[int]) -> None:
+        """Append a TRANSPOSE: axis i of ``target`` is axis ``permutation[i]`` of ``source``."""
+        quant = self.model.tensors[source].quant
+        axes = self.constant(np.asarray(permutation, np.int32))
+        self.emit("TRANSPOSE", (source, axes), target, Options("TransposeOptions"), version=1 if quant is None else 2)
 
     def requantized(self, node: Node, source: int, quant: Quant | None) -> int:
         """``source`` itself if it has this quantization, or a copy in it."""
@@ -134,25 +180,46 @@ class Lowering:
         return self.tensor(node.outputs[0]).quant is not None
 
     def finish(self) -> ModelRecord:
-        """Close the model with its outputs.
-
-        Raises:
-            UnsupportedError: one lies in memory in another order than it would have to be given in.
-        """
+        """Close the model with its outputs: images channels last or as the model's last Transpose has them."""
         for name in self.graph.outputs:
             placed, tensor = self.placed(name), self.tensor(name)
-            if placed.columns is not None:
-                raise UnsupportedError(
-                    f"Output '{name}' is a flattened image; leave out the last Flatten of the model."
-                )
-            if placed.order not in (default_order(tensor), tuple(range(len(tensor.shape)))):
-                raise UnsupportedError(
-                    f"Output '{name}' would need its axes transposed in memory; leave out the model's last Transpose."
-                )
-            record = self.model.tensors[placed.index]
-            self.model.tensors[placed.index] = replace(record, name=record.name or name)
-            self.model.outputs.append(placed.index)
+            own = tuple(range(len(tensor.shape)))
+            index = placed.index
+            if placed.columns is not None or placed.order not in (default_order(tensor), own):
+                index = self.in_order(name, own)
+                self.model.tensors[placed.index] = replace(self.model.tensors[placed.index], name="")
+            if index in (*self.model.outputs, *self.model.inputs):
+                index = self._copied(index)
+            self.model.tensors[index] = replace(self.model.tensors[index], name=name)
+            self.model.outputs.append(index)
         return self.model
+
+    def _copied(self, source: int) -> int:
+        """A tensor of its own with the same values, where two results (or a result and an input) would be one."""
+        self.model.tensors.append(replace(self.model.tensors[source], name=""))
+        self.reshape(source, len(self.model.tensors) - 1)
+        return len(self.model.tensors) - 1
+
+    def _rearranged(self, tensor: Tensor, found: Placed, order: Order) -> int:
+        if found.order == order:
+            return found.index
+        target = self._add(tensor, order)
+        if _memory(tensor.shape, found.order) == _memory(tensor.shape, order):
+            self.reshape(found.index, target)
+        else:
+            self.transpose(found.index, target, [found.order.index(axis) for axis in order])
+        return target
+
+    def _unflattened(self, tensor: Tensor, found: Placed, columns: Columns) -> Placed:
+        """The row of a flattened image in ONNX's order."""
+        own = tuple(range(len(columns.shape)))
+        image = self.scratch([columns.shape[axis] for axis in columns.order], tensor)
+        self.reshape(found.index, image)
+        ordered = self.scratch(columns.shape, tensor)
+        self.transpose(image, ordered, [columns.order.index(axis) for axis in own])
+        row = self._add(tensor, tuple(range(len(tensor.shape))))
+        self.reshape(ordered, row)
+        return Placed(row, tuple(range(len(tensor.shape))))
 
     def _add(self, tensor: Tensor, order: Order, name: str = "") -> int:
         shape = tuple(tensor.shape[axis] for axis in order)

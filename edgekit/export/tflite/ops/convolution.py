@@ -65,7 +65,7 @@ def gemm(low: Lowering, node: Node) -> None:
     if not is_in_order(low.tensor(node.inputs[0]).shape, placed.order):
         raise low.refusal(node, "reads a transposed matrix")
     if placed.columns is not None:
-        data = data[:, placed.columns]
+        data = data[:, placed.columns.positions]
     quant = weights.quant
     inputs = [source, low.constant(data, quant), _bias(low, node, data.shape[0])]
     version = 4 if quant else 1
