@@ -87,7 +87,7 @@ OPERATORS: Mapping[str, OperatorRule] = {
     "Tanh": OperatorRule(output=Affine(1 / 128, 0)),
     **dict.fromkeys(("Add", "Mul", "Relu", "Clip", "ReduceMean"), _PLAIN),
     **dict.fromkeys(("MaxPool", "AveragePool", "GlobalAveragePool", "Concat", "Pad"), _TIED),
-    **dict.fromkeys(("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose"), _TIED),
+    **dict.fromkeys(("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Slice"), _TIED),
 }
 
 FUSED_ACTIVATIONS = ("Relu", "Clip")

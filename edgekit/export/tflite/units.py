@@ -20,7 +20,7 @@ WEIGHTED = frozenset({"Conv", "Gemm"})
 """Operators with weights, whose scales take up any factor between input and output."""
 LINEAR = frozenset(
     {"Add", "AveragePool", "Concat", "Flatten", "GlobalAveragePool", "MaxPool", "Pad", "QuantizeLinear", "Relu"}
-    | {"Reshape", "Squeeze", "Transpose", "Unsqueeze"}
+    | {"Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze"}
 )
 """Operators that give ``k`` times the result for ``k`` times the inputs: these all have one unit."""
 

@@ -1,0 +1,61 @@
+"""Operators that take a part of a tensor: Slice."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgekit.export.tflite.lowering import Lowering, lowers
+from edgekit.export.tflite.writer import Options
+from edgekit.graph.draft import Array
+from edgekit.graph.ir import Node
+
+
+@lowers("Slice")
+def slice_(low: Lowering, node: Node) -> None:
+    """Slice → SLICE, which XNNPACK takes; with steps other than 1 → STRIDED_SLICE."""
+    source, target = low.tensor(node.inputs[0]), low.tensor(node.outputs[0])
+    order = low.placed(source.name).order
+    ranges = [_range(low, node, axis) for axis in order]
+    index = low.requantized(node, low.activation(node, order=order), target.quant)
+    _emit_slice(low, index, low.result(node, order), ranges)
+
+
+def _range(low: Lowering, node: Node, axis: int) -> range:
+    """The indices along one axis that a Slice takes."""
+    source = low.tensor(node.inputs[0])
+    starts, ends, axes, steps = (_whole_numbers(low, node, position) for position in range(1, 5))
+    assert starts is not None
+    assert ends is not None
+    where = np.arange(len(starts)) if axes is None else axes % len(source.shape)
+    found = np.flatnonzero(where == axis)
+    if not found.size:
+        return range(source.shape[axis])
+    position = found[0]
+    step = 1 if steps is None else int(steps[position])
+    part = slice(int(starts[position]), int(ends[position]), step)
+    return range(*part.indices(source.shape[axis]))
+
+
+def _whole_numbers(low: Lowering, node: Node, position: int) -> Array | None:
+    """The constant vector at an input position, None where the input is absent or computed."""
+    if position >= len(node.inputs) or not node.inputs[position]:
+        return None
+    data = low.tensor(node.inputs[position]).data
+    if data is None:
+        raise low.refusal(node, f"takes a part whose place, '{node.inputs[position]}', is computed")
+    return data.reshape(-1)
+
+
+def _emit_slice(low: Lowering, source: int, target: int, ranges: list[range]) -> None:
+    quantized = low.model.tensors[source].quant is not None
+    begin = low.constant(np.asarray([part.start for part in ranges], np.int32))
+    if all(part.step == 1 for part in ranges):
+        size = low.constant(np.asarray([len(part) for part in ranges], np.int32))
+        low.emit("SLICE", (source, begin, size), target, Options("SliceOptions"), version=2 if quantized else 1)
+        return
+    # Going backwards through index 0, the end would be -1, which means the last index: the mask says "to the edge".
+    to_edge = sum(1 << axis for axis, part in enumerate(ranges) if part.stop < 0)
+    end = low.constant(np.asarray([part.stop for part in ranges], np.int32))
+    steps = low.constant(np.asarray([part.step for part in ranges], np.int32))
+    options = Options("StridedSliceOptions", {"EndMask": to_edge} if to_edge else {})
+    low.emit("STRIDED_SLICE", (source, begin, end, steps), target, options, version=2 if quantized else 1)
