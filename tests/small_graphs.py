@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from edgekit.artifact import InputContract
+from edgekit.quantize.plan import Plan
 from edgekit.quantize.qdq import insert_qdq
 from edgekit.quantize.scheme import affines, stored_tensors, tie_groups
 from edgekit.runtimes.ort import EXACT_PRODUCTS
@@ -107,7 +108,7 @@ def quantized(model: onnx.ModelProto, io: str = "int8", images: int = 4) -> onnx
             ranges[name] = (min(low, float(value.min())), max(high, float(value.max())))
     groups = tie_groups(model, InputContract(1, 1, 1))
     hulls = [tuple(zip(*(ranges[name] for name in group.tensors), strict=True)) for group in groups]
-    return insert_qdq(model, affines(groups, [(min(lows), max(highs)) for lows, highs in hulls]), io)
+    return insert_qdq(model, Plan(affines(groups, [(min(lows), max(highs)) for lows, highs in hulls])), io)
 
 
 def bytes_for(model: onnx.ModelProto, seed: int = 0) -> list[NDArray]:

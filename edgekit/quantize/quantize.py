@@ -19,6 +19,7 @@ from edgekit.graph.isolated import is_quantized, open_prepared
 from edgekit.graph.metadata import write_metadata
 from edgekit.quantize.calibrate import RealInputs
 from edgekit.quantize.measure import MeasuredFile, Quality, Yardstick
+from edgekit.quantize.plan import Plan
 from edgekit.quantize.qdq import IO_TYPES, insert_qdq
 from edgekit.quantize.recipes import STATIC_INT8
 from edgekit.quantize.scheme import check_operators, tie_groups
@@ -122,7 +123,7 @@ def quantize(options: QuantizeOptions) -> QuantizeResult:
         choice = choose_ranges(model, groups, RealInputs(data.train, chosen, contract), options.ranges)
         yardstick = Yardstick(original, data)
     metadata = Metadata(contract, labels, STATIC_INT8, parents={"float": sha256_file(path)[:LINEAGE_DIGITS]})
-    quantized = insert_qdq(model, choice.affines, options.io)
+    quantized = insert_qdq(model, Plan(choice.affines), options.io)
     with staged(options.folder) as scratch:
         _write(scratch, quantized, metadata, metadata)
         onnx, tflite = (yardstick.measure(scratch / name) for name in (ONNX_FILE, TFLITE_FILE))

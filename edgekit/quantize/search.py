@@ -21,6 +21,7 @@ from edgekit.errors import UnknownNameError
 from edgekit.evaluate.statistics import signal_to_noise_db
 from edgekit.quantize.calibrate import RealInputs, calibrate, open_session
 from edgekit.quantize.histogram import Histogram
+from edgekit.quantize.plan import Plan
 from edgekit.quantize.qdq import insert_qdq
 from edgekit.quantize.ranges import METHODS, Range
 from edgekit.quantize.scheme import Group, affines
@@ -110,7 +111,7 @@ class _Search:
         scales = _choice(self.groups, methods, self.ranges).affines
         key = tuple(scales.values())
         if key not in self.measured:
-            outputs = self._outputs(insert_qdq(self.model, scales, "float32"), optimize=False)
+            outputs = self._outputs(insert_qdq(self.model, Plan(scales), "float32"), optimize=False)
             self.measured[key] = signal_to_noise_db(self.reference, outputs)
         return self.measured[key]
 

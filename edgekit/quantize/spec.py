@@ -23,7 +23,8 @@ from edgekit.errors import ModelError, UsageError
 Reals = NDArray[np.float32]
 
 INT8_MIN, INT8_MAX = -128, 127
-WEIGHT_MAX = 127
+INT16_MIN, INT16_MAX = -32768, 32767
+WEIGHT_BITS = 8
 SMALLEST_SCALE = 2.0**-40
 """Below it, products of scales leave float32's normal range."""
 
@@ -37,26 +38,34 @@ BIAS_LIMIT = 2**28
 
 @dataclass(frozen=True)
 class Affine:
-    """The scale and zero point of an int8 activation tensor."""
+    """The scale and zero point of an activation tensor of 8 bits, or of 16: these are symmetric, with zero point 0."""
 
     scale: float
     zero_point: int
+    bits: int = 8
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.scale) and self.scale > 0):
             raise UsageError(f"A quantization scale must be positive and finite, not {self.scale}.")
+        if self.bits not in (8, 16) or (self.bits == 16 and self.zero_point != 0):
+            raise UsageError("Activations have 8 bits, or 16 bits and the zero point 0.")
         if not INT8_MIN <= self.zero_point <= INT8_MAX:
             raise UsageError(f"An int8 zero point must be in [{INT8_MIN}, {INT8_MAX}], not {self.zero_point}.")
 
     @property
+    def limits(self) -> tuple[int, int]:
+        """The smallest and the largest value that can be stored."""
+        return (INT8_MIN, INT8_MAX) if self.bits == 8 else (INT16_MIN, INT16_MAX)
+
+    @property
     def low(self) -> float:
         """The smallest real value that can be stored."""
-        return self.scale * (INT8_MIN - self.zero_point)
+        return self.scale * (self.limits[0] - self.zero_point)
 
     @property
     def high(self) -> float:
         """The largest real value that can be stored."""
-        return self.scale * (INT8_MAX - self.zero_point)
+        return self.scale * (self.limits[1] - self.zero_point)
 
 
 PIXELS = Affine(float(np.float32(1 / 255)), INT8_MIN)
@@ -111,48 +120,70 @@ def activation_affine(low: float, high: float) -> Affine:
     return Affine(scale, min(max(zero_point, INT8_MIN), INT8_MAX))
 
 
-def quantize(real: NDArray[Any], affine: Affine) -> NDArray[np.int8]:
-    """Real values to int8: divided by the scale in float32, rounded half to even, saturated."""
+def wide_affine(low: float, high: float) -> Affine:
+    """The int16 scale for real values in [low, high]: symmetric, as 16x8 operators ask.
+
+    Raises:
+        ModelError: the range is not finite or is empty.
+    """
+    narrow = activation_affine(low, high)
+    return Affine(float(np.float32(max(-narrow.low, narrow.high, INT16_MAX * SMALLEST_SCALE) / INT16_MAX)), 0, bits=16)
+
+
+def quantize(real: NDArray[Any], affine: Affine) -> NDArray[Any]:
+    """Real values to int8 (or int16): divided by the scale in float32, rounded half to even, saturated."""
     steps = np.rint(real.astype(np.float32) / np.float32(affine.scale)) + affine.zero_point
-    saturated: NDArray[np.int8] = np.clip(steps, INT8_MIN, INT8_MAX).astype(np.int8)
+    saturated: NDArray[Any] = np.clip(steps, *affine.limits).astype(np.int8 if affine.bits == 8 else np.int16)
     return saturated
 
 
-def dequantize(stored: NDArray[np.int8], affine: Affine) -> Reals:
-    """int8 to real float32 values."""
+def dequantize(stored: NDArray[Any], affine: Affine) -> Reals:
+    """Stored values to real float32 ones."""
     return (stored.astype(np.float32) - np.float32(affine.zero_point)) * np.float32(affine.scale)
 
 
-def weight_scales(
-    weights: Reals, channel_axis: int | None, bias: Reals | None = None, input_scale: float = 1.0
-) -> Reals:
-    """Symmetric scales of a weight tensor, float32 [channels], or [1] for one scale per tensor.
+def weight_max(bits: int) -> int:
+    """The largest magnitude of a stored weight of so many bits: 127 for 8.
 
-    A scale is raised where the bias of its channel would otherwise not fit into BIAS_LIMIT steps.
+    Raises:
+        UsageError: not 2 to 8 bits.
     """
+    if not 2 <= bits <= WEIGHT_BITS:
+        raise UsageError(f"Stored weights have 2 to 8 bits, not {bits}.")
+    return (1 << (bits - 1)) - 1
+
+
+def weight_scales(weights: Reals, channel_axis: int | None, bits: int = WEIGHT_BITS) -> Reals:
+    """Symmetric scales of a weight tensor, float32 [channels], or [1] for one scale per tensor."""
     if not np.isfinite(weights).all():
         raise ModelError("A weight tensor holds values that are not finite; it cannot be quantized.")
     kept = tuple(axis for axis in range(weights.ndim) if axis != channel_axis)
     largest = np.abs(weights).max(axis=kept if channel_axis is not None else None, initial=0.0).reshape(-1)
     overall = float(largest.max(initial=0.0)) or 1.0
-    scales = np.maximum(largest.astype(np.float64), overall * FAINTEST_CHANNEL) / WEIGHT_MAX
-    if bias is not None and bias.size:
-        needed = np.abs(bias.astype(np.float64)).reshape(-1) / (input_scale * BIAS_LIMIT)
-        scales = np.maximum(scales, needed if channel_axis is not None else needed.max())
+    scales = np.maximum(largest.astype(np.float64), overall * FAINTEST_CHANNEL) / weight_max(bits)
     stored: Reals = np.maximum(scales, SMALLEST_SCALE).astype(np.float32)
     return stored
 
 
-def quantize_weights(weights: Reals, scales: Reals, channel_axis: int | None) -> NDArray[np.int8]:
-    """Weights to int8 in [-127, 127] with zero point 0."""
-    steps = np.rint(weights / _along(scales, channel_axis, weights.ndim))
-    saturated: NDArray[np.int8] = np.clip(steps, -WEIGHT_MAX, WEIGHT_MAX).astype(np.int8)
+def scales_for_bias(scales: Reals, bias: Reals, input_scale: float) -> Reals:
+    """The weight scales, raised where the bias of a channel would otherwise not fit into BIAS_LIMIT steps."""
+    needed = np.abs(bias.astype(np.float64)).reshape(-1) / (input_scale * BIAS_LIMIT)
+    raised: Reals = np.maximum(scales, needed if scales.size > 1 else needed.max(initial=0.0)).astype(np.float32)
+    return raised
+
+
+def quantize_weights(
+    weights: Reals, scales: Reals, channel_axis: int | None, bits: int = WEIGHT_BITS
+) -> NDArray[np.int8]:
+    """Weights to int8 in [-127, 127], or fewer bits, with zero point 0."""
+    steps = np.rint(weights / along(scales, channel_axis, weights.ndim))
+    saturated: NDArray[np.int8] = np.clip(steps, -weight_max(bits), weight_max(bits)).astype(np.int8)
     return saturated
 
 
 def dequantize_weights(stored: NDArray[np.int8], scales: Reals, channel_axis: int | None) -> Reals:
     """int8 weights to real float32 values."""
-    return stored.astype(np.float32) * _along(scales, channel_axis, stored.ndim)
+    return stored.astype(np.float32) * along(scales, channel_axis, stored.ndim)
 
 
 def quantize_bias(bias: Reals, scales: Reals) -> NDArray[np.int32]:
@@ -161,7 +192,7 @@ def quantize_bias(bias: Reals, scales: Reals) -> NDArray[np.int32]:
     return np.clip(steps, -(2**31) + 1, 2**31 - 1).astype(np.int32)
 
 
-def _along(scales: Reals, channel_axis: int | None, rank: int) -> Reals:
+def along(scales: Reals, channel_axis: int | None, rank: int) -> Reals:
     """Scales shaped to broadcast along the channel axis."""
     if channel_axis is None:
         return scales.reshape((1,) * rank)

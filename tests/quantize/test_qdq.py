@@ -13,6 +13,7 @@ from small_graphs import bytes_for, graph_of, noise, quantized, run_onnx
 
 from edgekit.errors import UnknownNameError
 from edgekit.quantize.calibrate import open_session
+from edgekit.quantize.plan import Plan
 from edgekit.quantize.qdq import insert_qdq
 from edgekit.quantize.spec import Affine
 
@@ -46,7 +47,7 @@ def integer_conv_relu(model: ModelProto, image: np.ndarray, output: Affine) -> n
 @given(st.integers(0, 2**31), st.floats(0.05, 8))
 def test_a_convolution_gives_the_integers_of_the_specification(seed: int, high: float) -> None:
     output = Affine(float(np.float32(high / 255)), -128)
-    model = insert_qdq(conv_relu(), {"image": PIXELS, "out": output})
+    model = insert_qdq(conv_relu(), Plan({"image": PIXELS, "out": output}))
     (image,) = bytes_for(model, seed)
     (result,) = run_onnx(model, image)
     expected = integer_conv_relu(model, image, output)
@@ -55,7 +56,7 @@ def test_a_convolution_gives_the_integers_of_the_specification(seed: int, high: 
 
 
 def test_all_io_types_store_the_same_integers() -> None:
-    scales = {"image": PIXELS, "out": Affine(0.05, -128)}
+    scales = Plan({"image": PIXELS, "out": Affine(0.05, -128)})
     models = {io: insert_qdq(conv_relu(), scales, io) for io in ("int8", "uint8", "float32")}
     for model in models.values():
         onnx.checker.check_model(model, full_check=True)
@@ -75,7 +76,7 @@ def run_unfused(model: ModelProto, image: np.ndarray) -> list[np.ndarray]:
 
 
 def test_inputs_and_outputs_keep_their_names_and_weights_are_int8() -> None:
-    model = insert_qdq(conv_relu(), {"image": PIXELS, "out": Affine(0.1, 0)})
+    model = insert_qdq(conv_relu(), Plan({"image": PIXELS, "out": Affine(0.1, 0)}))
     assert [item.name for item in (*model.graph.input, *model.graph.output)] == ["image", "out"]
     dtypes = {value.dtype.name for value in constants_of(model).values() if value.size >= 4 and value.ndim}
     assert dtypes == {"int8", "int32", "float32"}
@@ -83,7 +84,7 @@ def test_inputs_and_outputs_keep_their_names_and_weights_are_int8() -> None:
 
 
 def test_a_convolution_without_bias_stays_without() -> None:
-    model = insert_qdq(conv_relu(bias=False), {"image": PIXELS, "out": Affine(0.1, 0)})
+    model = insert_qdq(conv_relu(bias=False), Plan({"image": PIXELS, "out": Affine(0.1, 0)}))
     assert all(value.dtype != np.int32 for value in constants_of(model).values())
     assert run_onnx(model, *bytes_for(model))[0].shape == (1, 4, 4, 4)
 
@@ -91,7 +92,7 @@ def test_a_convolution_without_bias_stays_without() -> None:
 def test_a_bias_that_is_left_out_by_an_empty_name_is_none() -> None:
     model = conv_relu(bias=False)
     model.graph.node[0].input.append("")
-    assert run_onnx(insert_qdq(model, {"image": PIXELS, "out": Affine(0.1, 0)}), np.zeros((1, 3, 6, 6), np.int8))
+    assert run_onnx(insert_qdq(model, Plan({"image": PIXELS, "out": Affine(0.1, 0)})), np.zeros((1, 3, 6, 6), np.int8))
 
 
 def test_an_input_that_cannot_share_its_readers_scale_is_requantized() -> None:
@@ -124,4 +125,4 @@ def test_a_value_that_is_output_and_read_again_is_stored_once() -> None:
 
 def test_an_unknown_io_type_is_answered_with_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match="'int8'"):
-        insert_qdq(conv_relu(), {"image": PIXELS, "out": Affine(0.1, 0)}, "int")
+        insert_qdq(conv_relu(), Plan({"image": PIXELS, "out": Affine(0.1, 0)}), "int")
