@@ -219,25 +219,11 @@ def test_an_operator_that_is_not_known_is_named_with_its_node_before_any_work() 
 @pytest.mark.parametrize(
     ("nodes", "shape", "reason"),
     [
-        (
-            [
-                node("Transpose", ["x"], ["t"], perm=[1, 0, 2, 3]),
-                node("Flatten", ["t"], ["f"]),
-                node("Gemm", ["f", "w3"], ["out"], transB=1),
-            ],
-            (1, 2, 3, 3),
-            "another order than it has in memory",
-        ),
         ([node("Concat", ["x", "w2"], ["out"], axis=0)], (1, 2), "'w2' is a constant"),
         ([node("Softmax", ["x"], ["out"], axis=3)], (1, 2, 3, 3), "not the innermost"),
         ([node("Clip", ["x", "low", "high"], ["out"])], (1, 4), "clips to other limits"),
         ([node("MaxPool", ["x"], ["out"], kernel_shape=[2, 2], dilations=[2, 2])], (1, 2, 6, 6), "dilated"),
         ([node("Conv", ["x", "w1"], ["out"])], (1, 2, 6), "1 spatial dimensions instead of 2"),
-        (
-            [node("Transpose", ["x"], ["t"]), node("Gemm", ["t", "w2"], ["out"], transB=1)],
-            (2, 3),
-            "reads a transposed matrix",
-        ),
         ([node("Pad", ["x", "pads"], ["out"], mode="reflect")], (1, 4), "pads by reflect"),
     ],
 )

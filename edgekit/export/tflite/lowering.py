@@ -197,8 +197,9 @@ class Lowering:
     def _copied(self, source: int) -> int:
         """A tensor of its own with the same values, where two results (or a result and an input) would be one."""
         self.model.tensors.append(replace(self.model.tensors[source], name=""))
-        self.reshape(source, len(self.model.tensors) - 1)
-        return len(self.model.tensors) - 1
+        target = len(self.model.tensors) - 1
+        self.reshape(source, target)
+        return target
 
     def _rearranged(self, tensor: Tensor, found: Placed, order: Order) -> int:
         if found.order == order:

@@ -61,11 +61,12 @@ def gemm(low: Lowering, node: Node) -> None:
         raise low.refusal(node, "is not x · Wᵀ + b with constant weights; prepare the model first")
     data = weights.data
     placed = low.placed(node.inputs[0])
-    source = placed.index
-    if not is_in_order(low.tensor(node.inputs[0]).shape, placed.order):
-        raise low.refusal(node, "reads a transposed matrix")
     if placed.columns is not None:
-        data = data[:, placed.columns.positions]
+        source, data = placed.index, data[:, placed.columns.positions]
+    elif is_in_order(low.tensor(node.inputs[0]).shape, placed.order):
+        source = placed.index
+    else:
+        source = low.activation(node)
     quant = weights.quant
     inputs = [source, low.constant(data, quant), _bias(low, node, data.shape[0])]
     version = 4 if quant else 1
