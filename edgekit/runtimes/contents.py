@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,8 @@ class ModelContents:
     """Counts of a model file.
 
     ``weight_bytes`` are those of all constant tensors, biases included, each shared one counted once;
-    ``constants`` says how many values there are of each type; ``description`` is EdgeKit's own metadata JSON.
+    ``constants`` says how many values there are of each type; ``description`` is EdgeKit's own metadata JSON, and
+    ``standard`` what the standard TFLite metadata say, as such JSON: labels and input contract.
     """
 
     format: str
@@ -33,6 +34,7 @@ class ModelContents:
     constants: Mapping[str, int]
     operators: Mapping[str, int]
     description: str = ""
+    standard: str = ""
 
     @property
     def overhead_bytes(self) -> int:
@@ -45,8 +47,12 @@ class ModelContents:
         return sum(self.constants.values())
 
     def metadata(self, source: str) -> Metadata:
-        """The file's description of itself; an empty one if it has none."""
-        return Metadata.from_json(self.description, source) if self.description else Metadata()
+        """The file's description of itself, EdgeKit's own first; an empty one if it has none."""
+        own = Metadata.from_json(self.description, source) if self.description else Metadata()
+        if not self.standard:
+            return own
+        standard = Metadata.from_json(self.standard, source)
+        return replace(own, contract=own.contract or standard.contract, labels=own.labels or standard.labels)
 
 
 def read_contents(path: Path) -> ModelContents:

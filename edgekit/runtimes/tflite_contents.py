@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from edgekit.artifact import METADATA_KEY
+from edgekit.artifact import METADATA_KEY, Metadata, TensorSpec
 from edgekit.errors import ModelError
 from edgekit.runtimes.contents import ModelContents
+from edgekit.runtimes.tflite_metadata import STANDARD_KEY, described, read_standard
 
 IDENTIFIER = b"TFL3"
 ABSENT = -1
@@ -89,7 +90,8 @@ class _Reader:
             weight_bytes=sum(self._buffer_bytes(index) for index in constants),
             constants=dict(counted),
             operators=dict(operators.most_common()),
-            description=self._description(),
+            description=self._metadata(METADATA_KEY).decode("utf-8"),
+            standard=self._standard(),
         )
 
     def _items(self, get: Callable[[int], Any], length: int, what: str) -> Iterator[Any]:
@@ -177,14 +179,37 @@ class _Reader:
             if hasattr(options, field) and getattr(options, field)() < 1:
                 raise _Broken(f"an operator {name} has {field} {getattr(options, field)()}")
 
-    def _description(self) -> str:
+    def _metadata(self, name: str) -> bytes:
+        """The bytes of the metadata buffer of this name; empty if there is none."""
         for entry in self._items(self.model.Metadata, self.model.MetadataLength(), "metadata entries"):
-            if entry.Name() == METADATA_KEY.encode():
+            if entry.Name() == name.encode():
                 if not 0 <= entry.Buffer() < len(self.buffers):
                     raise _Broken("its description is missing")
-                data = self.buffers[entry.Buffer()].DataAsNumpy()
-                return bytes(data).decode("utf-8") if self._buffer_bytes(entry.Buffer()) else ""
-        return ""
+                if self._buffer_bytes(entry.Buffer()):
+                    return bytes(self.buffers[entry.Buffer()].DataAsNumpy())
+        return b""
+
+    def _standard(self) -> str:
+        """The standard metadata in EdgeKit's terms, as JSON; empty if they say nothing of use here."""
+        data = self._metadata(STANDARD_KEY)
+        if not data:
+            return ""
+        graph = self.model.Subgraphs(0)
+        inputs = [graph.Tensors(graph.Inputs(index)) for index in range(graph.InputsLength())]
+        image = self._spec(inputs[0]) if len(inputs) == 1 else TensorSpec("", (), "")
+        try:
+            metadata = described(read_standard(data, self.data), image)
+        except ValueError as exc:
+            raise _Broken(str(exc)) from exc
+        return "" if metadata == Metadata() else metadata.to_json()
+
+    def _spec(self, tensor: Any) -> TensorSpec:
+        shape = tuple(int(tensor.Shape(axis)) for axis in range(tensor.ShapeLength()))
+        quant = tensor.Quantization()
+        kind = self.type_names[tensor.Type()].lower()
+        if quant is None or quant.ScaleLength() != 1 or quant.ZeroPointLength() != 1:
+            return TensorSpec("", shape, kind)
+        return TensorSpec("", shape, kind, float(quant.Scale(0)) or None, int(quant.ZeroPoint(0)))
 
 
 def _names_of(enumeration: Any) -> dict[int, str]:

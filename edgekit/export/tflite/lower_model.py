@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgekit.artifact import METADATA_KEY, Metadata
+from edgekit.artifact import Metadata
 from edgekit.errors import UnsupportedError
 from edgekit.export.tflite.lowering import Lowering
 from edgekit.export.tflite.ops import known_operators, lowering_of
+from edgekit.export.tflite.standard_metadata import described_file
 from edgekit.export.tflite.units import WEIGHTED, unit_scales
-from edgekit.export.tflite.writer import ModelRecord, write_model
+from edgekit.export.tflite.writer import ModelRecord
 from edgekit.graph.ir import Graph, Node, Quant, fuse_activations, read_graph
 
 if TYPE_CHECKING:
@@ -27,15 +28,13 @@ CONVERSIONS = frozenset({"QuantizeLinear", "DequantizeLinear"})
 def lower(model: ModelProto, metadata: Metadata) -> bytes:
     """Turn a prepared float model into a float32 .tflite file, or a QDQ model into an int8 one.
 
-    Inputs and outputs keep their ONNX names and types; images are [N, H, W, C] in the file. ``metadata`` is stored
-    under the name ``edgekit``.
+    Inputs and outputs keep their ONNX names and types; images are [N, H, W, C] in the file. ``metadata`` is
+    stored under the name ``edgekit`` and as standard TFLite metadata.
 
     Raises:
         UnsupportedError: an operator, or the form of one, does not exist in TFLite.
     """
-    record = _lowered(model)
-    record.metadata[METADATA_KEY] = metadata.to_json().encode()
-    return write_model(record)
+    return described_file(_lowered(model), metadata)
 
 
 def check_lowerable(model: ModelProto) -> None:
