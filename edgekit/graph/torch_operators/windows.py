@@ -1,0 +1,166 @@
+"""Operators that slide a window over an image or a signal: convolutions and pools, over 1 to 3 axes.
+
+ONNX pads each side by its own amount; torch pads both sides alike, so uneven padding is a separate step here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from edgekit.graph.torch_operators.call import Call, Operator
+
+_CONVOLUTION = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
+_TRANSPOSED = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
+_LARGEST = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
+
+
+def convolution(call: Call) -> Tensor:
+    """Conv: grouped, depthwise, strided and dilated."""
+    x, weight, bias = call.x, call.input(1), call.optional(2)
+    rank = _spatial_rank(call)
+    strides, dilations = _each(call, "strides", rank), _each(call, "dilations", rank)
+    reaches = [(size - 1) * dilation + 1 for size, dilation in zip(weight.shape[2:], dilations, strict=True)]
+    starts, ends = _padding(call, strides, reaches)
+    if starts == ends:
+        return _CONVOLUTION[rank](x, weight, bias, strides, starts, dilations, call.get("group", 1))
+    return _CONVOLUTION[rank](_pad(x, starts, ends), weight, bias, strides, 0, dilations, call.get("group", 1))
+
+
+def transposed_convolution(call: Call) -> Tensor:
+    """ConvTranspose: computed in full, then cropped by ``pads`` and extended by ``output_padding``."""
+    x, weight, bias = call.x, call.input(1), call.optional(2)
+    rank = _spatial_rank(call)
+    strides, dilations = _each(call, "strides", rank), _each(call, "dilations", rank)
+    extra = list(call.get("output_padding", [0] * rank))
+    full = _TRANSPOSED[rank](x, weight, None, strides, 0, 0, call.get("group", 1), dilations)
+    starts, ends = _cropping(call, [size + more for size, more in zip(full.shape[2:], extra, strict=True)], strides)
+    cropped = _pad(full, [-start for start in starts], [more - end for more, end in zip(extra, ends, strict=True)])
+    return cropped if bias is None else cropped + bias.reshape(-1, *[1] * rank)
+
+
+def max_pool(call: Call) -> Tensor:
+    """MaxPool, without the indices."""
+    if call.outputs > 1:
+        raise call.unsupported("it also gives the indices of the largest values")
+    kernel, strides, dilations = _window(call)
+    reaches = [(size - 1) * dilation + 1 for size, dilation in zip(kernel, dilations, strict=True)]
+    starts, ends = _padding(call, strides, reaches)
+    ends = _ceiled(call, strides, reaches, starts, ends)
+    padded = _pad(call.x, starts, ends, float("-inf"))
+    return _LARGEST[len(kernel)](padded, kernel, strides, 0, dilations)
+
+
+def average_pool(call: Call) -> Tensor:
+    """AveragePool: padding counts where ``count_include_pad`` says so, what rounding up adds never does."""
+    kernel, strides, dilations = _window(call)
+    reaches = [(size - 1) * dilation + 1 for size, dilation in zip(kernel, dilations, strict=True)]
+    starts, ends = _padding(call, strides, reaches)
+    further = [new - old for new, old in zip(_ceiled(call, strides, reaches, starts, ends), ends, strict=True)]
+    counted = torch.ones_like(call.x[:1, :1])
+    counted = _pad(counted, starts, ends, float(bool(call.get("count_include_pad", 0))))
+    nothing = [0] * len(kernel)
+    sums = _window_sums(_pad(_pad(call.x, starts, ends), nothing, further), kernel, strides, dilations)
+    return sums / _window_sums(_pad(counted, nothing, further), kernel, strides, dilations)
+
+
+def global_average_pool(call: Call) -> Tensor:
+    """GlobalAveragePool."""
+    return call.x.mean(dim=tuple(range(2, call.x.ndim)), keepdim=True)
+
+
+def global_max_pool(call: Call) -> Tensor:
+    """GlobalMaxPool."""
+    return call.x.amax(dim=tuple(range(2, call.x.ndim)), keepdim=True)
+
+
+def _window_sums(x: Tensor, kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int]) -> Tensor:
+    """Sums over each window: a depthwise convolution with ones."""
+    channels = x.shape[1]
+    ones = torch.ones((channels, 1, *kernel), dtype=x.dtype)
+    return _CONVOLUTION[len(kernel)](x, ones, None, list(strides), 0, list(dilations), channels)
+
+
+def _spatial_rank(call: Call) -> int:
+    rank = call.x.ndim - 2
+    if rank not in _CONVOLUTION:
+        raise call.unsupported(f"its input has {rank} axes of space; 1 to 3 are known")
+    return rank
+
+
+def _window(call: Call) -> tuple[list[int], list[int], list[int]]:
+    rank = _spatial_rank(call)
+    return list(call.get("kernel_shape", [1] * rank)), _each(call, "strides", rank), _each(call, "dilations", rank)
+
+
+def _each(call: Call, attribute: str, rank: int) -> list[int]:
+    return list(call.get(attribute, [1] * rank))
+
+
+def _padding(call: Call, strides: Sequence[int], reaches: Sequence[int]) -> tuple[list[int], list[int]]:
+    """(starts, ends) of ``pads`` or ``auto_pad``."""
+    rank, mode = len(reaches), call.get("auto_pad", "NOTSET")
+    if mode == "NOTSET":
+        pads = list(call.get("pads", [0] * (2 * rank)))
+        return pads[:rank], pads[rank:]
+    if mode == "VALID":
+        return [0] * rank, [0] * rank
+    sizes = call.x.shape[2:]
+    totals = [
+        max((-(-size // stride) - 1) * stride + reach - size, 0)
+        for size, stride, reach in zip(sizes, strides, reaches, strict=True)
+    ]
+    return _halved(totals, mode)
+
+
+def _cropping(call: Call, full: Sequence[int], strides: Sequence[int]) -> tuple[list[int], list[int]]:
+    """(starts, ends) that a transposed convolution of the size ``full`` takes off."""
+    rank, mode, wanted = len(full), call.get("auto_pad", "NOTSET"), call.get("output_shape", None)
+    if wanted is None and mode in ("NOTSET", "VALID"):
+        pads = list(call.get("pads", [0] * (2 * rank)))
+        return pads[:rank], pads[rank:]
+    if wanted is None:
+        wanted = [size * stride for size, stride in zip(call.x.shape[2:], strides, strict=True)]
+    return _halved([size - target for size, target in zip(full, wanted[-rank:], strict=True)], mode)
+
+
+def _halved(totals: Sequence[int], mode: str) -> tuple[list[int], list[int]]:
+    """Padding shared between both sides; SAME_LOWER puts the odd one at the start."""
+    small, large = [total // 2 for total in totals], [total - total // 2 for total in totals]
+    return (large, small) if mode == "SAME_LOWER" else (small, large)
+
+
+def _ceiled(
+    call: Call, strides: Sequence[int], reaches: Sequence[int], starts: Sequence[int], ends: Sequence[int]
+) -> list[int]:
+    """The end padding with which rounding down gives the windows of ``ceil_mode``: none starts in the end padding."""
+    if not call.get("ceil_mode", 0):
+        return list(ends)
+    result = []
+    for size, stride, reach, start, end in zip(call.x.shape[2:], strides, reaches, starts, ends, strict=True):
+        count = -(-(start + size + end - reach) // stride) + 1
+        if (count - 1) * stride >= start + size:
+            count -= 1
+        result.append(max((count - 1) * stride + reach - size - start, end))
+    return result
+
+
+def _pad(x: Tensor, starts: Sequence[int], ends: Sequence[int], value: float = 0.0) -> Tensor:
+    """Pad (or, where negative, crop) the axes of space."""
+    if not any((*starts, *ends)):
+        return x
+    amounts = [amount for pair in zip(reversed(starts), reversed(ends), strict=True) for amount in pair]
+    return F.pad(x, amounts, value=value)
+
+
+WINDOWS: dict[str, Operator] = {
+    "Conv": convolution,
+    "ConvTranspose": transposed_convolution,
+    "MaxPool": max_pool,
+    "AveragePool": average_pool,
+    "GlobalAveragePool": global_average_pool,
+    "GlobalMaxPool": global_max_pool,
+}
