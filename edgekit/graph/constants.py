@@ -29,9 +29,9 @@ def fold_constants(draft: Draft) -> None:
     while found != len(draft.constants):
         found = len(draft.constants)
         draft.infer()
-        for node in list(draft.nodes):
+        for node in draft.nodes:
             if fold_node(draft, node):
-                draft.nodes.remove(node)
+                draft.remove(node)
     draft.drop_unused()
 
 

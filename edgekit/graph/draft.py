@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,20 +20,32 @@ SHAPE_DATA_BYTES = 4096
 """Constants up to this size may be shapes and are given to shape inference with their values."""
 
 
-@dataclass
 class Draft:
-    """An ONNX graph that passes edit in place: nodes in order, constants as arrays, inferred types and shapes.
+    """An ONNX graph that passes edit in place: nodes, constants as arrays, inferred types and shapes.
 
-    ``shapes`` maps each value to its dimensions, -1 where one is not known; a value of unknown rank is not in it.
+    ``shapes`` maps each value to its dimensions, -1 where one is not known; a value of unknown rank is not in it. Who
+    computes and who reads a value is looked up, not searched for, so nodes are edited by this class's methods only.
     """
 
-    nodes: list[NodeProto]
-    constants: dict[str, Array]
-    inputs: list[ValueInfoProto]
-    outputs: list[ValueInfoProto]
-    template: ModelProto
-    shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
-    types: dict[str, int] = field(default_factory=dict)
+    def __init__(
+        self,
+        nodes: Iterable[NodeProto],
+        constants: dict[str, Array],
+        inputs: list[ValueInfoProto],
+        outputs: list[ValueInfoProto],
+        template: ModelProto,
+    ) -> None:
+        self.constants = constants
+        self.inputs, self.outputs, self.template = inputs, outputs, template
+        self.shapes: dict[str, tuple[int, ...]] = {}
+        self.types: dict[str, int] = {}
+        self._results = {value.name for value in outputs}
+        self._names = {*constants, *(value.name for value in inputs)}
+        self._nodes: dict[int, NodeProto] = {}
+        self._makers: dict[str, NodeProto] = {}
+        self._readers: dict[str, dict[int, NodeProto]] = {}
+        for node in nodes:
+            self.add(node)
 
     @classmethod
     def from_model(cls, model: ModelProto) -> Draft:
@@ -55,6 +66,24 @@ class Draft:
         )
         template.graph.name = graph.name or "model"
         return cls(deepcopy(list(graph.node)), constants, deepcopy(inputs), deepcopy(list(graph.output)), template)
+
+    @property
+    def nodes(self) -> list[NodeProto]:
+        """All nodes, each behind those whose results it reads."""
+        ordered: dict[int, NodeProto] = {}
+        visited: set[int] = set()
+        for start in self._nodes.values():
+            pending = [(start, False)]
+            while pending:
+                node, is_ready = pending.pop()
+                if is_ready:
+                    ordered[id(node)] = node
+                elif id(node) not in visited:
+                    visited.add(id(node))
+                    makers = [self._makers[name] for name in _all_inputs(node) if name in self._makers]
+                    pending.append((node, True))
+                    pending.extend((maker, False) for maker in makers if id(maker) not in visited)
+        return list(ordered.values())
 
     @property
     def opset(self) -> int:
@@ -108,15 +137,15 @@ class Draft:
 
     def producer(self, name: str) -> NodeProto | None:
         """The node that computes a value; None for inputs and constants."""
-        return next((node for node in self.nodes if name in node.output), None)
+        return self._makers.get(name)
 
     def consumers(self, name: str) -> list[NodeProto]:
         """The nodes that read a value."""
-        return [node for node in self.nodes if name in node.input]
+        return list(self._readers.get(name, {}).values())
 
     def is_output(self, name: str) -> bool:
         """True if the value is a result of the whole model."""
-        return any(value.name == name for value in self.outputs)
+        return name in self._results
 
     def only_use(self, name: str) -> NodeProto | None:
         """The single node that reads a value which is needed nowhere else, or None."""
@@ -128,53 +157,97 @@ class Draft:
         """The constant that a node reads at an input position, or None."""
         return self.constants.get(node.input[position]) if position < len(node.input) else None
 
-    def add_constant(self, wish: str, array: Array) -> str:
-        """Store a constant under a name that is not taken yet; return the name."""
-        taken = {name for node in self.nodes for name in (*node.input, *node.output)} | set(self.constants)
+    def new_name(self, wish: str) -> str:
+        """A name that no value of the graph has yet; it is taken from now on."""
         name, number = wish, 0
-        while name in taken:
+        while name in self._names:
             number += 1
             name = f"{wish}_{number}"
-        self.constants[name] = array
+        self._names.add(name)
         return name
 
-    def bypass(self, node: NodeProto, source: str) -> None:
-        """Take out a node whose first output equals the value ``source``.
+    def add_constant(self, wish: str, array: Array) -> str:
+        """Store a constant under a name that is not taken yet; return the name."""
+        name = self.new_name(wish)
+        self.constants[name] = array
+        self.shapes[name] = array.shape
+        return name
+
+    def holds(self, node: NodeProto) -> bool:
+        """True if a node is still part of the graph."""
+        return id(node) in self._nodes
+
+    def add(self, node: NodeProto) -> None:
+        """Take a node in; its place follows from what it reads."""
+        self._nodes[id(node)] = node
+        self._makers.update(dict.fromkeys(filter(None, node.output), node))
+        self._names.update(node.output)
+        for name in _all_inputs(node):
+            self._readers.setdefault(name, {})[id(node)] = node
+
+    def remove(self, node: NodeProto) -> None:
+        """Take a node out."""
+        del self._nodes[id(node)]
+        for name in node.output:
+            if self._makers.get(name) is node:
+                del self._makers[name]
+        for name in _all_inputs(node):
+            self._readers[name].pop(id(node), None)
+
+    def replace(self, node: NodeProto, *replacements: NodeProto) -> None:
+        """Put nodes in the place of one."""
+        self.remove(node)
+        for replacement in replacements:
+            self.add(replacement)
+
+    def set_inputs(self, node: NodeProto, names: Sequence[str]) -> None:
+        """Let a node read other values."""
+        self.remove(node)
+        del node.input[:]
+        node.input.extend(names)
+        self.add(node)
+
+    def set_input(self, node: NodeProto, position: int, name: str) -> None:
+        """Let a node read another value at one input position."""
+        names = list(node.input)
+        names[position] = name
+        self.set_inputs(node, names)
+
+    def bypass(self, node: NodeProto, source: str) -> bool:
+        """Take out a node whose first output equals the value ``source``; True if that was possible.
 
         A result of the model keeps its name: then the node that computes ``source`` writes under that name instead.
         """
         target = node.output[0]
         if not self.is_output(target):
             self._rename_uses(target, source)
-        else:
-            maker = self.producer(source)
-            if maker is None or self.is_output(source):
-                return
-            maker.output[list(maker.output).index(source)] = target
-            self._rename_uses(source, target)
-        self.nodes.remove(node)
-
-    def replace(self, node: NodeProto, *replacements: NodeProto) -> None:
-        """Put nodes in the place of one."""
-        where = self.nodes.index(node)
-        self.nodes[where : where + 1] = replacements
+            self.remove(node)
+            return True
+        maker = self.producer(source)
+        if maker is None or self.is_output(source):
+            return False
+        self.remove(node)
+        self.remove(maker)
+        maker.output[list(maker.output).index(source)] = target
+        self.add(maker)
+        self._rename_uses(source, target)
+        if source in self.shapes:
+            self.shapes[target] = self.shapes[source]
+        return True
 
     def drop_unused(self) -> None:
         """Forget nodes and constants that no result depends on."""
-        needed = {value.name for value in self.outputs}
-        kept: list[NodeProto] = []
+        needed = set(self._results)
         for node in reversed(self.nodes):
             if needed.intersection(node.output):
-                kept.append(node)
                 needed.update(_all_inputs(node))
-        self.nodes = kept[::-1]
+            else:
+                self.remove(node)
         self.constants = {name: array for name, array in self.constants.items() if name in needed}
 
     def _rename_uses(self, old: str, new: str) -> None:
-        for node in self.nodes:
-            for position, name in enumerate(node.input):
-                if name == old:
-                    node.input[position] = new
+        for node in self.consumers(old):
+            self.set_inputs(node, [new if name == old else name for name in node.input])
 
 
 Pass = Callable[[Draft, "NodeProto"], bool]
@@ -188,11 +261,9 @@ def run_passes(draft: Draft, passes: Iterable[Pass]) -> None:
     while changed:
         changed = False
         for rewrite in passes:
-            present = {id(node) for node in draft.nodes}
-            for node in list(draft.nodes):
-                if id(node) in present and rewrite(draft, node):
+            for node in draft.nodes:
+                if draft.holds(node) and rewrite(draft, node):
                     changed = True
-                    present = {id(left) for left in draft.nodes}
 
 
 def opset_version(model: ModelProto) -> int:

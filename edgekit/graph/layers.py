@@ -45,10 +45,10 @@ def plain_gemm(draft: Draft, node: NodeProto) -> bool:
     if bias is not None and bias.size not in (1, outputs):
         return False
     matrix = weights if options.get("transB") else weights.T
-    node.input[1] = draft.add_constant(f"{node.output[0]}_weight", np.float32(alpha) * matrix)
+    draft.set_input(node, 1, draft.add_constant(f"{node.output[0]}_weight", np.float32(alpha) * matrix))
     if bias is not None:
         row = np.broadcast_to(np.float32(beta) * bias.reshape(-1), (outputs,))
-        node.input[2] = draft.add_constant(f"{node.output[0]}_bias", np.array(row))
+        draft.set_input(node, 2, draft.add_constant(f"{node.output[0]}_bias", np.array(row)))
     set_attributes(node, alpha=None, beta=None, transB=1)
     return True
 
@@ -79,10 +79,8 @@ def absorb_affine(draft: Draft, node: NodeProto) -> bool:
         draft.add_constant(f"{target}_weight", scaled.astype(np.float32)),
         draft.add_constant(f"{target}_bias", (old_bias * scale + shift).astype(np.float32)),
     )
-    del maker.input[1:]
-    maker.input.extend(names)
-    draft.bypass(node, source)
-    return True
+    draft.set_inputs(maker, [maker.input[0], *names])
+    return draft.bypass(node, source)
 
 
 def expand_batch_norm(draft: Draft, node: NodeProto) -> bool:

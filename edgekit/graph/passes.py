@@ -27,9 +27,7 @@ def remove_identity(draft: Draft, node: NodeProto) -> bool:
     dropout = node.op_type == "Dropout" and not any(draft.consumers(name) for name in node.output[1:] if name)
     if not (node.op_type == "Identity" or same_type or single or dropout):
         return False
-    before = len(draft.nodes)
-    draft.bypass(node, node.input[0])
-    return len(draft.nodes) != before
+    return draft.bypass(node, node.input[0])
 
 
 def explicit_padding(draft: Draft, node: NodeProto) -> bool:
@@ -90,8 +88,8 @@ def absorb_padding(draft: Draft, node: NodeProto) -> bool:
     own = attributes(node).get("pads", [0] * (2 * (rank - 2)))
     extra = [*amounts[2:rank], *amounts[rank + 2 :]]
     set_attributes(node, pads=[a + b for a, b in zip(own, extra, strict=True)])
-    node.input[0] = pad.input[0]
-    draft.nodes.remove(pad)
+    draft.set_input(node, 0, pad.input[0])
+    draft.remove(pad)
     return True
 
 
@@ -126,7 +124,7 @@ def clip_to_relu(draft: Draft, node: NodeProto) -> bool:
     if low is None or low.size != 1 or low.item() != 0 or not unlimited:
         return False
     node.op_type = "Relu"
-    del node.input[1:]
+    draft.set_inputs(node, node.input[:1])
     return True
 
 
