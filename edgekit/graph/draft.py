@@ -235,6 +235,17 @@ class Draft:
             self.shapes[target] = self.shapes[source]
         return True
 
+    def drop_unread(self, name: str | None) -> None:
+        """Forget the node that computes a value which nothing needs any more, and so on upwards."""
+        pending = [name]
+        while pending:
+            value = pending.pop()
+            maker = self._makers.get(value or "")
+            if maker is None or any(self._readers.get(item) or self.is_output(item) for item in maker.output):
+                continue
+            self.remove(maker)
+            pending.extend(maker.input)
+
     def drop_unused(self) -> None:
         """Forget nodes and constants that no result depends on."""
         needed = set(self._results)

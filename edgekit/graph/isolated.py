@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from edgekit.errors import ModelError
 from edgekit.files import require_file
+from edgekit.graph.inputs import Shapes
 from edgekit.graph.load import check_onnx
 from edgekit.graph.prepare import prepare
 from edgekit.sandbox import Limits, Sandbox
@@ -26,8 +27,10 @@ QUANTIZED_OPERATORS = frozenset(
 )
 
 
-def open_prepared(path: Path, limits: Limits | None = None) -> ModelProto:
+def open_prepared(path: Path, limits: Limits | None = None, shapes: Shapes | None = None) -> ModelProto:
     """The prepared form of the float model in a file; a model that is quantized already comes as it is.
+
+    ``shapes``: the dimensions of inputs that leave more open than the batch, by their names.
 
     Raises:
         ModelError, UnsupportedError: see ``check_onnx`` and ``prepare``.
@@ -36,17 +39,18 @@ def open_prepared(path: Path, limits: Limits | None = None) -> ModelProto:
     import onnx
 
     require_file(path)
+    sizes = {name: list(shape) for name, shape in (shapes or {}).items()}
     with Sandbox(str(path), limits) as sandbox:
-        data = sandbox.call("edgekit.graph.isolated:prepared_bytes", path=str(path))
+        data = sandbox.call("edgekit.graph.isolated:prepared_bytes", path=str(path), shapes=sizes)
     return onnx.load_model_from_string(data.tobytes())
 
 
-def prepared_bytes(path: str) -> NDArray[np.uint8]:
+def prepared_bytes(path: str, shapes: Shapes | None = None) -> NDArray[np.uint8]:
     """What ``open_prepared`` does inside its worker: the serialized model."""
     model = check_onnx(path)
     if not is_quantized(model):
         try:
-            model = prepare(model)
+            model = prepare(model, shapes)
         except ModelError as exc:
             raise type(exc)(f"{path}: {exc}") from exc
     return np.frombuffer(model.SerializeToString(), np.uint8)

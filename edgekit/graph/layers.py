@@ -15,17 +15,8 @@ if TYPE_CHECKING:
     from onnx import NodeProto
 
 
-def matmul_to_gemm(draft: Draft, node: NodeProto) -> bool:
-    """A MatMul of a matrix with constant weights is a Gemm."""
-    from onnx import helper
-
-    if node.op_type != "MatMul":
-        return False
-    weights = draft.constant(node, 1)
-    if weights is None or weights.ndim != 2 or len(draft.shapes.get(node.input[0], ())) != 2:
-        return False
-    draft.replace(node, helper.make_node("Gemm", list(node.input), list(node.output), node.name))
-    return True
+OUTPUT_AXES = {"Conv": 0, "Gemm": 0, "ConvTranspose": 1}
+"""The axis of the output channels in the weights of each layer."""
 
 
 def plain_gemm(draft: Draft, node: NodeProto) -> bool:
@@ -60,20 +51,24 @@ def absorb_affine(draft: Draft, node: NodeProto) -> bool:
     """
     source = _variable_input(draft, node)
     maker = draft.producer(source) if source else None
-    if maker is None or maker.op_type not in ("Conv", "Gemm") or draft.only_use(maker.output[0]) is None:
+    if maker is None or maker.op_type not in OUTPUT_AXES or draft.only_use(maker.output[0]) is None:
         return False
     weights, bias = draft.constant(maker, 1), draft.constant(maker, 2)
     has_bias = len(maker.input) > 2 and maker.input[2] != ""
-    plain = maker.op_type == "Conv" or attributes(maker).get("transB") == 1
+    options = attributes(maker)
+    plain = maker.op_type != "Gemm" or options.get("transB") == 1
     if weights is None or (has_bias and bias is None) or not plain:
         return False
-    channels = weights.shape[0]
+    axis = OUTPUT_AXES[maker.op_type]
+    if axis == 1 and options.get("group", 1) != 1:
+        return False
+    channels = weights.shape[axis]
     affine = _channel_affine(draft, node, channels, len(draft.shapes.get(source, ())))
     if affine is None:
         return False
     scale, shift = affine
     old_bias = np.zeros(channels) if bias is None else bias.astype(np.float64)
-    scaled = weights.astype(np.float64) * scale.reshape(-1, *[1] * (weights.ndim - 1))
+    scaled = weights.astype(np.float64) * scale.reshape(*[1] * axis, -1, *[1] * (weights.ndim - 1 - axis))
     target = node.output[0]
     names = (
         draft.add_constant(f"{target}_weight", scaled.astype(np.float32)),
@@ -81,6 +76,58 @@ def absorb_affine(draft: Draft, node: NodeProto) -> bool:
     )
     draft.set_inputs(maker, [maker.input[0], *names])
     return draft.bypass(node, source)
+
+
+def absorb_affine_before(draft: Draft, node: NodeProto) -> bool:
+    """A per-channel ``scale · x + shift`` in front of a Conv goes into its weights, and the shift into its bias.
+
+    A shift only where the convolution pads nothing: the padding would have to be ``-shift / scale`` instead of 0.
+    """
+    if node.op_type != "Conv" or draft.only_use(node.input[0]) is None:
+        return False
+    maker = draft.producer(node.input[0])
+    source = _variable_input(draft, maker) if maker is not None else ""
+    weights, bias = draft.constant(node, 1), draft.constant(node, 2)
+    options = attributes(node)
+    has_bias = len(node.input) > 2 and node.input[2] != ""
+    if maker is None or not source or weights is None or (has_bias and bias is None):
+        return False
+    channels = draft.shapes[node.input[0]][1]
+    affine = _channel_affine(draft, maker, channels, weights.ndim)
+    if affine is None or draft.shapes.get(source) != draft.shapes[node.input[0]]:
+        return False
+    scale, shift = affine
+    if shift.any() and (any(options.get("pads", [])) or options.get("auto_pad", "NOTSET") not in ("NOTSET", "VALID")):
+        return False
+    groups = options.get("group", 1)
+    per_filter = np.repeat(np.arange(groups), weights.shape[0] // groups)
+    taps = (len(per_filter), channels // groups, *[1] * (weights.ndim - 2))
+    exact = weights.astype(np.float64)
+    scaled = exact * scale.reshape(groups, -1)[per_filter].reshape(taps)
+    total = (exact * shift.reshape(groups, -1)[per_filter].reshape(taps)).reshape(len(per_filter), -1).sum(axis=1)
+    old_bias = np.zeros(len(per_filter)) if bias is None else bias.astype(np.float64)
+    names = [source, draft.add_constant(f"{node.output[0]}_weight", scaled.astype(np.float32))]
+    if has_bias or shift.any():
+        names.append(draft.add_constant(f"{node.output[0]}_bias", (old_bias + total).astype(np.float32)))
+    draft.set_inputs(node, names)
+    draft.remove(maker)
+    return True
+
+
+def multiply_by_reciprocal(draft: Draft, node: NodeProto) -> bool:
+    """Division by a constant is multiplication, and subtraction of one is addition: these have integer kernels."""
+    if node.op_type not in ("Div", "Sub") or node.input[0] in draft.constants:
+        return False
+    constant = draft.constant(node, 1)
+    if constant is None or constant.dtype != np.float32 or (node.op_type == "Div" and not constant.all()):
+        return False
+    value = 1 / constant.astype(np.float64) if node.op_type == "Div" else -constant
+    if not np.isfinite(value).all():
+        return False
+    name = draft.add_constant(f"{node.output[0]}_operand", np.asarray(value, np.float32))
+    node.op_type = "Mul" if node.op_type == "Div" else "Add"
+    draft.set_input(node, 1, name)
+    return True
 
 
 def expand_batch_norm(draft: Draft, node: NodeProto) -> bool:

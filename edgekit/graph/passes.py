@@ -12,7 +12,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgekit.graph.draft import Draft, attributes, set_attributes
-from edgekit.graph.layers import absorb_affine, matmul_to_gemm, plain_gemm
+from edgekit.graph.layers import (
+    absorb_affine,
+    absorb_affine_before,
+    expand_batch_norm,
+    multiply_by_reciprocal,
+    plain_gemm,
+)
+from edgekit.graph.lines import LINES
+from edgekit.graph.moves import MOVES
+from edgekit.graph.patterns import PATTERNS
+from edgekit.graph.products import PRODUCTS
+from edgekit.graph.transposed import TRANSPOSED
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -151,12 +162,19 @@ def mean_to_pool(draft: Draft, node: NodeProto) -> bool:
 
 CANONICAL = (
     remove_identity,
+    *LINES,
     explicit_padding,
     round_down,
     absorb_padding,
+    *MOVES,
+    *PATTERNS,
     clip_to_relu,
     mean_to_pool,
-    matmul_to_gemm,
+    *TRANSPOSED,
+    *PRODUCTS,
     plain_gemm,
     absorb_affine,
+    absorb_affine_before,
 )
+LAST = (expand_batch_norm, multiply_by_reciprocal)
+"""What would hide a pattern from the others."""

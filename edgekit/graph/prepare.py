@@ -10,38 +10,48 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgekit.errors import ModelError, UnsupportedError
+from edgekit.errors import UnsupportedError
 from edgekit.graph.constants import fold_constants
 from edgekit.graph.draft import Draft, opset_version, run_passes
-from edgekit.graph.layers import expand_batch_norm
-from edgekit.graph.passes import CANONICAL
+from edgekit.graph.inputs import Shapes, fix_inputs
+from edgekit.graph.passes import CANONICAL, LAST
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-OLDEST = 13
-"""Per-channel QuantizeLinear came with operator set 13."""
+OLDEST = 20
+"""The canonical forms of GELU, LayerNormalization and HardSwish are operators of set 20."""
 NEWEST = 21
+"""What came later are new types for old operators, and operators that are functions of older ones."""
+NEWER_FUNCTIONS = ("Swish", "RMSNormalization", "RotaryEmbedding", "Attention")
+RECURRENT = frozenset({"LSTM", "GRU", "RNN"})
 
 
-def prepare(model: ModelProto) -> ModelProto:
+def prepare(model: ModelProto, shapes: Shapes | None = None) -> ModelProto:
     """Bring a float model to the canonical form; the argument is left as it was.
 
-    The result has operator set 13 to 21, IR version 10, batch 1 where the batch was open, every shape known, and
+    The result has operator set 20 or 21, IR version 10, batch 1 where the batch was open, every shape known, and
     initializers that are not listed as inputs. Its outputs equal the original's up to float32 rounding.
 
+    Args:
+        model: checked, float.
+        shapes: the dimensions of inputs that leave more open than the batch, by the inputs' names.
+
     Raises:
-        ModelError: an input leaves another size than the batch open.
-        UnsupportedError: the model's shapes depend on its data, it has control flow or operators of other sets than
-            ONNX's own, or its operator set cannot be converted.
+        UnknownNameError: ``shapes`` names what is no input.
+        ModelError: an input leaves another size than the batch open, or ``shapes`` contradicts what it fixes.
+        UnsupportedError: the model's shapes depend on its data, it is recurrent, has control flow or operators of
+            other sets than ONNX's own, or its operator set cannot be converted.
     """
     draft = Draft.from_model(_convert_opset(_inline_functions(model)))
+    draft.drop_unused()
+    _check_operators(draft)
     _to_float32(draft)
-    _fix_batch(draft)
+    fix_inputs(draft, shapes or {})
     fold_constants(draft)
-    _check_nodes(draft)
+    _check_sizes(draft)
     run_passes(draft, CANONICAL)
-    run_passes(draft, [expand_batch_norm])
+    run_passes(draft, LAST)
     draft.shapes.clear()
     fold_constants(draft)
     return _finish(draft)
@@ -54,18 +64,22 @@ def _inline_functions(model: ModelProto) -> ModelProto:
 
 
 def _convert_opset(model: ModelProto) -> ModelProto:
-    from onnx import version_converter
+    from onnx import inliner, version_converter
 
     version = opset_version(model)
     if OLDEST <= version <= NEWEST:
         return model
-    target = OLDEST if version < OLDEST else NEWEST
+    if version > NEWEST:
+        functions = [("", name) for name in NEWER_FUNCTIONS]
+        result = inliner.inline_selected_functions(model, functions, inline_schema_functions=True)
+        next(entry for entry in result.opset_import if entry.domain in ("", "ai.onnx")).version = NEWEST
+        return result
     try:
-        return version_converter.convert_version(model, target)
+        return version_converter.convert_version(model, OLDEST)
     except Exception as exc:  # the native converter raises several unrelated types
         reason = " ".join(str(exc).split())[:200]
         raise UnsupportedError(
-            f"The model's operator set {version} cannot be converted ({reason}); export it with opset {target}."
+            f"The model's operator set {version} cannot be converted ({reason}); export it with opset {OLDEST}."
         ) from exc
 
 
@@ -88,29 +102,23 @@ def _to_float32(draft: Draft) -> None:
                 item.t.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(item.t).astype(np.float32)))
 
 
-def _fix_batch(draft: Draft) -> None:
-    """An open first dimension of an input becomes 1."""
-    for value in draft.inputs:
-        if value.type.WhichOneof("value") != "tensor_type":
-            raise UnsupportedError(f"Input '{value.name}' is not a tensor; export the model with tensor inputs only.")
-        for position, dim in enumerate(value.type.tensor_type.shape.dim):
-            if dim.HasField("dim_value") and dim.dim_value > 0:
-                continue
-            if position > 0:
-                raise ModelError(
-                    f"Input '{value.name}' leaves dimension {position} open; export the model with a fixed input size."
-                )
-            dim.dim_value = 1
-
-
-def _check_nodes(draft: Draft) -> None:
-    """Every node is a plain operator of ONNX whose results have sizes: what the passes take for granted."""
+def _check_operators(draft: Draft) -> None:
+    """Every node is a plain operator of ONNX: what the passes take for granted."""
     for node in draft.nodes:
+        if node.op_type in RECURRENT:
+            raise UnsupportedError(
+                f"{node.op_type} '{node.name}' makes the model recurrent; only networks without loops (CNNs, "
+                "transformers of fixed size) can be converted."
+            )
         if node.domain not in ("", "ai.onnx") or any(item.HasField("g") or item.graphs for item in node.attribute):
             raise UnsupportedError(
                 f"{node.op_type} '{node.name}' is control flow or not an operator of ONNX's own ('{node.domain}'); "
                 "export the model with standard operators only."
             )
+
+
+def _check_sizes(draft: Draft) -> None:
+    for node in draft.nodes:
         for name in node.output:
             if name and min(draft.shapes.get(name, (0,)), default=1) < 1:
                 raise UnsupportedError(
@@ -123,7 +131,7 @@ def _finish(draft: Draft) -> ModelProto:
     from onnx import checker
 
     values = draft.infer()
-    _check_nodes(draft)
+    _check_sizes(draft)
     model = draft.to_model(values)
     checker.check_model(model)
     return model

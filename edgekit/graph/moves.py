@@ -1,0 +1,132 @@
+"""Operators that only move values: what does nothing goes, and chains of one kind become one.
+
+Each pass is of the kind that ``edgekit.graph.passes`` describes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgekit.graph.draft import Draft, attributes
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+
+RESHAPES = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze"})
+SHAPED = frozenset({*RESHAPES, "Expand", "Tile", "Slice", "Pad", "Resize", "Upsample"})
+"""Operators that do nothing where input and result have the same shape, but for the checks of ``remove_still``."""
+
+
+def remove_still(draft: Draft, node: NodeProto) -> bool:
+    """A Reshape, Expand, Slice and the like to the shape that is there, and a Transpose that keeps the order."""
+    source, target = draft.shapes.get(node.input[0]), draft.shapes.get(node.output[0])
+    if node.op_type == "Transpose":
+        permutation = attributes(node).get("perm")
+        still = permutation is not None and list(permutation) == sorted(permutation)
+    elif node.op_type in ("Slice", "Pad", "Resize", "Upsample"):
+        still = source == target and _is_whole(draft, node)
+    else:
+        still = node.op_type in SHAPED and source is not None and source == target
+    return still and draft.bypass(node, node.input[0])
+
+
+def one_reshape(draft: Draft, node: NodeProto) -> bool:
+    """A Reshape of a Reshape is one Reshape."""
+    from onnx import helper
+
+    inner = draft.producer(node.input[0]) if node.op_type in RESHAPES else None
+    if inner is None or inner.op_type not in RESHAPES or draft.only_use(inner.output[0]) is None:
+        return False
+    source, target = inner.input[0], node.output[0]
+    shape = draft.shapes.get(target, (-1,))
+    if min(shape, default=1) < 1:
+        return False
+    sizes = draft.add_constant(f"{target}_sizes", np.asarray(shape, np.int64))
+    draft.replace(node, helper.make_node("Reshape", [source, sizes], [target], node.name))
+    draft.remove(inner)
+    return True
+
+
+def one_transpose(draft: Draft, node: NodeProto) -> bool:
+    """A Transpose of a Transpose is one Transpose."""
+    from onnx import helper
+
+    inner = draft.producer(node.input[0]) if node.op_type == "Transpose" else None
+    if inner is None or inner.op_type != "Transpose" or draft.only_use(inner.output[0]) is None:
+        return False
+    first, second = (attributes(item).get("perm") for item in (inner, node))
+    if first is None or second is None:
+        return False
+    permutation = [first[axis] for axis in second]
+    draft.replace(node, helper.make_node("Transpose", [inner.input[0]], list(node.output), node.name, perm=permutation))
+    draft.remove(inner)
+    return True
+
+
+def one_slice(draft: Draft, node: NodeProto) -> bool:
+    """A Slice of a Slice along other axes is one Slice."""
+    from onnx import helper
+
+    inner = draft.producer(node.input[0]) if node.op_type == "Slice" else None
+    if inner is None or inner.op_type != "Slice" or draft.only_use(inner.output[0]) is None:
+        return False
+    first, second = _slice_of(draft, inner), _slice_of(draft, node)
+    if first is None or second is None or set(first[2]) & set(second[2]):
+        return False
+    target = node.output[0]
+    kinds = ("starts", "ends", "axes", "steps")
+    names = [
+        draft.add_constant(f"{target}_{kind}", np.asarray([*one, *other], np.int64))
+        for kind, one, other in zip(kinds, first, second, strict=True)
+    ]
+    draft.replace(node, helper.make_node("Slice", [inner.input[0], *names], [target], node.name))
+    draft.remove(inner)
+    return True
+
+
+def sum_to_add(draft: Draft, node: NodeProto) -> bool:
+    """A Sum of several is a chain of Adds."""
+    from onnx import helper
+
+    if node.op_type != "Sum" or len(node.input) < 2:
+        return False
+    made, total = [], node.input[0]
+    for position, name in enumerate(node.input[1:], start=2):
+        is_last = position == len(node.input)
+        target = node.output[0] if is_last else draft.new_name(f"{node.output[0]}_sum")
+        draft.shapes[target] = np.broadcast_shapes(draft.shapes[total], draft.shapes[name])
+        made.append(helper.make_node("Add", [total, name], [target], f"{node.name}_{position}"))
+        total = target
+    draft.replace(node, *made)
+    return True
+
+
+def _is_whole(draft: Draft, node: NodeProto) -> bool:
+    """True for a Slice with steps of 1, a Pad by nothing, a Resize by 1, given that the shape stays."""
+    if node.op_type == "Slice":
+        found = _slice_of(draft, node)
+        return found is not None and all(step == 1 for step in found[3])
+    if node.op_type == "Pad":
+        amounts = draft.constant(node, 1)
+        return amounts is not None and not amounts.any()
+    return attributes(node).get("coordinate_transformation_mode") != "tf_crop_and_resize"
+
+
+def _slice_of(draft: Draft, node: NodeProto) -> tuple[list[int], list[int], list[int], list[int]] | None:
+    """(starts, ends, axes, steps) of a constant Slice, axes counted from the front."""
+    starts, ends = draft.constant(node, 1), draft.constant(node, 2)
+    rank = len(draft.shapes.get(node.input[0], ()))
+    if starts is None or ends is None or not rank:
+        return None
+    given = [draft.constant(node, position) for position in (3, 4)]
+    absent = [position >= len(node.input) or not node.input[position] for position in (3, 4)]
+    if any(value is None and not gone for value, gone in zip(given, absent, strict=True)):
+        return None
+    axes = range(len(starts)) if given[0] is None else (int(axis) % rank for axis in given[0])
+    steps = [1] * len(starts) if given[1] is None else given[1].tolist()
+    return starts.tolist(), ends.tolist(), list(axes), steps
+
+
+MOVES = (remove_still, one_reshape, one_transpose, one_slice, sum_to_add)

@@ -1,0 +1,122 @@
+"""Matrix products: with constant weights they are fully-connected layers (Gemm), between two values they are MatMul.
+
+Each pass is of the kind that ``edgekit.graph.passes`` describes.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgekit.graph.draft import Draft, attributes
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+
+
+def matmul_to_gemm(draft: Draft, node: NodeProto) -> bool:
+    """A MatMul with constant weights is a Gemm over the rows of its input."""
+    from onnx import helper
+
+    weights = draft.constant(node, 1) if node.op_type == "MatMul" else None
+    shape = draft.shapes.get(node.input[0], ())
+    if weights is None or weights.ndim != 2 or len(shape) < 2 or node.input[0] in draft.constants:
+        return False
+    if len(shape) == 2:
+        draft.replace(node, helper.make_node("Gemm", list(node.input), list(node.output), node.name))
+        return True
+    source, target, result = node.input[0], node.output[0], (*shape[:-1], weights.shape[1])
+    rows, products = draft.new_name(f"{source}_rows"), draft.new_name(f"{target}_rows")
+    sizes = (math.prod(shape[:-1]), shape[-1])
+    draft.shapes[rows], draft.shapes[products] = sizes, (sizes[0], weights.shape[1])
+    rows_shape, result_shape = (
+        draft.add_constant(f"{name}_sizes", np.asarray(value, np.int64))
+        for name, value in ((rows, sizes), (target, result))
+    )
+    draft.replace(
+        node,
+        helper.make_node("Reshape", [source, rows_shape], [rows]),
+        helper.make_node("Gemm", [rows, node.input[1]], [products], node.name),
+        helper.make_node("Reshape", [products, result_shape], [target]),
+    )
+    return True
+
+
+def bias_before_reshape(draft: Draft, node: NodeProto) -> bool:
+    """A vector added to the rows of a Gemm after they were put back in shape is the Gemm's bias."""
+    if node.op_type != "Add":
+        return False
+    constant = next((draft.constants[name] for name in node.input if name in draft.constants), None)
+    reshape = next((draft.producer(name) for name in node.input if name not in draft.constants), None)
+    if constant is None or reshape is None or reshape.op_type != "Reshape":
+        return False
+    gemm = draft.producer(reshape.input[0])
+    if gemm is None or gemm.op_type != "Gemm" or len(gemm.input) > 2:
+        return False
+    alone = all(draft.only_use(item.output[0]) is not None for item in (gemm, reshape))
+    outputs = draft.shapes[gemm.output[0]][-1]
+    shape = draft.shapes[reshape.output[0]]
+    if not alone or constant.size != outputs or constant.shape[-1:] != (outputs,) or shape[-1] != outputs:
+        return False
+    if constant.ndim > len(shape):
+        return False
+    draft.set_inputs(gemm, [*gemm.input, draft.add_constant(f"{gemm.output[0]}_bias", constant.reshape(-1))])
+    return draft.bypass(node, reshape.output[0])
+
+
+def variable_gemm(draft: Draft, node: NodeProto) -> bool:
+    """A Gemm of two values is a MatMul, with its factors and its third operand made explicit."""
+    from onnx import helper
+
+    if node.op_type != "Gemm" or node.input[1] in draft.constants:
+        return False
+    options = attributes(node)
+    made, names = [], []
+    for name, turned in zip(node.input[:2], ("transA", "transB"), strict=True):
+        names.append(name)
+        if options.get(turned):
+            names[-1] = draft.new_name(f"{name}_turned")
+            draft.shapes[names[-1]] = draft.shapes[name][::-1]
+            made.append(helper.make_node("Transpose", [name], [names[-1]], perm=[1, 0]))
+    shape, total = draft.shapes[node.output[0]], draft.new_name(f"{node.output[0]}_product")
+    made.append(helper.make_node("MatMul", names, [total], node.name))
+    draft.shapes[total] = shape
+    terms = [("Mul", total, options.get("alpha", 1.0))]
+    if len(node.input) > 2 and node.input[2]:
+        terms.append(("Mul", node.input[2], options.get("beta", 1.0)))
+    scaled = []
+    for operator, name, factor in terms:
+        scaled.append(name)
+        if factor != 1.0:
+            scaled[-1] = draft.new_name(f"{name}_scaled")
+            draft.shapes[scaled[-1]] = draft.shapes[name]
+            number = draft.add_constant(f"{name}_factor", np.asarray(factor, np.float32))
+            made.append(helper.make_node(operator, [name, number], [scaled[-1]]))
+    if len(scaled) == 2:
+        made.append(helper.make_node("Add", scaled, list(node.output)))
+    else:
+        made[-1].output[0] = node.output[0]
+    draft.replace(node, *made)
+    return True
+
+
+def turned_gemm(draft: Draft, node: NodeProto) -> bool:
+    """``transA`` of a Gemm with constant weights becomes a Transpose."""
+    from onnx import helper
+
+    if node.op_type != "Gemm" or not attributes(node).get("transA") or node.input[0] in draft.constants:
+        return False
+    name = draft.new_name(f"{node.input[0]}_turned")
+    draft.shapes[name] = draft.shapes[node.input[0]][::-1]
+    options = {**attributes(node), "transA": 0}
+    draft.replace(
+        node,
+        helper.make_node("Transpose", [node.input[0]], [name], perm=[1, 0]),
+        helper.make_node("Gemm", [name, *node.input[1:]], list(node.output), node.name, **options),
+    )
+    return True
+
+
+PRODUCTS = (matmul_to_gemm, bias_before_reshape, variable_gemm, turned_gemm)
