@@ -53,9 +53,15 @@ def split_groups(draft: Draft, node: NodeProto) -> bool:
 
     groups = attributes(node).get("group", 1) if node.op_type == "ConvTranspose" else 1
     weights = draft.constant(node, 1)
-    if groups == 1 or weights is None or weights.ndim != 4 or "dilations" in attributes(node):
+    if groups == 1 or weights is None or weights.ndim != 4:
         return False
     options = attributes(node)
+    if (
+        max(options.get("dilations", [1])) > 1
+        or options.get("auto_pad", "NOTSET") != "NOTSET"
+        or "output_shape" in options
+    ):
+        return False
     strides, extra = options.get("strides", [1, 1]), options.get("output_padding", [0, 0])
     pads, kernel = options.get("pads", [0, 0, 0, 0]), weights.shape[2:]
     ends = [kernel[axis] - 1 - pads[axis + 2] + extra[axis] - (strides[axis] - 1) for axis in range(2)]
@@ -65,8 +71,8 @@ def split_groups(draft: Draft, node: NodeProto) -> bool:
     flipped = np.ascontiguousarray(grouped.reshape(groups * outputs, inputs, *kernel))
     source = _with_zeros_between(draft, node.input[0], strides)
     if min(*starts, *ends) < 0:
-        source = _padded(draft, source, [0, 0, *starts, 0, 0, *ends])
-        starts = ends = [0, 0]
+        source = _cropped(draft, source, [max(-amount, 0) for amount in (*starts, *ends)])
+        starts, ends = ([max(amount, 0) for amount in amounts] for amounts in (starts, ends))
     names = [source, draft.add_constant(f"{node.input[1]}_flipped", flipped), *node.input[2:]]
     conv = helper.make_node("Conv", names, list(node.output), node.name, group=groups, pads=[*starts, *ends])
     draft.replace(node, conv)
@@ -99,7 +105,7 @@ def _reshaped(draft: Draft, source: str, shape: tuple[int, ...]) -> str:
 
 
 def _padded(draft: Draft, source: str, pads: list[int]) -> str:
-    """Pad with zeros; negative amounts crop."""
+    """Pad with zeros."""
     from onnx import helper
 
     target = draft.new_name(f"{source}_padded")
@@ -109,6 +115,21 @@ def _padded(draft: Draft, source: str, pads: list[int]) -> str:
     half = len(pads) // 2
     sizes = zip(draft.shapes[source], pads[:half], pads[half:], strict=True)
     draft.shapes[target] = tuple(size + start + end for size, start, end in sizes)
+    return target
+
+
+def _cropped(draft: Draft, source: str, amounts: list[int]) -> str:
+    """Cut rows and columns off an image: amounts at top, left, bottom and right."""
+    from onnx import helper
+
+    target, shape = draft.new_name(f"{source}_cropped"), draft.shapes[source]
+    starts, ends = amounts[:2], [shape[axis + 2] - amounts[axis + 2] for axis in range(2)]
+    names = [
+        draft.add_constant(f"{target}_{kind}", np.asarray(values, np.int64))
+        for kind, values in (("starts", starts), ("ends", ends), ("axes", [2, 3]))
+    ]
+    draft.add(helper.make_node("Slice", [source, *names], [target]))
+    draft.shapes[target] = (*shape[:2], *(end - start for start, end in zip(starts, ends, strict=True)))
     return target
 
 

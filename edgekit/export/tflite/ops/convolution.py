@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from edgekit.export.tflite.lowering import Lowering, fused, is_in_order, lowers
-from edgekit.export.tflite.ops.windows import Window, scheme_input
+from edgekit.export.tflite.ops.windows import SAME, VALID, Window, scheme_input
 from edgekit.export.tflite.writer import Options
 from edgekit.graph.draft import Array
 from edgekit.graph.ir import Node, Quant
@@ -45,6 +46,60 @@ def conv(low: Lowering, node: Node) -> None:
         )
     else:
         low.emit("CONV_2D", inputs, target, Options("Conv2DOptions", fields), version=3 if quant else 1)
+
+
+@lowers("ConvTranspose")
+def conv_transpose(low: Lowering, node: Node) -> None:
+    """ConvTranspose → TRANSPOSE_CONV, and a SLICE where its padding is not TFLite's."""
+    weights = low.tensor(node.inputs[1])
+    options = node.attributes
+    if weights.data is None or len(weights.shape) != 4:
+        raise low.refusal(node, "has weights that are not constant, or works on other than 2 spatial dimensions")
+    plain = options.get("auto_pad", "NOTSET") == "NOTSET" and "output_shape" not in options
+    if options.get("group", 1) != 1 or max(options.get("dilations", (1, 1))) > 1 or not plain:
+        raise low.refusal(node, "has groups, dilations or automatic padding; prepare the model first")
+    source, target = low.tensor(node.inputs[0]), low.tensor(node.outputs[0])
+    strides, pads = options.get("strides", (1, 1)), options.get("pads", (0, 0, 0, 0))
+    outputs = weights.shape[1]
+    full = [
+        max((size - 1) * stride + kernel, start + wanted)
+        for size, stride, kernel, start, wanted in zip(
+            source.shape[2:], strides, weights.shape[2:], pads[:2], target.shape[2:], strict=True
+        )
+    ]
+    padding = _transposed_scheme(source.shape[2:], target.shape[2:], weights.shape[2:], strides, pads)
+    sizes = full if padding is None else target.shape[2:]
+    shape = (source.shape[0], *sizes, outputs)
+    quant = replace(weights.quant, axis=0) if weights.quant is not None and weights.quant.axis is not None else None
+    inputs = [
+        low.constant(np.asarray(shape, np.int32)),
+        low.constant(weights.data.transpose(1, 2, 3, 0), quant or weights.quant),
+        low.activation(node),
+        _bias(low, node, outputs),
+    ]
+    fields = {"StrideH": strides[0], "StrideW": strides[1], "Padding": VALID if padding is None else padding}
+    made = low.result(node) if padding is not None else low.scratch(shape, target)
+    low.emit("TRANSPOSE_CONV", inputs, made, Options("TransposeConvOptions", fields), version=3)
+    if padding is None:
+        begin, size = ([0, *pads[:2], 0], [source.shape[0], *target.shape[2:], outputs])
+        corners = [low.constant(np.asarray(values, np.int32)) for values in (begin, size)]
+        low.emit("SLICE", [made, *corners], low.result(node), Options("SliceOptions"), version=2 if quant else 1)
+
+
+def _transposed_scheme(
+    source: tuple[int, ...],
+    target: tuple[int, ...],
+    kernel: tuple[int, ...],
+    strides: Sequence[int],
+    pads: Sequence[int],
+) -> int | None:
+    """VALID or SAME if TFLite would cut the same edges off the full result, else None."""
+    axes = range(2)
+    if all(pads[axis] == 0 and target[axis] == (source[axis] - 1) * strides[axis] + kernel[axis] for axis in axes):
+        return VALID
+    cut = [max((source[axis] - 1) * strides[axis] + kernel[axis] - target[axis], 0) for axis in axes]
+    fits = all(-(-target[axis] // strides[axis]) == source[axis] and cut[axis] // 2 == pads[axis] for axis in axes)
+    return SAME if fits else None
 
 
 @lowers("Gemm")

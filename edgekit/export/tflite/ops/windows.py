@@ -87,8 +87,17 @@ def padded_input(low: Lowering, node: Node, window: Window, lowest: bool = False
     amounts[1:3] = np.transpose([window.before, window.after])
     height, width = (sum(sizes) for sizes in zip(window.size, window.before, window.after, strict=True))
     padded = low.scratch((tensor.shape[0], height, width, tensor.shape[1]), tensor)
-    pad(low, low.activation(node), padded, amounts, lowest)
+    pad(low, low.activation(node), padded, amounts, lowest and not _is_never_negative(low, node))
     return padded
+
+
+def _is_never_negative(low: Lowering, node: Node) -> bool:
+    """True if real 0 is no larger than any value of the node's input: XNNPACK has a PAD with 0, but no PADV2."""
+    tensor = low.tensor(node.inputs[0])
+    if tensor.quant is not None:
+        return tensor.quant.zero_point == np.iinfo(tensor.dtype).min
+    maker = low.graph.producer(tensor.name)
+    return maker is not None and ("Relu" in (maker.op, maker.activation) or maker.activation == "Relu6")
 
 
 def pad(low: Lowering, source: int, target: int, amounts: Array, lowest: bool = False) -> None:
