@@ -8,11 +8,13 @@ import numpy as np
 
 from edgekit.artifact import Metadata
 from edgekit.errors import UnsupportedError
+from edgekit.export.tflite.compressed import with_stored_weights
 from edgekit.export.tflite.lowering import Lowering
 from edgekit.export.tflite.ops import known_operators, lowering_of
 from edgekit.export.tflite.standard_metadata import described_file
 from edgekit.export.tflite.units import WEIGHTED, unit_scales
 from edgekit.export.tflite.writer import ModelRecord
+from edgekit.export.weights_only import stored_weights
 from edgekit.graph.ir import Graph, Node, Quant, fuse_activations, read_graph
 
 if TYPE_CHECKING:
@@ -28,13 +30,16 @@ CONVERSIONS = frozenset({"QuantizeLinear", "DequantizeLinear"})
 def lower(model: ModelProto, metadata: Metadata) -> bytes:
     """Turn a prepared float model into a float32 .tflite file, or a QDQ model into an int8 one.
 
+    Weights that are stored in fewer bits alone (``edgekit.export.weights_only``) are stored so in the file too.
+
     Inputs and outputs keep their ONNX names and types; images are [N, H, W, C] in the file. ``metadata`` is
     stored under the name ``edgekit`` and as standard TFLite metadata.
 
     Raises:
         UnsupportedError: an operator, or the form of one, does not exist in TFLite.
     """
-    return described_file(_lowered(model), metadata)
+    stored, floats = stored_weights(model)
+    return described_file(with_stored_weights(_lowered(floats), stored), metadata)
 
 
 def check_lowerable(model: ModelProto) -> None:
@@ -43,7 +48,7 @@ def check_lowerable(model: ModelProto) -> None:
     Raises:
         UnsupportedError: see ``lower``.
     """
-    _lowered(model)
+    _lowered(stored_weights(model)[1])
 
 
 def _lowered(model: ModelProto) -> ModelRecord:
