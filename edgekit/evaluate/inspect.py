@@ -14,12 +14,18 @@ from edgekit.errors import EdgekitError
 from edgekit.files import sha256_file
 from edgekit.runtimes import default_runtime
 from edgekit.runtimes.contents import ModelContents
+from edgekit.runtimes.delegation import UndelegatedOperator, summarize, undelegated
 from edgekit.runtimes.isolated import IsolatedSession, vet
+
+XNNPACK_RUNTIME = "litert"
 
 
 @dataclass(frozen=True)
 class FileFacts:
-    """A model file; ``refusal`` says why its runtime does not open it, where that is so."""
+    """A model file; ``refusal`` says why its runtime does not open it, where that is so.
+
+    ``undelegated`` are the operators of a .tflite file that LiteRT does not give to XNNPACK; None if it is not known.
+    """
 
     path: str
     sha256: str
@@ -29,13 +35,16 @@ class FileFacts:
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     refusal: str = ""
+    undelegated: tuple[UndelegatedOperator, ...] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         document = asdict(self)
         contents = document["contents"]
         del contents["description"]
+        del contents["standard"]
         contents |= {"overhead_bytes": self.contents.overhead_bytes, "parameters": self.contents.parameters}
+        contents["scheme"] = self.contents.scheme
         return document | {"metadata": json.loads(self.metadata.to_json())}
 
 
@@ -70,10 +79,11 @@ def inspect_file(path: Path) -> FileFacts:
     try:
         with IsolatedSession(path, runtime, threads=1) as session:
             inputs, outputs = session.inputs, session.outputs
+        left = undelegated(path) if runtime == XNNPACK_RUNTIME else None
     except EdgekitError as exc:
-        refusal = str(exc)
+        refusal, left = str(exc), None
     metadata = contents.metadata(str(path))
-    return FileFacts(str(path), sha256_file(path), contents, metadata, runtime, inputs, outputs, refusal)
+    return FileFacts(str(path), sha256_file(path), contents, metadata, runtime, inputs, outputs, refusal, left)
 
 
 def show(result: InspectResult) -> None:
@@ -86,6 +96,7 @@ def _rows(facts: FileFacts) -> list[tuple[str, str]]:
     contents, metadata, contract = facts.contents, facts.metadata, facts.metadata.contract
     return [
         ("format", f"{contents.format}, {contents.version}"),
+        ("scheme", contents.scheme),
         ("sha256", facts.sha256),
         ("size", f"{contents.file_bytes:,} B"),
         ("weights", f"{contents.weight_bytes:,} B ({_pairs(contents.constants)})"),
@@ -94,12 +105,19 @@ def _rows(facts: FileFacts) -> list[tuple[str, str]]:
         *(("input", _describe(spec)) for spec in facts.inputs),
         *(("output", _describe(spec)) for spec in facts.outputs),
         ("opens", f"not in {facts.runtime}: {facts.refusal}" if facts.refusal else f"in {facts.runtime}"),
+        ("XNNPACK", _delegation(facts)),
         ("contract", "" if contract is None else f"{contract.domain}, mean {contract.mean}, std {contract.std}"),
         ("labels", ", ".join(metadata.labels[:12]) + (", ..." if len(metadata.labels) > 12 else "")),
         ("recipe", metadata.recipe),
         ("quality", ", ".join(f"{name} {value:g}" for name, value in metadata.quality.items())),
         *((f"parent {name}", digest) for name, digest in metadata.parents.items()),
     ]
+
+
+def _delegation(facts: FileFacts) -> str:
+    if facts.undelegated is None:
+        return ""
+    return f"does not take {summarize(facts.undelegated)}" if facts.undelegated else "takes all operators"
 
 
 def _describe(spec: TensorSpec) -> str:

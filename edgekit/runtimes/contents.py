@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,12 @@ from edgekit.artifact import METADATA_KEY, Metadata
 from edgekit.errors import ModelError
 
 if TYPE_CHECKING:
-    from onnx import GraphProto, TensorProto
+    from onnx import GraphProto, NodeProto, TensorProto
+
+QUANTIZE, DEQUANTIZE = "QuantizeLinear", "DequantizeLinear"
+CONVERSIONS = frozenset({QUANTIZE, DEQUANTIZE, "Constant", "Cast"})
+ACTIVATIONS = frozenset({"Relu", "Clip"})
+MOVING = frozenset({"Flatten", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
 
 
 @dataclass(frozen=True)
@@ -23,8 +28,9 @@ class ModelContents:
     """Counts of a model file.
 
     ``weight_bytes`` are those of all constant tensors, biases included, each shared one counted once;
-    ``constants`` says how many values there are of each type; ``description`` is EdgeKit's own metadata JSON, and
-    ``standard`` what the standard TFLite metadata say, as such JSON: labels and input contract.
+    ``constants`` says how many values there are of each type; ``computed`` how many operators compute in each type,
+    conversions between types aside; ``description`` is EdgeKit's own metadata JSON, and ``standard`` what the standard
+    TFLite metadata say, as such JSON: labels and input contract.
     """
 
     format: str
@@ -33,6 +39,7 @@ class ModelContents:
     weight_bytes: int
     constants: Mapping[str, int]
     operators: Mapping[str, int]
+    computed: Mapping[str, int] = field(default_factory=dict)
     description: str = ""
     standard: str = ""
 
@@ -45,6 +52,15 @@ class ModelContents:
     def parameters(self) -> int:
         """The number of constant values."""
         return sum(self.constants.values())
+
+    @property
+    def scheme(self) -> str:
+        """How numbers are stored and computed, as in ``int8 weights; computes in int8 (9 operators)``."""
+        weights = max(self.constants, key=lambda kind: self.constants[kind], default="no")
+        types = sorted(self.computed, key=lambda kind: -self.computed[kind])
+        counted = ", ".join(f"{kind} ({_counted(self.computed[kind], 'operator')})" for kind in types)
+        weights = "float32" if weights == "float" else weights  # ONNX's name for it
+        return f"{weights} weights" + (f"; computes in {counted}" if counted else "")
 
     def metadata(self, source: str) -> Metadata:
         """The file's description of itself, EdgeKit's own first; an empty one if it has none."""
@@ -93,8 +109,48 @@ def _read_onnx(path: Path) -> ModelContents:
         weight_bytes=weight_bytes,
         constants=dict(constants),
         operators=dict(operators.most_common()),
+        computed=dict(_computed(model.graph).most_common()),
         description=next((entry.value for entry in model.metadata_props if entry.key == METADATA_KEY), ""),
     )
+
+
+def _counted(count: int, thing: str) -> str:
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+
+
+def _computed(graph: GraphProto) -> Counter[str]:
+    """In which type each operator of the main graph computes, where a runtime knows the QDQ form.
+
+    It computes in integers if its first input is dequantized, its result is quantized (behind an activation perhaps),
+    and its weights are no float constants. What only moves values keeps their type.
+    """
+    from onnx import TensorProto
+
+    reader = {name: node for node in reversed(graph.node) for name in node.input}
+    stored = {tensor.name: tensor.data_type for tensor in graph.initializer}
+    floats = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE)
+    weights = {tensor.name for tensor in graph.initializer if tensor.data_type in floats and len(tensor.dims) > 1}
+
+    def integer(conversion: NodeProto) -> str:
+        zero_point = conversion.input[2] if len(conversion.input) > 2 else ""
+        return str(TensorProto.DataType.Name(stored.get(zero_point, TensorProto.UINT8))).lower()
+
+    kinds: dict[str, str] = {}
+    counts: Counter[str] = Counter()
+    for node in graph.node:
+        kind = kinds.get(node.input[0], "float32") if node.input else "float32"
+        if node.op_type in CONVERSIONS:
+            kinds[node.output[0]] = integer(node) if node.op_type == DEQUANTIZE else "float32"
+            continue
+        if node.op_type not in MOVING:
+            last = reader.get(node.output[0])
+            while last is not None and last.op_type in ACTIVATIONS:
+                last = reader.get(last.output[0])
+            is_integer = kind != "float32" and not weights.intersection(node.input)
+            kind = integer(last) if is_integer and last is not None and last.op_type == QUANTIZE else "float32"
+        kinds[node.output[0]] = kind
+        counts[kind] += 1
+    return counts
 
 
 def _graphs(graph: GraphProto) -> Iterator[GraphProto]:

@@ -22,6 +22,7 @@ ABSENT = -1
 MAX_TENSOR_BYTES = 1 << 30
 FIRST_REAL_OFFSET = 2
 STEPS = ("StrideW", "StrideH", "DilationWFactor", "DilationHFactor", "FilterWidth", "FilterHeight")
+CONVERSIONS = frozenset({"QUANTIZE", "DEQUANTIZE", "CAST"})
 BYTES = {
     **dict.fromkeys(("BOOL", "INT8", "UINT8"), 1),
     **dict.fromkeys(("INT16", "UINT16", "FLOAT16", "BFLOAT16"), 2),
@@ -63,6 +64,7 @@ class _Reader:
         self.type_names = _names_of(schema.TensorType)
         self.operator_names = _names_of(schema.BuiltinOperator)
         self.option_names = _names_of(schema.BuiltinOptions)
+        self.computed: Counter[str] = Counter()
 
     def read(self) -> ModelContents:
         model = self.model
@@ -90,6 +92,7 @@ class _Reader:
             weight_bytes=sum(self._buffer_bytes(index) for index in constants),
             constants=dict(counted),
             operators=dict(operators.most_common()),
+            computed=dict(self.computed.most_common()),
             description=self._metadata(METADATA_KEY).decode("utf-8"),
             standard=self._standard(),
         )
@@ -163,10 +166,18 @@ class _Reader:
             if not known.issuperset(set(reads) - {ABSENT}):
                 raise _Broken(f"an operator {name} reads a tensor that nothing before it has made")
             known.update(writes)
+            if name not in CONVERSIONS and writes:
+                types = [self._type(subgraph, index) for index in (*writes[:1], *reads[1:2]) if index != ABSENT]
+                # Float activations that meet 8-bit weights are quantized while the model runs.
+                is_dynamic = types[0] == "float32" and types[-1] in ("int8", "uint8", "int4")
+                self.computed["int8 by dynamic ranges" if is_dynamic else types[0]] += 1
             yield name
         results = [subgraph.Outputs(index) for index in range(subgraph.OutputsLength())]
         if not known.issuperset(results) or any(not 0 <= index < tensors for index in known):
             raise _Broken("its inputs or outputs are not tensors of its graph")
+
+    def _type(self, subgraph: Any, index: int) -> str:
+        return self.type_names[subgraph.Tensors(index).Type()].lower()
 
     def _check_steps(self, operator: Any, name: str) -> None:
         """A window's stride, dilation and size are at least 1; TFLite Micro does not check that itself."""

@@ -40,9 +40,27 @@ def load(data: bytes, source: str, threads: int) -> Session:
 
     arena = max(MIN_ARENA_BYTES, ARENA_PER_MODEL_BYTE * len(data))
     try:
+        if _unpacks_channels(data):
+            raise ValueError("it would unpack weights with one scale per channel by their first scale alone")
         return MicroSession(runtime.Interpreter.from_bytes(data, arena_size=arena))
     except Exception as exc:  # it also fails with whatever its Python FlatBuffer reader meets in a broken file
         raise cannot_open(source, "TFLite Micro", exc) from exc
+
+
+def _unpacks_channels(data: bytes) -> bool:
+    """True if a DEQUANTIZE reads a tensor with several scales, of which TFLite Micro silently takes the first."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.Model.GetRootAs(data, 0)
+    codes = [model.OperatorCodes(index) for index in range(model.OperatorCodesLength())]
+    unpacking = {index for index, code in enumerate(codes) if code.BuiltinCode() == schema.BuiltinOperator.DEQUANTIZE}
+    if not unpacking:
+        return False
+    graph = model.Subgraphs(0)
+    operators = [graph.Operators(index) for index in range(graph.OperatorsLength())]
+    sources = [graph.Tensors(item.Inputs(0)) for item in operators if item.OpcodeIndex() in unpacking]
+    quantizations = [source.Quantization() for source in sources]
+    return any(item is not None and item.ScaleLength() > 1 for item in quantizations)
 
 
 def _specs(stem: str, details: Callable[[int], Mapping[str, Any]]) -> tuple[TensorSpec, ...]:

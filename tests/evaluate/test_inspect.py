@@ -43,6 +43,26 @@ def test_a_file_that_its_runtime_refuses_is_still_described(linear: Linear, tmp_
     assert "future.tflite is not a model that LiteRT runs" in facts.refusal
 
 
+def test_the_scheme_and_what_xnnpack_takes_are_said(
+    digit_files: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    schemes = {
+        "onnx": "float32 weights; computes in float32 (2 operators)",
+        "int8.onnx": "int8 weights; computes in int8 (2 operators)",
+        "tflite": "float32 weights; computes in float32 (1 operator)",
+        "int8.tflite": "int8 weights; computes in int8 (1 operator)",
+    }
+    for name, scheme in schemes.items():
+        result = inspect(str(digit_files[name]))
+        (document,) = result.to_dict()["files"]
+        assert document["contents"]["scheme"] == scheme
+        assert document["undelegated"] == (() if "tflite" in name else None)
+        show(result)
+        printed = capsys.readouterr().out
+        assert scheme in printed
+        assert ("takes all operators" in printed) == ("tflite" in name)
+
+
 def test_a_broken_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "broken.tflite").write_bytes(b"\x18\x00\x00\x00TFL3")
     with pytest.raises(ModelError, match=r"broken\.tflite is a broken TFLite file"):
