@@ -22,6 +22,7 @@ from edgekit.graph.layers import (
 from edgekit.graph.lines import LINES
 from edgekit.graph.moves import MOVES
 from edgekit.graph.patterns import PATTERNS
+from edgekit.graph.pools import POOLS
 from edgekit.graph.products import PRODUCTS
 from edgekit.graph.transposed import TRANSPOSED
 
@@ -164,6 +165,7 @@ CANONICAL = (
     remove_identity,
     *LINES,
     explicit_padding,
+    *POOLS,
     round_down,
     absorb_padding,
     *MOVES,

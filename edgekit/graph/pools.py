@@ -1,0 +1,96 @@
+"""Pools in the forms that runtimes share: padding as a whole layer of its own where SAME and VALID cannot say it.
+
+Each pass is of the kind that ``edgekit.graph.passes`` describes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgekit.graph.draft import Array, Draft, attributes, set_attributes
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+
+
+def counted_padding(draft: Draft, node: NodeProto) -> bool:
+    """Padding that a mean counts, with a size rounded up, is a Pad: what lies beyond it is not counted."""
+    if not _is_mean(draft, node) or not (
+        attributes(node).get("count_include_pad") and attributes(node).get("ceil_mode")
+    ):
+        return False
+    pads = attributes(node).get("pads", [0, 0, 0, 0])
+    if any(pads):
+        draft.set_input(node, 0, _padded(draft, node.input[0], pads))
+    set_attributes(node, count_include_pad=None, pads=None)
+    return True
+
+
+def uncounted_padding(draft: Draft, node: NodeProto) -> bool:
+    """A mean over windows of which unequal parts are padding: the mean with zeros, and a factor for each place."""
+    from onnx import helper
+
+    options = attributes(node)
+    pads = options.get("pads", [0, 0, 0, 0])
+    if not _is_mean(draft, node) or not any(pads) or options.get("count_include_pad") or options.get("ceil_mode"):
+        return False
+    if options.get("auto_pad", "NOTSET") != "NOTSET" or max(options.get("dilations", [1])) > 1:
+        return False
+    sizes, steps = draft.shapes[node.input[0]][2:], draft.shapes[node.output[0]][2:]
+    kernel, strides = options["kernel_shape"], options.get("strides", [1, 1])
+    counts, same = [], True
+    for axis in range(2):
+        starts = np.arange(steps[axis]) * strides[axis] - pads[axis]
+        ends = starts + kernel[axis]
+        counts.append(np.minimum(ends, sizes[axis]) - np.maximum(starts, 0))
+        total = max((steps[axis] - 1) * strides[axis] + kernel[axis] - sizes[axis], 0)
+        same = same and steps[axis] == -(-sizes[axis] // strides[axis]) and pads[axis] == total // 2
+    if same or min(count.min() for count in counts) < 1:
+        return False
+    target, mean = node.output[0], draft.new_name(f"{node.output[0]}_mean")
+    factor: Array = kernel[0] * kernel[1] / np.outer(*counts)
+    draft.set_input(node, 0, _padded(draft, node.input[0], pads))
+    set_attributes(node, pads=None)
+    if np.allclose(factor, 1):
+        return True
+    draft.remove(node)
+    node.output[0] = mean
+    draft.shapes[mean] = draft.shapes[target]
+    draft.add(node)
+    name = draft.add_constant(f"{target}_factor", factor.astype(np.float32)[None, None])
+    draft.add(helper.make_node("Mul", [mean, name], [target]))
+    return True
+
+
+def global_max(draft: Draft, node: NodeProto) -> bool:
+    """A GlobalMaxPool is a MaxPool whose window is the image."""
+    from onnx import helper
+
+    if node.op_type != "GlobalMaxPool" or len(draft.shapes.get(node.input[0], ())) != 4:
+        return False
+    kernel = list(draft.shapes[node.input[0]][2:])
+    draft.replace(
+        node, helper.make_node("MaxPool", list(node.input), list(node.output), node.name, kernel_shape=kernel)
+    )
+    return True
+
+
+def _is_mean(draft: Draft, node: NodeProto) -> bool:
+    return node.op_type == "AveragePool" and len(draft.shapes.get(node.input[0], ())) == 4
+
+
+def _padded(draft: Draft, source: str, pads: list[int]) -> str:
+    """The image with zeros around it: amounts at top, left, bottom and right."""
+    from onnx import helper
+
+    target = draft.new_name(f"{source}_padded")
+    amounts = draft.add_constant(f"{target}_pads", np.asarray([0, 0, *pads[:2], 0, 0, *pads[2:]], np.int64))
+    draft.add(helper.make_node("Pad", [source, amounts], [target]))
+    rows, columns = (size + pads[axis] + pads[axis + 2] for axis, size in enumerate(draft.shapes[source][2:]))
+    draft.shapes[target] = (*draft.shapes[source][:2], rows, columns)
+    return target
+
+
+POOLS = (counted_padding, uncounted_padding, global_max)
