@@ -1,0 +1,38 @@
+"""Peak memory of quantizing MobileNetV2 as the number of calibration images grows from 100 to 2,000."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from command import choose, publish
+from images import many_clothes
+from models import open_model
+from places import FILES
+from tools import Calibration, quantized
+from watch import GIB
+
+COUNTS = (100, 500, 2000)
+LIMIT = 16 * GIB
+SECONDS = 1200.0
+
+
+def main() -> None:
+    choice = choose(__doc__, ("mobilenetv2",))
+    result: dict[str, Any] = {}
+    many = many_clothes()
+    for name in choice.models:
+        model = open_model(name)
+        rows: dict[str, Any] = {tool: {} for tool in choice.tools}
+        for tool, row in rows.items():
+            for count in COUNTS:
+                images = Calibration(many.pixels, many.folder, count)
+                row[str(count)] = quantized(tool, model, images, FILES / "memory", LIMIT, SECONDS).costs()
+                print(f"{name:20}{tool:28}{count:6} images: {row[str(count)]}", flush=True)
+                if row[str(count)]["error"]:
+                    break  # more images will not cure it
+        result[name] = rows
+    publish(__file__, choice, result)
+
+
+if __name__ == "__main__":
+    main()
