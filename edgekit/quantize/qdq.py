@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 IO_TYPES = ("int8", "uint8", "float32")
 ACTIVATION_TYPES = ("int8", "uint8")
 UINT8_SHIFT = 128
-ELEMENTWISE = ("Add", "Mul", "Concat")
 
 
 def insert_qdq(model: ModelProto, plan: Plan, io: str = "int8", activations: str = "int8") -> ModelProto:
@@ -173,8 +172,8 @@ class _Writer:
             return self._weight(node)
         if rule.weight and not is_float and index == 2:
             return self._bias(node)
-        if self.reals[name].dtype == np.float32 and node.op_type in ELEMENTWISE and not is_float:
-            return self._constant_activation(name)
+        if self.reals[name].dtype == np.float32 and rule.constants and not is_float:
+            return self._constant_activation(name, self.affines.get(node.output[0]) if rule.ties else None)
         self.constants[name] = self.reals[name]
         return name
 
@@ -200,14 +199,14 @@ class _Writer:
         bias_axis = None if weights.axis is None else 0
         return self._dequantized_constant(f"{node.input[2]}_{node.output[0]}", stored, scales, bias_axis)
 
-    def _constant_activation(self, name: str) -> str:
-        """A constant operand of an element-wise operator: stored like an activation with exactly its own range."""
+    def _constant_activation(self, name: str, affine: Affine | None) -> str:
+        """A constant operand: stored like an activation, with exactly its own range unless a scale is given."""
         value = self.reals[name]
-        affine = spec.activation_affine(float(value.min()), float(value.max()))
-        shift = UINT8_SHIFT if self.activations == "uint8" else 0
-        stored = (spec.quantize(value, affine).astype(np.int16) + shift).astype(self.activations)
-        self.constants[f"{name}_int8"] = stored
-        return self._dequantize(f"{name}_int8", affine, f"{name}_{len(self.nodes)}")
+        affine = affine or spec.activation_affine(float(value.min()), float(value.max()))
+        dtype, again = self._type(affine), f"{name}_{len(self.nodes)}"
+        shift = UINT8_SHIFT if dtype == "uint8" else 0
+        self.constants[f"{again}_stored"] = (spec.quantize(value, affine).astype(np.int32) + shift).astype(dtype)
+        return self._dequantize(f"{again}_stored", affine, again)
 
     def _dequantized_constant(self, name: str, stored: NDArray[Any], scales: spec.Reals, axis: int | None) -> str:
         """A symmetric constant. Each has a zero point of its own: ONNX Runtime mishandles absent and shared ones."""

@@ -66,8 +66,9 @@ def tie_groups(model: ModelProto, contract: InputContract) -> tuple[Group, ...]:
             # What joins several is not clipped to the fixed range of one: that one is requantized instead.
             shared = len({fixed.get(name) for name in inputs}) == 1
             for name in inputs:
-                if shared or name not in fixed:
-                    _tie(root(name), root(node.output[0]), parent, fixed)
+                for output in filter(None, node.output):
+                    if shared or name not in fixed:
+                        _tie(root(name), root(output), parent, fixed)
     members = defaultdict(list)
     for name in stored:
         members[root(name)].append(name)
@@ -86,12 +87,12 @@ def stored_tensors(model: ModelProto) -> tuple[str, ...]:
             readers[name].append(node)
     outputs = {item.name for item in graph.output}
 
-    def is_stored(node: NodeProto) -> bool:
-        name = node.output[0]
+    def is_stored(node: NodeProto, name: str) -> bool:
         fused = len(readers[name]) == 1 and node.op_type in FUSING and is_fused_activation(readers[name][0], graph)
         return name in outputs or not fused
 
-    return (*(item.name for item in graph.input), *(node.output[0] for node in graph.node if is_stored(node)))
+    made = [(node, name) for node in graph.node for name in node.output if name]
+    return (*(item.name for item in graph.input), *(name for node, name in made if is_stored(node, name)))
 
 
 def is_fused_activation(node: NodeProto, graph: GraphProto) -> bool:

@@ -77,30 +77,39 @@ class OperatorRule:
     """What the specification asks of one ONNX operator.
 
     ``weight``: input 1 holds constant weights and input 2 the bias. ``channel_axis``: the weights' output channels,
-    None for one scale per tensor. ``ties``: inputs and output share one scale and zero point. ``output``: fixed ones.
+    None for one scale per tensor. ``constants``: a constant input is stored like an activation. ``ties``: inputs and
+    output share one scale and zero point. ``output``: fixed ones.
     """
 
     weight: bool = False
     channel_axis: int | None = None
+    constants: bool = False
     ties: bool = False
     output: Affine | None = None
 
 
 _PLAIN, _TIED = OperatorRule(), OperatorRule(ties=True)
+_ARITHMETIC, _JOINING = OperatorRule(constants=True), OperatorRule(constants=True, ties=True)
 
 OPERATORS: Mapping[str, OperatorRule] = {
     "Conv": OperatorRule(weight=True, channel_axis=0),
+    "ConvTranspose": OperatorRule(weight=True, channel_axis=1),
     "Gemm": OperatorRule(weight=True),
-    "Softmax": OperatorRule(output=Affine(1 / 256, INT8_MIN)),
-    "Sigmoid": OperatorRule(output=Affine(1 / 256, INT8_MIN)),
+    **dict.fromkeys(("Softmax", "Sigmoid", "HardSigmoid"), OperatorRule(output=Affine(1 / 256, INT8_MIN))),
+    "LogSoftmax": OperatorRule(output=Affine(16 / 256, INT8_MAX)),
     "Tanh": OperatorRule(output=Affine(1 / 128, 0)),
-    **dict.fromkeys(("Add", "Mul", "Relu", "Clip", "ReduceMean"), _PLAIN),
-    **dict.fromkeys(("MaxPool", "AveragePool", "GlobalAveragePool", "Concat", "Pad"), _TIED),
-    **dict.fromkeys(("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Slice"), _TIED),
+    **dict.fromkeys(("Add", "Sub", "Mul", "MatMul", "PRelu"), _ARITHMETIC),
+    **dict.fromkeys(("Relu", "Clip", "LeakyRelu", "Elu", "HardSwish", "Gelu", "Abs"), _PLAIN),
+    **dict.fromkeys(("ReduceMean", "ReduceSum"), _PLAIN),
+    **dict.fromkeys(("Max", "Min", "Concat"), _JOINING),
+    **dict.fromkeys(("MaxPool", "AveragePool", "GlobalAveragePool", "ReduceMax", "ReduceMin", "Pad"), _TIED),
+    **dict.fromkeys(("Resize", "DepthToSpace", "SpaceToDepth", "Split", "Slice", "Gather"), _TIED),
+    **dict.fromkeys(("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose"), _TIED),
 }
+"""An operator that is not here has no int8 form in every runtime and stays in float."""
 
 FUSED_ACTIVATIONS = ("Relu", "Clip")
-FUSING = ("Conv", "Gemm", "Add", "Mul")
+FUSING = ("Conv", "Gemm", "Add", "Sub", "Mul")
 """A runtime computes an activation function inside the operator before it, so no rounding happens in between."""
 
 

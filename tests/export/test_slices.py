@@ -110,3 +110,35 @@ def test_a_slice_at_a_computed_place_is_refused() -> None:
     constants = {"e": np.asarray([4]), "a": np.asarray([1])}
     with pytest.raises(UnsupportedError, match="open or zero"):
         lower(prepare(graph_of(nodes, {"x": (1, 4)}, constants)), Metadata())
+
+
+@given(
+    shape=st.sampled_from([(1, 6, 4, 6), (1, 6), (1, 4, 6)]),
+    axis=st.integers(1, 3),
+    parts=st.sampled_from([[2, 2, 2], [1, 3], [4], [3, 3]]),
+)
+@quick
+def test_splits_into_equal_and_other_parts(shape: tuple[int, ...], axis: int, parts: list[int]) -> None:
+    axis = min(axis, len(shape) - 1)
+    sizes = (*shape[:axis], sum(parts), *shape[axis + 1 :])
+    names = [f"out{position}" for position in range(len(parts))]
+    split = node("Split", ["x", "parts"], names, axis=axis - len(shape))
+    assert_moved_exactly(graph_of([split], {"x": sizes}, {"parts": np.asarray(parts, np.int64)}, names))
+
+
+@given(
+    shape=st.sampled_from([(1, 3, 4, 5), (1, 7), (1, 4, 6)]),
+    axis=st.integers(1, 3),
+    indices=st.sampled_from([[0, 2], [1, 2], [-1], [2, 0, 0], [-1, -2], 1, -1]),
+)
+@quick
+def test_gathers_at_constant_indices(shape: tuple[int, ...], axis: int, indices: list[int] | int) -> None:
+    axis = min(axis, len(shape) - 1)
+    gather = node("Gather", ["x", "i"], ["out"], axis=axis)
+    assert_moved_exactly(graph_of([gather], {"x": shape}, {"i": np.asarray(indices, np.int64)}))
+
+
+def test_values_that_follow_each_other_are_gathered_by_a_slice() -> None:
+    gather = node("Gather", ["x", "i"], ["out"], axis=1)
+    data = assert_moved_exactly(graph_of([gather], {"x": (1, 4, 5, 5)}, {"i": np.asarray([1, 2], np.int64)}))
+    assert operators_of(data) == ["SLICE"]

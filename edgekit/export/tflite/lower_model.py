@@ -20,7 +20,7 @@ from edgekit.graph.ir import Graph, Node, Quant, fuse_activations, read_graph
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-FUSING = frozenset({"Conv", "Gemm", "Add", "Mul", "MaxPool", "AveragePool"})
+FUSING = frozenset({"Conv", "Gemm", "Add", "Sub", "Mul", "Div", "MaxPool", "AveragePool"})
 """Operators whose TFLite form takes an activation along."""
 BIAS = 2
 """Position of the bias among the inputs of an operator with weights."""

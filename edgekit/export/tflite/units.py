@@ -14,13 +14,36 @@ from itertools import pairwise
 
 import numpy as np
 
-from edgekit.graph.ir import Graph, Tensor
+from edgekit.graph.ir import Graph, Node, Tensor
 
-WEIGHTED = frozenset({"Conv", "Gemm"})
+WEIGHTED = frozenset({"Conv", "ConvTranspose", "Gemm"})
 """Operators with weights, whose scales take up any factor between input and output."""
 LINEAR = frozenset(
-    {"Add", "AveragePool", "Concat", "Flatten", "GlobalAveragePool", "MaxPool", "Pad", "QuantizeLinear", "Relu"}
-    | {"Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze"}
+    {
+        "Abs",
+        "Add",
+        "AveragePool",
+        "Concat",
+        "DepthToSpace",
+        "Flatten",
+        "Gather",
+        "GlobalAveragePool",
+        "LeakyRelu",
+        "Max",
+    }
+    | {
+        "MaxPool",
+        "Min",
+        "Pad",
+        "QuantizeLinear",
+        "ReduceMax",
+        "ReduceMean",
+        "ReduceMin",
+        "ReduceSum",
+        "Relu",
+        "Reshape",
+    }
+    | {"Resize", "Slice", "SpaceToDepth", "Split", "Squeeze", "Sub", "Transpose", "Unsqueeze"}
 )
 """Operators that give ``k`` times the result for ``k`` times the inputs: these all have one unit."""
 
@@ -62,7 +85,7 @@ class _Families:
         fixed = {*graph.inputs, *graph.outputs}
         for node in graph.nodes:
             activations = [name for name in (*node.inputs, *node.outputs) if name in self.parent]
-            if node.op in LINEAR:
+            if _is_linear(graph, node):
                 self._unite(activations)
             elif node.op not in WEIGHTED:
                 fixed.update(activations)
@@ -91,6 +114,13 @@ class _Families:
         while self.parent[name] != name:
             name = self.parent[name]
         return name
+
+
+def _is_linear(graph: Graph, node: Node) -> bool:
+    if node.op == "Pad" and len(node.inputs) > 2 and node.inputs[2]:
+        value = graph.tensors[node.inputs[2]].data
+        return value is not None and not value.any()
+    return node.op in LINEAR
 
 
 def _scaled(tensor: Tensor, factor: float) -> Tensor:

@@ -3,6 +3,28 @@
 from __future__ import annotations
 
 from edgekit.export.tflite.lowering import known_operators, lowering_of
-from edgekit.export.tflite.ops import convolution, elementwise, layout, pooling, shape, slices
+from edgekit.export.tflite.ops import (
+    activations,
+    convolution,
+    elementwise,
+    layout,
+    matmul,
+    pooling,
+    reductions,
+    shape,
+    slices,
+)
 
-__all__ = ["convolution", "elementwise", "known_operators", "layout", "lowering_of", "pooling", "shape", "slices"]
+__all__ = [
+    "activations",
+    "convolution",
+    "elementwise",
+    "known_operators",
+    "layout",
+    "lowering_of",
+    "matmul",
+    "pooling",
+    "reductions",
+    "shape",
+    "slices",
+]

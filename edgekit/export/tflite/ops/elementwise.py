@@ -1,79 +1,79 @@
-"""Operators that treat each value by itself, and Softmax."""
+"""Operators on two tensors, value by value, with broadcasting."""
 
 from __future__ import annotations
 
-import numpy as np
-
-from edgekit.export.tflite.lowering import Lowering, Order, fused, lowers
+from edgekit.export.tflite.lowering import Lowering, Order, default_order, fused, lowers
 from edgekit.export.tflite.writer import Options
-from edgekit.graph.draft import Array
-from edgekit.graph.ir import Node, activation_kind
+from edgekit.graph.ir import Node
 
-SOFTMAX_SCALE, SOFTMAX_ZERO_POINT = 1 / 256, -128
-"""Fixed by the LiteRT 8-bit quantization specification."""
-
-
-@lowers("Add")
-def add(low: Lowering, node: Node) -> None:
-    """Add → ADD, with broadcasting."""
-    _binary(low, node, "ADD", "AddOptions")
+ARITHMETIC = {"Add": "ADD", "Sub": "SUB", "Mul": "MUL", "Div": "DIV"}
+EXTREMA = {"Max": "MAXIMUM", "Min": "MINIMUM"}
+COMPARISONS = {"Equal": "EQUAL", "Greater": "GREATER", "Less": "LESS", "GreaterOrEqual": "GREATER_EQUAL",
+               "LessOrEqual": "LESS_EQUAL"}  # fmt: skip
 
 
-@lowers("Mul")
-def mul(low: Lowering, node: Node) -> None:
-    """Mul → MUL, with broadcasting."""
-    _binary(low, node, "MUL", "MulOptions")
+@lowers(*ARITHMETIC)
+def arithmetic(low: Lowering, node: Node) -> None:
+    """Add, Sub, Mul, Div → ADD, SUB, MUL, DIV with their activation function; DIV in float only."""
+    if node.op == "Div" and low.is_quantized(node):
+        raise low.refusal(node, "divides integers, which not every runtime can")
+    order = common_order(low, node)
+    operands = [low.operand(node, position, order) for position in range(2)]
+    code, version = ARITHMETIC[node.op], 2 if low.is_quantized(node) else 1
+    low.emit(code, operands, low.result(node, order), Options(f"{code.title()}Options", fused(node)), version)
 
 
-@lowers("Relu", "Clip")
-def relu(low: Lowering, node: Node) -> None:
-    """A Relu, Clip(0, 6) or Clip(-1, 1) that could not be fused → RELU, RELU6 or RELU_N1_TO_1."""
-    kind = activation_kind(low.graph, node)
-    if not kind:
-        raise low.refusal(node, "clips to other limits than [0, ∞), [0, 6] or [-1, 1]")
-    placed = low.placed(node.inputs[0])
-    target = low.result(node, placed.order, placed.columns)
-    code = {"Relu": "RELU", "Relu6": "RELU6", "ReluN1": "RELU_N1_TO_1"}[kind]
-    low.emit(code, (placed.index,), target, version=2 if low.is_quantized(node) else 1)
+@lowers(*EXTREMA)
+def extremum(low: Lowering, node: Node) -> None:
+    """Max, Min → MAXIMUM, MINIMUM, which compare integers of one scale only."""
+    order, quant = common_order(low, node), low.tensor(node.outputs[0]).quant
+    operands = [low.requantized(node, low.operand(node, position, order), quant) for position in range(2)]
+    options = Options("MaximumMinimumOptions")
+    low.emit(EXTREMA[node.op], operands, low.result(node, order), options, version=2 if quant else 1)
 
 
-@lowers("Softmax")
-def softmax(low: Lowering, node: Node) -> None:
-    """Softmax over the axis that lies innermost in memory → SOFTMAX."""
+@lowers("Pow")
+def power(low: Lowering, node: Node) -> None:
+    """Pow → POW, in float only."""
+    if low.is_quantized(node):
+        raise low.refusal(node, "raises integers to a power")
+    order = common_order(low, node)
+    operands = [low.operand(node, position, order) for position in range(2)]
+    low.emit("POW", operands, low.result(node, order), Options("PowOptions"))
+
+
+@lowers(*COMPARISONS)
+def comparison(low: Lowering, node: Node) -> None:
+    """Equal, Greater, ... → EQUAL, GREATER, ... of floats or whole numbers."""
+    order = common_order(low, node)
+    operands = [low.operand(node, position, order) for position in range(2)]
+    if any(low.model.tensors[index].quant is not None for index in operands):
+        raise low.refusal(node, "compares quantized values")
+    low.emit(COMPARISONS[node.op], operands, low.result(node, order))
+
+
+@lowers("Where")
+def where(low: Lowering, node: Node) -> None:
+    """Where → SELECT_V2, of floats or whole numbers."""
+    if low.is_quantized(node):
+        raise low.refusal(node, "chooses between quantized values")
+    order = common_order(low, node)
+    operands = [low.operand(node, position, order) for position in range(3)]
+    low.emit("SELECT_V2", operands, low.result(node, order), Options("SelectV2Options"))
+
+
+def common_order(low: Lowering, node: Node) -> Order:
+    """The order in memory in which a node's operands meet: that of an operand which needs no broadcasting.
+
+    Raises:
+        UnsupportedError: more than two operands, which preparation has made into a chain.
+    """
+    limit = 3 if node.op == "Where" else 2
+    if len(node.inputs) != limit:
+        raise low.refusal(node, f"has {len(node.inputs)} operands; prepare the model first")
     target = low.tensor(node.outputs[0])
-    order = low.placed(node.inputs[0]).order
-    if node.attributes.get("axis", -1) % len(order) != order[-1]:
-        raise low.refusal(node, "normalises over an axis that is not the innermost in memory")
-    quant = target.quant
-    if quant is not None and (quant.scale, quant.zero_point) != (SOFTMAX_SCALE, SOFTMAX_ZERO_POINT):
-        raise low.refusal(
-            node, f"must have output scale 1/256 and zero point -128, not {quant.scale}, {quant.zero_point}"
-        )
-    source = low.activation(node, order=order)
-    options = Options("SoftmaxOptions", {"Beta": 1.0})
-    low.emit("SOFTMAX", (source,), low.result(node, order), options, version=2 if quant else 1)
-
-
-def _binary(low: Lowering, node: Node, code: str, table: str) -> None:
-    target = low.tensor(node.outputs[0])
-    variable = [position for position, name in enumerate(node.inputs) if low.tensor(name).data is None]
-    full = [position for position in variable if low.tensor(node.inputs[position]).shape == target.shape]
-    if not full:
-        raise low.refusal(node, "broadcasts its inputs to a shape that neither has")
-    if any(len(low.tensor(node.inputs[position]).shape) != len(target.shape) for position in variable):
-        raise low.refusal(node, "adds axes to one of its inputs")
-    order = low.placed(node.inputs[full[0]]).order
-    inputs = [
-        low.activation(node, position, order) if position in variable else _constant(low, node, position, order)
-        for position in range(2)
-    ]
-    low.emit(code, inputs, low.result(node, order), Options(table, fused(node)), version=2 if target.quant else 1)
-
-
-def _constant(low: Lowering, node: Node, position: int, order: Order) -> int:
-    """Place a constant operand with its axes in ``order``; axes that it lacks are broadcast."""
-    tensor = low.tensor(node.inputs[position])
-    assert tensor.data is not None
-    shape = (1,) * (len(order) - tensor.data.ndim) + tensor.data.shape
-    data: Array = np.ascontiguousarray(tensor.data.reshape(shape).transpose(order))
-    return low.constant(data, tensor.quant)
+    variable = [low.tensor(name) for name in node.inputs if low.tensor(name).data is None]
+    alike = [tensor for tensor in variable if len(tensor.shape) == len(target.shape)]
+    whole = [tensor for tensor in alike if tensor.shape == target.shape]
+    chosen = next(iter(whole or alike), None)
+    return default_order(target) if chosen is None else low.placed(chosen.name).order
