@@ -10,7 +10,7 @@ from typing import Any
 
 from models import MODEL_NAMES
 from places import PRODUCTS, ROOT
-from tools import OWN, PEERS, TOOLS
+from tools import OWN, PEERS, PER_TENSOR, TOOLS
 
 from edgekit.files import write_json
 
@@ -20,33 +20,33 @@ from record import record
 
 @dataclass(frozen=True)
 class Choice:
-    """What is measured; ``again`` are tools whose files are made anew."""
+    """What is measured: tools' files of models, judged on ``images`` images of a split (None: on all of them).
+
+    ``again`` are tools whose files are made anew. ``publish`` is true for the run whose figures go beside the command.
+    """
 
     split: str
     images: int | None
     models: tuple[str, ...]
     tools: tuple[str, ...]
     again: tuple[str, ...]
-
-    @property
-    def complete(self) -> bool:
-        """True for the run whose figures are published."""
-        return self.split == "test" and self.images is None and set(self.tools) >= set(TOOLS)
+    publish: bool
 
 
 def choose(description: str | None, models: tuple[str, ...], tools: tuple[str, ...] = TOOLS) -> Choice:
-    """Read the command line; without options everything is measured on the development images."""
-    known = (*OWN, *PEERS)
+    """Read the command line; without options all is measured on the development images."""
+    known = (*OWN, *PEERS, *PER_TENSOR)
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--split", choices=("development", "test"), default="development")
     parser.add_argument("--images", type=int, help="judge on the first so many images of the split only")
     parser.add_argument("--models", type=_names(MODEL_NAMES), default=models, metavar="NAME,...")
     parser.add_argument("--tools", type=_names(known), default=tools, metavar="NAME,...")
-    parser.add_argument(
-        "--again", type=_names(known), default=(), metavar="NAME,...", help="make these tools' files anew"
-    )
+    parser.add_argument("--again", type=_names(known), default=(), metavar="NAME,...", help="make these files anew")
+    parser.add_argument("--publish", action="store_true", help="the whole table on the test images, beside the command")
     options = parser.parse_args()
-    return Choice(options.split, options.images, options.models, options.tools, options.again)
+    if options.publish:
+        return Choice("test", None, models, tools, options.again, publish=True)
+    return Choice(options.split, options.images, options.models, options.tools, options.again, publish=False)
 
 
 def _names(known: tuple[str, ...]) -> Any:
@@ -61,7 +61,7 @@ def _names(known: tuple[str, ...]) -> Any:
 
 def publish(command: str, choice: Choice, result: dict[str, Any]) -> None:
     """Write the result beside the command if it is the published run, below runs/ otherwise."""
-    if choice.complete:
+    if choice.publish:
         record(command, result)
         return
     path = PRODUCTS / f"{Path(command).stem}.{choice.split}.json"

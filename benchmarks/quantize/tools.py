@@ -21,8 +21,15 @@ from watch import GIB, watch
 FORMATS = {"onnx": "model.int8.onnx", "tflite": "model.int8.tflite"}
 RECORD = "outcome.json"
 EDGEKIT, EDGEKIT_FLOAT_IO = "edgekit", "edgekit float32 I/O"
-OWN = {EDGEKIT: (), EDGEKIT_FLOAT_IO: ("--io", "float32")}
-"""EdgeKit's defaults, and files that take and give the types that most peers' do: for latency like for like."""
+OWN = {
+    EDGEKIT: (),
+    EDGEKIT_FLOAT_IO: ("--io", "float32"),
+    "per tensor, rung 1": ("--per-tensor", "--rungs", "1"),
+    "per tensor, rungs 1-2": ("--per-tensor", "--rungs", "2"),
+    "per tensor, rungs 1-3": ("--per-tensor", "--rungs", "3"),
+}
+"""EdgeKit's defaults; files that take and give the types that most peers' do, for latency like for like; and the ladder
+on the hard case of one scale for all channels of a convolution."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,8 @@ PEERS = {
     "litert-torch PT2E": Peer("litert-torch", "peer_litert_torch.py", "pt2e"),
 }
 TOOLS = (EDGEKIT, *PEERS)
+"""What every table compares."""
+PER_TENSOR = {"ORT min/max per tensor": Peer("ort", "peer_onnxruntime.py", "minmax-per-tensor")}
 
 
 @dataclass(frozen=True)
@@ -118,7 +127,7 @@ def quantized(
     if tool in OWN:
         command = [*_edgekit(model, images, folder), *OWN[tool]]
     else:
-        command = _peer(PEERS[tool], model, images, folder)
+        command = _peer({**PEERS, **PER_TENSOR}[tool], model, images, folder)
     done = watch(command, folder / "log.txt", memory, {"PYTHONPATH": str(ROOT)}, seconds)
     times = folder / TIMES
     outcome = Outcome(
