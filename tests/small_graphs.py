@@ -93,6 +93,11 @@ def channels_first(value: NDArray) -> NDArray:
 
 def quantized(model: onnx.ModelProto, io: str = "int8", images: int = 4) -> onnx.ModelProto:
     """The QDQ form of a prepared model over inputs in [0, 1], with the ranges of a few random ones."""
+    return insert_qdq(model, static_plan(model, images), io)
+
+
+def static_plan(model: onnx.ModelProto, images: int = 4) -> Plan:
+    """The plan of a prepared model over inputs in [0, 1], with the ranges of a few random ones."""
     names = [name for name in stored_tensors(model) if all(name != item.name for item in model.graph.input)]
     watched = onnx.ModelProto()
     watched.CopyFrom(model)
@@ -108,7 +113,7 @@ def quantized(model: onnx.ModelProto, io: str = "int8", images: int = 4) -> onnx
             ranges[name] = (min(low, float(value.min())), max(high, float(value.max())))
     groups = tie_groups(model, InputContract(1, 1, 1))
     hulls = [tuple(zip(*(ranges[name] for name in group.tensors), strict=True)) for group in groups]
-    return insert_qdq(model, Plan(affines(groups, [(min(lows), max(highs)) for lows, highs in hulls])), io)
+    return Plan(affines(groups, [(min(lows), max(highs)) for lows, highs in hulls]))
 
 
 def bytes_for(model: onnx.ModelProto, seed: int = 0) -> list[NDArray]:

@@ -37,7 +37,7 @@ BATCH_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
-class _Step:
+class Step:
     """A node, ready to be called."""
 
     operator: Operator
@@ -48,7 +48,8 @@ class _Step:
     outputs: tuple[str, ...]
 
     @classmethod
-    def of(cls, node: NodeProto, operators: Mapping[str, Operator]) -> _Step:
+    def of(cls, node: NodeProto, operators: Mapping[str, Operator]) -> Step:
+        """The step of a node; raises UnsupportedError, naming the node, if its operator is not known."""
         name = node.name or node.output[0]
         if node.op_type not in operators:
             raise UnsupportedError(
@@ -85,7 +86,7 @@ class GraphModule(nn.Module):
         graph = model.graph
         self.input_shapes = {item.name: _shape(item) for item in graph.input}
         self.output_names = tuple(item.name for item in graph.output)
-        self.steps = [_Step.of(node, operators) for node in graph.node]
+        self.steps = [Step.of(node, operators) for node in graph.node]
         learned = {node.input[i] for node in graph.node for i in TRAINED.get(node.op_type, ()) if i < len(node.input)}
         self.learned = nn.ParameterDict()
         self.constants: dict[str, Tensor] = {}
