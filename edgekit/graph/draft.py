@@ -271,8 +271,9 @@ def run_passes(draft: Draft, passes: Iterable[Pass]) -> None:
     changed = True
     while changed:
         changed = False
+        nodes = draft.nodes
         for rewrite in passes:
-            for node in draft.nodes:
+            for node in nodes:
                 if draft.holds(node) and rewrite(draft, node):
                     changed = True
 
@@ -305,6 +306,8 @@ def _all_inputs(node: NodeProto) -> set[str]:
     """What a node reads, including what its subgraphs read from outside."""
     names = set(node.input)
     for item in node.attribute:
+        if item.type not in (item.GRAPH, item.GRAPHS):
+            continue
         for graph in (item.g, *item.graphs):
             for inner in graph.node:
                 names |= _all_inputs(inner)

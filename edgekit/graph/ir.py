@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -92,12 +93,24 @@ class Graph:
     outputs: tuple[str, ...]
 
     def users(self, name: str) -> list[Node]:
-        """The nodes that read a tensor."""
-        return [node for node in self.nodes if name in node.inputs]
+        """The nodes that read a tensor, in order."""
+        return self._readers.get(name, [])
 
     def producer(self, name: str) -> Node | None:
         """The node that computes a tensor; None for inputs and constants."""
-        return next((node for node in self.nodes if name in node.outputs), None)
+        return self._makers.get(name)
+
+    @cached_property
+    def _readers(self) -> dict[str, list[Node]]:
+        readers: dict[str, list[Node]] = {}
+        for node in self.nodes:
+            for name in dict.fromkeys(node.inputs):
+                readers.setdefault(name, []).append(node)
+        return readers
+
+    @cached_property
+    def _makers(self) -> dict[str, Node]:
+        return {name: node for node in self.nodes for name in node.outputs}
 
 
 def read_graph(model: ModelProto) -> Graph:
@@ -119,6 +132,7 @@ class _Reader:
         self.graph = graph
         self.tensors: dict[str, Tensor] = {}
         self.nodes: list[Node] = []
+        self.makers: dict[str, int] = {}
         self.alias: dict[str, str] = {}
         for item in graph.initializer:
             data = numpy_helper.to_array(item)
@@ -140,13 +154,17 @@ class _Reader:
                 self._quantize(node)
             else:
                 names = tuple(self._resolve(name) for name in node.input)
-                self.nodes.append(Node(node.op_type, node.name, names, tuple(node.output), attributes(node)))
+                self._append(Node(node.op_type, node.name, names, tuple(node.output), attributes(node)))
         used = {name for node in self.nodes for name in (*node.inputs, *node.outputs)}
         for name in used - {""}:
             self._tensor(name)
         kept = used.union(self.inputs, self.outputs)
         tensors = {name: tensor for name, tensor in self.tensors.items() if name in kept}
         return Graph(tensors, tuple(self.nodes), self.inputs, self.outputs)
+
+    def _append(self, node: Node) -> None:
+        self.makers.update(dict.fromkeys(node.outputs, len(self.nodes)))
+        self.nodes.append(node)
 
     def _resolve(self, name: str) -> str:
         while name in self.alias:
@@ -170,7 +188,7 @@ class _Reader:
                 f"'{source}' is dequantized with two different scales; quantize the float model again."
             )
         if node.output[0] in self.outputs:
-            self.nodes.append(Node("DequantizeLinear", node.name, (source,), (node.output[0],)))
+            self._append(Node("DequantizeLinear", node.name, (source,), (node.output[0],)))
         self.alias[node.output[0]] = source
 
     def _quantize(self, node: NodeProto) -> None:
@@ -178,15 +196,16 @@ class _Reader:
         tensor = self._tensor(source)
         quant = self._quant_of(node, self._tensor(target).dtype, tensor.shape)
         self.tensors[target] = replace(self.tensors[target], quant=quant)
-        maker = next((index for index, made in enumerate(self.nodes) if source in made.outputs), None)
+        maker = self.makers.get(source)
         if tensor.quant is not None and tensor.quant.same_as(quant) and target not in self.outputs:
             self.alias[target] = source
         elif tensor.quant is None and maker is not None and self.uses[node.input[0]] == 1:
             made = self.nodes[maker]
             outputs = tuple(target if name == source else name for name in made.outputs)
             self.nodes[maker] = replace(made, outputs=outputs)
+            self.makers[target] = maker
         else:
-            self.nodes.append(Node("QuantizeLinear", node.name, (source,), (target,)))
+            self._append(Node("QuantizeLinear", node.name, (source,), (target,)))
 
     def _quant_of(self, node: NodeProto, dtype: str, shape: tuple[int, ...]) -> Quant:
         scales = self._tensor(self._resolve(node.input[1])).data
@@ -222,18 +241,18 @@ def fuse_activations(graph: Graph, makers: frozenset[str]) -> Graph:
 
     Only where nothing else needs the value in between, and that value is not quantized by itself.
     """
-    nodes = list(graph.nodes)
+    nodes = {id(node): node for node in graph.nodes}
     for node in graph.nodes:
         kind = activation_kind(graph, node)
         maker = graph.producer(node.inputs[0]) if kind else None
-        if maker is None or maker not in nodes or maker.op not in makers or maker.activation:
+        if maker is None or nodes.get(id(maker)) is not maker or maker.op not in makers or maker.activation:
             continue
         between = graph.tensors[node.inputs[0]]
         if len(graph.users(between.name)) > 1 or between.name in graph.outputs or between.quant is not None:
             continue
-        nodes[nodes.index(maker)] = replace(maker, outputs=node.outputs, activation=kind)
-        nodes.remove(node)
-    return replace(graph, nodes=tuple(nodes))
+        nodes[id(maker)] = replace(maker, outputs=node.outputs, activation=kind)
+        del nodes[id(node)]
+    return replace(graph, nodes=tuple(nodes.values()))
 
 
 def activation_kind(graph: Graph, node: Node) -> str:

@@ -21,6 +21,8 @@ MAX_FILE_BYTES = (2 << 30) - 1
 """The limit of the protobuf format itself."""
 MAX_TENSOR_BYTES = 1 << 30
 """The largest single tensor that a model may compute: far above any network for a phone or a Pi."""
+MAX_NODES = 50_000
+"""Far above any network for a phone or a Pi; some checks of ONNX's own take more than linear time."""
 OLDEST_OPSET = 7
 OPEN_SIZE = -1
 """What some exporters write for a dimension that they leave open."""
@@ -43,7 +45,11 @@ def load_onnx(path: Path | str) -> ModelProto:
         raise ModelError(f"{path} has {size} bytes, more than an ONNX file can have; check that it is the right file.")
     model = _parse(path.read_bytes(), path)
     _check_versions(model, path)
+    nodes = 0
     for message in _messages(model):
+        nodes += isinstance(message, onnx.NodeProto)
+        if nodes > MAX_NODES:
+            raise ModelError(f"{path} has more than {MAX_NODES} operators, far more than a phone or a Pi can run.")
         _check_text(message, path)
         if isinstance(message, onnx.TensorProto):
             _check_tensor(message, path)
