@@ -219,9 +219,7 @@ def test_an_operator_that_is_not_known_is_named_with_its_node_before_any_work() 
 @pytest.mark.parametrize(
     ("nodes", "shape", "reason"),
     [
-        ([node("Concat", ["x", "w2"], ["out"], axis=0)], (1, 2), "'w2' is a constant"),
         ([node("MaxPool", ["x"], ["out"], kernel_shape=[2, 2], dilations=[2, 2])], (1, 2, 6, 6), "dilated"),
-        ([node("Pad", ["x", "pads"], ["out"], mode="reflect")], (1, 4), "pads by reflect"),
     ],
 )
 def test_forms_that_tflite_lacks_are_refused_with_the_reason(nodes, shape: tuple[int, ...], reason: str) -> None:

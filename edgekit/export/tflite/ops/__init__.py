@@ -9,8 +9,10 @@ from edgekit.export.tflite.ops import (
     elementwise,
     layout,
     matmul,
+    padding,
     pooling,
     reductions,
+    resize,
     shape,
     slices,
 )
@@ -23,8 +25,10 @@ __all__ = [
     "layout",
     "lowering_of",
     "matmul",
+    "padding",
     "pooling",
     "reductions",
+    "resize",
     "shape",
     "slices",
 ]

@@ -105,7 +105,7 @@ def hard_sigmoid(low: Lowering, node: Node) -> None:
             raise low.refusal(node, f"has a beta of {beta}, which is not in [0, 1]")
         # At the result's scale, with a zero point that puts 0 where beta will be, both steps saturate at 0 and 1.
         shifted = min(INT8_MIN + round(256 * beta), INT8_MAX)
-        between = _like(low, target, Quant(np.float32([1 / 256]), np.asarray([shifted]), None, "int8"))
+        between = _like(low, target, Quant(np.asarray([1 / 256], np.float32), np.asarray([shifted]), None, "int8"))
         low.emit("MUL", (placed.index, _stored_scalar(low, alpha)), between, Options("MulOptions"), version=2)
         low.emit("ADD", (between, _stored_scalar(low, beta)), target, Options("AddOptions"), version=2)
         return
@@ -223,6 +223,6 @@ def _scalar(low: Lowering, value: float) -> int:
 
 def _stored_scalar(low: Lowering, value: float) -> int:
     """One constant as int8: the largest step of a scale of its own, so it is exact."""
-    scale = np.float32([abs(value) / INT8_MAX or 1.0])
+    scale = np.asarray([abs(value) / INT8_MAX or 1.0], np.float32)
     stored = INT8_MAX * int(np.sign(value))
     return low.constant(np.asarray(stored, np.int8), Quant(scale, np.zeros(1, np.int64), None, "int8"))

@@ -1,42 +1,26 @@
-"""Operators that move values without computing: Concat, Pad; Q/DQ at the boundary."""
+"""Concat, and the conversions that stand alone: Q and DQ at the boundary, Cast."""
 
 from __future__ import annotations
 
-import numpy as np
-
-from edgekit.export.tflite.lowering import Lowering, lowers
-from edgekit.export.tflite.ops.windows import pad as emit_pad
+from edgekit.export.tflite.lowering import Lowering, default_order, lowers
 from edgekit.export.tflite.writer import Options
 from edgekit.graph.ir import Node
+
+TYPES = {"float32": 0, "int32": 2, "uint8": 3, "int64": 4, "bool": 6}
+"""The schema's TensorType."""
 
 
 @lowers("Concat")
 def concat(low: Lowering, node: Node) -> None:
     """Concat → CONCATENATION; inputs of another scale are brought to the result's first."""
     target = low.tensor(node.outputs[0])
-    order = low.placed(node.inputs[0]).order
-    sources = [low.activation(node, position, order) for position in range(len(node.inputs))]
+    variable = [name for name in node.inputs if low.tensor(name).data is None]
+    order = low.placed(variable[0]).order if variable else default_order(target)
+    sources = [low.operand(node, position, order) for position in range(len(node.inputs))]
     inputs = [low.requantized(node, source, target.quant) for source in sources]
     axis = order.index(node.attributes["axis"] % len(order))
     options = Options("ConcatenationOptions", {"Axis": axis})
     low.emit("CONCATENATION", inputs, low.result(node, order), options, version=2 if target.quant else 1)
-
-
-@lowers("Pad")
-def pad(low: Lowering, node: Node) -> None:
-    """A constant zero Pad → PAD."""
-    amounts = low.tensor(node.inputs[1]).data
-    rank = len(low.tensor(node.inputs[0]).shape)
-    value = low.tensor(node.inputs[2]).data if len(node.inputs) > 2 and node.inputs[2] else np.zeros(1)
-    has_axes = len(node.inputs) > 3 and node.inputs[3]
-    if amounts is None or value is None or has_axes or value.any() or amounts.min() < 0:
-        raise low.refusal(node, "is not padding with constant zeros")
-    if node.attributes.get("mode", "constant") != "constant":
-        raise low.refusal(node, f"pads by {node.attributes['mode']}")
-    order = low.placed(node.inputs[0]).order
-    table = amounts.reshape(2, rank).T[list(order)]
-    source = low.activation(node, order=order)
-    emit_pad(low, low.requantized(node, source, low.tensor(node.outputs[0]).quant), low.result(node, order), table)
 
 
 @lowers("QuantizeLinear")
@@ -54,3 +38,15 @@ def dequantize(low: Lowering, node: Node) -> None:
     placed = low.placed(node.inputs[0])
     target = low.result(node, placed.order, placed.columns)
     low.emit("DEQUANTIZE", (placed.index,), target, Options("DequantizeOptions"), version=2)
+
+
+@lowers("Cast")
+def cast(low: Lowering, node: Node) -> None:
+    """Cast between floats, whole numbers and truth values → CAST."""
+    placed = low.placed(node.inputs[0])
+    target = low.result(node, placed.order, placed.columns)
+    kinds = [low.model.tensors[index].dtype for index in (placed.index, target)]
+    if low.model.tensors[placed.index].quant is not None or not set(kinds) <= set(TYPES):
+        raise low.refusal(node, f"turns {kinds[0]} into {kinds[1]}")
+    fields = {"InDataType": TYPES[kinds[0]], "OutDataType": TYPES[kinds[1]]}
+    low.emit("CAST", (placed.index,), target, Options("CastOptions", fields))

@@ -20,7 +20,7 @@ def slice_(low: Lowering, node: Node) -> None:
     order = low.placed(source.name).order
     ranges = [_range(low, node, axis) for axis in order]
     index = low.requantized(node, low.activation(node, order=order), target.quant)
-    _emit_slice(low, index, low.result(node, order), ranges)
+    emit_slice(low, index, low.result(node, order), ranges)
 
 
 @lowers("Split")
@@ -70,7 +70,7 @@ def gather(low: Lowering, node: Node) -> None:
     if np.all(np.diff(indices) == 1):
         ranges = [range(size) for size in low.model.tensors[index].shape]
         ranges[place] = range(int(indices[0]), int(indices[-1]) + 1)
-        _emit_slice(low, index, taken, ranges)
+        emit_slice(low, index, taken, ranges)
     else:
         gathered(low, index, taken, place, indices)
     if not rank:
@@ -110,7 +110,8 @@ def _whole_numbers(low: Lowering, node: Node, position: int) -> Array | None:
     return data.reshape(-1)
 
 
-def _emit_slice(low: Lowering, source: int, target: int, ranges: Sequence[range]) -> None:
+def emit_slice(low: Lowering, source: int, target: int, ranges: Sequence[range]) -> None:
+    """Append a SLICE, or a STRIDED_SLICE where steps ask for it, of the indices along each axis in memory."""
     quantized = low.model.tensors[source].quant is not None
     begin = low.constant(np.asarray([part.start for part in ranges], np.int32))
     if all(part.step == 1 for part in ranges):
