@@ -23,6 +23,7 @@ PARTS = ("calibration", "development", "test")
 CLOTHES_SIZE = (224, 224, 3)
 CLOTHES_CALIBRATION, CLOTHES_TEST = 200, 500
 CIFAR_DEVELOPMENT, MNIST_CALIBRATION = 5000, 500
+MOST_DEGREES = 20
 SEED = 0
 MANY = 2000
 
@@ -91,7 +92,11 @@ def _clothes() -> dict[str, Part]:
 
 
 def _cifar10() -> dict[str, Part]:
-    """The calibration images are those of MLPerf Tiny."""
+    """The calibration images are those of MLPerf Tiny.
+
+    The network knows its training images by heart, and any int8 file does. Turned by up to 20 degrees they are as hard
+    for it as the test images are (93.5% right), so that they tell quantizers apart.
+    """
     folder = SHARED / "data" / "cifar10"
     train, test = (_cifar10_split(folder, name) for name in ("train", "test"))
     calibration = np.load(folder / "calibration_samples_idxs.npy")
@@ -99,9 +104,21 @@ def _cifar10() -> dict[str, Part]:
     development = np.sort(np.random.default_rng(SEED).choice(others, CIFAR_DEVELOPMENT, replace=False))
     return {
         "calibration": _part(train, calibration),
-        "development": _part(train, development),
+        "development": _turned(_part(train, development)),
         "test": _part(test, np.arange(len(test))),
     }
+
+
+def _turned(part: Part) -> Part:
+    from PIL import Image
+
+    angles = np.random.default_rng(SEED).uniform(-MOST_DEGREES, MOST_DEGREES, len(part.images))
+    wide = np.pad(part.images, ((0, 0), (8, 8), (8, 8), (0, 0)), mode="reflect")
+    turned = [
+        np.asarray(Image.fromarray(image).rotate(angle, Image.Resampling.BILINEAR))[8:-8, 8:-8]
+        for image, angle in zip(wide, angles, strict=True)
+    ]
+    return Part(np.stack(turned), part.labels)
 
 
 def _cifar10_split(folder: Path, name: str) -> Split:
