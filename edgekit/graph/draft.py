@@ -157,6 +157,14 @@ class Draft:
         """The constant that a node reads at an input position, or None."""
         return self.constants.get(node.input[position]) if position < len(node.input) else None
 
+    def type_of(self, name: str) -> int | None:
+        """ONNX's number for the element type of a value; None if it is not known."""
+        from onnx import helper
+
+        if name in self.constants:
+            return int(helper.np_dtype_to_tensor_dtype(self.constants[name].dtype))
+        return self.types.get(name)
+
     def new_name(self, wish: str) -> str:
         """A name that no value of the graph has yet; it is taken from now on."""
         name, number = wish, 0

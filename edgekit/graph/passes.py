@@ -33,13 +33,29 @@ WINDOWED = ("Conv", "ConvTranspose", "MaxPool", "AveragePool", "LpPool")
 
 
 def remove_identity(draft: Draft, node: NodeProto) -> bool:
-    """Nodes that do nothing at inference: Identity, Dropout, a Cast to the same type, a Concat or Sum of one."""
-    same_type = node.op_type == "Cast" and attributes(node)["to"] == draft.types.get(node.input[0])
+    """Nodes that do nothing at inference: Identity, Dropout, a Cast to the same type, a Concat or Sum of one, a factor of 1."""
+    own = draft.type_of(node.input[0]) if node.input else None
+    same_type = node.op_type == "Cast" and attributes(node)["to"] == own
+    same_type = same_type or (node.op_type == "CastLike" and own is not None and own == draft.type_of(node.input[1]))
     single = node.op_type in ("Concat", "Sum", "Max", "Min") and len(node.input) == 1
     dropout = node.op_type == "Dropout" and not any(draft.consumers(name) for name in node.output[1:] if name)
     if not (node.op_type == "Identity" or same_type or single or dropout):
-        return False
+        return _remove_neutral(draft, node)
     return draft.bypass(node, node.input[0])
+
+
+def _remove_neutral(draft: Draft, node: NodeProto) -> bool:
+    """Take out a Mul or Div by 1, or an Add or Sub of 0, that leaves the shape."""
+    if node.op_type not in ("Mul", "Div", "Add", "Sub"):
+        return False
+    neutral = 1 if node.op_type in ("Mul", "Div") else 0
+    for position in range(2):
+        constant, source = draft.constant(node, 1 - position), node.input[position]
+        commutes = position == 0 or node.op_type in ("Mul", "Add")
+        if constant is None or source in draft.constants or not commutes or (constant != neutral).any():
+            continue
+        return draft.shapes.get(source) == draft.shapes.get(node.output[0]) and draft.bypass(node, source)
+    return False
 
 
 def explicit_padding(draft: Draft, node: NodeProto) -> bool:

@@ -64,16 +64,13 @@ def _inline_functions(model: ModelProto) -> ModelProto:
 
 
 def _convert_opset(model: ModelProto) -> ModelProto:
-    from onnx import inliner, version_converter
+    from onnx import version_converter
 
     version = opset_version(model)
     if OLDEST <= version <= NEWEST:
         return model
     if version > NEWEST:
-        functions = [("", name) for name in NEWER_FUNCTIONS]
-        result = inliner.inline_selected_functions(model, functions, inline_schema_functions=True)
-        next(entry for entry in result.opset_import if entry.domain in ("", "ai.onnx")).version = NEWEST
-        return result
+        return _without_newer_functions(model, version)
     try:
         return version_converter.convert_version(model, OLDEST)
     except Exception as exc:  # the native converter raises several unrelated types
@@ -81,6 +78,24 @@ def _convert_opset(model: ModelProto) -> ModelProto:
         raise UnsupportedError(
             f"The model's operator set {version} cannot be converted ({reason}); export it with opset {OLDEST}."
         ) from exc
+
+
+def _without_newer_functions(model: ModelProto, version: int) -> ModelProto:
+    from onnx import defs, inliner
+
+    result = type(model)()
+    result.CopyFrom(model)
+    for node in result.graph.node:
+        if node.op_type in NEWER_FUNCTIONS and node.domain in ("", "ai.onnx"):
+            # The inliner does not know of attributes that are left to their defaults.
+            given = {item.name for item in node.attribute}
+            known = defs.get_schema(node.op_type, version).attributes
+            defaults = [item.default_value for name, item in known.items() if name not in given]
+            node.attribute.extend(item for item in defaults if item.name)
+    functions = [("", name) for name in NEWER_FUNCTIONS]
+    result = inliner.inline_selected_functions(result, functions, inline_schema_functions=True)
+    next(entry for entry in result.opset_import if entry.domain in ("", "ai.onnx")).version = NEWEST
+    return result
 
 
 def _to_float32(draft: Draft) -> None:
