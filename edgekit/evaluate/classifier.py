@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
@@ -9,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.artifact import Array, InputContract, TensorSpec
+from edgekit.console import say
 from edgekit.data.dataset import Images
 from edgekit.errors import ModelError
+from edgekit.evaluate.input_options import InputOptions
 from edgekit.runtimes.isolated import IsolatedSession
 from edgekit.sandbox import Limits
 
@@ -18,6 +22,7 @@ Scores = NDArray[np.float32]
 
 CHANNELS = (1, 3, 4)
 SUM_TOLERANCE = 0.05
+PROBABILITY_STEP = 1 / 256
 
 
 class Classifier:
@@ -26,13 +31,16 @@ class Classifier:
     Args:
         path: an .onnx or .tflite file.
         contract: how pixels become its input; None takes the file's own, or the default of ``default_contract``.
+        options: what the user says of its input and classes, before the file's own word.
         runtime: its name; None chooses by the file's suffix.
         threads: of the runtime; None takes the processor's, at most four.
 
     Raises:
         ModelError: the file is broken, or its input is no image, or it has not one output of scores.
         RuntimeCrashError: the runtime crashed, hung or wanted too much memory over it.
-        UsageError: the runtime is unknown or not installed.
+        UsageError: the runtime is unknown or not installed, or the options do not fit the file.
+
+    ``is_input_assumed`` is true if nothing says how pixels become the file's float input, so that it gets pixel / 255.
     """
 
     def __init__(
@@ -42,13 +50,19 @@ class Classifier:
         runtime: str | None = None,
         threads: int | None = None,
         limits: Limits | None = None,
+        options: InputOptions | None = None,
     ) -> None:
+        options = options or InputOptions()
         self.session = IsolatedSession(path, runtime, threads, limits)
         try:
             self.metadata = self.session.contents.metadata(str(path))
             self.input, self.output = _image_to_scores(self.session)
             self.layout = image_layout(self.input, path)
-            self.contract = contract or self.metadata.contract or default_contract(self.input, self.layout, path)
+            own = contract or self.metadata.contract
+            self.is_input_assumed = own is None and not options.says_pixels and self.input.scale is None
+            self.contract = options.contract(own or default_contract(self.input, self.layout, path))
+            labels = options.class_names(self.metadata.labels, self.classes)
+            self.metadata = replace(self.metadata, labels=labels)
             _check_fit(self.contract, self.input, self.layout, path)
         except BaseException:
             self.session.close()
@@ -131,12 +145,33 @@ def default_contract(spec: TensorSpec, layout: str, path: Path) -> InputContract
     return InputContract(height, width, channels, mean=(mean,), std=(1 / (255 * spec.scale),))
 
 
-def probabilities(scores: Scores) -> NDArray[np.float64]:
-    """Scores [N, classes] as probabilities: as they are if each row is one already, by softmax otherwise."""
+def remark_on_input(classifier: Classifier) -> None:
+    """Say what a file's input is taken to be where nobody knows it."""
+    if classifier.is_input_assumed:
+        say(
+            f"{classifier.path} does not say how pixels become its input: it gets pixel / 255 "
+            "(--mean, --std and --pixels say it otherwise)"
+        )
+
+
+def probabilities(scores: Scores, output: TensorSpec | None = None) -> NDArray[np.float64]:
+    """Scores [N, classes] as probabilities: as they are if each row is one already, by softmax otherwise.
+
+    An 8-bit output with the scale that the LiteRT 8-bit specification gives to softmax and logistic alone holds
+    probabilities even where rounding many small ones to 0 has made their sum less than 1.
+    """
     real = scores.astype(np.float64)
+    if output is not None and _is_softmax(output):
+        return np.asarray(real / np.maximum(real.sum(axis=1, keepdims=True), 1.0))
     if (real < 0).any() or (np.abs(real.sum(axis=1) - 1) > SUM_TOLERANCE).any():
         real = np.exp(real - real.max(axis=1, keepdims=True))
     return np.asarray(real / real.sum(axis=1, keepdims=True))
+
+
+def _is_softmax(output: TensorSpec) -> bool:
+    if output.scale is None or output.dtype not in ("int8", "uint8"):
+        return False
+    return math.isclose(output.scale, PROBABILITY_STEP) and output.zero_point == np.iinfo(output.dtype).min
 
 
 def _image_to_scores(session: IsolatedSession) -> tuple[TensorSpec, TensorSpec]:

@@ -19,8 +19,9 @@ from edgekit.console import print_facts, progress
 from edgekit.data import open_data
 from edgekit.data.dataset import Split
 from edgekit.errors import DataError, ModelError
-from edgekit.evaluate.classifier import Classifier, Scores
+from edgekit.evaluate.classifier import Classifier, Scores, remark_on_input
 from edgekit.evaluate.evaluate import image_batches
+from edgekit.evaluate.input_options import InputOptions
 from edgekit.evaluate.statistics import signal_to_noise_db
 from edgekit.evaluate.target import find_targets
 
@@ -84,15 +85,24 @@ class Comparison:
         return document
 
 
-def compare(reference: str, other: str, source: str, images: int = DEFAULT_IMAGES) -> Comparison:
+def compare(
+    reference: str, other: str, source: str, images: int = DEFAULT_IMAGES, options: InputOptions | None = None
+) -> Comparison:
     """Run two models, each ``MODEL`` or ``MODEL@RUNTIME``, on the same ``images`` test images at most (fixed seed).
+
+    ``options`` say what the files do not say of their inputs, the same of both.
 
     Raises:
         ModelError: the models do not take the same images or do not give the same number of scores.
         DataError, UsageError, RuntimeCrashError: see ``Classifier`` and ``open_data``.
     """
     first, second = find_targets(reference)[0], find_targets(other)[0]
-    with Classifier(first.path, runtime=first.runtime) as a, Classifier(second.path, runtime=second.runtime) as b:
+    with (
+        Classifier(first.path, runtime=first.runtime, options=options) as a,
+        Classifier(second.path, runtime=second.runtime, options=options) as b,
+    ):
+        for classifier in (a, b):
+            remark_on_input(classifier)
         if a.contract.shape != b.contract.shape or a.classes != b.classes:
             raise ModelError(
                 f"{a.path} maps {a.contract.shape} to {a.classes} scores, {b.path} {b.contract.shape} to {b.classes}; "

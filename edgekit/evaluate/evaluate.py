@@ -15,7 +15,8 @@ from edgekit.console import print_table, progress
 from edgekit.data import open_data
 from edgekit.data.dataset import Dataset, Images, Split
 from edgekit.errors import DataError
-from edgekit.evaluate.classifier import Classifier, Scores, probabilities
+from edgekit.evaluate.classifier import Classifier, Scores, probabilities, remark_on_input
+from edgekit.evaluate.input_options import InputOptions
 from edgekit.evaluate.statistics import confusion, wilson_interval
 from edgekit.evaluate.target import find_targets
 
@@ -73,9 +74,15 @@ class EvaluateResult:
 
 
 def evaluate(
-    models: Sequence[str], source: str, runtime: str | None = None, threads: int | None = None
+    models: Sequence[str],
+    source: str,
+    runtime: str | None = None,
+    threads: int | None = None,
+    options: InputOptions | None = None,
 ) -> EvaluateResult:
     """Measure models, each ``MODEL`` or ``MODEL@RUNTIME``, on the test split of a data source.
+
+    ``options`` say what the files do not say of their input and classes.
 
     Raises:
         ModelError, DataError, UsageError, RuntimeCrashError: see ``Classifier`` and ``open_data``.
@@ -83,7 +90,8 @@ def evaluate(
     evaluations: list[Evaluation] = []
     opened: dict[tuple[int, int, int], Dataset] = {}
     for target in (target for model in models for target in find_targets(model, runtime)):
-        with Classifier(target.path, runtime=target.runtime, threads=threads) as classifier:
+        with Classifier(target.path, runtime=target.runtime, threads=threads, options=options) as classifier:
+            remark_on_input(classifier)
             shape = classifier.contract.shape
             data = opened[shape] = opened.get(shape) or open_data(source, shape)
             evaluations.append(measure(classifier, data.test, class_names(classifier, data)))
@@ -128,7 +136,7 @@ def measure(classifier: Classifier, split: Split, classes: Sequence[str] = ()) -
         classes=tuple(classes) if len(classes) == classifier.classes else tuple(map(str, range(classifier.classes))),
         per_class=tuple(int(hit) / int(total) if total else None for hit, total in zip(hits, totals, strict=True)),
         confusion=tuple(tuple(int(count) for count in row) for row in counts),
-        mistakes=_worst_mistakes(scores, labels, guesses),
+        mistakes=_worst_mistakes(probabilities(scores, classifier.output), labels, guesses),
     )
 
 
@@ -204,8 +212,9 @@ def show(result: EvaluateResult) -> None:
     print_table(f"{result.data}, {images:,} test images", columns, rows)
 
 
-def _worst_mistakes(scores: Scores, labels: NDArray[np.int64], guesses: NDArray[np.int64]) -> tuple[Mistake, ...]:
-    chances = probabilities(scores)
+def _worst_mistakes(
+    chances: NDArray[np.float64], labels: NDArray[np.int64], guesses: NDArray[np.int64]
+) -> tuple[Mistake, ...]:
     wrong = np.flatnonzero(guesses != labels)
     order = np.argsort(-chances[wrong, guesses[wrong]], kind="stable")[:WORST_MISTAKES]
     return tuple(_mistake(int(row), int(labels[row]), int(guesses[row]), chances[row]) for row in wrong[order])

@@ -12,7 +12,8 @@ import numpy as np
 from edgekit.console import print_table
 from edgekit.data.image import prepare_image
 from edgekit.errors import UsageError
-from edgekit.evaluate.classifier import Classifier, probabilities
+from edgekit.evaluate.classifier import Classifier, probabilities, remark_on_input
+from edgekit.evaluate.input_options import InputOptions
 from edgekit.evaluate.target import find_targets
 
 DEFAULT_TOP = 3
@@ -47,8 +48,16 @@ class PredictResult:
         return asdict(self)
 
 
-def predict(model: str, images: Sequence[Path], runtime: str | None = None, top: int = DEFAULT_TOP) -> PredictResult:
+def predict(
+    model: str,
+    images: Sequence[Path],
+    runtime: str | None = None,
+    top: int = DEFAULT_TOP,
+    options: InputOptions | None = None,
+) -> PredictResult:
     """Classify picture files of any size and mode; MODEL is the first of its files that the runtime opens.
+
+    ``options`` say what the file does not say of its input and classes.
 
     Raises:
         DataError: a picture is missing, broken or no picture.
@@ -57,11 +66,13 @@ def predict(model: str, images: Sequence[Path], runtime: str | None = None, top:
     if not images:
         raise UsageError("No picture was named; add one or more image files after the model.")
     target = find_targets(model, runtime)[0]
-    with Classifier(target.path, runtime=target.runtime, threads=1) as classifier:
+    with Classifier(target.path, runtime=target.runtime, threads=1, options=options) as classifier:
+        remark_on_input(classifier)
         labels = _labels(classifier)
         predictions: list[Prediction] = []
         for path in images:
-            chances = probabilities(classifier.scores(prepare_image(path, classifier.contract)[None]))[0]
+            scores = classifier.scores(prepare_image(path, classifier.contract)[None])
+            chances = probabilities(scores, classifier.output)[0]
             order = np.argsort(-chances, kind="stable")[:top]
             guesses = tuple(Guess(labels[index], round(float(chances[index]), 4)) for index in order)
             predictions.append(Prediction(str(path), guesses))
