@@ -234,20 +234,22 @@ class _FakeQuantize(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, scale: Tensor, low: int, high: int) -> Tensor:
         steps = x / scale
-        inside = (steps >= low) & (steps <= high)
-        rounded = steps.round().clamp_(low, high)
+        rounded = steps.round()
+        stored = rounded.clamp(low, high)
+        inside = rounded == stored
         ctx.learned = ctx.needs_input_grad[1]
-        if ctx.learned:
-            ctx.save_for_backward(inside, torch.where(inside, rounded - steps, rounded))
-        else:
-            ctx.save_for_backward(inside)
-        return rounded.mul_(scale)
+        ctx.save_for_backward(inside, *((stored, steps) if ctx.learned else ()))
+        return stored * scale
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (gradient,) = gradients
-        inside, *slope = ctx.saved_tensors
-        return gradient * inside, (gradient * slope[0]).sum() if ctx.learned else None, None, None
+        inside, *learned = ctx.saved_tensors
+        passed = gradient * inside
+        if not ctx.learned:
+            return passed, None, None, None
+        stored, steps = learned
+        return passed, (gradient * stored).sum() - (passed * steps).sum(), None, None
 
 
 def _quantize(call: Call) -> Tensor:
