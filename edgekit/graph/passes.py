@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgekit.graph.arithmetic import ARITHMETIC
 from edgekit.graph.draft import Draft, attributes, set_attributes
 from edgekit.graph.layers import (
     absorb_affine,
@@ -194,5 +195,5 @@ CANONICAL = (
     absorb_affine,
     absorb_affine_before,
 )
-LAST = (expand_batch_norm, multiply_by_reciprocal)
+LAST = (expand_batch_norm, multiply_by_reciprocal, *ARITHMETIC)
 """What would hide a pattern from the others."""

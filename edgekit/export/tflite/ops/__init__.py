@@ -5,10 +5,12 @@ from __future__ import annotations
 from edgekit.export.tflite.lowering import known_operators, lowering_of
 from edgekit.export.tflite.ops import (
     activations,
+    composites,
     convolution,
     elementwise,
     layout,
     matmul,
+    normalization,
     padding,
     pooling,
     reductions,
@@ -19,12 +21,14 @@ from edgekit.export.tflite.ops import (
 
 __all__ = [
     "activations",
+    "composites",
     "convolution",
     "elementwise",
     "known_operators",
     "layout",
     "lowering_of",
     "matmul",
+    "normalization",
     "padding",
     "pooling",
     "reductions",

@@ -85,14 +85,6 @@ def clip(low: Lowering, node: Node) -> None:
         _clip_reals(low, placed.index, target, (lowest, highest))
 
 
-@lowers("Elu")
-def elu(low: Lowering, node: Node) -> None:
-    """Elu → ELU, which has no factor other than 1."""
-    if node.attributes.get("alpha", 1.0) != 1:
-        raise low.refusal(node, "has another alpha than 1")
-    _in_place(low, node, "ELU")
-
-
 @lowers("HardSigmoid")
 def hard_sigmoid(low: Lowering, node: Node) -> None:
     """HardSigmoid, max(0, min(1, alpha · x + beta)) → arithmetic that RELU6, or int8 itself, clips."""

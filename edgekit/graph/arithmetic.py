@@ -1,0 +1,101 @@
+"""Rewrites of arithmetic that leave fewer kinds of operators, and those with an int8 form.
+
+The passes are of the kind that ``edgekit.graph.passes`` describes. They come last: patterns are written in the forms
+that they replace.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgekit.graph.draft import Draft, attributes, set_attributes
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+
+CHAINED = {"Sum": "Add", "Max": "Max", "Min": "Min"}
+
+
+def chain_of_two(draft: Draft, node: NodeProto) -> bool:
+    """A Sum, Max or Min of several values works on two at a time."""
+    from onnx import helper
+
+    if node.op_type not in CHAINED or len(node.input) < 2 or (node.op_type != "Sum" and len(node.input) == 2):
+        return False
+    nodes, source = [], node.input[0]
+    for position, name in enumerate(node.input[1:], start=1):
+        last = position == len(node.input) - 1
+        target = node.output[0] if last else draft.new_name(f"{node.output[0]}_of_{position + 1}")
+        if not last:
+            shapes = [draft.shapes[value] for value in (source, name)]
+            draft.shapes[target] = np.broadcast_shapes(*shapes)
+        label = node.name if last else f"{node.name}_{position}"
+        nodes.append(helper.make_node(CHAINED[node.op_type], [source, name], [target], label))
+        source = target
+    draft.replace(node, *nodes)
+    return True
+
+
+def multiply_by_minus_one(draft: Draft, node: NodeProto) -> bool:
+    """``-x`` is ``-1 · x``: MUL has an int8 form, NEG has none."""
+    from onnx import TensorProto, helper
+
+    if node.op_type != "Neg" or draft.type_of(node.input[0]) != TensorProto.FLOAT:
+        return False
+    minus_one = draft.add_constant(f"{node.output[0]}_minus_one", np.asarray(-1, np.float32))
+    draft.replace(node, helper.make_node("Mul", [node.input[0], minus_one], list(node.output), node.name))
+    return True
+
+
+def plain_power(draft: Draft, node: NodeProto) -> bool:
+    """``x ** 2`` is ``x · x`` and ``x ** 0.5`` is a square root."""
+    from onnx import helper
+
+    exponent = draft.constant(node, 1) if node.op_type == "Pow" else None
+    if exponent is None or exponent.size != 1 or exponent.ndim > len(draft.shapes.get(node.input[0], ())):
+        return False
+    source, outputs = node.input[0], list(node.output)
+    if exponent.item() == 2:
+        draft.replace(node, helper.make_node("Mul", [source, source], outputs, node.name))
+    elif exponent.item() == 0.5:
+        draft.replace(node, helper.make_node("Sqrt", [source], outputs, node.name))
+    else:
+        return False
+    return True
+
+
+def one_slope(draft: Draft, node: NodeProto) -> bool:
+    """A PRelu with one slope for all channels is a LeakyRelu, whose int8 form XNNPACK has."""
+    from onnx import helper
+
+    slope = draft.constant(node, 1) if node.op_type == "PRelu" else None
+    if slope is None or slope.size == 0 or np.unique(slope).size != 1:
+        return False
+    alpha = float(slope.reshape(-1)[0])
+    draft.replace(node, helper.make_node("LeakyRelu", [node.input[0]], list(node.output), node.name, alpha=alpha))
+    return True
+
+
+def shuffled_in_weights(draft: Draft, node: NodeProto) -> bool:
+    """A DepthToSpace in column-row-depth order behind a convolution takes its channels in depth-column-row order."""
+    if node.op_type != "DepthToSpace" or attributes(node).get("mode", "DCR") != "CRD":
+        return False
+    maker = draft.producer(node.input[0])
+    if maker is None or maker.op_type != "Conv" or draft.only_use(maker.output[0]) is None:
+        return False
+    weights, bias = draft.constant(maker, 1), draft.constant(maker, 2)
+    has_bias = len(maker.input) > 2 and maker.input[2] != ""
+    if weights is None or (has_bias and bias is None) or attributes(maker).get("group", 1) != 1:
+        return False
+    block = attributes(node)["blocksize"]
+    order = np.arange(len(weights)).reshape(-1, block * block).T.reshape(-1)
+    draft.set_input(maker, 1, draft.add_constant(f"{maker.output[0]}_weight", weights[order]))
+    if bias is not None:
+        draft.set_input(maker, 2, draft.add_constant(f"{maker.output[0]}_bias", bias[order]))
+    set_attributes(node, mode="DCR")
+    return True
+
+
+ARITHMETIC = (chain_of_two, multiply_by_minus_one, plain_power, one_slope, shuffled_in_weights)
