@@ -226,7 +226,6 @@ def test_forms_that_tflite_lacks_are_refused_with_the_reason(nodes, shape: tuple
     constants = {
         "low": np.float32(-3),
         "high": np.float32(2),
-        "w1": noise(2, 2, 3),
         "w2": noise(4, 2),
         "w3": noise(4, 9),
         "pads": np.asarray([0, 1, 0, 1]),
