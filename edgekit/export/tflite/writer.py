@@ -8,7 +8,7 @@ Format: tensorflow/compiler/mlir/lite/schema/schema.fbs; its ``force_align: 16``
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,8 @@ from edgekit.graph.ir import Quant
 FILE_IDENTIFIER = b"TFL3"
 SCHEMA_VERSION = 3
 DATA_ALIGNMENT = 16
+LENGTH_BYTES = 4
+"""In front of every vector."""
 
 
 @dataclass(frozen=True)
@@ -78,10 +80,16 @@ class _Writer:
         self.schema = schema
         self.builder = flatbuffers.Builder(1 << 16)
         self.written: dict[Any, int] = {}
-        self.buffers: list[bytes] = [b""]
+        self.buffers: dict[bytes, int] = {}
+        self.placed: dict[bytes, int] = {}
+        self.fillers: list[Array] = []
 
     def write(self, model: ModelRecord) -> bytes:
         codes = list(dict.fromkeys((item.code, item.version) for item in model.operators))
+        self.fillers = list(_small_vectors(model))
+        for record in model.tensors:
+            if record.data is not None:
+                self.buffer(_stored(record.data))
         tensors = [self.tensor(item) for item in model.tensors]
         operators = [self.operator(item, codes.index((item.code, item.version))) for item in model.operators]
         subgraph = self.table(
@@ -95,10 +103,11 @@ class _Writer:
             self.table("Metadata", Name=self.string(name), Buffer=self.buffer_index(data))
             for name, data in model.metadata.items()
         ]
+        no_data = self.table("Buffer")
         parts = {
             "OperatorCodes": self.offsets([self.operator_code(*code) for code in codes]),
             "Subgraphs": self.offsets([subgraph]),
-            "Buffers": self.offsets([self.buffer(data) for data in self.buffers]),
+            "Buffers": self.offsets([no_data, *map(self.buffer, self.buffers)]),
         }
         if metadata:
             parts["Metadata"] = self.offsets(metadata)
@@ -108,8 +117,7 @@ class _Writer:
     def tensor(self, record: TensorRecord) -> int:
         fields: dict[str, Any] = {"Shape": self.vector(np.asarray(record.shape, np.int32))}
         if record.data is not None:
-            little_endian = record.data.astype(record.data.dtype.newbyteorder("<"), copy=False)
-            fields["Buffer"] = self.buffer_index(np.ascontiguousarray(little_endian).tobytes())
+            fields["Buffer"] = self.buffer_index(_stored(record.data))
         if record.name:
             fields["Name"] = self.string(record.name)
         if record.quant is not None:
@@ -140,17 +148,27 @@ class _Writer:
 
     def buffer_index(self, data: bytes) -> int:
         """Where a constant's bytes are in the model's list of buffers; equal bytes are stored once."""
-        if data not in self.buffers[1:]:
-            self.buffers.append(data)
-        return self.buffers.index(data, 1)
+        return self.buffers.setdefault(data, len(self.buffers) + 1)
 
     def buffer(self, data: bytes) -> int:
-        if not data:
-            return self.table("Buffer")
+        if data in self.placed:
+            return self.placed[data]
+        self.placed[data] = self.table("Buffer", **({"Data": self.aligned(data)} if data else {}))
+        return self.placed[data]
+
+    def aligned(self, data: bytes) -> int:
+        """Write a constant's bytes; small vectors that come up anyway fill the gap that the alignment leaves."""
+        while gap := -(self.builder.Offset() + len(data)) % DATA_ALIGNMENT & -LENGTH_BYTES:
+            fitting = [item for item in self.fillers if 0 < _size(item) % DATA_ALIGNMENT <= gap]
+            if not fitting:
+                break
+            filler = max(fitting, key=lambda item: _size(item) % DATA_ALIGNMENT)
+            self.fillers = [item for item in self.fillers if item is not filler]
+            self.vector(filler)
         self.builder.StartVector(1, len(data), DATA_ALIGNMENT)
         self.builder.head -= len(data)
         self.builder.Bytes[self.builder.head : self.builder.head + len(data)] = data
-        return self.table("Buffer", Data=self.builder.EndVector())
+        return int(self.builder.EndVector())
 
     def table(self, kind: str, **fields: Any) -> int:
         """Write a table of the schema, or find the equal one that is written already."""
@@ -178,3 +196,21 @@ class _Writer:
         for item in reversed(items):
             self.builder.PrependUOffsetTRelative(item)
         return int(self.builder.EndVector())
+
+
+def _stored(constant: Array) -> bytes:
+    little_endian = constant.astype(constant.dtype.newbyteorder("<"), copy=False)
+    return np.ascontiguousarray(little_endian).tobytes()
+
+
+def _small_vectors(model: ModelRecord) -> Iterator[Array]:
+    """The different vectors of 4-byte numbers that a model needs."""
+    vectors = [np.asarray(record.shape, np.int32) for record in model.tensors]
+    vectors += [record.quant.scales.astype("<f4") for record in model.tensors if record.quant is not None]
+    for operator in model.operators:
+        vectors += [np.asarray(operator.inputs, np.int32), np.asarray(operator.outputs, np.int32)]
+    yield from {(item.dtype.str, item.tobytes()): item for item in vectors}.values()
+
+
+def _size(vector: Array) -> int:
+    return LENGTH_BYTES + int(vector.nbytes)
