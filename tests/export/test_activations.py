@@ -103,3 +103,10 @@ def test_softmax_over_any_axis(operator: str, shape: tuple[int, ...], axis: int,
     model = graph_of([softmax], {"x": shape})
     assert_float_agrees(model, 2 * noise(*shape, seed=seed))
     assert_integers_agree(model, seed=seed)
+
+
+def test_a_hard_swish_of_integers_is_made_of_operators_that_xnnpack_takes() -> None:
+    model = graph_of([node("HardSwish", ["x"], ["out"])], {"x": SHAPE}, opset=18)
+    assert operators_of(assert_float_agrees(model, noise(*SHAPE))) == ["HARD_SWISH"]
+    for reach in (0.5, 2, 8):
+        assert operators_of(assert_integers_agree(model, reach)) == ["ADD", "MUL", "MUL"]
