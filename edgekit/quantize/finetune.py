@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from edgekit.console import progress, say
-from edgekit.errors import DataError, TrainingError, UsageError
+from edgekit.errors import DataError, TrainingError, UnsupportedError, UsageError
 from edgekit.graph.torch_module import GraphModule
 from edgekit.quantize.simulate import QuantizedModule
 
@@ -124,11 +124,14 @@ def finetune(
         The best epoch by the held-out images, the start among them: nothing is made worse there.
 
     Raises:
-        UnsupportedError: an operator cannot be trained.
+        UnsupportedError: the model has several inputs, or an operator that cannot be trained.
         DataError: too few images, labels are asked for and there are none, or targets of another number or size.
         TrainingError: the loss is no longer a number.
     """
     options = options or FinetuneOptions()
+    if len(model.graph.input) != 1:
+        names = ", ".join(item.name for item in model.graph.input)
+        raise UnsupportedError(f"Fine-tuning is for models of one input, not of {names}; quantize without it.")
     student = QuantizedModule(model, plan)
     lesson = _Lesson.of(model, inputs, options, targets)
     return _Loop(student, lesson, options).run()

@@ -74,10 +74,11 @@ class QuantizedModule(GraphModule):
 
     def trainables(self, scales: bool) -> list[Trainable]:
         """What is learned: weights, biases and, if wanted, ``scales``."""
-        found = [Trainable(value, _size(value)) for value in self.learned.parameters()]
+        found = [Trainable(value, _size(value) or 1.0) for value in self.learned.parameters()]
         for layer in self.layers():
             found.append(Trainable(layer.weight, layer.limit))
-            found += [] if layer.bias is None else [Trainable(layer.bias, _size(layer.bias))]
+            if layer.bias is not None:
+                found.append(Trainable(layer.bias, _size(layer.bias) or layer.largest))
         return found + ([Trainable(scale.exponent, 1.0, is_scale=True) for scale in self.scales()] if scales else [])
 
     def layers(self) -> list[_Layer]:
@@ -210,6 +211,11 @@ class _Layer(nn.Module):
             found[self.names[1]] = _through(self.bias, ((self.bias.double() / units).round() * units).float())
         return found
 
+    @property
+    def largest(self) -> float:
+        """The largest real value that a weight can take."""
+        return float(self.scale().detach().max()) * self.limit
+
     def stored(self, input_scale: Tensor) -> QuantizedWeights:
         """The integers and scales as they are now."""
         stored = self.weight.round().to(torch.int8).numpy().copy()
@@ -229,26 +235,26 @@ class _Layer(nn.Module):
 
 
 class _FakeQuantize(torch.autograd.Function):
-    """Real values to the nearest that can be stored; the gradient of Esser et al. 2020 for values and scale."""
+    """Real values to the nearest that can be stored; the gradient of Esser et al. 2020 for values and scale.
+
+    Only ``x`` is kept for the way back, which the operator before keeps anyway: everything else is computed again.
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, scale: Tensor, low: int, high: int) -> Tensor:
-        steps = x / scale
-        rounded = steps.round()
-        stored = rounded.clamp(low, high)
-        inside = rounded == stored
-        ctx.learned = ctx.needs_input_grad[1]
-        ctx.save_for_backward(inside, *((stored, steps) if ctx.learned else ()))
-        return stored * scale
+        ctx.save_for_backward(x, scale)
+        ctx.limits = low, high
+        return (x / scale).round_().clamp_(low, high).mul_(scale)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        (gradient,) = gradients
-        inside, *learned = ctx.saved_tensors
-        passed = gradient * inside
-        if not ctx.learned:
+        (gradient,), (x, scale) = gradients, ctx.saved_tensors
+        steps = x / scale
+        rounded = steps.round()
+        stored = rounded.clamp(*ctx.limits)
+        passed = gradient * (rounded == stored)
+        if not ctx.needs_input_grad[1]:
             return passed, None, None, None
-        stored, steps = learned
         return passed, (gradient * stored).sum() - (passed * steps).sum(), None, None
 
 
@@ -274,7 +280,7 @@ def _through(value: Tensor, rounded: Tensor) -> Tensor:
 
 
 def _size(value: Tensor) -> float:
-    return float(value.detach().abs().max()) or 1.0
+    return float(value.detach().abs().max())
 
 
 def _with_constants(model: ModelProto, names: Mapping[tuple[str, int], str], reals: Mapping[str, Any]) -> ModelProto:

@@ -201,7 +201,7 @@ def test_matrix_products() -> None:
 @FEW
 @given(
     op_type=st.sampled_from(
-        ["ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceL1", "ReduceL2", "ReduceLogSumExp"]
+        ["ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceL1", "ReduceL2", "ReduceLogSumExp", "ReduceProd"]
     ),
     axes=st.sampled_from([[1], [-1], [2, 3], [1, 3]]),
     keep=st.booleans(),

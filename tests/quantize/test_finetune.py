@@ -184,6 +184,12 @@ def test_what_cannot_be_trained_is_named_before_any_work() -> None:
         finetune(model, Plan({}), small()[2], FAST)
 
 
+def test_a_model_of_two_inputs_is_refused() -> None:
+    model = prepare(graph_of([make_node("Add", ["x", "y"], ["out"])], {"x": (1, 4), "y": (1, 4)}))
+    with pytest.raises(UnsupportedError, match="one input, not of x, y"):
+        finetune(model, static_plan(model), small()[2], FAST)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

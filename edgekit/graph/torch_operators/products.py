@@ -20,8 +20,16 @@ _REDUCTIONS: dict[str, Reduction] = {
     "ReduceL1": lambda x, axes, keep: x.abs().sum(axes, keep),
     "ReduceL2": lambda x, axes, keep: x.square().sum(axes, keep).sqrt(),
     "ReduceSumSquare": lambda x, axes, keep: x.square().sum(axes, keep),
+    "ReduceLogSum": lambda x, axes, keep: x.sum(axes, keep).log(),
+    "ReduceProd": lambda x, axes, keep: _product(x, axes, keep),
     "ReduceLogSumExp": lambda x, axes, keep: x.logsumexp(axes, keep),
 }
+
+
+def _product(x: Tensor, axes: tuple[int, ...], keep: bool) -> Tensor:
+    for axis in sorted((axis % x.ndim for axis in axes), reverse=True):
+        x = x.prod(axis, keep)
+    return x
 
 
 def gemm(call: Call) -> Tensor:
