@@ -11,6 +11,7 @@ from typing import Any
 
 from edgekit.files import write_json
 
+FOLDER = Path(__file__).resolve().parent
 PACKAGES = ("edgekit", "torch", "numpy", "onnx", "onnxruntime", "ai-edge-litert", "tflite-micro")
 
 
@@ -20,8 +21,8 @@ def processor() -> str:
     return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
-def record(command: str, result: dict[str, Any]) -> None:
-    """Write ``result`` as the JSON beside the benchmark ``command``, and print where."""
+def record(command: str, result: dict[str, Any], options: str = "") -> None:
+    """Write ``result`` as the JSON beside the benchmark ``command`` (run with ``options``), and print where."""
     versions = {}
     for package in PACKAGES:
         try:
@@ -29,7 +30,7 @@ def record(command: str, result: dict[str, Any]) -> None:
         except PackageNotFoundError:
             versions[package] = "not installed"
     context = {
-        "command": f"python benchmarks/{Path(command).name}",
+        "command": f"python benchmarks/{Path(command).resolve().relative_to(FOLDER).as_posix()} {options}".rstrip(),
         "date": datetime.now(UTC).date().isoformat(),
         "processor": processor(),
         "cores": os.cpu_count(),

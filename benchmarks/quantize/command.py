@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from environments import PACKAGES
 from models import MODEL_NAMES
 from places import PRODUCTS, ROOT
 from tools import OWN, PEERS, PER_TENSOR, TOOLS
@@ -60,9 +61,9 @@ def _names(known: tuple[str, ...]) -> Any:
 
 
 def publish(command: str, choice: Choice, result: dict[str, Any]) -> None:
-    """Write the result beside the command if it is the published run, below runs/ otherwise."""
+    """Write the result, by model, beside the command if it is the published run, below runs/ otherwise."""
     if choice.publish:
-        record(command, result)
+        record(command, {"peers": PACKAGES, "models": result}, "--publish")
         return
     path = PRODUCTS / f"{Path(command).stem}.{choice.split}.json"
     write_json(path, result)

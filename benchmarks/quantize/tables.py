@@ -1,0 +1,149 @@
+"""Write the tables of docs/benchmarks.md from the JSON beside the commands; a test fails when they are out of date."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).resolve().parent
+PAGE = FOLDER.parents[1] / "docs" / "benchmarks.md"
+MARK = re.compile(r"<!-- table: (\w+) -->\n.*?<!-- end of table -->", re.DOTALL)
+TITLES = {
+    "mnist-tiny": "mnist-tiny",
+    "mnist-cnn": "mnist-cnn",
+    "resnet56": "ResNet-56 (CIFAR-10)",
+    "mobilenetv2": "MobileNetV2",
+    "efficientnet_lite0": "EfficientNet-Lite0",
+}
+FORMS = {"onnx": "ONNX", "tflite": "TFLite"}
+EDGEKIT = "edgekit"
+MIB = 1 << 20
+Models = dict[str, Any]
+
+
+def accuracy(models: Models) -> list[str]:
+    rows = ["| model | tool | file | agreement with float | logit SQNR | points lost |", "|---|---|---|--:|--:|--:|"]
+    for name, entry in models.items():
+        for tool, row in entry["tools"].items():
+            if row["error"]:
+                rows.append(f"| {TITLES[name]} | {_title(tool)} | | failed: {_cell(row['error'])} | | |")
+            for form in (form for form in FORMS if form in row):
+                judged = row[form]
+                low, high = judged["interval"]
+                lost = "" if judged["drop"] is None else f"{judged['drop']:.2f}"
+                share = f"{judged['agreement']:.2%} ({low:.1%} to {high:.1%})"
+                title = f"{TITLES[name]} | {_title(tool)} | {FORMS[form]}"
+                rows.append(f"| {title} | {share} | {judged['sqnr_db']:.1f} dB | {lost} |")
+    return rows
+
+
+def size(models: Models) -> list[str]:
+    rows = [
+        "| model | parameters | EdgeKit TFLite | smallest peer's | ratio | EdgeKit ONNX | smallest peer's | ratio |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    for name, entry in models.items():
+        cells = []
+        for form in ("tflite", "onnx"):
+            sizes = {tool: count for tool, count in entry["bytes"][form].items() if count}
+            own, ratio = sizes.pop(EDGEKIT, None), entry["ratio"][form]
+            smallest = min(sizes, key=lambda tool: sizes[tool]) if sizes else None
+            cells.append("failed" if own is None else f"{own:,} B")
+            cells.append(f"{sizes[smallest]:,} B ({smallest})" if smallest else "none")
+            cells.append("" if ratio is None else f"{ratio:.3f}")
+        rows.append(f"| {TITLES[name]} | {entry['parameters']:,} | {' | '.join(cells)} |")
+    return rows
+
+
+def speed(models: Models) -> list[str]:
+    rows = ["| model | tool | seconds | peak memory |", "|---|---|--:|--:|"]
+    for name, entry in models.items():
+        for tool, row in entry["tools"].items():
+            rows.append(f"| {TITLES[name]} | {_title(tool)} | {_seconds(row)} | {row['peak_bytes'] / MIB:,.0f} MiB |")
+    return rows
+
+
+def memory(models: Models) -> list[str]:
+    (by_tool,) = models.values()
+    counts = sorted({count for row in by_tool.values() for count in row}, key=int)
+    rows = [f"| tool | {' | '.join(f'{int(count):,} images' for count in counts)} |", "|---|" + "--:|" * len(counts)]
+    for tool, row in by_tool.items():
+        cells = [_memory(row[count]) if count in row else "" for count in counts]
+        rows.append(f"| {_title(tool)} | {' | '.join(cells)} |")
+    return rows
+
+
+def latency(models: Models) -> list[str]:
+    rows = [
+        "| model | form | tool | takes, gives | median | EdgeKit / this | EdgeKit with float32 in and out / this |",
+        "|---|---|---|---|--:|--:|--:|",
+    ]
+    for name, entry in models.items():
+        for form, title in FORMS.items():
+            for tool, row in entry[form].items():
+                ratios = [_ratio(row.get(f"{own} / this")) for own in (EDGEKIT, f"{EDGEKIT} float32 I/O")]
+                types = f"{row['takes']}, {row['gives']}"
+                cells = [TITLES[name], title, _title(tool), types, f"{row['ms']:.3f} ms", *ratios]
+                rows.append(f"| {' | '.join(cells)} |")
+    return rows
+
+
+def hard_case(models: Models) -> list[str]:
+    rows = ["| MobileNetV2, one scale per weight tensor | ONNX | TFLite | of the loss recovered |", "|---|--:|--:|--:|"]
+    for entry in models.values():
+        for tool, row in entry["tools"].items():
+            shares = [f"{row[form]['agreement']:.2%}" if form in row else "" for form in FORMS]
+            back = entry["recovered"].get(tool, {}).values()
+            rows.append(f"| {_title(tool)} | {' | '.join(shares)} | {', '.join(f'{share:.1%}' for share in back)} |")
+    return rows
+
+
+TABLES: dict[str, Callable[[Models], list[str]]] = {
+    table.__name__: table for table in (accuracy, size, speed, memory, latency, hard_case)
+}
+
+
+def table(name: str) -> str:
+    """One table in Markdown with the command, machine and date that it was made by, or that it is not there yet."""
+    path = FOLDER / f"{name}.json"
+    if not path.exists():
+        return f"`python benchmarks/quantize/{name}.py --publish` has not been run yet."
+    document = json.loads(path.read_text(encoding="utf-8"))
+    rows = TABLES[name](document["result"]["models"])
+    made = f"`{document['command']}`, {document['date']}, {document['cores']} cores of {document['processor']}"
+    return "\n".join([*rows, "", f"Made by {made}."])
+
+
+def page_with_tables(text: str) -> str:
+    """The page with each of its tables made anew."""
+    return MARK.sub(lambda found: f"<!-- table: {found[1]} -->\n{table(found[1])}\n<!-- end of table -->", text)
+
+
+def _title(tool: str) -> str:
+    return f"**{tool}**" if tool.startswith(EDGEKIT) else tool
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")[:120]
+
+
+def _seconds(row: dict[str, Any]) -> str:
+    return f"failed: {_cell(row['error'])}" if row["error"] else f"{row['seconds']:.1f}"
+
+
+def _memory(row: dict[str, Any]) -> str:
+    return f"failed: {_cell(row['error'])}" if row["error"] else f"{row['peak_bytes'] / MIB:,.0f} MiB"
+
+
+def _ratio(ratio: dict[str, Any] | None) -> str:
+    if ratio is None:
+        return ""
+    low, high = ratio["interval"]
+    return f"{ratio['median']:.3f} ({low:.3f} to {high:.3f})"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page_with_tables(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
