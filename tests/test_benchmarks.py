@@ -1,4 +1,4 @@
-"""The benchmarks' own parts: peers get what EdgeKit gets, memory is measured whole, the page shows what was measured."""
+"""The benchmarks' own parts: peers get what EdgeKit gets, memory is measured whole, the page is up to date."""
 
 from __future__ import annotations
 
