@@ -166,10 +166,24 @@ class Lowering:
         record = self.model.tensors[source]
         if quant is None or record.quant is None or quant.same_as(record.quant):
             return source
-        self.model.tensors.append(replace(record, quant=quant, name=""))
+        self.model.tensors.append(replace(record, quant=quant, name="", data=None))
         target = len(self.model.tensors) - 1
-        self.emit("QUANTIZE", (source,), target, Options("QuantizeOptions"), version=2)
+        self.rescale(source, target)
         return target
+
+    def rescale(self, source: int, target: int, activation: str = "") -> None:
+        """Append a conversion to the scale of ``target``, clipped by an activation.
+
+        For int8 it is ADD of 0, which gives the same integers everywhere: XNNPACK's QUANTIZE multiplies by 8 bits only
+        and so misses the nearest integer in one of 25 values.
+        """
+        quant, kinds = self.model.tensors[target].quant, {self.model.tensors[index].dtype for index in (source, target)}
+        if kinds != {"int8"} or quant is None:
+            self.emit("QUANTIZE", (source,), target, Options("QuantizeOptions"), version=2)
+            return
+        zero = self.constant(np.asarray(0, np.int8), replace(quant, zero_points=np.zeros(1, np.int64)))
+        fields = {"FusedActivationFunction": ACTIVATIONS[activation]} if activation else {}
+        self.emit("ADD", (source, zero), target, Options("AddOptions", fields), version=2)
 
     def refusal(self, node: Node, why: str) -> UnsupportedError:
         """The error to raise for a node that TFLite cannot do in this form."""

@@ -14,7 +14,7 @@ from edgekit.graph.ir import Node, Quant
 
 INT8_MIN, INT8_MAX = -128, 127
 CLIPS = {(0.0, math.inf): "RELU", (0.0, 6.0): "RELU6", (-1.0, 1.0): "RELU_N1_TO_1"}
-FUSED = {(0.0, math.inf): ACTIVATIONS["Relu"], (0.0, 6.0): ACTIVATIONS["Relu6"], (-1.0, 1.0): ACTIVATIONS["ReluN1"]}
+FUSED = {(0.0, math.inf): "Relu", (0.0, 6.0): "Relu6", (-1.0, 1.0): "ReluN1"}
 FUNCTIONS = {
     "Abs": "ABS", "Ceil": "CEIL", "Cos": "COS", "Exp": "EXP", "Floor": "FLOOR",
     "Log": "LOG", "Neg": "NEG", "Round": "ROUND", "Sigmoid": "LOGISTIC", "Sign": "SIGN", "Sin": "SIN",
@@ -190,25 +190,22 @@ def _clip_reals(low: Lowering, source: int, target: int, limits: tuple[float, fl
 
 
 def _clip_integers(low: Lowering, source: int, target: int, limits: tuple[float, float]) -> None:
-    """Adding 0 converts to the result's scale, exactly in every runtime, and takes a usual activation along.
+    """A conversion to the result's scale takes a usual activation along; XNNPACK has no RELU of integers.
 
-    XNNPACK has no RELU of integers, and its QUANTIZE multiplies by 8 bits only. Int8 itself saturates at the ends of
-    the result's range; other limits inside it need an operator of their own.
+    Int8 itself saturates at the ends of the result's range; other limits inside it need an operator of their own.
     """
-    quant = low.model.tensors[target].quant
+    quant, usual = low.model.tensors[target].quant, FUSED.get(limits, "")
     assert quant is not None
     steps = [limit / quant.scale + quant.zero_point for limit in limits]
     stored = [round(min(max(step, INT8_MIN), INT8_MAX)) for step in steps]
     codes: list[tuple[str, Array]] = []
-    if limits not in FUSED and stored[0] > INT8_MIN:
+    if not usual and stored[0] > INT8_MIN:
         codes.append(("MAXIMUM", np.asarray(stored[0], np.int8)))
-    if limits not in FUSED and stored[1] < INT8_MAX:
+    if not usual and stored[1] < INT8_MAX:
         codes.append(("MINIMUM", np.asarray(stored[1], np.int8)))
     if not codes or not quant.same_as(low.model.tensors[source].quant):
         converted = target if not codes else _like(low, target)
-        zero = low.constant(np.asarray(0, np.int8), replace(quant, zero_points=np.zeros(1, np.int64)))
-        kind = {"FusedActivationFunction": FUSED[limits]} if limits in FUSED else {}
-        low.emit("ADD", (source, zero), converted, Options("AddOptions", kind), version=2)
+        low.rescale(source, converted, usual)
         source = converted
     _chain(low, source, target, codes)
 

@@ -25,11 +25,13 @@ def concat(low: Lowering, node: Node) -> None:
 
 @lowers("QuantizeLinear")
 def quantize(low: Lowering, node: Node) -> None:
-    """A Q that stands alone → QUANTIZE: at a float input, or between two scales."""
+    """A Q that stands alone → QUANTIZE at a float input; between two scales a conversion."""
     placed = low.placed(node.inputs[0])
-    version = 2 if low.is_quantized(node) and low.tensor(node.inputs[0]).quant is not None else 1
     target = low.result(node, placed.order, placed.columns)
-    low.emit("QUANTIZE", (placed.index,), target, Options("QuantizeOptions"), version)
+    if low.tensor(node.inputs[0]).quant is not None:
+        low.rescale(placed.index, target)
+    else:
+        low.emit("QUANTIZE", (placed.index,), target, Options("QuantizeOptions"))
 
 
 @lowers("DequantizeLinear")

@@ -48,7 +48,7 @@ def split(low: Lowering, node: Node) -> None:
         low.emit("SPLIT_V", (source, lengths, where), parts, Options("SplitVOptions", count), version)
     for part, target in zip(parts, targets, strict=True):
         if part != target:
-            low.emit("QUANTIZE", (part,), target, Options("QuantizeOptions"), version=2)
+            low.rescale(part, target)
 
 
 @lowers("Gather")
