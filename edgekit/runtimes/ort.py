@@ -29,6 +29,12 @@ EXACT_PRODUCTS = ("session.x64quantprecision", "1")
 stores weights as uint8 on such processors, which is exact; elsewhere it changes nothing. It crashes on weights without
 a zero point of their own, so it is for the files that EdgeKit wrote."""
 
+UNPACKED_ONCE = ("session.disable_quant_qdq", "1")
+"""ONNX Runtime keeps a DequantizeLinear of constants for its integer kernels, which models with small weights and float
+computation do not use: they would unpack their weights in every run and take twice as long. With this it does so once."""
+SMALL_WEIGHTS = b"weight_only_wi8"
+"""How the recipe of such a file begins (``edgekit.export.weights_only``)."""
+
 
 class OrtSession:
     """An InferenceSession."""
@@ -67,7 +73,7 @@ def load(data: bytes, source: str, threads: int) -> Session:
     # Without this, bytes that look like ONNX Runtime's own format are opened as that, past all checks of ours.
     options.add_session_config_entry("session.load_model_format", "ONNX")
     if METADATA_KEY.encode() in data:
-        options.add_session_config_entry(*EXACT_PRODUCTS)
+        options.add_session_config_entry(*(UNPACKED_ONCE if SMALL_WEIGHTS in data else EXACT_PRODUCTS))
     try:
         session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as exc:  # its exceptions have no common base but Exception

@@ -68,9 +68,13 @@ def onnx_options(onnxruntime: Any, path: str, threads: int) -> Any:
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     with open(path, "rb") as stream:
+        data = stream.read()
+    if b"weight_only_wi8" in data:
+        # Weights that are stored as integers but used in float: unpacked once, not in every run.
+        options.add_session_config_entry("session.disable_quant_qdq", "1")
+    elif b"edgekit" in data:
         # Exact uint8 × int8 sums on x86 without VNNI; other writers' files may lack the zero points that it needs.
-        if b"edgekit" in stream.read():
-            options.add_session_config_entry("session.x64quantprecision", "1")
+        options.add_session_config_entry("session.x64quantprecision", "1")
     return options
 
 
