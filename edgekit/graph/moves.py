@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from onnx import NodeProto
 
 RESHAPES = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze"})
-SHAPED = frozenset({*RESHAPES, "Expand", "Tile", "Slice", "Pad", "Resize", "Upsample"})
-"""Operators that do nothing where input and result have the same shape, but for the checks of ``remove_still``."""
+SHAPED = frozenset({*RESHAPES, "Expand", "Tile"})
+"""Operators that do nothing where input and result have the same shape."""
 
 
 def remove_still(draft: Draft, node: NodeProto) -> bool:
     """A Reshape, Expand, Slice and the like to the shape that is there, and a Transpose that keeps the order."""
+    if not node.input:
+        return False
     source, target = draft.shapes.get(node.input[0]), draft.shapes.get(node.output[0])
     if node.op_type == "Transpose":
         permutation = attributes(node).get("perm")
@@ -72,7 +74,7 @@ def one_slice(draft: Draft, node: NodeProto) -> bool:
     inner = draft.producer(node.input[0]) if node.op_type == "Slice" else None
     if inner is None or inner.op_type != "Slice" or draft.only_use(inner.output[0]) is None:
         return False
-    first, second = _slice_of(draft, inner), _slice_of(draft, node)
+    first, second = slice_of(draft, inner), slice_of(draft, node)
     if first is None or second is None or set(first[2]) & set(second[2]):
         return False
     target = node.output[0]
@@ -106,7 +108,7 @@ def sum_to_add(draft: Draft, node: NodeProto) -> bool:
 def _is_whole(draft: Draft, node: NodeProto) -> bool:
     """True for a Slice with steps of 1, a Pad by nothing, a Resize by 1, given that the shape stays."""
     if node.op_type == "Slice":
-        found = _slice_of(draft, node)
+        found = slice_of(draft, node)
         return found is not None and all(step == 1 for step in found[3])
     if node.op_type == "Pad":
         amounts = draft.constant(node, 1)
@@ -114,7 +116,7 @@ def _is_whole(draft: Draft, node: NodeProto) -> bool:
     return attributes(node).get("coordinate_transformation_mode") != "tf_crop_and_resize"
 
 
-def _slice_of(draft: Draft, node: NodeProto) -> tuple[list[int], list[int], list[int], list[int]] | None:
+def slice_of(draft: Draft, node: NodeProto) -> tuple[list[int], list[int], list[int], list[int]] | None:
     """(starts, ends, axes, steps) of a constant Slice, axes counted from the front."""
     starts, ends = draft.constant(node, 1), draft.constant(node, 2)
     rank = len(draft.shapes.get(node.input[0], ()))

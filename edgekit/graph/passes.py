@@ -23,7 +23,7 @@ from edgekit.graph.layers import (
 from edgekit.graph.lines import LINES
 from edgekit.graph.moves import MOVES
 from edgekit.graph.patterns import PATTERNS
-from edgekit.graph.pools import POOLS
+from edgekit.graph.pools import POOLS, counted_padding, every_nth_pixel
 from edgekit.graph.products import PRODUCTS
 from edgekit.graph.transposed import TRANSPOSED
 
@@ -34,7 +34,7 @@ WINDOWED = ("Conv", "ConvTranspose", "MaxPool", "AveragePool", "LpPool")
 
 
 def remove_identity(draft: Draft, node: NodeProto) -> bool:
-    """Nodes that do nothing at inference: Identity, Dropout, a Cast to the same type, a Concat or Sum of one, a factor of 1."""
+    """Nodes that do nothing at inference: Identity, Dropout, a Cast to the same type, a Concat of one, a factor 1."""
     own = draft.type_of(node.input[0]) if node.input else None
     same_type = node.op_type == "Cast" and attributes(node)["to"] == own
     same_type = same_type or (node.op_type == "CastLike" and own is not None and own == draft.type_of(node.input[1]))
@@ -100,6 +100,8 @@ def round_down(draft: Draft, node: NodeProto) -> bool:
             steps -= 1
         pads[axis + rank] = max((steps - 1) * stride + reach - size - start, 0)
     set_attributes(node, ceil_mode=None, pads=pads)
+    # ONNX's inference counts the window that is left out.
+    draft.infer()
     return True
 
 
@@ -182,8 +184,9 @@ CANONICAL = (
     remove_identity,
     *LINES,
     explicit_padding,
-    *POOLS,
+    counted_padding,
     round_down,
+    *POOLS,
     absorb_padding,
     *MOVES,
     *PATTERNS,
@@ -195,5 +198,5 @@ CANONICAL = (
     absorb_affine,
     absorb_affine_before,
 )
-LAST = (expand_batch_norm, multiply_by_reciprocal, *ARITHMETIC)
+LAST = (expand_batch_norm, multiply_by_reciprocal, *ARITHMETIC, every_nth_pixel)
 """What would hide a pattern from the others."""

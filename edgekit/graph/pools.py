@@ -5,11 +5,12 @@ Each pass is of the kind that ``edgekit.graph.passes`` describes.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from edgekit.graph.draft import Array, Draft, attributes, set_attributes
+from edgekit.graph.moves import slice_of
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -77,6 +78,27 @@ def global_max(draft: Draft, node: NodeProto) -> bool:
     return True
 
 
+def every_nth_pixel(draft: Draft, node: NodeProto) -> bool:
+    """A Slice that takes every n-th row and column of an image is a pool whose window is one pixel."""
+    from onnx import helper
+
+    shape = draft.shapes.get(node.input[0], ()) if node.op_type == "Slice" else ()
+    found = slice_of(draft, node) if len(shape) == 4 else None
+    if found is None:
+        return False
+    strides = [1, 1]
+    for start, end, axis, step in zip(*found, strict=True):
+        if start != 0 or end < shape[axis] or step < 1 or (axis < 2 and step > 1):
+            return False
+        if axis >= 2:
+            strides[axis - 2] = step
+    if strides == [1, 1]:
+        return False
+    options: dict[str, Any] = {"kernel_shape": [1, 1], "strides": strides}
+    draft.replace(node, helper.make_node("MaxPool", [node.input[0]], list(node.output), node.name, **options))
+    return True
+
+
 def _is_mean(draft: Draft, node: NodeProto) -> bool:
     return node.op_type == "AveragePool" and len(draft.shapes.get(node.input[0], ())) == 4
 
@@ -93,4 +115,4 @@ def _padded(draft: Draft, source: str, pads: list[int]) -> str:
     return target
 
 
-POOLS = (counted_padding, uncounted_padding, global_max)
+POOLS = (uncounted_padding, global_max)

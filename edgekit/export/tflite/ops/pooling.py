@@ -7,7 +7,8 @@ import numpy as np
 from edgekit.export.tflite.lowering import Lowering, fused, lowers
 from edgekit.export.tflite.ops.windows import VALID, Window, padded_input, scheme_input
 from edgekit.export.tflite.writer import Options
-from edgekit.graph.ir import Node
+from edgekit.graph.draft import Array
+from edgekit.graph.ir import Node, Quant
 
 
 @lowers("MaxPool")
@@ -16,6 +17,9 @@ def max_pool(low: Lowering, node: Node) -> None:
     if len(node.outputs) > 1 and node.outputs[1]:
         raise low.refusal(node, "also returns indices")
     window = _undilated(low, node)
+    if window.kernel == (1, 1) and window.before == window.after == (0, 0):
+        _every_nth_pixel(low, node, window)
+        return
     source, padding = scheme_input(low, node, window, lowest=True)
     _emit_pool(low, node, "MAX_POOL_2D", source, window, padding)
 
@@ -54,6 +58,37 @@ def global_average_pool(low: Lowering, node: Node) -> None:
     size = source.shape[2:]
     window = Window(size=size, kernel=size, strides=(1, 1), dilations=(1, 1), steps=(1, 1), before=(0, 0))
     _emit_pool(low, node, "AVERAGE_POOL_2D", low.activation(node), window, VALID)
+
+
+def _every_nth_pixel(low: Lowering, node: Node, window: Window) -> None:
+    """A window of one pixel → DEPTHWISE_CONV_2D with weights of 1: XNNPACK takes neither such pools nor strided slices.
+
+    In integers the product with a weight of 127 steps of 1/127 is rounded to the very value that went in.
+    """
+    tensor = low.tensor(node.inputs[0])
+    channels = tensor.shape[1]
+    ones: Array = np.ones((1, 1, 1, channels), np.float32)
+    bias: Array = np.zeros(channels, np.float32)
+    weight_quant = bias_quant = None
+    if tensor.quant is not None:
+        if not tensor.quant.same_as(low.tensor(node.outputs[0]).quant):
+            raise low.refusal(node, "changes the scale, which pooling must keep")
+        zero = np.zeros(1, np.int64)
+        weight_quant = Quant(np.asarray([1 / 127], np.float32), zero, None, "int8")
+        bias_quant = Quant(tensor.quant.scales * weight_quant.scales, zero, None, "int32")
+        ones, bias = np.full(ones.shape, 127, np.int8), np.zeros(channels, np.int32)
+    fields = {
+        "StrideH": window.strides[0],
+        "StrideW": window.strides[1],
+        "DilationHFactor": 1,
+        "DilationWFactor": 1,
+        "DepthMultiplier": 1,
+        "Padding": VALID,
+        **fused(node),
+    }
+    inputs = [low.activation(node), low.constant(ones, weight_quant), low.constant(bias, bias_quant)]
+    options = Options("DepthwiseConv2DOptions", fields)
+    low.emit("DEPTHWISE_CONV_2D", inputs, low.result(node), options, version=3 if weight_quant else 1)
 
 
 def _undilated(low: Lowering, node: Node) -> Window:
