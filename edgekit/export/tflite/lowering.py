@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.errors import UnknownNameError, UnsupportedError
+from edgekit.export.tflite.tidy import tidy
 from edgekit.export.tflite.writer import ModelRecord, OperatorRecord, Options, TensorRecord
 from edgekit.graph.draft import Array
 from edgekit.graph.ir import Graph, Node, Quant, Tensor
@@ -206,7 +207,7 @@ class Lowering:
                 index = self._copied(index)
             self.model.tensors[index] = replace(self.model.tensors[index], name=name)
             self.model.outputs.append(index)
-        return self.model
+        return tidy(self.model)
 
     def _copied(self, source: int) -> int:
         """A tensor of its own with the same values, where two results (or a result and an input) would be one."""
