@@ -52,7 +52,7 @@ class FinetuneOptions:
     epochs: int = 6
     batch_size: int = 32
     learning_rate: float = 5e-4
-    scale_rate: float = 5e-4
+    scale_rate: float = 5e-3
     temperature: float = 2.0
     label_share: float = 0.0
     held_out: float = 0.1

@@ -47,6 +47,34 @@ def branches(bias: bool = True, seed: int = 0) -> onnx.ModelProto:
     return prepare(graph_of(nodes, {"image": IMAGE}, constants))
 
 
+def others(seed: int = 0) -> onnx.ModelProto:
+    """A transposed convolution, constant operands, tied and fixed scales, and an operator for a plan to leave in float."""
+    nodes = [
+        make_node("ConvTranspose", ["image", "w", "b"], ["up"], strides=[2, 2]),
+        make_node("HardSwish", ["up"], ["curved"]),
+        make_node("Mul", ["curved", "factor"], ["scaled"]),
+        make_node("PRelu", ["scaled", "slope"], ["bent"]),
+        make_node("Resize", ["bent", "", "", "size"], ["small"], mode="nearest"),
+        make_node("Concat", ["small", "rows"], ["joined"], axis=1),
+        make_node("Abs", ["joined"], ["island"]),
+        make_node("ReduceMean", ["island"], ["means"], axes=[2, 3], keepdims=0),
+        make_node("Sigmoid", ["means"], ["gate"]),
+        make_node("Sub", ["gate", "shift"], ["centred"]),
+        make_node("Max", ["centred", "floor"], ["out"]),
+    ]
+    constants = {
+        "w": noise(2, 3, 3, 3, seed=seed),
+        "b": noise(3, seed=seed + 1),
+        "factor": noise(1, 3, 1, 1, seed=seed + 2),
+        "slope": 0.1 * noise(3, 1, 1, seed=seed + 3),
+        "size": np.int64([1, 3, 5, 5]),
+        "rows": noise(1, 1, 5, 5, seed=seed + 4),
+        "shift": np.float32([0.5]),
+        "floor": np.float32([-0.1]),
+    }
+    return prepare(graph_of(nodes, {"image": IMAGE}, constants, opset=16))
+
+
 def written(model: onnx.ModelProto, plan: Plan, images: np.ndarray) -> np.ndarray:
     """The answers of the file, rounded operator by operator in float."""
     opened = open_session(insert_qdq(model, plan, "float32"), optimize=False)
@@ -94,6 +122,19 @@ def test_what_it_has_become_is_what_the_new_file_computes(seed: int, bias: bool,
     np.testing.assert_allclose(simulated(module, images(4)), written(learned, plan, images(4)), atol=2 / 256)
     again = QuantizedModule(learned, plan)
     np.testing.assert_array_equal(simulated(again, images(4)), simulated(module, images(4)))
+
+
+@settings(max_examples=8)
+@given(seed=st.integers(0, 99), bits=st.sampled_from([8, 4]))
+def test_constants_and_islands_are_simulated_before_and_after(seed: int, bits: int) -> None:
+    model = others(seed)
+    start = replace(static_plan(model), weight_bits=bits).with_floats(["island"])
+    module = QuantizedModule(model, start)
+    step = start.affines["out"].scale
+    np.testing.assert_allclose(simulated(module, images(4)), written(model, start, images(4)), atol=2 * step)
+    learned, plan = disturbed(module, seed).read_out()
+    step = plan.affines["out"].scale
+    np.testing.assert_allclose(simulated(module, images(4)), written(learned, plan, images(4)), atol=2 * step)
 
 
 def test_scales_that_are_fixed_or_shared_stay_so() -> None:
