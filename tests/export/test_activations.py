@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lowered import ALL_KERNELS, assert_float_agrees, assert_integers_agree, node, operators_of
+from lowered import ALL_KERNELS, assert_float_agrees, assert_integers_agree, node, operators_of, signed
 from small_graphs import OPTIMIZED, XNNPACK, graph_of, noise
 
+from edgekit.artifact import Metadata
 from edgekit.errors import UnsupportedError
+from edgekit.export.tflite import lower
+from edgekit.graph.prepare import prepare
+from edgekit.runtimes.delegation import undelegated
 
 quick = settings(max_examples=20, deadline=None)
 shapes = st.sampled_from([(1, 3, 4, 5), (1, 7), (1, 4, 6)])
@@ -110,3 +116,23 @@ def test_a_hard_swish_of_integers_is_made_of_operators_that_xnnpack_takes() -> N
     assert operators_of(assert_float_agrees(model, noise(*SHAPE))) == ["HARD_SWISH"]
     for reach in (0.5, 2, 8):
         assert operators_of(assert_integers_agree(model, reach)) == ["ADD", "MUL", "MUL"]
+
+
+def test_xnnpack_takes_the_integers_of_a_block_with_hard_activations(tmp_path: Path) -> None:
+    """As in MobileNetV3; only its average over the image is left, which keeps its scale so."""
+    constants = {"w": noise(4, 3, 3, 3), "v": noise(4, 4, 1, 1), "six": np.float32(6), "zero": np.float32(0)}
+    nodes = [
+        node("Conv", ["x", "w"], ["a"], pads=[1, 1, 1, 1]),
+        node("HardSwish", ["a"], ["h"]),
+        node("GlobalAveragePool", ["h"], ["p"]),
+        node("Conv", ["p", "v"], ["q"]),
+        node("HardSigmoid", ["q"], ["s"], alpha=1 / 6),
+        node("Mul", ["h", "s"], ["m"]),
+        node("LeakyRelu", ["m"], ["l"]),
+        node("Sub", ["l", "h"], ["d"]),
+        node("Clip", ["d", "zero", "six"], ["out"]),
+    ]
+    path = tmp_path / "block.tflite"
+    integers = signed(prepare(graph_of(nodes, {"x": (1, 3, 8, 8)}, constants, opset=18)), 1.0)
+    path.write_bytes(lower(integers, Metadata()))
+    assert {left.operator for left in undelegated(path)} == {"AVERAGE_POOL_2D"}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
-from lowered import OPTIMIZED, XNNPACK, node, run_as_onnx, signed
-from small_graphs import bytes_for, graph_of, noise, run_onnx
+from lowered import OPTIMIZED, XNNPACK, node, reference, run_as_onnx, signed
+from small_graphs import bytes_for, graph_of, noise, run_micro, run_onnx
 
 from edgekit.artifact import Metadata
 from edgekit.export.tflite import lower, lower_model
@@ -68,6 +68,14 @@ def test_the_integers_do_not_depend_on_the_units(operator: str, monkeypatch: pyt
         ]
         assert np.abs(answers[0] - answers[1]).max() <= 1
         assert np.mean(answers[0] != answers[1]) < 0.02
+
+
+@pytest.mark.parametrize("operator", INNER)
+def test_tflite_micro_computes_the_same(operator: str) -> None:
+    integers = signed(prepare(between_convolutions(INNER[operator])), 1.0)
+    stored = bytes_for(integers)
+    (expected,) = reference(integers, *stored)
+    assert np.abs(run_micro(lower(integers, Metadata()), *stored).astype(int) - expected).max() <= 1
 
 
 def test_every_linear_operator_that_computes_is_among_them() -> None:

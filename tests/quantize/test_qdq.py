@@ -115,6 +115,26 @@ def test_a_constant_operand_is_stored_with_its_own_range() -> None:
     np.testing.assert_allclose(run_onnx(model, image)[0], image * factor, atol=0.03)
 
 
+@pytest.mark.parametrize("operator", ["Concat", "Max"])
+def test_a_constant_that_is_joined_has_the_scale_of_the_result(operator: str) -> None:
+    options = {"axis": 1} if operator == "Concat" else {}
+    constant = np.linspace(-1, 3, 18, dtype=np.float32).reshape(1, 2, 3, 3)
+    model = quantized(
+        graph_of([make_node(operator, ["image", "c"], ["out"], **options)], {"image": [1, 2, 3, 3]}, {"c": constant})
+    )
+    joined = next(node for node in model.graph.node if node.op_type == operator)
+    quantize = next(node for node in model.graph.node if node.op_type == "QuantizeLinear" and "out" in node.output)
+    read = [node for node in model.graph.node if node.output[0] in joined.input]
+    assert {node.input[1] for node in read} == {quantize.input[1]}
+
+
+def test_each_part_of_a_split_is_stored_with_the_scale_of_the_whole() -> None:
+    nodes = [make_node("Split", ["image"], ["a", "b"], axis=1)]
+    model = quantized(graph_of(nodes, {"image": [1, 2, 3, 3]}, outputs=("a", "b")))
+    (image,) = bytes_for(model)
+    np.testing.assert_array_equal(np.concatenate(run_onnx(model, image), axis=1), image)
+
+
 def test_a_value_that_is_output_and_read_again_is_stored_once() -> None:
     nodes = [make_node("Relu", ["image"], ["middle"]), make_node("Relu", ["middle"], ["out"])]
     model = quantized(graph_of(nodes, {"image": [1, 1, 2, 2]}, outputs=("middle", "out")), "uint8")
