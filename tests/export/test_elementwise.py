@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lowered import assert_float_agrees, assert_integers_agree, node
+from onnx import TensorProto
 from small_graphs import graph_of, noise
 
 quick = settings(max_examples=20, deadline=None)
@@ -67,3 +68,28 @@ def test_an_activation_function_behind_it_is_fused(operator: str) -> None:
     model = graph_of(nodes, {"x": (1, 3, 4, 4), "y": (1, 3, 4, 4)})
     assert_float_agrees(model, noise(1, 3, 4, 4), noise(1, 3, 4, 4, seed=1))
     assert_integers_agree(model)
+
+
+@pytest.mark.parametrize("operator", ["Equal", "Greater", "Less", "GreaterOrEqual", "LessOrEqual"])
+@pytest.mark.parametrize("other", [(1, 3, 4, 5), (3, 1, 1)])
+def test_a_choice_by_comparison(operator: str, other: tuple[int, ...]) -> None:
+    nodes = [node(operator, ["x", "c"], ["truth"]), node("Where", ["truth", "x", "zero"], ["out"])]
+    values = np.rint(2 * noise(1, 3, 4, 5, seed=1))
+    model = graph_of(nodes, {"x": (1, 3, 4, 5)}, {"c": np.rint(noise(*other)), "zero": np.float32(0.5)})
+    assert_float_agrees(model, values)
+
+
+def test_truth_values_and_whole_numbers_become_floats_again() -> None:
+    nodes = [
+        node("Greater", ["x", "c"], ["truth"]),
+        node("Cast", ["truth"], ["one"], to=TensorProto.FLOAT),
+        node("Cast", ["x"], ["whole"], to=TensorProto.INT32),
+        node("Cast", ["whole"], ["cut"], to=TensorProto.FLOAT),
+        node("Add", ["one", "cut"], ["out"]),
+    ]
+    assert_float_agrees(graph_of(nodes, {"x": (1, 3, 4, 5)}, {"c": np.float32(0.1)}), 3 * noise(1, 3, 4, 5))
+
+
+def test_a_power() -> None:
+    model = graph_of([node("Pow", ["x", "e"], ["out"])], {"x": (1, 3, 4, 5)}, {"e": np.float32([1.5]).reshape(1, 1, 1)})
+    assert_float_agrees(model, np.abs(noise(1, 3, 4, 5)))
