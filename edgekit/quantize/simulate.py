@@ -22,7 +22,7 @@ from edgekit.quantize.plan import Plan, QuantizedWeights
 from edgekit.quantize.qdq import insert_qdq, stored_weights
 
 if TYPE_CHECKING:
-    from onnx import ModelProto, NodeProto
+    from onnx import ModelProto
 
 BOUNDARIES = ("QuantizeLinear", "DequantizeLinear")
 MAX_EXPONENT = 2.0
@@ -69,7 +69,7 @@ class QuantizedModule(GraphModule):
         values = super().given()
         values.update((name, self.activation_scales[key]()) for name, key in self.scale_keys.items())
         for layer in self.layers():
-            values.update(layer.values(values[layer.input_scale]))
+            values.update(layer.values(values[layer.place.input_scale]))
         return values
 
     def trainables(self, scales: bool) -> list[Trainable]:
@@ -81,13 +81,13 @@ class QuantizedModule(GraphModule):
                 found.append(Trainable(layer.bias, _size(layer.bias) or layer.largest))
         return found + ([Trainable(scale.exponent, 1.0, is_scale=True) for scale in self.scales()] if scales else [])
 
-    def layers(self) -> list[_Layer]:
+    def layers(self) -> list[IntegerLayer]:
         """The operators with integer weights."""
-        return [module for module in self.modules() if isinstance(module, _Layer)]
+        return [module for module in self.modules() if isinstance(module, IntegerLayer)]
 
-    def scales(self) -> list[_Scale]:
+    def scales(self) -> list[LearnedScale]:
         """All scales that can be learned, of activations and of weights."""
-        return [module for module in self.modules() if isinstance(module, _Scale)]
+        return [module for module in self.modules() if isinstance(module, LearnedScale)]
 
     @torch.no_grad()
     def settle(self) -> None:
@@ -105,17 +105,21 @@ class QuantizedModule(GraphModule):
         values, weights, reals = self.given(), {}, dict(self.parameter_arrays())
         names: dict[tuple[str, int], str] = {}
         for layer in self.layers():
-            stored = layer.stored(values[layer.input_scale])
-            weights[layer.output] = stored
-            names[layer.output, 1] = f"{layer.output}_finetuned_weight"
-            reals[names[layer.output, 1]] = spec.dequantize_weights(stored.stored, stored.scales, stored.axis)
+            output = layer.place.output
+            weights[output] = stored = layer.stored(values[layer.place.input_scale])
+            names[output, 1] = f"{output}_finetuned_weight"
+            reals[names[output, 1]] = spec.dequantize_weights(stored.stored, stored.scales, stored.axis)
             if layer.bias is not None:
-                names[layer.output, 2] = f"{layer.output}_finetuned_bias"
-                reals[names[layer.output, 2]] = layer.bias.numpy().copy()
+                names[output, 2] = f"{output}_finetuned_bias"
+                reals[names[output, 2]] = layer.bias.numpy().copy()
         return _with_constants(self.model, names, reals), replace(self.plan, affines=affines).with_weights(weights)
 
     def _read_layers(self, quantized: ModelProto) -> None:
         """Make a layer of each operator that reads integer weights."""
+        from onnx import numpy_helper
+
+        limit = spec.weight_max(self.plan.weight_bits)
+        reals = {item.name: numpy_helper.to_array(item) for item in self.model.graph.initializer}
         operators = [node for node in quantized.graph.node if node.op_type not in BOUNDARIES]
         made = {name: node for node in quantized.graph.node for name in node.output}
         for node, original in zip(operators, self.model.graph.node, strict=True):
@@ -123,9 +127,13 @@ class QuantizedModule(GraphModule):
             reader = made.get(node.input[1]) if rule and rule.weight else None
             if reader is None or reader.op_type != "DequantizeLinear" or reader.input[0] not in self.constants:
                 continue
-            layer = _Layer.of(self.model, original, self.plan, node, made[node.input[0]].input[1])
-            self.integer_layers.append(layer)
-            self.steps = [step for step in self.steps if not set(step.outputs) & set(layer.names)]
+            has_bias = len(original.input) > 2 and original.input[2] != ""
+            bias_name = str(node.input[2]) if has_bias else ""
+            place = Place(original.output[0], node.input[1], bias_name, made[node.input[0]].input[1])
+            bias = reals[original.input[2]] if has_bias else None
+            weights = stored_weights(self.model, original, self.plan)
+            self.integer_layers.append(IntegerLayer(place, weights, reals[original.input[1]], bias, limit))
+            self.steps = [step for step in self.steps if not {place.weight, place.bias} & set(step.outputs)]
 
     def _read_scales(self, quantized: ModelProto) -> None:
         """Make the scales of activations learnable, except those that inputs, constants or the specification fix."""
@@ -142,7 +150,7 @@ class QuantizedModule(GraphModule):
                 start = next((scale for scale in free if np.float32(scale) == value.item()), None)
                 if start is not None:
                     self.scale_keys[node.input[1]] = key = f"s{len(self.scale_keys)}"
-                    self.activation_scales[key], self._start[node.input[1]] = _Scale(value), start
+                    self.activation_scales[key], self._start[node.input[1]] = LearnedScale(value), start
 
     def _settle_constants(self) -> None:
         """Compute the other stored constants once."""
@@ -155,7 +163,7 @@ class QuantizedModule(GraphModule):
         return step.op_type == "DequantizeLinear" and step.inputs[0] in self.constants
 
 
-class _Scale(nn.Module):
+class LearnedScale(nn.Module):
     """A positive scale, or one per channel, as ``start · exp(exponent)``."""
 
     start: Tensor
@@ -166,49 +174,50 @@ class _Scale(nn.Module):
         self.exponent = nn.Parameter(torch.zeros_like(start))
 
     def forward(self) -> Tensor:
+        """The scale as it is now."""
         return self.start * self.exponent.exp()
 
 
-class _Layer(nn.Module):
-    """The weights of one operator in units of their steps, its scales and its bias."""
+@dataclass(frozen=True)
+class Place:
+    """Where an operator with integer weights is: its output's name in the model, and its operands' in the QDQ graph."""
 
-    def __init__(self, names: tuple[str, str], weights: QuantizedWeights, limit: int) -> None:
+    output: str
+    weight: str
+    bias: str
+    input_scale: str
+
+
+class IntegerLayer(nn.Module):
+    """The weights of one operator in units of their steps, its scales and its bias.
+
+    Args:
+        place: the operator.
+        weights: as they are stored at the start.
+        reals: the weights of the float model, in the same shape.
+        bias: float32 [channels], or None.
+        limit: the largest magnitude of a stored weight.
+    """
+
+    def __init__(
+        self, place: Place, weights: QuantizedWeights, reals: spec.Reals, bias: spec.Reals | None, limit: int
+    ) -> None:
         super().__init__()
-        self.names, self.axis, self.limit = names, weights.axis, limit
-        self.output = self.input_scale = ""
-        self.scale = _Scale(torch.from_numpy(weights.scales.copy()))
-        self.weight = nn.Parameter(torch.from_numpy(weights.stored.astype(np.float32)))
-        self.bias: nn.Parameter | None = None
-
-    @classmethod
-    def of(cls, model: ModelProto, node: NodeProto, plan: Plan, quantized: NodeProto, input_scale: str) -> _Layer:
-        """The layer of ``node``, whose form in the QDQ graph is ``quantized``."""
-        from onnx import numpy_helper
-
-        reals = {item.name: item for item in model.graph.initializer if item.name in node.input}
-        weights = stored_weights(model, node, plan)
-        has_bias = len(node.input) > 2 and node.input[2] != ""
-        layer = cls(
-            (quantized.input[1], quantized.input[2] if has_bias else ""), weights, spec.weight_max(plan.weight_bits)
-        )
-        layer.output, layer.input_scale = node.output[0], input_scale
+        self.place, self.axis, self.limit = place, weights.axis, limit
+        self.scale = LearnedScale(torch.from_numpy(weights.scales.copy()))
+        exact = np.clip(reals / spec.along(weights.scales, weights.axis, reals.ndim), -limit, limit)
         # Where the plan rounds a weight otherwise than to the nearest, its decision is the start.
-        exact = numpy_helper.to_array(reals[node.input[1]])
-        exact = exact / spec.along(weights.scales, weights.axis, exact.ndim)
-        nearest = np.clip(np.rint(exact), -layer.limit, layer.limit) == weights.stored
-        start = np.where(nearest, np.clip(exact, -layer.limit, layer.limit), weights.stored)
-        layer.weight.data.copy_(torch.from_numpy(start.astype(np.float32)))
-        if has_bias:
-            layer.bias = nn.Parameter(torch.from_numpy(numpy_helper.to_array(reals[node.input[2]]).copy()))
-        return layer
+        start = np.where(np.rint(exact) == weights.stored, exact, weights.stored)
+        self.weight = nn.Parameter(torch.from_numpy(start.astype(np.float32)))
+        self.bias = None if bias is None else nn.Parameter(torch.from_numpy(bias.copy()))
 
     def values(self, input_scale: Tensor) -> dict[str, Tensor]:
         """Weights and bias by their names in the QDQ graph, as the file stores them."""
         scales = self._scales(input_scale)
-        found = {self.names[0]: _through(self.weight, self.weight.round()) * self._along(scales)}
+        found = {self.place.weight: _through(self.weight, self.weight.round()) * self._along(scales)}
         if self.bias is not None:
             units = (scales * input_scale).detach().double()
-            found[self.names[1]] = _through(self.bias, ((self.bias.double() / units).round() * units).float())
+            found[self.place.bias] = _through(self.bias, ((self.bias.double() / units).round() * units).float())
         return found
 
     @property

@@ -48,7 +48,7 @@ def branches(bias: bool = True, seed: int = 0) -> onnx.ModelProto:
 
 
 def others(seed: int = 0) -> onnx.ModelProto:
-    """A transposed convolution, constant operands, tied and fixed scales, and an operator for a plan to leave in float."""
+    """A transposed convolution, constant operands, tied and fixed scales, an operator for a plan to leave in float."""
     nodes = [
         make_node("ConvTranspose", ["image", "w", "b"], ["up"], strides=[2, 2]),
         make_node("HardSwish", ["up"], ["curved"]),
@@ -101,7 +101,7 @@ def disturbed(module: QuantizedModule, seed: int) -> QuantizedModule:
     return module
 
 
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(seed=st.integers(0, 99), bias=st.booleans(), bits=st.sampled_from([8, 4]), per_tensor=st.booleans())
 def test_it_answers_as_the_file_does(seed: int, bias: bool, bits: int, per_tensor: bool) -> None:
     model = branches(bias, seed)
@@ -112,7 +112,7 @@ def test_it_answers_as_the_file_does(seed: int, bias: bool, bits: int, per_tenso
     )
 
 
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(seed=st.integers(0, 99), bias=st.booleans(), bits=st.sampled_from([8, 4]))
 def test_what_it_has_become_is_what_the_new_file_computes(seed: int, bias: bool, bits: int) -> None:
     model = branches(bias)
@@ -124,7 +124,7 @@ def test_what_it_has_become_is_what_the_new_file_computes(seed: int, bias: bool,
     np.testing.assert_array_equal(simulated(again, images(4)), simulated(module, images(4)))
 
 
-@settings(max_examples=8)
+@settings(max_examples=5)
 @given(seed=st.integers(0, 99), bits=st.sampled_from([8, 4]))
 def test_constants_and_islands_are_simulated_before_and_after(seed: int, bits: int) -> None:
     model = others(seed)
