@@ -23,6 +23,7 @@ Scores = NDArray[np.float32]
 CHANNELS = (1, 3, 4)
 SUM_TOLERANCE = 0.05
 PROBABILITY_STEP = 1 / 256
+NOT_A_CLASSIFIER = "give an image classifier (profile and inspect take any model, and compare with --data noise)."
 
 
 class Classifier:
@@ -177,10 +178,10 @@ def _is_softmax(output: TensorSpec) -> bool:
 def _image_to_scores(session: IsolatedSession) -> tuple[TensorSpec, TensorSpec]:
     if len(session.inputs) != 1 or len(session.inputs[0].shape) != 4 or session.inputs[0].shape[0] not in (-1, 1):
         shapes = ", ".join(str(spec.shape) for spec in session.inputs)
-        raise ModelError(f"{session.path} takes {shapes}, not one image [1, H, W, C]; give an image classifier.")
+        raise ModelError(f"{session.path} takes {shapes}, not one image [1, H, W, C]; {NOT_A_CLASSIFIER}")
     if len(session.outputs) != 1 or not _is_row(session.outputs[0].shape):
         shapes = ", ".join(str(spec.shape) for spec in session.outputs)
-        raise ModelError(f"{session.path} gives {shapes}, not one row of scores; give an image classifier.")
+        raise ModelError(f"{session.path} gives {shapes}, not one row of scores; {NOT_A_CLASSIFIER}")
     return session.inputs[0], session.outputs[0]
 
 

@@ -7,7 +7,6 @@ differ. Fidelity takes the first as the reference: signal to noise of the scores
 from __future__ import annotations
 
 import math
-from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -20,14 +19,17 @@ from edgekit.data import open_data
 from edgekit.data.dataset import Split
 from edgekit.errors import DataError, ModelError
 from edgekit.evaluate.classifier import Classifier, Scores, remark_on_input
+from edgekit.evaluate.compare_noise import NoiseComparison, compare_noise, show_noise
 from edgekit.evaluate.evaluate import image_batches
 from edgekit.evaluate.input_options import InputOptions
+from edgekit.evaluate.parity import Parity, parity_of
 from edgekit.evaluate.statistics import signal_to_noise_db
 from edgekit.evaluate.target import find_targets
 
 DEFAULT_IMAGES = 1000
 SEED = 0
-GRID_TOLERANCE = 1e-2
+NOISE = "noise"
+"""The data source that is no data."""
 LISTED = 20
 
 
@@ -39,24 +41,6 @@ class Side:
     runtime: str
     version: str
     output: TensorSpec
-
-
-@dataclass(frozen=True)
-class Parity:
-    """Outputs as integers on a common scale; ``differences`` counts values by their distance in steps."""
-
-    differences: dict[int, int]
-    equal_images: int
-
-    @property
-    def equal_share(self) -> float:
-        """The share of output values that are equal."""
-        return self.differences.get(0, 0) / sum(self.differences.values())
-
-    @property
-    def largest(self) -> int:
-        """The largest difference, in steps."""
-        return max(self.differences)
 
 
 @dataclass(frozen=True)
@@ -81,8 +65,21 @@ class Comparison:
         """Plain values, for JSON."""
         document = asdict(self)
         if self.parity is not None:
-            document["parity"] |= {"equal_share": self.parity.equal_share, "largest": self.parity.largest}
+            document["parity"] = self.parity.to_dict()
         return document
+
+
+def compare_models(
+    reference: str, other: str, source: str, images: int = DEFAULT_IMAGES, options: InputOptions | None = None
+) -> Comparison | NoiseComparison:
+    """Compare two image classifiers on the images of a data source, or any two models if the source is ``noise``.
+
+    Raises:
+        ModelError, DataError, UsageError, RuntimeCrashError: see ``compare`` and ``compare_noise``.
+    """
+    if source == NOISE:
+        return compare_noise(find_targets(reference)[0], find_targets(other)[0], images)
+    return compare(reference, other, source, images, options)
 
 
 def compare(
@@ -135,13 +132,16 @@ def compare_classifiers(
         agreement=1 - len(differ) / len(split),
         sqnr_db=sqnr if math.isfinite(sqnr) else None,
         largest_error=float(np.abs(ours - theirs).max()),
-        parity=_parity(ours, theirs, a.output.scale, b.output.scale),
+        parity=parity_of(ours, theirs, a.output.scale, b.output.scale),
         disagreements=tuple(int(index) for index in (differ if indices is None else indices[differ])[:LISTED]),
     )
 
 
-def show(result: Comparison) -> None:
+def show(result: Comparison | NoiseComparison) -> None:
     """Print a table of what was compared and found."""
+    if isinstance(result, NoiseComparison):
+        show_noise(result)
+        return
     rows = [
         ("data", f"{result.data}, {result.images:,} test images"),
         ("reference", f"{result.reference.model} in {result.reference.runtime} {result.reference.version}"),
@@ -151,11 +151,7 @@ def show(result: Comparison) -> None:
         ("largest error", f"{result.largest_error:.6g}"),
     ]
     if result.parity is not None:
-        rows += [
-            ("equal integers", f"{result.parity.equal_share:.3%}"),
-            ("images with all equal", f"{result.parity.equal_images} of {result.images}"),
-            ("largest difference", f"{result.parity.largest} steps"),
-        ]
+        rows += result.parity.rows(result.images)
     print_facts("comparison", rows)
 
 
@@ -163,21 +159,6 @@ def _signal_text(result: Comparison) -> str:
     if result.sqnr_db is not None:
         return f"{result.sqnr_db:.1f} dB"
     return "no signal" if result.largest_error else "equal"
-
-
-def _parity(ours: Scores, theirs: Scores, scale: float | None, other_scale: float | None) -> Parity | None:
-    """Both sides in steps of the scale that they share; a float output counts if its values lie on the other's grid."""
-    if scale is not None and other_scale is not None and not math.isclose(scale, other_scale, rel_tol=1e-6):
-        return None
-    step = scale or other_scale
-    if step is None:
-        return None
-    exact = [ours / np.float64(step), theirs / np.float64(step)]
-    if any(np.abs(values - np.rint(values)).max() > GRID_TOLERANCE for values in exact):
-        return None
-    distance = np.abs(np.rint(exact[0]) - np.rint(exact[1])).astype(np.int64)
-    counts = Counter(distance.ravel().tolist())
-    return Parity(dict(sorted(counts.items())), int((distance == 0).all(axis=1).sum()))
 
 
 def _side(classifier: Classifier) -> Side:

@@ -125,6 +125,8 @@ def _reason(item: Mapping[str, Any], types: Mapping[int, str], computed: set[int
         return f"XNNPACK takes at most {MOST_PARTS[name]} parts"
     if name in WEIGHTED and computed.intersection(inputs[1:2]):
         return "XNNPACK wants constant weights"
+    if name == "STRIDED_SLICE":
+        return "XNNPACK takes steps of 1 only"
     if result not in ("float32", "int8", "uint8"):
         return f"XNNPACK does not compute in {result or 'this type'}"
     return "XNNPACK does not take this form of it"
