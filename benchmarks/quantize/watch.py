@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import signal
@@ -41,32 +42,42 @@ def watch(
     limit_s: float = math.inf,
 ) -> Watched:
     """Run a command to its end, or until it takes more memory or time than it may; what it prints goes to ``log``."""
-    peak, error, next_look = 0, None, 0.0
     with log.open("wb") as stream:
         started = time.perf_counter()
         process = subprocess.Popen(
             command, stdout=stream, stderr=stream, env={**os.environ, **(variables or {})}, start_new_session=True
         )
-        while not (ended := os.wait4(process.pid, os.WNOHANG))[0]:
-            seconds = time.perf_counter() - started
-            if seconds >= next_look:
-                peak, next_look = max(peak, _tree_bytes(process.pid)), seconds + LOOK_S
-            if peak > limit_bytes:
-                error = f"ended at {peak / GIB:.1f} GiB of memory"
-            elif seconds > limit_s:
-                error = f"ended after {limit_s:.0f} s"
-            if error:
+        try:
+            status, largest, peak, error = _follow(process.pid, started, limit_bytes, limit_s)
+        finally:
+            with contextlib.suppress(ProcessLookupError):  # nothing outlives the command, nor this function's end
                 os.killpg(process.pid, signal.SIGKILL)  # a group that start_new_session made for this command alone
-                ended = os.wait4(process.pid, 0)
-                break
-            time.sleep(WAIT_S)
         seconds = time.perf_counter() - started
-    _, status, usage = ended
     process.returncode = os.waitstatus_to_exitcode(status)
     output = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-LAST_LINES:])
     if error is None and process.returncode:
         error = _reason(output, process.returncode)
-    return Watched(round(seconds, 2), max(peak, usage.ru_maxrss << 10), error, output)
+    return Watched(round(seconds, 2), max(peak, largest), error, output)
+
+
+def _follow(pid: int, started: float, limit_bytes: int, limit_s: float) -> tuple[int, int, int, str | None]:
+    """Wait for a process: its status, largest resident set, the largest sum with its children, why it was ended."""
+    peak, next_look, error = 0, 0.0, None
+    while True:
+        ended, status, usage = os.wait4(pid, 0 if error else os.WNOHANG)
+        if ended:
+            return status, usage.ru_maxrss << 10, peak, error
+        seconds = time.perf_counter() - started
+        if seconds >= next_look:
+            peak, next_look = max(peak, _tree_bytes(pid)), seconds + LOOK_S
+        if peak > limit_bytes:
+            error = f"ended at {peak / GIB:.1f} GiB of memory"
+        elif seconds > limit_s:
+            error = f"ended after {limit_s:.0f} s"
+        if error:
+            os.killpg(pid, signal.SIGKILL)
+        else:
+            time.sleep(WAIT_S)
 
 
 def _tree_bytes(pid: int) -> int:
