@@ -134,6 +134,12 @@ class Lowering:
         self.model.tensors.append(TensorRecord(tuple(shape), like.dtype, quant=like.quant))
         return len(self.model.tensors) - 1
 
+    def alike(self, index: int, quant: Quant | None = None) -> int:
+        """A tensor between two operators, with the shape of another and, unless one is given, its quantization."""
+        record = self.model.tensors[index]
+        self.model.tensors.append(TensorRecord(record.shape, record.dtype, quant=quant or record.quant))
+        return len(self.model.tensors) - 1
+
     def constant(self, data: Array, quant: Quant | None = None) -> int:
         """Place a constant, shaped and ordered as TFLite wants it."""
         self.model.tensors.append(TensorRecord(data.shape, data.dtype.name, data, quant))

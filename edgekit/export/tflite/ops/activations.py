@@ -78,7 +78,7 @@ def clip(low: Lowering, node: Node) -> None:
     elif (lowest, highest) in CLIPS:
         low.emit(CLIPS[lowest, highest], (placed.index,), target)
     elif lowest == 0:
-        between = _like(low, target)
+        between = low.alike(target)
         low.emit("RELU", (placed.index,), between)
         _limit(low, "MINIMUM", between, target, np.asarray(highest, np.float32))
     else:
@@ -97,15 +97,15 @@ def hard_sigmoid(low: Lowering, node: Node) -> None:
             raise low.refusal(node, f"has a beta of {beta}, which is not in [0, 1]")
         # At the result's scale, with a zero point that puts 0 where beta will be, both steps saturate at 0 and 1.
         shifted = min(INT8_MIN + round(256 * beta), INT8_MAX)
-        between = _like(low, target, Quant(np.asarray([1 / 256], np.float32), np.asarray([shifted]), None, "int8"))
+        between = low.alike(target, Quant(np.asarray([1 / 256], np.float32), np.asarray([shifted]), None, "int8"))
         low.emit("MUL", (placed.index, _stored_scalar(low, alpha)), between, Options("MulOptions"), version=2)
         low.emit("ADD", (between, _stored_scalar(low, beta)), target, Options("AddOptions"), version=2)
         return
     source = placed.index
     if not math.isclose(6 * alpha, 1, rel_tol=1e-6):
-        source = _like(low, target)
+        source = low.alike(target)
         low.emit("MUL", (placed.index, _scalar(low, 6 * alpha)), source, Options("MulOptions"))
-    between = _like(low, target)
+    between = low.alike(target)
     low.emit(
         "ADD",
         (source, _scalar(low, 6 * beta)),
@@ -127,8 +127,8 @@ def hard_swish(low: Lowering, node: Node) -> None:
     if quant is None:
         low.emit("HARD_SWISH", (placed.index,), target)
         return
-    gate = _like(low, target, Quant(np.asarray([6 / 255], np.float32), np.asarray([INT8_MIN]), None, "int8"))
-    sixfold = _like(low, target, replace(quant, scales=quant.scales * np.float32(6)))
+    gate = low.alike(target, Quant(np.asarray([6 / 255], np.float32), np.asarray([INT8_MIN]), None, "int8"))
+    sixfold = low.alike(target, replace(quant, scales=quant.scales * np.float32(6)))
     clipped = Options("AddOptions", {"FusedActivationFunction": ACTIVATIONS["Relu6"]})
     low.emit("ADD", (placed.index, _stored_scalar(low, 3)), gate, clipped, version=2)
     low.emit("MUL", (placed.index, gate), sixfold, Options("MulOptions"), version=2)
@@ -204,7 +204,7 @@ def _clip_integers(low: Lowering, source: int, target: int, limits: tuple[float,
     if not usual and stored[1] < INT8_MAX:
         codes.append(("MINIMUM", np.asarray(stored[1], np.int8)))
     if not codes or not quant.same_as(low.model.tensors[source].quant):
-        converted = target if not codes else _like(low, target)
+        converted = target if not codes else low.alike(target)
         low.rescale(source, converted, usual)
         source = converted
     _chain(low, source, target, codes)
@@ -212,7 +212,7 @@ def _clip_integers(low: Lowering, source: int, target: int, limits: tuple[float,
 
 def _chain(low: Lowering, source: int, target: int, codes: list[tuple[str, Array]]) -> None:
     for position, (code, limit) in enumerate(codes):
-        result = target if position == len(codes) - 1 else _like(low, target)
+        result = target if position == len(codes) - 1 else low.alike(target)
         _limit(low, code, source, result, limit)
         source = result
 
@@ -222,13 +222,6 @@ def _limit(low: Lowering, code: str, source: int, target: int, limit: Array) -> 
     quant = low.model.tensors[target].quant
     operands = (source, low.constant(limit, quant))
     low.emit(code, operands, target, Options("MaximumMinimumOptions"), version=2 if quant else 1)
-
-
-def _like(low: Lowering, index: int, quant: Quant | None = None) -> int:
-    """A tensor for a value between two operators: a result's shape and, unless another is given, its quantization."""
-    record = low.model.tensors[index]
-    low.model.tensors.append(type(record)(record.shape, record.dtype, quant=quant or record.quant))
-    return len(low.model.tensors) - 1
 
 
 def _scalar(low: Lowering, value: float) -> int:

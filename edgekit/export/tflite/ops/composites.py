@@ -31,11 +31,7 @@ class Chain:
         tables = {"MAXIMUM": "MaximumMinimumOptions", "MINIMUM": "MaximumMinimumOptions"}
         arithmetic = ("ADD", "SUB", "MUL", "DIV")
         table = f"{code.title()}Options" if code in arithmetic else tables.get(code)
-        result = self.target
-        if not last:
-            record = self.low.model.tensors[self.target]
-            self.low.model.tensors.append(type(record)(record.shape, record.dtype))
-            result = len(self.low.model.tensors) - 1
+        result = self.target if last else self.low.alike(self.target)
         self.low.emit(code, operands, result, Options(table) if table else None)
         return result
 

@@ -75,22 +75,22 @@ def _finish(
     """Append ``(x - mean) / sqrt(variance + epsilon)`` over axes in memory, times and plus the operands."""
     source, target = ends
     mean = _reduced(low, "MEAN", source, where)
-    centred = _like(low, source)
+    centred = low.alike(source)
     low.emit("SUB", (source, mean), centred, Options("SubOptions"))
     inverse = _inverse_root(low, "MEAN", centred, where, epsilon)
     steps = [("MUL", inverse), *zip(("MUL", "ADD"), operands, strict=False)]
     for position, (code, operand) in enumerate(steps):
-        result = target if position == len(steps) - 1 else _like(low, source)
+        result = target if position == len(steps) - 1 else low.alike(source)
         low.emit(code, (centred, operand), result, Options(f"{code.title()}Options"))
         centred = result
 
 
 def _inverse_root(low: Lowering, code: str, source: int, where: Sequence[int], epsilon: float) -> int:
     """``1 / sqrt(epsilon + mean or sum of squares)``."""
-    squares = _like(low, source)
+    squares = low.alike(source)
     low.emit("MUL", (source, source), squares, Options("MulOptions"))
     total = _reduced(low, code, squares, where)
-    shifted, inverse = _like(low, total), _like(low, total)
+    shifted, inverse = low.alike(total), low.alike(total)
     low.emit("ADD", (total, low.constant(np.asarray(epsilon, np.float32))), shifted, Options("AddOptions"))
     low.emit("RSQRT", (shifted,), inverse)
     return inverse
@@ -104,12 +104,6 @@ def _reduced(low: Lowering, code: str, source: int, where: Sequence[int]) -> int
     axes = low.constant(np.asarray(sorted(where), np.int32))
     low.emit(code, (source, axes), target, Options("ReducerOptions", {"KeepDims": True}))
     return target
-
-
-def _like(low: Lowering, index: int) -> int:
-    record = low.model.tensors[index]
-    low.model.tensors.append(type(record)(record.shape, record.dtype))
-    return len(low.model.tensors) - 1
 
 
 def _weights(low: Lowering, node: Node, position: int) -> Array:
