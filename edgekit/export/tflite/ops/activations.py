@@ -13,6 +13,7 @@ from edgekit.graph.draft import Array
 from edgekit.graph.ir import Node, Quant
 
 INT8_MIN, INT8_MAX = -128, 127
+SMALLEST_SCALE = 2.0**-40
 CLIPS = {(0.0, math.inf): "RELU", (0.0, 6.0): "RELU6", (-1.0, 1.0): "RELU_N1_TO_1"}
 FUSED = {(0.0, math.inf): "Relu", (0.0, 6.0): "Relu6", (-1.0, 1.0): "ReluN1"}
 FUNCTIONS = {
@@ -229,7 +230,7 @@ def _scalar(low: Lowering, value: float) -> int:
 
 
 def _stored_scalar(low: Lowering, value: float) -> int:
-    """One constant as int8: the largest step of a scale of its own, so it is exact."""
-    scale = np.asarray([abs(value) / INT8_MAX or 1.0], np.float32)
-    stored = INT8_MAX * int(np.sign(value))
-    return low.constant(np.asarray(stored, np.int8), Quant(scale, np.zeros(1, np.int64), None, "int8"))
+    """One constant as int8: the largest step of a scale of its own, so it is exact (but for what is as good as 0)."""
+    scale = np.asarray([max(abs(value) / INT8_MAX, SMALLEST_SCALE)], np.float32)
+    stored = np.asarray(round(value / float(scale[0])), np.int8)
+    return low.constant(stored, Quant(scale, np.zeros(1, np.int64), None, "int8"))
