@@ -6,6 +6,7 @@ alike, which is tried on two random ones before it is relied on; other graphs ru
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -126,8 +127,15 @@ class GraphModule(nn.Module):
 
     def _run(self, inputs: Sequence[Tensor], batch: int) -> tuple[Tensor, ...]:
         values = {**self.given(), **dict(zip(self.input_shapes, inputs, strict=True))}
+        uses = Counter(name for step in self.steps for name in step.inputs)
+        uses.update(self.output_names)
         for step in self.steps:
             step.run(values, batch)
+            uses.subtract(step.inputs)
+            # What nobody reads any more is let go, so that memory holds no more than the gradient needs.
+            for name in step.inputs:
+                if not uses[name]:
+                    values.pop(name, None)
         return tuple(values[name] for name in self.output_names)
 
     def _try_batch(self) -> bool:

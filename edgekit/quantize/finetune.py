@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 
 Scores = NDArray[np.float32]
 EVALUATION_BATCH = 100
+MEMORY = 1 << 30
+"""Bytes that the values of the samples in work may take. A batch beyond it is worked on in parts, whose gradients add
+up to the same: nothing in a prepared graph depends on the other samples of a batch."""
+BYTES_A_VALUE = 12
+"""Of memory for each value that the float graph computes of a sample, with what its gradient needs (measured)."""
 WARMUP_SHARE = 0.1
 """Of all steps: Adam's first ones know little of the gradients' sizes and would break what is there."""
 
@@ -146,6 +151,7 @@ class _Lesson:
     labels: NDArray[np.int64] | None
     rows: NDArray[np.int64]
     held: NDArray[np.int64]
+    at_once: int
     options: FinetuneOptions
 
     @classmethod
@@ -157,8 +163,9 @@ class _Lesson:
         labels = inputs.split.labels
         if options.label_share > 0 and labels is None:
             raise DataError("The images have no labels; fine-tune without a share of labels in the loss.")
+        at_once = _at_once(model)
         if targets is None:
-            targets = _answers(GraphModule(model), inputs)
+            targets = _answers(GraphModule(model), inputs, np.arange(count), at_once)
         shape = tuple(dim.dim_value for dim in model.graph.output[0].type.tensor_type.shape.dim)
         if targets.shape != (count, *shape[1:]):
             raise DataError(
@@ -168,7 +175,7 @@ class _Lesson:
         order = np.random.default_rng((options.seed, 0)).permutation(count)
         held = max(1, round(count * options.held_out))
         own = None if labels is None else labels[inputs.indices]
-        return cls(inputs, targets, own, np.sort(order[held:]), np.sort(order[:held]), options)
+        return cls(inputs, targets, own, np.sort(order[held:]), np.sort(order[:held]), at_once, options)
 
     @property
     def are_scores(self) -> bool:
@@ -225,19 +232,24 @@ class _Loop:
     def _epoch(self, number: int, show: Any) -> float:
         order = np.random.default_rng((self.options.seed, 1, number)).permutation(self.lesson.rows)
         total = 0.0
-        for step, rows in enumerate(np.array_split(order, self.batches)):
+        for step, rows in enumerate(_parts(order, self.options.batch_size)):
             done = number * self.batches + step
             self._set_rate((done + 0.5) / (self.options.epochs * self.batches))
-            loss = self.lesson.loss(self.student(_batch(self.lesson.inputs, rows))[0], rows)
-            if not math.isfinite(value := loss.item()):
-                raise TrainingError("Fine-tuning diverged: the loss is no longer a number. Lower the learning rate.")
             self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
+            value = sum(self._gradient(part, len(rows)) for part in _parts(rows, self.lesson.at_once))
+            if not math.isfinite(value):
+                raise TrainingError("Fine-tuning diverged: the loss is no longer a number. Lower the learning rate.")
             self.optimizer.step()
             self.student.settle()
             total += value
             show(done + 1, f"epoch {number + 1}/{self.options.epochs} loss {value:.4f}")
         return total / self.batches
+
+    def _gradient(self, rows: NDArray[np.int64], batch: int) -> float:
+        """Add the gradient of a part of a batch; return its share of the loss."""
+        loss = self.lesson.loss(self.student(_batch(self.lesson.inputs, rows))[0], rows) * (len(rows) / batch)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss.item()
 
     def _set_rate(self, share: float) -> None:
         """Up in a line, then a cosine to zero (Loshchilov and Hutter 2017)."""
@@ -248,7 +260,7 @@ class _Loop:
     @torch.no_grad()
     def _measure(self, number: int) -> Epoch:
         rows = self.lesson.held
-        answers = _answers(self.student, self.lesson.inputs, rows)
+        answers = _answers(self.student, self.lesson.inputs, rows, self.lesson.at_once)
         loss = self.lesson.loss(torch.from_numpy(answers), rows).item()
         agreement = None
         if answers.ndim == 2 and answers.shape[1] > 1:
@@ -274,12 +286,22 @@ def _divergence(answers: Tensor, wanted: Tensor, temperature: float) -> Tensor:
 
 
 @torch.no_grad()
-def _answers(module: GraphModule, inputs: RealInputs, rows: NDArray[np.int64] | None = None) -> Scores:
-    """The module's first output for all inputs or those at ``rows``, float32 [N, ...]."""
-    rows = np.arange(len(inputs)) if rows is None else rows
-    parts = np.array_split(rows, -(-len(rows) // EVALUATION_BATCH))
+def _answers(module: GraphModule, inputs: RealInputs, rows: NDArray[np.int64], at_once: int) -> Scores:
+    """The module's first output for the inputs at ``rows``, float32 [N, ...]."""
+    parts = _parts(rows, min(at_once, EVALUATION_BATCH))
     found: Scores = np.concatenate([module(_batch(inputs, part))[0].numpy() for part in parts])
     return found
+
+
+def _at_once(model: ModelProto) -> int:
+    """How many samples can be in work together."""
+    shapes = ([dim.dim_value for dim in item.type.tensor_type.shape.dim] for item in model.graph.value_info)
+    return max(1, MEMORY // (BYTES_A_VALUE * (1 + sum(map(math.prod, shapes)))))
+
+
+def _parts(rows: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
+    """The rows in parts of nearly the same length, none longer than ``size``."""
+    return np.array_split(rows, -(-len(rows) // size))
 
 
 def _batch(inputs: RealInputs, rows: NDArray[np.int64]) -> Tensor:

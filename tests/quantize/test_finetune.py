@@ -14,6 +14,7 @@ from edgekit.catalog import resolve_model
 from edgekit.data.dataset import Dataset, Split
 from edgekit.errors import DataError, TrainingError, UnsupportedError, UsageError
 from edgekit.graph.prepare import prepare
+from edgekit.quantize import finetune as module
 from edgekit.quantize.calibrate import RealInputs, calibrate, open_session
 from edgekit.quantize.finetune import Finetuned, FinetuneOptions, finetune
 from edgekit.quantize.plan import Plan
@@ -120,6 +121,15 @@ def test_the_same_seed_gives_the_same_weights() -> None:
     one, same, other = (finetune(model, plan, inputs, replace(FAST, seed=seed)).epochs for seed in (0, 0, 1))
     assert one == same
     assert one != other
+
+
+def test_a_batch_that_memory_does_not_hold_is_learned_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, plan, inputs = small()
+    whole = finetune(model, plan, inputs, FAST)
+    monkeypatch.setattr(module, "MEMORY", 1)
+    parted = finetune(model, plan, inputs, FAST)
+    for one, other in zip(whole.epochs, parted.epochs, strict=True):
+        assert other.held_out_loss == pytest.approx(one.held_out_loss, rel=1e-2)
 
 
 def test_scales_can_be_left_alone() -> None:
