@@ -23,7 +23,7 @@ from edgekit.graph.layers import (
 from edgekit.graph.lines import LINES
 from edgekit.graph.moves import MOVES
 from edgekit.graph.patterns import PATTERNS
-from edgekit.graph.pools import POOLS, counted_padding, every_nth_pixel
+from edgekit.graph.pools import POOLS, counted_padding, every_nth_pixel, rounded_up_end
 from edgekit.graph.products import PRODUCTS
 from edgekit.graph.transposed import TRANSPOSED
 
@@ -80,10 +80,7 @@ def explicit_padding(draft: Draft, node: NodeProto) -> bool:
 
 
 def round_down(draft: Draft, node: NodeProto) -> bool:
-    """``ceil_mode`` of a pool becomes the end padding with which rounding down gives the same windows.
-
-    A window that would start in the end padding is left out, as PyTorch and ONNX Runtime do.
-    """
+    """``ceil_mode`` of a pool becomes the end padding with which rounding down gives the same windows."""
     options = attributes(node)
     counts_padding = options.get("count_include_pad", 0)
     if node.op_type not in ("MaxPool", "AveragePool") or not options.get("ceil_mode") or counts_padding:
@@ -93,12 +90,8 @@ def round_down(draft: Draft, node: NodeProto) -> bool:
     strides, dilations = (options.get(name, [1] * rank) for name in ("strides", "dilations"))
     pads = list(options.get("pads", [0] * (2 * rank)))
     for axis, size in enumerate(sizes):
-        start, end, stride = pads[axis], pads[axis + rank], strides[axis]
         reach = (options["kernel_shape"][axis] - 1) * dilations[axis] + 1
-        steps = -(-(start + size + end - reach) // stride) + 1
-        if (steps - 1) * stride >= start + size:
-            steps -= 1
-        pads[axis + rank] = max((steps - 1) * stride + reach - size - start, 0)
+        pads[axis + rank] = rounded_up_end(size, (pads[axis], pads[axis + rank]), reach, strides[axis])
     set_attributes(node, ceil_mode=None, pads=pads)
     # ONNX's inference counts the window that is left out.
     draft.infer()

@@ -22,11 +22,31 @@ def counted_padding(draft: Draft, node: NodeProto) -> bool:
         attributes(node).get("count_include_pad") and attributes(node).get("ceil_mode")
     ):
         return False
-    pads = attributes(node).get("pads", [0, 0, 0, 0])
-    if any(pads):
-        draft.set_input(node, 0, _padded(draft, node.input[0], pads))
-    set_attributes(node, count_include_pad=None, pads=None)
+    options = attributes(node)
+    pads, strides = options.get("pads", [0, 0, 0, 0]), options.get("strides", [1, 1])
+    counted, rest = [*pads[:2]], [0, 0]
+    for axis, size in enumerate(draft.shapes[node.input[0]][2:]):
+        needed = rounded_up_end(size, (pads[axis], pads[axis + 2]), options["kernel_shape"][axis], strides[axis])
+        counted.append(min(needed, pads[axis + 2]))
+        rest.append(needed - counted[-1])
+    if any(counted):
+        draft.set_input(node, 0, _padded(draft, node.input[0], counted))
+    set_attributes(node, count_include_pad=None, ceil_mode=None, pads=rest)
+    # ONNX's inference counts a window that is left out.
+    draft.infer()
     return True
+
+
+def rounded_up_end(size: int, pads: tuple[int, int], reach: int, stride: int) -> int:
+    """The padding at the end that the windows reach into when their number is rounded up.
+
+    A window that would start in the end padding is left out, as PyTorch and ONNX Runtime do.
+    """
+    start, end = pads
+    steps = -(-(start + size + end - reach) // stride) + 1
+    if (steps - 1) * stride >= start + size:
+        steps -= 1
+    return max((steps - 1) * stride + reach - size - start, 0)
 
 
 def uncounted_padding(draft: Draft, node: NodeProto) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from onnx import helper
 from prepared_graphs import assert_same_answers, operators
@@ -113,6 +113,7 @@ def test_a_sum_of_several_is_a_chain_of_additions() -> None:
     size=st.tuples(st.integers(4, 8), st.integers(4, 8)),
     flags=st.tuples(st.booleans(), st.booleans()),
 )
+@example("AveragePool", (2, 1), (2, 1), (0, 0, 1, 0), (6, 5), (True, True))
 @settings(max_examples=40, deadline=None)
 def test_pools_with_any_padding(operator, kernel, strides, pads, size, flags) -> None:
     pads = [min(amount, kernel[axis % 2] // 2) for axis, amount in enumerate(pads)]
