@@ -113,7 +113,7 @@ def judged(judge: Judge, name: str, model: ModelProto, plan: Plan) -> dict[str, 
 
 def simulated_accuracy(judge: Judge, model: ModelProto, plan: Plan) -> float:
     """Top-1 accuracy of the torch module that is trained."""
-    module, part, contract = QuantizedModule(model, plan), judge.part, judge.model.contract
+    module, part, contract = QuantizedModule(model, plan).eval(), judge.part, judge.model.contract
     assert part.labels is not None
     correct = 0
     with torch.inference_mode():

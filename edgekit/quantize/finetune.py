@@ -289,7 +289,9 @@ def _divergence(answers: Tensor, wanted: Tensor, temperature: float) -> Tensor:
 def _answers(module: GraphModule, inputs: RealInputs, rows: NDArray[np.int64], at_once: int) -> Scores:
     """The module's first output for the inputs at ``rows``, float32 [N, ...]."""
     parts = _parts(rows, min(at_once, EVALUATION_BATCH))
+    module.eval()
     found: Scores = np.concatenate([module(_batch(inputs, part))[0].numpy() for part in parts])
+    module.train()
     return found
 
 

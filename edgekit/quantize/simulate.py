@@ -41,7 +41,8 @@ class Trainable:
 class QuantizedModule(GraphModule):
     """A prepared float model under a plan, quantized as the file that ``insert_qdq`` writes.
 
-    It takes and gives real values, as the file with ``float32`` in and out does.
+    It takes and gives real values, as the file with ``float32`` in and out does. In evaluation mode (``eval()``) layers
+    add integers, as runtimes do; in training mode they add real values, which may end beside a rounding's border.
 
     Raises:
         UnsupportedError: the model has an operator that cannot be trained.
@@ -132,8 +133,19 @@ class QuantizedModule(GraphModule):
             place = Place(original.output[0], node.input[1], bias_name, made[node.input[0]].input[1])
             bias = reals[original.input[2]] if has_bias else None
             weights = stored_weights(self.model, original, self.plan)
-            self.integer_layers.append(IntegerLayer(place, weights, reals[original.input[1]], bias, limit))
-            self.steps = [step for step in self.steps if not {place.weight, place.bias} & set(step.outputs)]
+            layer = IntegerLayer(place, weights, reals[original.input[1]], bias, limit)
+            self.integer_layers.append(layer)
+            kept = (step for step in self.steps if not {place.weight, place.bias} & set(step.outputs))
+            self.steps = [self._integer(step, layer) if step.outputs[0] == node.output[0] else step for step in kept]
+
+    def _integer(self, step: Step, layer: IntegerLayer) -> Step:
+        """The step of a layer, computed on integers when the module is in evaluation mode."""
+
+        def operator(call: Call) -> Tensor | tuple[Tensor, ...]:
+            inner = replace(call, inputs=call.inputs[:-1])
+            return step.operator(inner) if self.training else layer.exact(inner, call.inputs[-1], step.operator)
+
+        return replace(step, operator=operator, inputs=(*step.inputs, layer.place.input_scale))
 
     def _read_scales(self, quantized: ModelProto) -> None:
         """Make the scales of activations learnable, except those that inputs, constants or the specification fix."""
@@ -219,6 +231,17 @@ class IntegerLayer(nn.Module):
             units = (scales * input_scale).detach().double()
             found[self.place.bias] = _through(self.bias, ((self.bias.double() / units).round() * units).float())
         return found
+
+    def exact(self, call: Call, input_scale: Tensor | None, operator: Operator) -> Tensor:
+        """The layer's result from sums of integers, as runtimes make them: of floats, they would end a bit beside."""
+        assert input_scale is not None
+        scales = self._scales(input_scale)
+        units = (scales * input_scale).double()
+        sums = operator(replace(call, inputs=((call.x / input_scale).round(), self.weight.round())))
+        assert isinstance(sums, Tensor)
+        shape = [1, -1, *[1] * (sums.ndim - 2)]
+        bias = 0 if self.bias is None else (self.bias.double() / units).round().reshape(shape)
+        return ((sums.double() + bias) * units.reshape(shape)).float()
 
     @property
     def largest(self) -> float:
