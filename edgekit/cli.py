@@ -54,6 +54,20 @@ SOURCES = "mnist, a folder, .npz, .parquet or module:factory."
 LARGEST_SEED = 2**32 - 1
 CardsData = Annotated[str | None, typer.Option("--data", metavar="SRC", help=f"{SOURCES} [default: the card's]")]
 Data = Annotated[str, typer.Option("--data", metavar="SRC", help=SOURCES)]
+Shape = Annotated[
+    list[str] | None,
+    typer.Option("--shape", metavar="NAME=1x3x224x224", help="Size of an input that the model leaves open."),
+]
+Mean = Annotated[
+    str,
+    typer.Option("--mean", help="Subtracted from the pixels: a number, or one per channel. [default: the file's]"),
+]
+Std = Annotated[str, typer.Option("--std", help="What they are divided by then. [default: the file's]")]
+Pixels = Annotated[int, typer.Option("--pixels", help="A white pixel's value before --mean: 1, or 255.")]
+Domain = Annotated[str, typer.Option("--domain", help="photo or digit: how pictures are fitted. [default: the file's]")]
+Labels = Annotated[
+    Path | None, typer.Option("--labels", metavar="FILE", help="Class names, one a line. [default: the file's]")
+]
 Seed = Annotated[
     int | None,
     typer.Option("--seed", min=0, max=LARGEST_SEED, help="Seed of everything random. [default: the card's]"),
@@ -195,18 +209,38 @@ def quantize(
         ),
     ] = "",
     int8: Annotated[bool, typer.Option("--int8", help="Static int8 weights and activations (static_wi8_ai8).")] = False,
-    data: Data = "mnist",
+    weights_only: Annotated[
+        bool, typer.Option("--weights-only", help="With --int8: int8 weights alone, computing in float.")
+    ] = False,
+    fp16: Annotated[bool, typer.Option("--fp16", help="float16 weights, computing in float.")] = False,
+    data: Annotated[str | None, typer.Option("--data", metavar="SRC", help=f"{SOURCES} [default: mnist]")] = None,
     io: Annotated[Io, typer.Option("--io", help="Types of the input and output tensors.")] = Io.int8,
     max_drop: Annotated[
         float | None,
         typer.Option(
-            "--max-drop", help="Points of accuracy that may be lost; more exits with status 3 and leaves no file."
+            "--max-drop",
+            help="Points of accuracy (or, without labels, of agreement) that may be lost: the ladder is climbed until "
+            "then; more exits with status 3 and leaves no file.",
         ),
+    ] = None,
+    rungs: Annotated[
+        int | None,
+        typer.Option("--rungs", help="Last rung of the ladder to try, 1 to 5. [default: 3, with --max-drop 5]"),
     ] = None,
     calibration: Annotated[int, typer.Option("--calibration", help="Images to calibrate on.")] = 500,
     ranges: Annotated[
         str, typer.Option("--ranges", help="minmax, percentile or mse; auto chooses by measured error.")
     ] = "auto",
+    per_tensor: Annotated[
+        bool, typer.Option("--per-tensor", help="One scale for all weights of a layer, for runtimes that need it.")
+    ] = False,
+    weight_bits: Annotated[int, typer.Option("--weight-bits", help="Bits of the weights' grid, 2 to 8.")] = 8,
+    shape: Shape = None,
+    mean: Mean = "",
+    std: Std = "",
+    pixels: Pixels = 1,
+    domain: Domain = "",
+    labels: Labels = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="DIR", help="Folder for the results. [default: the run folder, else runs/NAME]"),
@@ -218,28 +252,46 @@ def quantize(
 ) -> None:
     """Quantize a float ONNX model to int8 ONNX and int8 TFLite files."""
     from edgekit.errors import UsageError
-    from edgekit.quantize import quantize as verb
 
-    if not int8:
-        raise UsageError("Say which scheme: 'edgekit quantize --int8 MODEL' is the one that there is.")
+    if int8 == fp16 or (fp16 and weights_only):
+        raise UsageError("Say one scheme: --int8 (static), --int8 --weights-only, or --fp16.")
     model = model or _newest_run()
+    folder = out or _home(model)
+    if fp16 or weights_only:
+        from edgekit.export.weights_only import WEIGHTS_ONLY_HALF, WEIGHTS_ONLY_INT8
+        from edgekit.quantize import small_weights as small
+
+        recipe = WEIGHTS_ONLY_HALF if fp16 else WEIGHTS_ONLY_INT8
+        _finish(small, small.store_small(small.SmallWeightsOptions(model, recipe, folder, data or "", max_drop)), json)
+        return
+    from edgekit.quantize import quantize as verb
+    from edgekit.report.quantization import write_page
+
     options = verb.QuantizeOptions(
         model=model,
-        source=data,
-        folder=out or _home(model),
+        source=data or "mnist",
+        folder=folder,
         io=io.value,
         max_drop=max_drop,
         calibration=calibration,
         ranges=ranges,
+        rungs=rungs,
+        per_tensor=per_tensor,
+        weight_bits=weight_bits,
+        shapes=_shapes(shape),
+        input=_input_options(mean, std, pixels, domain, labels),
         seed=seed,
     )
-    _finish(verb, verb.quantize(options), json)
+    result = verb.quantize(options)
+    write_page(result)
+    _finish(verb, result, json)
 
 
 @app.command()
 def export(
     model: Model,
     to: Annotated[Form, typer.Option("--to", help="The format to write.")] = Form.tflite,
+    shape: Shape = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="DIR", help="Folder for the result. [default: the run folder, else runs/NAME]"),
@@ -249,29 +301,47 @@ def export(
     """Write a float model as TFLite, or as static ONNX with BatchNorm folded."""
     from edgekit.export import convert as verb
 
-    _finish(verb, verb.export(model, to.value, out or _home(model)), json)
+    _finish(verb, verb.export(model, to.value, out or _home(model), _shapes(shape)), json)
 
 
 @app.command()
-def evaluate(models: Models = None, data: Data = "mnist", runtime: Runtime = None, json: Json = False) -> None:
+def evaluate(
+    models: Models = None,
+    data: Data = "mnist",
+    runtime: Runtime = None,
+    mean: Mean = "",
+    std: Std = "",
+    pixels: Pixels = 1,
+    domain: Domain = "",
+    labels: Labels = None,
+    json: Json = False,
+) -> None:
     """Measure the accuracy of model files on the test split."""
     from edgekit.evaluate import evaluate as verb
 
-    _finish(verb, verb.evaluate(models or [_newest_run()], data, runtime), json)
+    given = _input_options(mean, std, pixels, domain, labels)
+    _finish(verb, verb.evaluate(models or [_newest_run()], data, runtime, options=given), json)
 
 
 @app.command()
 def compare(
     a: Annotated[str, typer.Argument(metavar="A", help="The reference: MODEL or MODEL@RUNTIME.")],
     b: Annotated[str, typer.Argument(metavar="B", help="The other: MODEL or MODEL@RUNTIME.")],
-    data: Data = "mnist",
+    data: Annotated[
+        str, typer.Option("--data", metavar="SRC", help=f"{SOURCES[:-1]}; or noise, for models of any inputs.")
+    ] = "mnist",
     images: Annotated[int, typer.Option("--images", min=1, help="At most so many test images.")] = 1000,
+    mean: Mean = "",
+    std: Std = "",
+    pixels: Pixels = 1,
+    domain: Domain = "",
     json: Json = False,
 ) -> None:
     """Compare two files or runtimes on the same images: parity and fidelity."""
     from edgekit.evaluate import compare as verb
 
-    _finish(verb, verb.compare(a, b, data, images), json)
+    given = _input_options(mean, std, pixels, domain, None)
+    _finish(verb, verb.compare_models(a, b, data, images, given), json)
 
 
 @app.command()
@@ -297,12 +367,18 @@ def predict(
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Picture files of any size and mode.")],
     runtime: Runtime = None,
     top: Annotated[int, typer.Option("--top", min=1, help="How many classes to print for each picture.")] = 3,
+    mean: Mean = "",
+    std: Std = "",
+    pixels: Pixels = 1,
+    domain: Domain = "",
+    labels: Labels = None,
     json: Json = False,
 ) -> None:
     """Classify pictures: labels with probabilities."""
     from edgekit.evaluate import predict as verb
 
-    _finish(verb, verb.predict(model, images, runtime, top), json)
+    given = _input_options(mean, std, pixels, domain, labels)
+    _finish(verb, verb.predict(model, images, runtime, top, given), json)
 
 
 @app.command()
@@ -386,3 +462,23 @@ def _floats(option: str, text: str) -> tuple[float, ...]:
         return tuple(float(part) for part in text.split(",")) if text else ()
     except ValueError as exc:
         raise UsageError(f"{option} takes numbers separated by commas, not '{text}'.") from exc
+
+
+def _shapes(given: list[str] | None) -> dict[str, tuple[int, ...]]:
+    """``NAME=1x3x224x224`` for each input that has an open size."""
+    from edgekit.errors import UsageError
+
+    shapes = {}
+    for text in given or ():
+        name, _, sizes = text.rpartition("=")
+        parts = sizes.split("x")
+        if not name or not all(part.isdecimal() and int(part) > 0 for part in parts):
+            raise UsageError(f"--shape takes NAME=SIZES with sizes like 1x3x224x224, not '{text}'.")
+        shapes[name] = tuple(int(part) for part in parts)
+    return shapes
+
+
+def _input_options(mean: str, std: str, pixels: int, domain: str, labels: Path | None) -> Any:
+    from edgekit.evaluate.input_options import InputOptions
+
+    return InputOptions(_floats("--mean", mean), _floats("--std", std), pixels, domain, labels)

@@ -12,6 +12,7 @@ from edgekit.console import print_table
 from edgekit.errors import ModelError, UnknownNameError
 from edgekit.export.tflite import lower
 from edgekit.files import require_file, require_writable, sha256_bytes, sha256_file, write_bytes
+from edgekit.graph.inputs import Shapes
 from edgekit.graph.isolated import is_quantized, open_prepared
 from edgekit.graph.metadata import read_metadata, write_metadata
 
@@ -36,13 +37,14 @@ class ExportResult:
         return {**asdict(self), "source": str(self.source), "path": str(self.path)}
 
 
-def export(model: str, to: str, folder: Path) -> ExportResult:
+def export(model: str, to: str, folder: Path, shapes: Shapes | None = None) -> ExportResult:
     """Write ``model.onnx`` or ``model.tflite`` into a folder; a QDQ int8 ONNX file becomes ``model.int8.tflite``.
 
     Args:
         model: an ONNX file, a run folder or a student's name.
         to: ``tflite`` or ``onnx``; the latter is the prepared float form: static, folded, one file.
         folder: where to write; made if it does not exist.
+        shapes: sizes that the model's inputs leave open, by the input's name.
 
     Raises:
         ModelError, UnsupportedError: the model is not ONNX, is broken, or holds what the target form has not.
@@ -53,7 +55,7 @@ def export(model: str, to: str, folder: Path) -> ExportResult:
         raise UnknownNameError("export format", to, FORMATS)
     source = _onnx_file(model)
     require_writable(folder)
-    prepared = open_prepared(source)
+    prepared = open_prepared(source, shapes=shapes)
     metadata = read_metadata(prepared, str(source))
     metadata = replace(metadata, parents={**metadata.parents, "onnx": sha256_file(source)})
     quantized = is_quantized(prepared)

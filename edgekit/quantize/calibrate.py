@@ -57,8 +57,7 @@ def calibrate(model: ModelProto, tensors: Sequence[str], inputs: RealInputs) -> 
         DataError: there is not a single image.
         ModelError: a tensor takes values that are not finite.
     """
-    if len(inputs) == 0:
-        raise DataError("There are no calibration images; give --data at least one, better a few hundred.")
+    require_images(inputs)
     histograms = {name: Histogram(name) for name in tensors}
     graph_input = model.graph.input[0].name
     inner = [name for name in tensors if name != graph_input]
@@ -70,6 +69,12 @@ def calibrate(model: ModelProto, tensors: Sequence[str], inputs: RealInputs) -> 
                 histogram.update(values[name])
             bar.update(done)
     return histograms
+
+
+def require_images(inputs: RealInputs) -> None:
+    """Raise DataError if there is nothing to calibrate on."""
+    if len(inputs) == 0:
+        raise DataError("There are no calibration images; give --data at least one, better a few hundred.")
 
 
 def with_outputs(model: ModelProto, tensors: Sequence[str]) -> ModelProto:
@@ -84,15 +89,17 @@ def with_outputs(model: ModelProto, tensors: Sequence[str]) -> ModelProto:
 
 
 def open_session(model: ModelProto, optimize: bool) -> onnxruntime.InferenceSession:
-    """An ONNX Runtime session in this process for a model that EdgeKit itself has written, on one thread.
+    """An ONNX Runtime session in this process for a model that EdgeKit itself has written, on all cores.
 
     Unless ``optimize``, the graph runs as it is written: quantization is simulated in float, operator by operator.
     """
     import onnxruntime
 
+    from edgekit.runtimes.ort import EXACT_PRODUCTS
+
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
     options.log_severity_level = 3
+    options.add_session_config_entry(*EXACT_PRODUCTS)
     level = onnxruntime.GraphOptimizationLevel
     options.graph_optimization_level = level.ORT_ENABLE_ALL if optimize else level.ORT_DISABLE_ALL
     return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])

@@ -17,7 +17,7 @@ from edgekit.errors import ModelError
 HALF = 4096
 """Bins on each side of zero. After a doubling at least half of them are in use: 8 bins per int8 step."""
 
-MAX_SAMPLES = 1 << 15
+MAX_SAMPLES = 1 << 13
 """Values per image and tensor that enter the histogram; the extremes are taken over all of them."""
 
 SMALLEST_REACH = 2.0**-60

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edgekit.artifact import InputContract
 from edgekit.data.dataset import Dataset, Split
 from edgekit.errors import DataError
 from edgekit.evaluate.classifier import Classifier, Scores
@@ -76,9 +77,9 @@ class Yardstick:
         self.scores: Scores = np.concatenate(list(all_scores(original, self.images)))
         self.original = self._compare(self.scores)
 
-    def measure(self, path: Path) -> Quality:
-        """Run a model file over the evaluation images in the runtime of its format."""
-        with Classifier(path, self.contract) as classifier:
+    def measure(self, path: Path, contract: InputContract | None = None) -> Quality:
+        """Run a model file over the evaluation images in its format's runtime, by its own contract if it differs."""
+        with Classifier(path, contract or self.contract) as classifier:
             return self._compare(np.concatenate(list(all_scores(classifier, self.images))))
 
     def _compare(self, scores: Scores) -> Quality:

@@ -73,6 +73,7 @@ class _Writer:
         self.stored: dict[str, str] = {}
         self.readable: dict[str, str] = {}
         self.real: dict[str, str] = {}
+        self.unstored_floats: set[str] = set()
 
     def write(self) -> ModelProto:
         import onnx
@@ -129,6 +130,8 @@ class _Writer:
         is_float = self._is_float(node)
         copy.input[:] = [self._operand(node, index, is_float) for index in range(len(node.input))]
         kept = [name for name in node.output if name in self.affines]
+        if is_float:
+            self.unstored_floats.update(name for name in node.output if name not in kept)
         copy.output[:] = [f"{name}_real" if name in kept else name for name in node.output]
         self.nodes.append(copy)
         for name in kept:
@@ -138,7 +141,9 @@ class _Writer:
                 self._store(name, f"{name}_real")
 
     def _is_float(self, node: NodeProto) -> bool:
-        return node.op_type not in OPERATORS or node.output[0] in self.plan.floats
+        """True for what the plan or the specification leaves in float, and an activation that is part of such."""
+        fused = node.input[0] in self.unstored_floats if node.input else False
+        return fused or node.op_type not in OPERATORS or node.output[0] in self.plan.floats
 
     def _keep_float(self, name: str, copy: NodeProto) -> None:
         """A float operator's result is quantized only for those who read integers."""
@@ -205,16 +210,19 @@ class _Writer:
         affine = affine or spec.activation_affine(float(value.min()), float(value.max()))
         dtype, again = self._type(affine), f"{name}_{len(self.nodes)}"
         shift = UINT8_SHIFT if dtype == "uint8" else 0
-        self.constants[f"{again}_stored"] = (spec.quantize(value, affine).astype(np.int32) + shift).astype(dtype)
-        return self._dequantize(f"{again}_stored", affine, again)
+        stored = (spec.quantize(value, affine).astype(np.int32) + shift).astype(dtype)
+        return self._own_constant(again, stored, np.float32(affine.scale), affine.zero_point + shift)
 
     def _dequantized_constant(self, name: str, stored: NDArray[Any], scales: spec.Reals, axis: int | None) -> str:
-        """A symmetric constant. Each has a zero point of its own: ONNX Runtime mishandles absent and shared ones."""
+        return self._own_constant(name, stored, scales.reshape(()) if axis is None else scales, 0, axis)
+
+    def _own_constant(self, name: str, stored: NDArray[Any], scales: Any, zero: int, axis: int | None = None) -> str:
+        """A stored constant. Each has a zero point of its own: ONNX Runtime mishandles absent and shared ones."""
         import onnx
 
-        scales = scales.reshape(()) if axis is None else scales
         inputs = [f"{name}_{stored.dtype}", f"{name}_scale", f"{name}_zero"]
-        self.constants.update(zip(inputs, (stored, scales, np.zeros(scales.shape, stored.dtype)), strict=True))
+        zeros = np.full(np.shape(scales), zero, stored.dtype)
+        self.constants.update(zip(inputs, (stored, np.asarray(scales), zeros), strict=True))
         node = onnx.helper.make_node("DequantizeLinear", inputs, [name])
         if axis is not None:
             node.attribute.append(onnx.helper.make_attribute("axis", axis))

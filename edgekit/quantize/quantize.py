@@ -1,36 +1,49 @@
-"""``edgekit quantize --int8``: a float ONNX file to int8 ONNX and int8 TFLite, measured against it."""
+"""``edgekit quantize --int8``: a float ONNX file to int8 ONNX and int8 TFLite, up the ladder, measured against it."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from edgekit.artifact import Metadata
+from edgekit.artifact import InputContract, Metadata
 from edgekit.catalog import resolve_model
 from edgekit.console import print_table, say
 from edgekit.data import open_data
 from edgekit.errors import DataError, GateError, ModelError, UnknownNameError, UsageError
 from edgekit.evaluate.classifier import Classifier
 from edgekit.evaluate.evaluate import class_names
+from edgekit.evaluate.input_options import InputOptions
 from edgekit.export.tflite.lower_model import check_lowerable, lower
 from edgekit.files import require_writable, sha256_file, staged, write_bytes, write_json
+from edgekit.graph.inputs import Shapes
 from edgekit.graph.isolated import is_quantized, open_prepared
-from edgekit.graph.metadata import write_metadata
-from edgekit.quantize.calibrate import RealInputs
+from edgekit.graph.metadata import read_metadata, write_metadata
+from edgekit.graph.names import with_short_names
+from edgekit.quantize.calibrate import RealInputs, require_images
+from edgekit.quantize.judge import Judge
+from edgekit.quantize.ladder import Candidate, Ladder, LadderOptions, RungRecord, judging_images
+from edgekit.quantize.layer_table import TensorRow, layer_table
 from edgekit.quantize.measure import MeasuredFile, Quality, Yardstick
-from edgekit.quantize.plan import Plan
 from edgekit.quantize.qdq import IO_TYPES, insert_qdq
 from edgekit.quantize.recipes import STATIC_INT8
-from edgekit.quantize.scheme import check_operators, tie_groups
-from edgekit.quantize.search import AUTO, RANGE_METHODS, RangeChoice, choose_ranges
+from edgekit.quantize.scheme import check_operators, float_operators
+from edgekit.quantize.search import AUTO, RANGE_METHODS
+from edgekit.quantize.spec import WEIGHT_BITS, weight_max
+from edgekit.runtimes.delegation import UndelegatedOperator, summarize, undelegated
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
+    from edgekit.data.dataset import Dataset
+
 FLOAT_FILE = "model.onnx"
 ONNX_FILE, TFLITE_FILE, RECORD_FILE = "model.int8.onnx", "model.int8.tflite", "quantize.json"
 CALIBRATION_IMAGES = 500
+JUDGING_IMAGES = 128
+"""Images that the rungs of the ladder are judged on."""
 ORT_REMARK = (
     f"On an x86 processor without VNNI, open {ONNX_FILE} with ONNX Runtime's session option "
     "session.x64quantprecision=1: its sums saturate there without. (EdgeKit does.)"
@@ -46,7 +59,9 @@ class QuantizeOptions:
     """Everything that decides a quantization.
 
     ``max_drop`` is the gate in points (percent); ``io`` one of IO_TYPES; ``ranges`` one of RANGE_METHODS;
-    ``calibration`` is the number of images drawn from the training split with ``seed``.
+    ``calibration`` is the number of images drawn from the training split with ``seed``. ``rungs`` is the last rung of
+    the ladder that may be tried, ``per_tensor`` gives all weights of a layer one scale, ``weight_bits`` their grid, and
+    ``shapes`` sizes that the model's inputs leave open; ``input`` is what the user says of its pixels and classes.
     """
 
     model: str
@@ -56,6 +71,11 @@ class QuantizeOptions:
     max_drop: float | None = None
     ranges: str = AUTO
     calibration: int = CALIBRATION_IMAGES
+    rungs: int | None = None
+    per_tensor: bool = False
+    weight_bits: int = WEIGHT_BITS
+    shapes: Shapes = field(default_factory=dict)
+    input: InputOptions = field(default_factory=InputOptions)
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -67,6 +87,20 @@ class QuantizeOptions:
             raise UsageError(f"--max-drop is in points, from 0 to 100, not {self.max_drop}.")
         if self.calibration < 1:
             raise DataError(f"--calibration {self.calibration} leaves no image to calibrate on; ask for some hundreds.")
+        self.ladder()
+        weight_max(self.weight_bits)
+
+    def ladder(self) -> LadderOptions:
+        """How far the ladder is climbed; a file with float ends keeps taking what the float model took."""
+        return LadderOptions(
+            ranges=self.ranges,
+            highest=self.rungs,
+            max_drop=self.max_drop,
+            per_tensor=self.per_tensor,
+            weight_bits=self.weight_bits,
+            raw_input=self.io != "float32",
+            seed=self.seed,
+        )
 
 
 @dataclass(frozen=True)
@@ -74,7 +108,8 @@ class QuantizeResult:
     """The files and what they cost; ``drop`` in points is that of the worse int8 file.
 
     It is a drop of accuracy where the evaluation images have labels, and otherwise the share of images on which the
-    top answer is no longer the float model's.
+    top answer is no longer the float model's. ``rungs`` says what each rung of the ladder did, ``layers`` which tensor
+    hurts, ``floats`` which operators are left in float, ``undelegated`` which ones LiteRT's XNNPACK does not take.
     """
 
     folder: str
@@ -89,49 +124,51 @@ class QuantizeResult:
     onnx: MeasuredFile
     tflite: MeasuredFile
     drop: float
-    choice: RangeChoice
+    rungs: tuple[RungRecord, ...]
+    layers: tuple[TensorRow, ...]
+    floats: tuple[str, ...]
+    undelegated: tuple[UndelegatedOperator, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
-        return {**asdict(self), "choice": self.choice.to_dict()}
+        return {**asdict(self), "rungs": [rung.to_dict() for rung in self.rungs]}
 
 
 def quantize(options: QuantizeOptions) -> QuantizeResult:
     """Write model.int8.onnx, model.int8.tflite and quantize.json into the folder, all of them or none.
 
-    Ranges come from training images alone; the test images give the final figures (validation or training images
-    where there are none).
+    Ranges and weights come from training images alone, and the rungs are judged on validation images (training images
+    where there are none); the test images give the final figures (validation or training images where there are none).
 
     Raises:
-        ModelError, UnsupportedError: the model is broken, not float ONNX, or has an operator without an int8 form.
+        ModelError, UnsupportedError: the model is broken, not float ONNX, or has an operator without a TFLite form.
         DataError: there are no images to calibrate on, or they have other classes than the model.
         GateError: the drop is larger than ``max_drop``; nothing is written.
     """
     path = _float_onnx(options.model)
-    model = _checked_model(path)
-    with Classifier(path) as original:
+    model = _checked_model(path, options)
+    with ExitStack() as stack:
+        original = stack.enter_context(_original(path, model, options, stack))
         contract = original.contract
-        if original.layout != "NCHW":
-            raise ModelError(
-                f"{path} takes images as [N, H, W, C]; export it with [N, C, H, W] (tf2onnx: --inputs-as-nchw)."
-            )
         data = open_data(options.source, contract.shape)
         labels = class_names(original, data) if data.test.labels is not None else original.metadata.labels
         require_writable(options.folder)
         chosen = data.train.sample(options.calibration, options.seed)
-        groups = tie_groups(model, contract)
-        choice = choose_ranges(model, groups, RealInputs(data.train, chosen, contract), options.ranges)
+        inputs = RealInputs(data.train, chosen, contract)
+        require_images(inputs)
+        best, rungs = Ladder(inputs, _judge(model, data, inputs, contract), options.ladder()).climb(model, contract)
         yardstick = Yardstick(original, data)
-    metadata = Metadata(contract, labels, STATIC_INT8, parents={"float": sha256_file(path)[:LINEAGE_DIGITS]})
-    quantized = insert_qdq(model, Plan(choice.affines), options.io)
+    few = RealInputs(data.train, chosen, best.contract)
+    layers = layer_table(best.exact, best.model, best.plan, few)
+    metadata = Metadata(best.contract, labels, STATIC_INT8, parents={"float": sha256_file(path)[:LINEAGE_DIGITS]})
     with staged(options.folder) as scratch:
-        _write(scratch, quantized, metadata, metadata)
-        onnx, tflite = (yardstick.measure(scratch / name) for name in (ONNX_FILE, TFLITE_FILE))
+        _write(scratch, best, options.io, metadata, metadata)
+        onnx, tflite = (yardstick.measure(scratch / name, best.contract) for name in (ONNX_FILE, TFLITE_FILE))
         drop = max(quality.drop_from(yardstick.original) for quality in (onnx, tflite))
         if options.max_drop is not None and drop > options.max_drop + ROUNDING:
             raise GateError(_gate_message(options.max_drop, drop, yardstick, onnx, tflite))
         described = (replace(metadata, quality=quality.figures(yardstick.split)) for quality in (onnx, tflite))
-        _write(scratch, quantized, *described)
+        _write(scratch, best, options.io, *described)
         result = QuantizeResult(
             folder=str(options.folder),
             recipe=STATIC_INT8,
@@ -145,14 +182,22 @@ def quantize(options: QuantizeOptions) -> QuantizeResult:
             onnx=MeasuredFile.of(scratch / ONNX_FILE, onnx),
             tflite=MeasuredFile.of(scratch / TFLITE_FILE, tflite),
             drop=round(drop, 6),
-            choice=choice,
+            rungs=rungs,
+            layers=layers,
+            floats=tuple(sorted({*best.plan.floats, *float_operators(best.model)})),
+            undelegated=undelegated(scratch / TFLITE_FILE),
         )
         write_json(scratch / RECORD_FILE, {**result.to_dict(), "seed": options.seed})
     return result
 
 
 def show(result: QuantizeResult) -> None:
-    """Print a table of the float model and the two int8 files."""
+    """Print a table of the rungs, and one of the float model and the two int8 files."""
+    rungs = [
+        ("→" if rung.kept else "", f"{rung.rung} {rung.name}", str(rung.verdict), f"{rung.seconds:.1f} s", rung.detail)
+        for rung in result.rungs
+    ]
+    print_table("the ladder", ("", "rung", "against the float model", "took", "what it did"), rungs)
     files = (result.original, result.onnx, result.tflite)
     columns = ("file", "bytes", "accuracy", "drop", "agreement", "signal to noise")
     rows = [
@@ -168,8 +213,34 @@ def show(result: QuantizeResult) -> None:
     ]
     images = f"{result.evaluation_images:,} {result.evaluated_on} images of {result.data}"
     print_table(f"{result.recipe}, {result.io} in and out; {images}", columns, rows)
+    if result.floats:
+        say(f"left in float: {len(result.floats)} operators (see {RECORD_FILE})")
+    say(summarize(result.undelegated))
     say(f"wrote {ONNX_FILE}, {TFLITE_FILE} and {RECORD_FILE} to {result.folder}")
     say(ORT_REMARK)
+
+
+def _judge(model: ModelProto, data: Dataset, inputs: RealInputs, contract: InputContract) -> Judge:
+    """On validation images, or on those that calibrate where there are no others."""
+    if len(data.validation):
+        return Judge(model, contract, data.validation, judging_images(len(data.validation), JUDGING_IMAGES))
+    return Judge(model, contract, inputs.split, inputs.indices[judging_images(len(inputs), JUDGING_IMAGES)])
+
+
+def _original(path: Path, model: ModelProto, options: QuantizeOptions, stack: ExitStack) -> Classifier:
+    """The float model as a classifier; with sizes that the user gave, its prepared form."""
+    if options.shapes:
+        folder = Path(stack.enter_context(TemporaryDirectory()))
+        described = write_metadata(model, read_metadata(model, str(path)))
+        write_bytes(folder / path.name, described.SerializeToString())
+        return Classifier(folder / path.name, options=options.input)
+    found = Classifier(path, options=options.input)
+    if found.layout != "NCHW":
+        found.__exit__(None, None, None)
+        raise ModelError(
+            f"{path} takes images as [N, H, W, C]; export it with [N, C, H, W] (tf2onnx: --inputs-as-nchw)."
+        )
+    return found
 
 
 def _float_onnx(model: str) -> Path:
@@ -183,9 +254,9 @@ def _float_onnx(model: str) -> Path:
     return path
 
 
-def _checked_model(path: Path) -> ModelProto:
+def _checked_model(path: Path, options: QuantizeOptions) -> ModelProto:
     """The prepared model, after everything that can be refused without running it."""
-    prepared = open_prepared(path)
+    prepared = open_prepared(path, shapes=options.shapes)
     if is_quantized(prepared):
         raise ModelError(f"{path} is quantized already; give the float model that it was made from.")
     try:
@@ -196,10 +267,12 @@ def _checked_model(path: Path) -> ModelProto:
     return prepared
 
 
-def _write(folder: Path, quantized: ModelProto, onnx_metadata: Metadata, tflite_metadata: Metadata) -> None:
+def _write(folder: Path, best: Candidate, io: str, onnx_metadata: Metadata, tflite_metadata: Metadata) -> None:
+    """Write both files: ONNX with uint8 activations, which run fastest on x86, TFLite with int8 as it demands."""
+    quantized = with_short_names(insert_qdq(best.model, best.plan, io, activations="uint8"))
     described = write_metadata(quantized, onnx_metadata)
     write_bytes(folder / ONNX_FILE, described.SerializeToString(deterministic=True))
-    write_bytes(folder / TFLITE_FILE, lower(quantized, tflite_metadata))
+    write_bytes(folder / TFLITE_FILE, lower(insert_qdq(best.model, best.plan, io), tflite_metadata))
 
 
 def _gate_message(limit: float, drop: float, yardstick: Yardstick, onnx: Quality, tflite: Quality) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 
 from edgekit.errors import UnsupportedError
 from edgekit.quantize.ranges import METHODS, Range
-from edgekit.quantize.spec import FUSED_ACTIVATIONS, FUSING, OPERATORS, PIXELS, Affine, activation_affine
+from edgekit.quantize.spec import FUSED_ACTIVATIONS, FUSING, OPERATORS, PIXELS, Affine, OperatorRule, activation_affine
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto
@@ -34,19 +34,20 @@ class Group:
 
 
 def check_operators(model: ModelProto) -> None:
-    """Raise UnsupportedError, naming the node, if an operator has no int8 form here."""
+    """Raise UnsupportedError, naming the node, if an operator has neither an int8 form nor one in float here."""
     constants = {item.name for item in model.graph.initializer}
     for node in model.graph.node:
-        if node.op_type not in OPERATORS:
-            raise UnsupportedError(
-                f"Node '{node.name or node.output[0]}' is a {node.op_type}, which has no int8 form here; known are "
-                f"{', '.join(sorted(OPERATORS))}. Export the model without it, or cut the graph before it."
-            )
-        if OPERATORS[node.op_type].weight and any(name and name not in constants for name in node.input[1:]):
+        rule = OPERATORS.get(node.op_type)
+        if rule is not None and rule.weight and any(name and name not in constants for name in node.input[1:]):
             raise UnsupportedError(
                 f"Node '{node.name or node.output[0]}' is a {node.op_type} whose weights are computed; only constant "
                 "weights have an int8 form. Export the model with its trained weights in the file."
             )
+
+
+def float_operators(model: ModelProto) -> tuple[str, ...]:
+    """The operators that stay in float because 8 bits have no form of them, by their first outputs."""
+    return tuple(str(node.output[0]) for node in model.graph.node if node.op_type not in OPERATORS)
 
 
 def tie_groups(model: ModelProto, contract: InputContract) -> tuple[Group, ...]:
@@ -61,7 +62,7 @@ def tie_groups(model: ModelProto, contract: InputContract) -> tuple[Group, ...]:
         return name
 
     for node in model.graph.node:
-        if OPERATORS[node.op_type].ties and node.output[0] in parent:
+        if _rule(node).ties and node.output[0] in parent:
             inputs = [root(name) for name in node.input if name in parent]
             # What joins several is not clipped to the fixed range of one: that one is requantized instead.
             shared = len({fixed.get(name) for name in inputs}) == 1
@@ -91,8 +92,23 @@ def stored_tensors(model: ModelProto) -> tuple[str, ...]:
         fused = len(readers[name]) == 1 and node.op_type in FUSING and is_fused_activation(readers[name][0], graph)
         return name in outputs or not fused
 
-    made = [(node, name) for node in graph.node for name in node.output if name]
-    return (*(item.name for item in graph.input), *(name for node, name in made if is_stored(node, name)))
+    other = _not_real(graph)
+    made = [(node, name) for node in graph.node for name in node.output if name and name not in other]
+    given = [item.name for item in graph.input if item.name not in other]
+    return (*given, *(name for node, name in made if is_stored(node, name)))
+
+
+def _not_real(graph: GraphProto) -> set[str]:
+    """Values of integer and other types, which are not quantized."""
+    from onnx import TensorProto
+
+    described = (*graph.input, *graph.value_info, *graph.output)
+    types = {value.name: value.type.tensor_type.elem_type for value in described}
+    return {name for name, kind in types.items() if kind not in (TensorProto.FLOAT, TensorProto.UNDEFINED)}
+
+
+def _rule(node: NodeProto) -> OperatorRule:
+    return OPERATORS.get(node.op_type, OperatorRule())
 
 
 def is_fused_activation(node: NodeProto, graph: GraphProto) -> bool:
@@ -116,14 +132,18 @@ def affines(found: Sequence[Group], ranges: Sequence[Range]) -> dict[str, Affine
 
 def _fixed(model: ModelProto, contract: InputContract) -> dict[str, Affine]:
     """Scales that need no calibration: the input's follow from its contract, some outputs from the specification."""
-    fixed = {item.name: _input_affine(contract) for item in model.graph.input}
+    fixed = {item.name: input_affine(contract) for item in model.graph.input}
     for node in model.graph.node:
-        if (affine := OPERATORS[node.op_type].output) is not None:
+        if (affine := _rule(node).output) is not None:
             fixed[node.output[0]] = affine
     return fixed
 
 
-def _input_affine(contract: InputContract) -> Affine:
+def input_affine(contract: InputContract) -> Affine:
+    """The scale and zero point of an input: bytes as they are where that fits, otherwise over all that can come in."""
+    level = contract.mean[0]
+    if set(contract.std) == {1.0} and set(contract.mean) == {level} and (255 * level).is_integer() and 0 <= level <= 1:
+        return Affine(PIXELS.scale, PIXELS.zero_point + round(255 * level))
     if contract.is_raw_pixels:
         return PIXELS
     mean, std = np.asarray(contract.mean), np.asarray(contract.std)

@@ -1,42 +1,36 @@
 """Which range method suits which tensor, measured instead of guessed.
 
-The methods are tried on the whole network first. Then, group by group in graph order, each other method takes the
-place of the best one, and stays if the network's outputs come closer to the float ones. Distances are measured on
-calibration images that the ranges were not made from.
+Each method's rounding of a tensor is tried where the tensor is read: the operators that read it run once with the float
+values and once with the rounded ones, and the method that moves their results least is taken. That is judged on
+calibration images that the ranges were not made from, for all tensors and methods in one run of one graph.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from itertools import product
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgekit.console import progress
 from edgekit.errors import UnknownNameError
-from edgekit.evaluate.statistics import signal_to_noise_db
 from edgekit.quantize.calibrate import RealInputs, calibrate, open_session
 from edgekit.quantize.histogram import Histogram
-from edgekit.quantize.plan import Plan
-from edgekit.quantize.qdq import insert_qdq
 from edgekit.quantize.ranges import METHODS, Range
 from edgekit.quantize.scheme import Group, affines
-from edgekit.quantize.spec import Affine
+from edgekit.quantize.simulated import round_in_graph, with_opset
+from edgekit.quantize.spec import Affine, activation_affine
 
 if TYPE_CHECKING:
-    from onnx import ModelProto
+    from onnx import GraphProto, ModelProto, NodeProto
 
 AUTO = "auto"
 RANGE_METHODS = (AUTO, *METHODS)
 HELD_OUT_SHARE = 1 / 4
-MAX_INFERENCES = 8192
-"""Of the quantized network while it is searched: a large network is judged on fewer images."""
-MIN_GAIN_DB = 0.1
-"""A smaller gain on the held-out images is taken for chance."""
+JUDGES = 24
+"""Held-out images that decide."""
 
 _Ranges = Mapping[str, Sequence[Range]]
 """Range method -> the range of each group."""
@@ -44,25 +38,20 @@ _Ranges = Mapping[str, Sequence[Range]]
 
 @dataclass(frozen=True)
 class RangeChoice:
-    """The scale of every stored tensor, the method behind each group's, and how far the outputs are from float.
+    """The scale of every stored tensor and the method behind each group's.
 
-    ``methods`` names groups by their first tensor. ``whole`` holds each method's signal-to-noise ratio in dB when the
-    whole network uses it, ``sqnr_db`` that of the choice, both on held-out calibration images; they are empty and None
-    where one method was asked for and nothing was measured.
+    ``methods`` names groups by their first tensor. ``readers_db`` holds, for each method that was tried on a group, the
+    signal-to-noise ratio in dB of what its readers compute; it is empty where one method was asked for.
     """
 
     affines: Mapping[str, Affine]
     methods: Mapping[str, str]
-    whole: Mapping[str, float]
-    sqnr_db: float | None = None
+    readers_db: Mapping[str, Mapping[str, float]]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         tensors = {name: asdict(affine) for name, affine in self.affines.items()}
-        measured = {name: round(value, 4) for name, value in self.whole.items() if math.isfinite(value)}
-        if self.sqnr_db is not None and math.isfinite(self.sqnr_db):
-            measured["chosen"] = round(self.sqnr_db, 4)
-        return {"tensors": tensors, "methods": dict(self.methods), "held_out_sqnr_db": measured}
+        return {"tensors": tensors, "methods": dict(self.methods), "readers_sqnr_db": dict(self.readers_db)}
 
 
 def choose_ranges(model: ModelProto, groups: Sequence[Group], inputs: RealInputs, method: str = AUTO) -> RangeChoice:
@@ -78,48 +67,116 @@ def choose_ranges(model: ModelProto, groups: Sequence[Group], inputs: RealInputs
     if method != AUTO:
         return _choice(groups, [method] * len(groups), _ranges(groups, calibrate(model, tensors, inputs), [method]))
     seen, held = inputs.parted(HELD_OUT_SHARE)
-    return _Search(model, groups, _ranges(groups, calibrate(model, tensors, seen), METHODS), held).run()
+    ranges = _ranges(groups, calibrate(model, tensors, seen), METHODS)
+    noise = _reader_noise(model, groups, ranges, held.first(JUDGES))
+    chosen = [min(row.items(), key=lambda item: item[1])[0] for row in noise]
+    choice = _choice(groups, chosen, ranges)
+    measured = {
+        group.tensors[0]: {name: round(-10 * math.log10(ratio), 2) for name, ratio in row.items() if ratio > 0}
+        for group, row in zip(groups, noise, strict=True)
+        if group.fixed is None
+    }
+    return RangeChoice(choice.affines, choice.methods, measured)
 
 
-class _Search:
-    def __init__(self, model: ModelProto, groups: Sequence[Group], ranges: _Ranges, held: RealInputs) -> None:
-        self.model, self.groups, self.ranges = model, groups, ranges
-        self.free = [index for index, group in enumerate(groups) if group.fixed is None]
-        self.trials = len(METHODS) + len(self.free) * (len(METHODS) - 1)
-        self.images = held.first(max(1, MAX_INFERENCES // self.trials))
-        self.reference = self._outputs(model, optimize=True)
-        self.measured: dict[tuple[Affine, ...], float] = {}
+def _reader_noise(
+    model: ModelProto, groups: Sequence[Group], ranges: _Ranges, inputs: RealInputs
+) -> list[dict[str, float]]:
+    """For each group and method, the noise over signal in what the readers of its tensors compute."""
+    trials = _Trials(model)
+    for index, group in enumerate(groups):
+        tried: dict[Affine, str] = {}
+        for method in METHODS:
+            affine = activation_affine(*ranges[method][index])
+            if group.fixed is None and affine not in tried:
+                tried[affine] = method
+                for name in group.tensors:
+                    trials.add(name, affine, (index, method))
+    totals = trials.run(inputs)
+    noise: list[dict[str, float]] = [{} for _ in groups]
+    for (index, method), ratio in totals.items():
+        noise[index][method] = ratio
+    # A method whose range equals an earlier one's is not tried again; a group that is not free takes any.
+    return [row or {next(iter(METHODS)): 0.0} for row in noise]
 
-    def run(self) -> RangeChoice:
-        with progress("choosing ranges", self.trials) as bar:
-            whole = {}
-            for method in METHODS:
-                whole[method] = self._measure([method] * len(self.groups))
-                bar.update(len(whole))
-            best = max(whole, key=lambda method: whole[method])
-            others = [method for method in METHODS if method != best]
-            chosen, score = [best] * len(self.groups), whole[best]
-            for done, (index, method) in enumerate(product(self.free, others), start=1 + len(whole)):
-                candidate = [*chosen[:index], method, *chosen[index + 1 :]]
-                if (measured := self._measure(candidate)) > score + MIN_GAIN_DB:
-                    chosen, score = candidate, measured
-                bar.update(done, f"{score:.1f} dB")
-        return replace(_choice(self.groups, chosen, self.ranges), whole=whole, sqnr_db=score)
 
-    def _measure(self, methods: Sequence[str]) -> float:
-        """SQNR of the outputs with these methods; equal scales are measured once."""
-        scales = _choice(self.groups, methods, self.ranges).affines
-        key = tuple(scales.values())
-        if key not in self.measured:
-            outputs = self._outputs(insert_qdq(self.model, Plan(scales), "float32"), optimize=False)
-            self.measured[key] = signal_to_noise_db(self.reference, outputs)
-        return self.measured[key]
+class _Trials:
+    """One graph that computes every reader of a tensor again with the tensor rounded, and by how much it moves."""
 
-    def _outputs(self, model: ModelProto, optimize: bool) -> NDArray[np.float32]:
-        session = open_session(model, optimize)
-        name = model.graph.input[0].name
-        rows = [np.concatenate([out.reshape(-1) for out in session.run(None, {name: image})]) for image in self.images]
-        return np.stack(rows)
+    def __init__(self, model: ModelProto) -> None:
+        self.model = with_opset(model)
+        self.graph: GraphProto = self.model.graph
+        self.readers: dict[str, list[NodeProto]] = {}
+        for node in model.graph.node:
+            for name in dict.fromkeys(node.input):
+                self.readers.setdefault(name, []).append(node)
+        self.input = model.graph.input[0].name
+        self.results = {value.name for value in model.graph.output}
+        self.real = _real_tensors(model.graph)
+        self.signals: dict[str, str] = {}
+        self.moved: list[tuple[tuple[int, str], str, str]] = []
+        del self.graph.output[:]
+
+    def add(self, name: str, affine: Affine, key: tuple[int, str]) -> None:
+        """Try one scale for one tensor; its noise is added up under ``key``."""
+        from onnx import NodeProto as Node
+
+        rounded = round_in_graph(self.graph, name, affine, f"{name}/{key[1]}")
+        if name in self.results:
+            self._compare(name, rounded, key)
+        for position, reader in enumerate(self.readers.get(name, ())):
+            if not self.real.issuperset(reader.output):
+                continue
+            copy = Node()
+            copy.CopyFrom(reader)
+            copy.name = ""
+            copy.input[:] = [rounded if source == name else source for source in reader.input]
+            copy.output[:] = [f"{rounded}/{position}/{target}" for target in reader.output]
+            self.graph.node.append(copy)
+            for expected, found in zip(reader.output, copy.output, strict=True):
+                self._compare(expected, found, key)
+
+    def run(self, inputs: RealInputs) -> dict[tuple[int, str], float]:
+        """The noise over signal of each key, over all images."""
+        from onnx import TensorProto, helper
+
+        outputs = [*self.signals.values(), *(moved for _, _, moved in self.moved)]
+        self.graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs)
+        if not outputs:
+            return {}
+        session = open_session(self.model, optimize=False)
+        sums = np.zeros(len(outputs))
+        with progress("choosing ranges", len(inputs)) as bar:
+            for done, image in enumerate(inputs, start=1):
+                sums += np.asarray(session.run(outputs, {self.input: image}), np.float64)
+                bar.update(done)
+        power = dict(zip(outputs, sums, strict=True))
+        ratios: dict[tuple[int, str], float] = {}
+        for key, expected, moved in self.moved:
+            ratios[key] = ratios.get(key, 0.0) + power[moved] / max(power[self.signals[expected]], 1e-30)
+        return ratios
+
+    def _compare(self, expected: str, found: str, key: tuple[int, str]) -> None:
+        from onnx import helper
+
+        if expected not in self.signals:
+            self.signals[expected] = self._power(expected)
+        difference = f"{found}/difference"
+        self.graph.node.append(helper.make_node("Sub", [found, expected], [difference]))
+        self.moved.append((key, expected, self._power(difference)))
+
+    def _power(self, name: str) -> str:
+        from onnx import helper
+
+        self.graph.node.append(helper.make_node("ReduceSumSquare", [name], [f"{name}/power"], keepdims=0))
+        return f"{name}/power"
+
+
+def _real_tensors(graph: GraphProto) -> set[str]:
+    from onnx import TensorProto
+
+    described = (*graph.input, *graph.value_info, *graph.output)
+    return {value.name for value in described if value.type.tensor_type.elem_type == TensorProto.FLOAT}
 
 
 def _ranges(groups: Sequence[Group], histograms: Mapping[str, Histogram], methods: Iterable[str]) -> _Ranges:

@@ -32,15 +32,19 @@ SMALL = 64
 
 def render(report: Report) -> str:
     """The whole page as text. Characters that UTF-8 does not have become question marks."""
+    return document(report.title, *(part for section in SECTIONS if (part := section(report))))
+
+
+def document(title: str, *parts: Html) -> str:
+    """A page in the report's style, of parts that are markup already."""
     head = element(
         "head",
         element("meta", charset="utf-8"),
         element("meta", http_equiv="Content-Security-Policy", content=POLICY),
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("title", report.title),
+        element("title", title),
         element("style", Html(STYLE.read_text(encoding="utf-8"))),
     )
-    parts = [part for section in SECTIONS if (part := section(report))]
     page = "<!doctype html>\n" + element("html", head, element("body", *parts), lang="en") + "\n"
     return page.encode("utf-8", "replace").decode("utf-8")
 

@@ -9,6 +9,7 @@ import numpy as np
 from edgekit.artifact import Metadata
 from edgekit.errors import UnsupportedError
 from edgekit.export.tflite.compressed import with_stored_weights
+from edgekit.export.tflite.islands import CONVERSIONS, with_conversions
 from edgekit.export.tflite.lowering import Lowering
 from edgekit.export.tflite.ops import known_operators, lowering_of
 from edgekit.export.tflite.standard_metadata import described_file
@@ -24,7 +25,6 @@ FUSING = frozenset({"Conv", "Gemm", "Add", "Sub", "Mul", "Div", "MaxPool", "Aver
 """Operators whose TFLite form takes an activation along."""
 BIAS = 2
 """Position of the bias among the inputs of an operator with weights."""
-CONVERSIONS = frozenset({"QuantizeLinear", "DequantizeLinear"})
 
 
 def lower(model: ModelProto, metadata: Metadata) -> bytes:
@@ -60,20 +60,15 @@ def _lowered(model: ModelProto) -> ModelRecord:
 
 
 def _readable(model: ModelProto) -> Graph:
-    graph = fuse_activations(read_graph(model), FUSING)
+    graph = with_conversions(fuse_activations(read_graph(model), FUSING))
     known = known_operators()
     for node in graph.nodes:
         if node.op not in known:
             raise UnsupportedError(
                 f"{node} has no TFLite form yet (known: {', '.join(known)}); replace that layer of the model."
             )
-        if node.op in CONVERSIONS:
-            continue
-        floats = [graph.tensors[name] for name in (*node.inputs, *node.outputs) if name]
-        kinds = {tensor.quant is not None for tensor in floats if tensor.data is None}
-        if len(kinds) > 1:
-            raise UnsupportedError(f"{node} has both quantized and float values; quantize the whole model.")
-        _check_quantization(graph, node)
+        if node.op not in CONVERSIONS:
+            _check_quantization(graph, node)
     return graph
 
 
@@ -86,7 +81,7 @@ def _check_quantization(graph: Graph, node: Node) -> None:
         quant, weighted = tensor.quant, node.op in WEIGHTED and tensor.data is not None
         if quant.dtype != ("int32" if weighted and position == BIAS else "int8"):
             fault = f"is stored as {quant.dtype}"
-        elif len(quant.scales) > 1 and not (weighted and quant.axis == 0):
+        elif len(quant.scales) > 1 and not (weighted and quant.axis == _channel_axis(node, position)):
             fault = f"has one scale for each index of axis {quant.axis}"
         elif weighted and quant.zero_points.any():
             fault = "has a zero point other than 0"
@@ -97,6 +92,11 @@ def _check_quantization(graph: Graph, node: Node) -> None:
         raise UnsupportedError(
             f"{node}: '{name}' {fault}, which TFLite does not compute with; quantize the float model with EdgeKit."
         )
+
+
+def _channel_axis(node: Node, position: int) -> int:
+    """The axis of the output channels of weights or a bias."""
+    return 1 if node.op == "ConvTranspose" and position != BIAS else 0
 
 
 def _is_product(graph: Graph, node: Node, bias: Quant) -> bool:

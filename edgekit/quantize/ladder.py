@@ -1,0 +1,228 @@
+"""The ladder: from static ranges to fine-tuning, one rung after the other, until the gate is met.
+
+Each rung is judged on the same images by how close its scores stay to the float model's, and says what it cost and
+what it gained. Without a gate the ladder ends with the best of the rungs that leave everything in 8 bits and train
+nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.artifact import InputContract
+from edgekit.console import say
+from edgekit.errors import UsageError
+from edgekit.quantize.absorb import absorb_high_biases
+from edgekit.quantize.calibrate import RealInputs
+from edgekit.quantize.channels import channel_statistics
+from edgekit.quantize.equalize import equalize
+from edgekit.quantize.judge import Judge, Verdict
+from edgekit.quantize.mixed import fewest_floats
+from edgekit.quantize.normalization import raw_input
+from edgekit.quantize.plan import Plan
+from edgekit.quantize.reconstruct import correct_biases, reconstruct
+from edgekit.quantize.scheme import Group, tie_groups
+from edgekit.quantize.search import AUTO, choose_ranges
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+RUNGS = ("ranges", "equalization", "rounding", "mixed precision", "fine-tuning")
+TRAINS_NOTHING = 3
+"""Without a gate the ladder ends here: the next rungs cost speed, or need training."""
+CHANNEL_IMAGES, RANGE_IMAGES, BIAS_IMAGES, ROUNDING_IMAGES = 32, 64, 16, 64
+"""Calibration images that these steps look at; more change little."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A float model and the plan of its quantization: all that a file is written from.
+
+    ``exact`` computes what the original does, in the same units as ``model``, whose biases are corrected.
+    """
+
+    model: ModelProto
+    plan: Plan
+    contract: InputContract
+    groups: tuple[Group, ...]
+    exact: ModelProto
+
+
+@dataclass(frozen=True)
+class RungRecord:
+    """What one rung cost and gained, on the judging images; ``kept`` is True for the rung that the files come from."""
+
+    rung: int
+    name: str
+    seconds: float
+    verdict: Verdict
+    detail: str = ""
+    kept: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {**asdict(self), "seconds": round(self.seconds, 2), "verdict": self.verdict.to_dict()}
+
+
+@dataclass(frozen=True)
+class LadderOptions:
+    """How far to climb.
+
+    Attributes:
+        ranges: a method of RANGE_METHODS.
+        highest: the last rung that may be tried, 1 to 5; None for as far as the gate asks.
+        max_drop: the gate, in points; None for none.
+        per_tensor: one scale for all weights of a layer.
+        weight_bits: of the grid of the weights.
+        raw_input: the normalization of the input may go into the first layer, so that the files take raw pixels.
+        seed: of the fine-tuning.
+    """
+
+    ranges: str = AUTO
+    highest: int | None = None
+    max_drop: float | None = None
+    per_tensor: bool = False
+    weight_bits: int = 8
+    raw_input: bool = True
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.highest is not None and not 1 <= self.highest <= len(RUNGS):
+            raise UsageError(f"--rungs is 1 to {len(RUNGS)}, not {self.highest}.")
+
+    @property
+    def last(self) -> int:
+        """The last rung to try."""
+        return self.highest or (TRAINS_NOTHING if self.max_drop is None else len(RUNGS))
+
+
+@dataclass
+class Ladder:
+    """One climb; ``records`` fills up rung by rung."""
+
+    inputs: RealInputs
+    judge: Judge
+    options: LadderOptions
+    records: list[RungRecord] = field(default_factory=list)
+    candidates: list[Candidate] = field(default_factory=list)
+    uncorrected: Candidate | None = None
+
+    def climb(self, model: ModelProto, contract: InputContract) -> tuple[Candidate, tuple[RungRecord, ...]]:
+        """The best candidate found for a prepared float model, and what each rung did."""
+        rungs = (self._ranges, self._equalize, self._round, self._mix, self._finetune)
+        start = Candidate(model, Plan({}), contract, (), model)
+        for number, (name, rung) in enumerate(zip(RUNGS[: self.options.last], rungs, strict=False), start=1):
+            begun = time.perf_counter()
+            found = rung(start if number == 1 else self._best()[1])
+            if found is None:
+                continue
+            candidate, detail = found
+            seconds = time.perf_counter() - begun
+            self._judged(number, name, seconds, candidate, detail)
+            if self._is_met(self.records[-1].verdict):
+                break
+        index, best = self._best()
+        records = tuple(replace(record, kept=place == index) for place, record in enumerate(self.records))
+        return best, records
+
+    def _judged(self, number: int, name: str, seconds: float, candidate: Candidate, detail: str) -> None:
+        verdict = self.judge.judge(candidate.model, candidate.plan, candidate.contract)
+        self.records.append(RungRecord(number, name, seconds, verdict, detail))
+        self.candidates.append(candidate)
+        say(f"rung {number}, {name}: {verdict} ({seconds:.1f} s){': ' + detail if detail else ''}")
+
+    def _is_met(self, verdict: Verdict) -> bool:
+        gate = self.options.max_drop
+        return gate is not None and verdict.drop <= gate
+
+    def _best(self) -> tuple[int, Candidate]:
+        """The last rung that meets the gate, otherwise the one closest to the float model."""
+        met = [index for index, record in enumerate(self.records) if self._is_met(record.verdict)]
+        index = met[-1] if met else max(range(len(self.records)), key=lambda place: self.records[place].verdict.sqnr_db)
+        return index, self.candidates[index]
+
+    def _plan(
+        self, model: ModelProto, contract: InputContract, images: int | None = None
+    ) -> tuple[Plan, tuple[Group, ...], str]:
+        groups = tie_groups(model, contract)
+        inputs = RealInputs(self.inputs.split, self.inputs.indices[:images], contract)
+        choice = choose_ranges(model, groups, inputs, self.options.ranges)
+        counts = {name: list(choice.methods.values()).count(name) for name in sorted(set(choice.methods.values()))}
+        detail = ", ".join(f"{count} {name}" for name, count in counts.items())
+        options = self.options
+        plan = Plan(choice.affines, weight_bits=options.weight_bits, per_tensor=options.per_tensor)
+        return plan, groups, detail
+
+    def _inputs(self, candidate: Candidate, count: int) -> RealInputs:
+        return RealInputs(self.inputs.split, self.inputs.indices[:count], candidate.contract)
+
+    def _ranges(self, start: Candidate) -> tuple[Candidate, str]:
+        model, contract, detail = start.model, start.contract, ""
+        if self.options.raw_input:
+            folded = raw_input(model, contract, self._inputs(start, 8))
+            if folded is not None:
+                model, contract = folded
+                detail = "; the input's normalization is in the first layer, raw pixels go in"
+        plan, groups, methods = self._plan(model, contract)
+        return Candidate(model, plan, contract, groups, model), methods + detail
+
+    def _equalize(self, before: Candidate) -> tuple[Candidate, str]:
+        channels = channel_statistics(before.model, self._inputs(before, CHANNEL_IMAGES))
+        model, absorbed = absorb_high_biases(before.model, channels)
+        if absorbed:
+            channels = channel_statistics(model, self._inputs(before, CHANNEL_IMAGES))
+        model = equalize(model, channels, self.options.per_tensor)
+        plan, groups, detail = self._plan(model, before.contract, RANGE_IMAGES)
+        equalized = Candidate(model, plan, before.contract, groups, model)
+        gained = self._sqnr(equalized) - self.records[-1].verdict.sqnr_db
+        chosen = equalized if gained > 0 else before
+        note = "channels equalized" if gained > 0 else f"equalization left out (it would change {gained:+.1f} dB)"
+        corrected = correct_biases(chosen.model, chosen.plan, self._inputs(chosen, BIAS_IMAGES))
+        # The next rung corrects biases itself, and starts from them as they were.
+        self.uncorrected = chosen
+        return replace(chosen, model=corrected), f"{note}, biases corrected; {detail}"
+
+    def _round(self, before: Candidate) -> tuple[Candidate, str]:
+        start = self.uncorrected or before
+        inputs = self._inputs(start, ROUNDING_IMAGES)
+        model, plan = reconstruct(start.model, start.plan, inputs, start.groups)
+        return replace(start, model=model, plan=plan), f"{len(plan.weights)} layers rounded, ranges tuned"
+
+    def _mix(self, before: Candidate) -> tuple[Candidate, str] | None:
+        gate = self.options.max_drop
+        if gate is None:
+            return None
+        floats = fewest_floats(before.model, before.plan, before.contract, self.judge, gate)
+        plan = before.plan.with_floats(floats)
+        return replace(before, plan=plan), f"{len(floats)} of {len(before.model.graph.node)} operators in float"
+
+    def _finetune(self, before: Candidate) -> tuple[Candidate, str]:
+        try:
+            from edgekit.quantize.finetune import FinetuneOptions, finetune
+        except ImportError as exc:
+            raise UsageError("Rung 5 trains with torch, which is not installed; pip install 'edgekit[train]'.") from exc
+        whole = max(range(len(self.records)), key=lambda place: self._rank(place))
+        start = self.candidates[whole]
+        tuned = finetune(
+            start.model, start.plan, self._inputs(start, len(self.inputs)), FinetuneOptions(seed=self.options.seed)
+        )
+        return replace(start, model=tuned.model, plan=tuned.plan), f"epoch {tuned.kept} of {len(tuned.epochs) - 1} kept"
+
+    def _rank(self, place: int) -> float:
+        """Fine-tuning starts from the best candidate that computes in integers throughout."""
+        mixed = self.candidates[place].plan.floats
+        return -math.inf if mixed else self.records[place].verdict.sqnr_db
+
+    def _sqnr(self, candidate: Candidate) -> float:
+        return self.judge.judge(candidate.model, candidate.plan, candidate.contract).sqnr_db
+
+
+def judging_images(count: int, most: int) -> NDArray[np.int64]:
+    """Indices of at most ``most`` of ``count`` images, evenly spread."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).astype(np.int64))

@@ -1,0 +1,192 @@
+"""A walk through two networks at once, the float one and the quantized one, layer after layer over the same images.
+
+What reaches a layer in each is the material for correcting its bias, rounding its weights, or choosing its ranges. Only
+the values at a few cuts of the graph are kept, within a budget of memory; the rest is computed again from the last cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.quantize import spec
+from edgekit.quantize.calibrate import RealInputs, Reals, open_session
+from edgekit.quantize.simulated import round_in_graph, with_opset
+from edgekit.quantize.spec import OPERATORS, Affine
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto
+
+Values = dict[str, Reals]
+BUDGET = 160 << 20
+"""Bytes that the values at a cut may take, for all images and both networks."""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Nodes ``start`` to ``end`` of a graph, and the values that enter and leave it."""
+
+    start: int
+    end: int
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+class Walk:
+    """Both networks at one place of the graph.
+
+    ``constants`` and ``affines`` are those of the quantized network; they are changed as the walk goes on, and what
+    lies ahead sees the change.
+    """
+
+    def __init__(self, model: ModelProto, affines: Mapping[str, Affine], inputs: RealInputs) -> None:
+        from onnx import numpy_helper
+
+        self.nodes: list[NodeProto] = list(model.graph.node)
+        self.reals = {item.name: numpy_helper.to_array(item) for item in model.graph.initializer}
+        self.constants = dict(self.reals)
+        self.affines = dict(affines)
+        self.model, self.inputs = model, inputs
+        self.results = {value.name for value in model.graph.output}
+        self.readers: dict[str, int] = {}
+        for position, node in enumerate(self.nodes):
+            self.readers.update(dict.fromkeys(node.input, position))
+        self._cut = 0
+        self._kept: list[tuple[Values, Values]] | None = None
+
+    def segments(self) -> list[Segment]:
+        """The graph cut before each operator with weights; the first segment has none before its own."""
+        starts = [index for index, node in enumerate(self.nodes) if self._has_weights(node)]
+        cuts = sorted({0, *starts, len(self.nodes)})
+        return [self.segment(start, end) for start, end in pairwise(cuts)]
+
+    def segment(self, start: int, end: int) -> Segment:
+        """The nodes from ``start`` to before ``end``."""
+        nodes = self.nodes[start:end]
+        made = {name for node in nodes for name in node.output}
+        read = dict.fromkeys(name for node in nodes for name in node.input if name)
+        inputs = tuple(name for name in read if name not in made and name not in self.reals)
+        kept = tuple(name for node in nodes for name in node.output if name and self._is_needed(name, end))
+        return Segment(start, end, inputs, kept)
+
+    def values_before(self, position: int) -> Iterator[tuple[Values, Values]]:
+        """For each image, the values (float network, quantized network) that nodes from ``position`` on read."""
+        if position == self._cut:
+            yield from self._at_cut()
+            return
+        between = self._between(position)
+        exact, rounded = self._sessions(between)
+        for before in self._at_cut():
+            after = tuple(
+                {**_taken(values, self._live(position)), **dict(zip(between.outputs, run(values), strict=True))}
+                for values, run in zip(before, (exact, rounded), strict=True)
+            )
+            yield after[0], after[1]
+
+    def keep(self, position: int) -> None:
+        """Make ``position`` the cut to go on from, if its values fit into the budget."""
+        kept = []
+        for pair in self.values_before(position):
+            size = sum(value.nbytes for values in pair for value in values.values())
+            if size * len(self.inputs) > BUDGET:
+                return
+            kept.append(pair)
+        self._kept, self._cut = kept, position
+
+    def all_values(self, names: Sequence[str]) -> Iterator[tuple[Values, Values]]:
+        """For each image, the values of the tensors ``names`` anywhere in the graph, from the beginning."""
+        whole = replace(self.segment(0, len(self.nodes)), outputs=tuple(name for name in names if name in self._made()))
+        exact, rounded = self._sessions(whole)
+        for before in self._at_cut():
+            pair = tuple(
+                {**values, **dict(zip(whole.outputs, run(values), strict=True))}
+                for values, run in zip(before, (exact, rounded), strict=True)
+            )
+            yield pair[0], pair[1]
+
+    def _made(self) -> set[str]:
+        return {name for node in self.nodes for name in node.output}
+
+    def _between(self, position: int) -> Segment:
+        found = self.segment(self._cut, position)
+        live = self._live(position)
+        return Segment(found.start, found.end, found.inputs, tuple(name for name in found.outputs if name in live))
+
+    def _live(self, position: int) -> set[str]:
+        """The values that nodes from ``position`` on read, and results of the network."""
+        return {name for name in self.readers if self._is_needed(name, position)} | self.results
+
+    def _is_needed(self, name: str, position: int) -> bool:
+        return self.readers.get(name, -1) >= position or name in self.results
+
+    def _at_cut(self) -> Iterator[tuple[Values, Values]]:
+        if self._kept is not None:
+            yield from self._kept
+            return
+        name = self.model.graph.input[0].name
+        affine = self.affines.get(name)
+        for image in self.inputs:
+            stored = image if affine is None else spec.dequantize(spec.quantize(image, affine), affine)
+            yield {name: image}, {name: stored}
+
+    def _sessions(self, segment: Segment) -> tuple[_Run, _Run]:
+        nodes = self.nodes[segment.start : segment.end]
+        return (
+            _Run(self.model, nodes, segment, self.reals, {}),
+            _Run(self.model, nodes, segment, self.constants, self.affines),
+        )
+
+    def _has_weights(self, node: NodeProto) -> bool:
+        rule = OPERATORS.get(node.op_type)
+        return rule is not None and rule.weight
+
+
+class _Run:
+    """A segment in ONNX Runtime: from its inputs to its outputs, stored tensors rounded where ``affines`` says so."""
+
+    def __init__(
+        self,
+        model: ModelProto,
+        nodes: Sequence[NodeProto],
+        segment: Segment,
+        constants: Mapping[str, NDArray[np.float32]],
+        affines: Mapping[str, Affine],
+    ) -> None:
+        from onnx import ModelProto as Proto
+        from onnx import NodeProto as NodeMessage
+        from onnx import TensorProto, helper, numpy_helper
+
+        part = with_opset(Proto(ir_version=model.ir_version, opset_import=model.opset_import))
+        part.graph.name = "segment"
+        renamed: dict[str, str] = {}
+        for node in nodes:
+            copy = NodeMessage()
+            copy.CopyFrom(node)
+            copy.input[:] = [renamed.get(name, name) for name in node.input]
+            part.graph.node.append(copy)
+            for name in node.output:
+                if name in affines:
+                    renamed[name] = round_in_graph(part.graph, name, affines[name])
+        used = {name for node in nodes for name in node.input}
+        stored = [numpy_helper.from_array(constants[name], name) for name in sorted(used & set(constants))]
+        part.graph.initializer.extend(stored)
+        for names, described in ((segment.inputs, part.graph.input), (segment.outputs, part.graph.output)):
+            described.extend(
+                helper.make_tensor_value_info(renamed.get(name, name), TensorProto.FLOAT, None) for name in names
+            )
+        self.inputs, self.outputs = segment.inputs, [renamed.get(name, name) for name in segment.outputs]
+        # Optimized, ONNX Runtime moves roundings past float operators and computes something else.
+        self.session = open_session(part, optimize=not affines)
+
+    def __call__(self, values: Values) -> list[Reals]:
+        found: list[Reals] = self.session.run(self.outputs, {name: values[name] for name in self.inputs})
+        return found
+
+
+def _taken(values: Values, names: set[str]) -> Values:
+    return {name: value for name, value in values.items() if name in names}

@@ -1,0 +1,98 @@
+"""The page of a quantization: the files, what each rung of the ladder gained, and which layer hurts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from edgekit.files import write_text
+from edgekit.quantize.layer_table import TensorRow
+from edgekit.quantize.quantize import QuantizeResult
+from edgekit.report.html import document
+from edgekit.report.markup import Html, element
+from edgekit.runtimes.delegation import summarize
+
+PAGE_FILE = "quantize.html"
+HURTS = 6.0
+"""Decibels around the worst tensor's effect alone: what is within them is marked."""
+
+
+def write_page(result: QuantizeResult) -> Path:
+    """Write quantize.html beside the files of a quantization; return its path."""
+    path = Path(result.folder) / PAGE_FILE
+    write_text(path, render_quantization(result))
+    return path
+
+
+def render_quantization(result: QuantizeResult) -> str:
+    """The page as text."""
+    title = f"{result.original.file} in 8 bits"
+    images = f"{result.evaluation_images:,} {result.evaluated_on} images of {result.data}"
+    return document(
+        title,
+        element(
+            "header", element("h1", title), element("p", f"{result.recipe}, {result.io} in and out.", class_="lead")
+        ),
+        element("section", element("h2", "Files"), element("p", f"Measured on {images}."), _files(result)),
+        element("section", element("h2", "The ladder"), _rungs(result)),
+        element("section", element("h2", "Which layer hurts"), element("p", _EXPLANATION), _layers(result)),
+        element("section", element("h2", "LiteRT"), element("p", summarize(result.undelegated))),
+    )
+
+
+_EXPLANATION = (
+    "Signal over noise, in decibels, of each stored tensor in the quantized network, and of the network's outputs when "
+    "that tensor alone is rounded. Lower is worse; the tensors that cost the outputs most are marked."
+)
+
+
+def _files(result: QuantizeResult) -> Html:
+    rows = []
+    for item in (result.original, result.onnx, result.tflite):
+        quality = item.quality
+        accuracy = "" if quality.accuracy is None else f"{quality.accuracy:.2%}"
+        rows.append(
+            (item.file, f"{item.file_bytes:,}", accuracy, f"{quality.agreement:.2%}", _decibels(quality.sqnr_db))
+        )
+    return _table(("file", "bytes", "accuracy", "agreement", "signal over noise"), rows)
+
+
+def _rungs(result: QuantizeResult) -> Html:
+    rows = [
+        (
+            f"{rung.rung} {rung.name}",
+            str(rung.verdict),
+            f"{rung.seconds:.1f} s",
+            "yes" if rung.kept else "",
+            rung.detail,
+        )
+        for rung in result.rungs
+    ]
+    return _table(("rung", "against the float model", "took", "kept", "what it did"), rows)
+
+
+def _layers(result: QuantizeResult) -> Html:
+    worst = min((row.alone_db for row in result.layers if row.alone_db is not None), default=0.0)
+    rows = [_layer(row, row.alone_db is not None and row.alone_db < worst + HURTS) for row in result.layers]
+    return _table(("tensor", "made by", "scale", "zero point", "here", "alone", "type"), rows)
+
+
+def _layer(row: TensorRow, hurts: bool) -> Sequence[str]:
+    alone = _decibels(row.alone_db)
+    kind = "float" if row.is_float else f"int{row.bits}"
+    marked = element("b", alone) if hurts else alone
+    return (row.tensor, row.operator, f"{row.scale:.6g}", str(row.zero_point), _decibels(row.sqnr_db), marked, kind)
+
+
+def _yes(answer: bool) -> str:
+    return "yes" if answer else ""
+
+
+def _decibels(value: float | None) -> str:
+    return "equal" if value is None else f"{value:.1f} dB"
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Html:
+    head = element("thead", element("tr", *(element("th", column) for column in columns)))
+    body = element("tbody", *(element("tr", *(element("td", cell) for cell in row)) for row in rows))
+    return element("div", element("table", head, body), class_="scroll")
