@@ -16,7 +16,19 @@ from typer.main import get_command
 from edgekit.cli import app
 
 ROOT = Path(__file__).parent.parent
-PAGES = ("README.md", "docs/distill.md", "docs/quantize.md", "docs/profile.md", "docs/devices.md", "docs/data.md")
+PAGES = (
+    "README.md",
+    "docs/distill.md",
+    "docs/quantize.md",
+    "docs/finetuning.md",
+    "docs/prepare.md",
+    "docs/operators.md",
+    "docs/files.md",
+    "docs/profile.md",
+    "docs/devices.md",
+    "docs/data.md",
+    "docs/benchmarks.md",
+)
 BLOCK = re.compile(r"(?P<skip><!-- not run by the tests:[^>]*-->\n)?```sh\n(?P<body>.*?)```", re.DOTALL)
 
 
