@@ -41,7 +41,7 @@ print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)
         (["distill", "--recipe", "ful"], 2, "did you mean 'full'?"),
         (["distill", "--mix", "2"], 2, "mix must be in [0, 1]"),
         (["distill", "--student", "resnet8"], 2, "--teacher"),
-        (["quantize", "mnist-tiny"], 2, "edgekit quantize --int8"),
+        (["quantize", "mnist-tiny"], 2, "Say one scheme: --int8"),
         (["quantize", "--int8", "mnist-tiny", "--ranges", "minmix"], 2, "did you mean 'minmax'?"),
         (["quantize", "--int8", "mnist-tiny", "--calibration", "0"], 1, "--calibration 0"),
         (["evaluate", "mnist-tinny"], 2, "did you mean 'mnist-tiny'?"),

@@ -26,7 +26,8 @@ CAUTION = 0.9
 def absorb_high_biases(model: ModelProto, channels: Mapping[str, Channels]) -> tuple[ModelProto, int]:
     """(the model with high biases moved on, how many channels): the same function on data within ``channels``.
 
-    Only where the reader sees every value and no padding: padded zeros would have to become ``c`` as well.
+    Only where the reader sees every value and no padding: padded zeros would have to become ``c`` as well. Biases must
+    not be shared (see ``layers.with_own_constants``).
     """
     import onnx
     from onnx import numpy_helper
@@ -42,7 +43,9 @@ def absorb_high_biases(model: ModelProto, channels: Mapping[str, Channels]) -> t
     for relu in model.graph.node:
         maker = layers.get(relu.input[0]) if relu.op_type == "Relu" else None
         reader = layers.get(readers[relu.output[0]][0].output[0]) if len(readers.get(relu.output[0], ())) == 1 else None
-        if maker is None or reader is None or len(readers[maker.name]) > 1 or relu.output[0] in results:
+        if maker is None or reader is None or len(readers[maker.name]) > 1:
+            continue
+        if results & {maker.name, relu.output[0]}:
             continue
         surplus = np.maximum(CAUTION * channels[relu.output[0]].low, 0.0)
         if maker.bias is None or reader.bias is None or not surplus.any() or not _takes_all(reader):

@@ -23,6 +23,7 @@ from edgekit.quantize.calibrate import RealInputs
 from edgekit.quantize.channels import channel_statistics
 from edgekit.quantize.equalize import equalize
 from edgekit.quantize.judge import Judge, Verdict
+from edgekit.quantize.layers import with_own_constants
 from edgekit.quantize.mixed import fewest_floats
 from edgekit.quantize.normalization import raw_input
 from edgekit.quantize.plan import Plan
@@ -173,7 +174,9 @@ class Ladder:
         return Candidate(model, plan, contract, groups, model), methods + detail
 
     def _equalize(self, before: Candidate) -> tuple[Candidate, str]:
-        channels = channel_statistics(before.model, self._inputs(before, CHANNEL_IMAGES))
+        own = with_own_constants(before.model)
+        before = replace(before, model=own, exact=own)
+        channels = channel_statistics(own, self._inputs(before, CHANNEL_IMAGES))
         model, absorbed = absorb_high_biases(before.model, channels)
         if absorbed:
             channels = channel_statistics(model, self._inputs(before, CHANNEL_IMAGES))

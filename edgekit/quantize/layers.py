@@ -6,7 +6,7 @@ the output reads one patch of the input, of as many values as the row has.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -88,12 +88,13 @@ class WeightedLayer:
         """What some random positions of the output read: float32 [groups, positions, row length].
 
         Args:
-            values: one input of the layer, [1, C, ...] or [1, K].
+            values: one input of the layer, [1, C, ...] or [rows, K].
             positions: how many; all of them if there are fewer.
             generator: decides which.
         """
         if self.node.op_type == "Gemm":
-            return values.reshape(1, 1, -1)
+            rows = values.reshape(1, -1, self.weights.shape[1])
+            return rows if rows.shape[1] <= positions else generator.choice(rows, positions, replace=False, axis=1)
         places = self._places(values.shape[2:], positions, generator)
         options, rank = attributes(self.node), values.ndim - 2
         pads = options.get("pads", [0] * (2 * rank))
@@ -135,6 +136,34 @@ def readers_of(model: ModelProto, layers: Sequence[WeightedLayer]) -> dict[str, 
             for name in dict.fromkeys(node.input):
                 readers[name].extend(readers[node.output[0]])
     return readers
+
+
+def with_own_constants(model: ModelProto) -> ModelProto:
+    """A copy of a prepared float model where each layer has weights and a bias of its own, zeros where it had none.
+
+    Layers may share them in a file; what is fitted to one layer must not change another.
+    """
+    from onnx import ModelProto as Proto
+    from onnx import numpy_helper
+
+    result = Proto()
+    result.CopyFrom(model)
+    graph = result.graph
+    users = Counter(name for node in graph.node for name in node.input)
+    for layer in weighted_layers(model):
+        node = graph.node[layer.position]
+        bias = np.zeros(layer.outputs, np.float32) if layer.bias is None else layer.bias
+        for index, value in ((1, layer.weights), (2, bias)):
+            shared = index < len(node.input) and users[node.input[index]] > 1
+            if shared or (index == 2 and layer.bias is None):
+                name = f"{layer.name} {'weights' if index == 1 else 'bias'}"
+                node.input[index:] = [name, *node.input[index + 1 :]]
+                graph.initializer.append(numpy_helper.from_array(value, name))
+    used = {name for node in graph.node for name in node.input}
+    kept = [item for item in graph.initializer if item.name in used]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
+    return result
 
 
 def weighted_layers(model: ModelProto) -> list[WeightedLayer]:

@@ -6,7 +6,7 @@ or padding of channels hands them on to other places; any other operator wants i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +56,10 @@ class _Ties:
 
         self.graph, self.channels = model.graph, channels
         self.constants = {item.name: numpy_helper.to_array(item) for item in model.graph.initializer}
+        self.shapes = {
+            value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+            for value in (*model.graph.input, *model.graph.value_info, *model.graph.output)
+        }
         self.first: dict[str, int] = {}
         total = 0
         for name, seen in channels.items():
@@ -103,6 +107,8 @@ class _Ties:
             return None
         size = len(self.channels[target].low)
         whole = np.arange(size)
+        if not self._keeps_places(node, sources):
+            return None
         match node.op_type:
             case "Clip":
                 return [(sources[0], whole, whole)] if self._grows_only(node) else None
@@ -119,6 +125,26 @@ class _Ties:
                 return None
         fits = all(len(self.channels[name].low) == size for name in sources)
         return [(name, whole, whole) for name in sources] if fits else None
+
+    def _keeps_places(self, node: NodeProto, sources: Sequence[str]) -> bool:
+        """False where axis 1 of the output is, or may be, another one than that of an input."""
+        shapes = [self.shapes[name] for name in (*sources, node.output[0])]
+        match node.op_type:
+            case "Reshape" | "Flatten" | "Squeeze":
+                return bool(shapes[0][0] == shapes[1][0])
+            case "ReduceMean" | "ReduceMax":
+                return self._axes(node, 1).isdisjoint({0, 1, -len(shapes[0]), 1 - len(shapes[0])})
+            case "Slice":
+                return self._axes(node, 3).isdisjoint({1, 1 - len(shapes[0])})
+            case _:
+                return len({len(shape) for shape in shapes}) == 1
+
+    def _axes(self, node: NodeProto, position: int) -> set[int]:
+        """The axes that an operator works on, given as an input or an attribute; all of them if it does not say."""
+        found = attributes(node).get("axes")
+        if len(node.input) > position and node.input[position]:
+            found = self.constants.get(node.input[position])
+        return {0, 1} if found is None else {int(axis) for axis in found}
 
     def _padded(self, node: NodeProto, source: str, size: int) -> list[tuple[str, Any, Any]] | None:
         amounts = self.constants.get(node.input[1])

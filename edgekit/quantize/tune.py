@@ -52,13 +52,18 @@ def _samples(walk: Walk, position: int, names: Sequence[str]) -> dict[str, tuple
     found: dict[str, list[tuple[Reals, Reals]]] = {name: [] for name in names}
     for exact, rounded in walk.values_before(position):
         for name in names:
-            rows = tuple(values[name].reshape(values[name].shape[1], -1).T for values in (exact, rounded))
+            rows = tuple(_by_channel(values[name]) for values in (exact, rounded))
             taken = generator.choice(len(rows[0]), min(each, len(rows[0])), replace=False)
             found[name].append((rows[0][taken], rows[1][taken]))
     return {
         name: (np.concatenate([pair[0] for pair in pairs]), np.concatenate([pair[1] for pair in pairs]))
         for name, pairs in found.items()
     }
+
+
+def _by_channel(values: Reals) -> Reals:
+    """[positions, C]; a tensor of rank 1 has one channel."""
+    return values.reshape(-1, 1) if values.ndim < 2 else np.moveaxis(values, 1, -1).reshape(-1, values.shape[1])
 
 
 def _importance(name: str, readers: Mapping[str, Sequence[WeightedLayer]], channels: int) -> NDArray[np.float64]:

@@ -172,12 +172,15 @@ class _Run:
             for name in node.output:
                 if name in affines:
                     renamed[name] = round_in_graph(part.graph, name, affines[name])
+        types = {value.name: value.type.tensor_type.elem_type for value in model.graph.value_info}
+        types |= {value.name: value.type.tensor_type.elem_type for value in model.graph.output}
         used = {name for node in nodes for name in node.input}
         stored = [numpy_helper.from_array(constants[name], name) for name in sorted(used & set(constants))]
         part.graph.initializer.extend(stored)
         for names, described in ((segment.inputs, part.graph.input), (segment.outputs, part.graph.output)):
             described.extend(
-                helper.make_tensor_value_info(renamed.get(name, name), TensorProto.FLOAT, None) for name in names
+                helper.make_tensor_value_info(renamed.get(name, name), types.get(name, TensorProto.FLOAT), None)
+                for name in names
             )
         self.inputs, self.outputs = segment.inputs, [renamed.get(name, name) for name in segment.outputs]
         # Optimized, ONNX Runtime moves roundings past float operators and computes something else.

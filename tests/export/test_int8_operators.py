@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 import onnx
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from onnx import helper
 from small_graphs import (
@@ -26,6 +26,7 @@ from small_graphs import (
     run_micro,
     run_onnx,
     run_tflite,
+    static_plan,
 )
 
 from edgekit.artifact import Metadata
@@ -137,10 +138,14 @@ def test_inputs_and_outputs_have_the_types_that_were_asked_for(io: str) -> None:
     assert np.abs(got.astype(float) - expected.astype(float)).max() <= step
 
 
+@example(seed=501, multiplier=0.01)
 @given(seed=st.integers(0, 1000), multiplier=st.sampled_from([0.01, 1.0, 300.0]))
 @settings(max_examples=8, deadline=None)
 def test_a_deep_network_keeps_its_integers_whatever_its_inner_scales(seed: int, multiplier: float) -> None:
-    """Inner tensors are counted in units of their own, which must not show outside."""
+    """Inner tensors are counted in units of their own, which must not show outside.
+
+    Kernels agree on the means to within a step; the last layer makes of such a step what its weights say.
+    """
     nodes = [
         node("Conv", ["x", "w1"], ["a"], pads=[1, 1, 1, 1]),
         node("Relu", ["a"], ["r"]),
@@ -156,22 +161,30 @@ def test_a_deep_network_keeps_its_integers_whatever_its_inner_scales(seed: int, 
         "w2": noise(6, 1, 3, 3, seed=seed + 1),
         "w3": noise(4, 6, seed=seed + 2),
     }
-    model = quantized(prepare(graph_of(nodes, {"x": (1, 3, 8, 8)}, weights)))
+    prepared = prepare(graph_of(nodes, {"x": (1, 3, 8, 8)}, weights))
+    affines = static_plan(prepared).affines
+    model = quantized(prepared)
     data = lower(model, Metadata())
     inputs = bytes_for(model, seed)
-    assert steps_apart(run_tflite(data, *inputs)[0], run_onnx(model, *inputs)[0]) <= 1
+    apart = np.abs(run_tflite(data, *inputs)[0].astype(int) - run_onnx(model, *inputs)[0].astype(int))
+    of_a_step = np.abs(weights["w3"]).sum(axis=1) * affines["f"].scale / affines["out"].scale
+    assert (apart <= 1 + of_a_step).all()
     output = model.graph.node[-1]
     scale = next(item for item in model.graph.initializer if item.name == output.input[1])
     assert interpreter(data).get_output_details()[0]["quantization"][0] == onnx.numpy_helper.to_array(scale)
 
 
-def test_a_node_between_integers_and_floats_is_refused() -> None:
+def test_a_node_between_integers_and_floats_computes_in_float() -> None:
     nodes, inputs, constants = CASES["add"]
     model = quantized(prepare(graph_of(nodes, inputs, constants)))
     model.graph.node.append(node("Relu", [model.graph.node[0].output[0]], ["more"]))
     model.graph.output.append(helper.make_tensor_value_info("more", onnx.TensorProto.FLOAT, (1, 3, 4, 4)))
-    with pytest.raises(UnsupportedError, match="both quantized and float values"):
-        check_lowerable(model)
+    check_lowerable(model)
+    stored = bytes_for(model)
+    integers, reals = run_onnx(model, *stored)
+    found = run_tflite(lower(model, Metadata()), *stored)
+    assert steps_apart(found[0], integers) <= 1
+    np.testing.assert_allclose(found[1], reals, rtol=1e-6)
 
 
 def foreign(changes: Mapping[str, np.ndarray], axis: int | None = None) -> onnx.ModelProto:

@@ -76,11 +76,20 @@ def test_files_describe_themselves_and_their_parent(result: QuantizeResult, floa
         assert metadata.quality == {"test_accuracy": pytest.approx(file.quality.accuracy)}
 
 
-def test_the_same_call_gives_the_same_bytes_with_or_without_a_gate_that_is_met(
+def test_the_same_call_gives_the_same_bytes(
     result: QuantizeResult, float_model: Path, small_mnist: Path, tmp_path: Path
 ) -> None:
-    again = quantize(QuantizeOptions(str(float_model), str(small_mnist), tmp_path, calibration=80, max_drop=5))
+    again = quantize(QuantizeOptions(str(float_model), str(small_mnist), tmp_path, calibration=80))
     assert (again.onnx, again.tflite) == (result.onnx, result.tflite)
+
+
+def test_a_gate_that_is_met_stops_the_ladder_early(
+    result: QuantizeResult, float_model: Path, small_mnist: Path, tmp_path: Path
+) -> None:
+    assert [rung.rung for rung in result.rungs] == [1, 2, 3]
+    gated = quantize(QuantizeOptions(str(float_model), str(small_mnist), tmp_path, calibration=80, max_drop=5))
+    assert [(rung.rung, rung.kept) for rung in gated.rungs] == [(1, True)]
+    assert gated.drop <= 5
 
 
 def test_a_gate_that_is_not_met_leaves_nothing(float_model: Path, mnist: Dataset, tmp_path: Path) -> None:
@@ -119,10 +128,10 @@ def test_a_quantized_or_converted_file_is_sent_back_to_its_float_original(
             quantize(QuantizeOptions(str(Path(result.folder) / name), str(small_mnist), tmp_path / "out"))
 
 
-def test_an_operator_without_an_int8_form_is_named(small_mnist: Path, tmp_path: Path) -> None:
+def test_an_operator_that_has_no_form_in_tflite_is_named(small_mnist: Path, tmp_path: Path) -> None:
     model = graph_of([make_node("Erf", ["image"], ["out"], name="odd")], {"image": [1, 1, 28, 28]})
     (tmp_path / "odd.onnx").write_bytes(model.SerializeToString())
-    with pytest.raises(UnsupportedError, match=r"odd\.onnx: Node 'odd' is a Erf"):
+    with pytest.raises(UnsupportedError, match=r"odd\.onnx: Erf 'odd' has no TFLite form"):
         quantize(QuantizeOptions(str(tmp_path / "odd.onnx"), str(small_mnist), tmp_path / "out"))
     assert not (tmp_path / "out").exists()
 

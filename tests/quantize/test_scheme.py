@@ -10,7 +10,7 @@ from small_graphs import graph_of, noise
 
 from edgekit.artifact import InputContract
 from edgekit.errors import UnsupportedError
-from edgekit.quantize.scheme import affines, check_operators, stored_tensors, tie_groups
+from edgekit.quantize.scheme import affines, check_operators, float_operators, stored_tensors, tie_groups
 from edgekit.quantize.spec import PIXELS, Affine
 
 PIXEL_CONTRACT = InputContract(8, 8, 2)
@@ -88,10 +88,10 @@ def test_what_is_joined_with_the_image_keeps_a_range_of_its_own() -> None:
     assert [(group.tensors, group.fixed) for group in groups] == [(("image",), PIXELS), (("features", "out"), None)]
 
 
-def test_an_unknown_operator_is_named_with_its_node() -> None:
-    graph = model(make_node("Erf", ["image"], ["out"], name="gelu_part"))
-    with pytest.raises(UnsupportedError, match="'gelu_part' is a Erf"):
-        check_operators(graph)
+def test_an_operator_without_an_int8_form_stays_in_float() -> None:
+    graph = model(make_node("Relu", ["image"], ["positive"]), make_node("Log", ["positive"], ["out"]))
+    check_operators(graph)
+    assert float_operators(graph) == ("out",)
 
 
 def test_weights_that_are_computed_are_refused() -> None:
