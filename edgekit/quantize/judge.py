@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from copy import copy
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +53,14 @@ class Judge:
         self.labels = None if split.labels is None else np.asarray(split.labels)[indices]
         self.scores = self._scores(model, contract)
         self.accuracy = self._accuracy(self.scores)
+
+    def first(self, count: int) -> Judge:
+        """A judge on the first of these images only."""
+        few = copy(self)
+        few.indices, few.scores = self.indices[:count], self.scores[:count]
+        few.labels = None if self.labels is None else self.labels[:count]
+        few.accuracy = few._accuracy(few.scores)
+        return few
 
     def judge(self, model: ModelProto, plan: Plan, contract: InputContract) -> Verdict:
         """Run the file that would be written, with real values at its ends."""

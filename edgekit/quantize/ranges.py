@@ -19,7 +19,7 @@ Range = tuple[float, float]
 PERCENTILE = 99.99
 """Share of the values, in percent, that stay inside the range on each side."""
 
-SHRINKAGES = tuple(1 - step / 100 for step in range(81))
+SHRINKAGES = tuple(1 - step / 50 for step in range(41))
 """The shares of the full range that ``mse`` tries on each side."""
 
 

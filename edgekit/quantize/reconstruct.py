@@ -24,7 +24,7 @@ from edgekit.quantize.qdq import stored_weights
 from edgekit.quantize.scheme import Group
 from edgekit.quantize.spec import dequantize_weights, weight_max
 from edgekit.quantize.tune import tuned_ranges
-from edgekit.quantize.walk import Walk
+from edgekit.quantize.walk import Segment, Walk
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -38,6 +38,8 @@ DAMPING = 1e-3
 """Of the mean variance: what is added to every input's own, against chance correlations."""
 SCARCE = 0.3
 """Damping for a layer with as many inputs as samples; it shrinks with their ratio."""
+LEAST_ACTIVE = 0.25
+"""A channel that is zero almost everywhere is not moved far for a small shift of its mean."""
 SETTLED = 1e-3
 """Rounding is done when a sweep changes a smaller share of the weights."""
 
@@ -87,6 +89,8 @@ def _fitted(
             if found is not None and found.bias is not None:
                 decided[found.name] = _fit(walk, found, plan, rounding)
             walk.affines.update(tuned_ranges(walk, segment, free, readers))
+            if found is not None and found.bias is not None:
+                _settle(walk, found, segment)
             walk.keep(segment.end)
             bar.update(done)
     return _with_biases(model, walk, layers), replace(plan, affines=dict(walk.affines)).with_weights(decided)
@@ -107,6 +111,27 @@ def _fit(walk: Walk, layer: WeightedLayer, plan: Plan, rounding: bool) -> Quanti
     walk.constants[layer.weight_name] = stored
     walk.constants[layer.bias_name] = (layer.bias + shift.reshape(-1)).astype(np.float32)
     return weights
+
+
+def _settle(walk: Walk, layer: WeightedLayer, segment: Segment) -> None:
+    """Correct a layer's bias once more, by the means that are left where the segment's last tensor is stored.
+
+    Clipping, rounding and a sum with what other layers made shift them again. A Relu passes on a change of the bias
+    for the share of values that are not zero.
+    """
+    name = next((name for name in reversed(segment.outputs) if name in walk.affines), "")
+    if not name:
+        return
+    shift, active, images = np.zeros(layer.outputs), np.zeros(layer.outputs), 0
+    for exact, rounded in walk.values_before(segment.end):
+        if exact[name].ndim < 2 or exact[name].shape[1] != layer.outputs:
+            return
+        axes = tuple(axis for axis in range(exact[name].ndim) if axis != 1)
+        shift += (rounded[name].astype(np.float64) - exact[name]).mean(axis=axes)
+        active += (exact[name] != 0).mean(axis=axes)
+        images += 1
+    change = shift / np.maximum(active, LEAST_ACTIVE * images)
+    walk.constants[layer.bias_name] = (walk.constants[layer.bias_name] - change).astype(np.float32)
 
 
 def _moments(walk: Walk, layer: WeightedLayer) -> Moments:

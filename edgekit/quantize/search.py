@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 AUTO = "auto"
 RANGE_METHODS = (AUTO, *METHODS)
 HELD_OUT_SHARE = 1 / 4
-JUDGES = 24
+JUDGES = 12
 """Held-out images that decide."""
 
 _Ranges = Mapping[str, Sequence[Range]]
