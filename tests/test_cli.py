@@ -7,7 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from edgekit.data.dataset import Dataset
 
 HEAVY = ("torch", "onnx", "onnxruntime", "ai_edge_litert", "tflite_micro", "PIL", "matplotlib", "numpy")
 
@@ -111,3 +114,23 @@ def test_list_names_every_card() -> None:
     }
     shipped = next(row["ships"] for row in students if row["name"] == "mnist-tiny")
     assert "model.int8.tflite" in shipped
+
+
+def test_a_gate_that_is_not_met_exits_with_3_and_leaves_no_file(mnist: Dataset, tmp_path: Path) -> None:
+    black = {"x_train": np.zeros((20, 28, 28, 1), np.uint8), "y_train": np.repeat(np.arange(10), 2)}
+    digits = mnist.test.take(np.arange(40))
+    np.savez(tmp_path / "bad.npz", **black, x_test=digits.images, y_test=digits.labels)
+    words = ("--data", "bad.npz", "--max-drop", "0.5", "--rungs", "2", "--out", "out")
+    done = edgekit("quantize", "--int8", "mnist-tiny", *words, cwd=tmp_path)
+    assert done.returncode == 3
+    assert "more than --max-drop 0.5" in done.stderr
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_quantize_writes_a_page_beside_its_files(small_mnist: Path, tmp_path: Path) -> None:
+    words = ("--data", str(small_mnist), "--calibration", "16", "--rungs", "1", "--out", "out", "--json")
+    done = edgekit("quantize", "--int8", "mnist-tiny", *words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert [rung["name"] for rung in json.loads(done.stdout)["rungs"]] == ["ranges"]
+    written = {path.name for path in (tmp_path / "out").iterdir()}
+    assert written == {"model.int8.onnx", "model.int8.tflite", "quantize.json", "quantize.html"}
