@@ -261,6 +261,10 @@ def quantize(
         from edgekit.export.weights_only import WEIGHTS_ONLY_HALF, WEIGHTS_ONLY_INT8
         from edgekit.quantize import small_weights as small
 
+        if io is not Io.int8 or rungs or shape or mean or std or pixels != 1 or domain or labels:
+            raise UsageError(
+                "--weights-only and --fp16 keep the float input as it is; they take --data and --max-drop."
+            )
         recipe = WEIGHTS_ONLY_HALF if fp16 else WEIGHTS_ONLY_INT8
         _finish(small, small.store_small(small.SmallWeightsOptions(model, recipe, folder, data or "", max_drop)), json)
         return

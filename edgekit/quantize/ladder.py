@@ -35,11 +35,14 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 RUNGS = ("ranges", "equalization", "rounding", "mixed precision", "fine-tuning")
+MIXED = 4
 TRAINS_NOTHING = 3
 """Without a gate the ladder ends here: the next rungs cost speed, or need training."""
 CHANNEL_IMAGES, RANGE_IMAGES, BIAS_IMAGES, ROUNDING_IMAGES = 32, 64, 12, 64
 """Calibration images that these steps look at; more change little."""
 QUICK_IMAGES = 24
+MIN_GAIN_DB = 1.0
+"""What equalization must gain to be kept: clips that may not move rest on what a few images have reached."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,8 @@ class LadderOptions:
     def __post_init__(self) -> None:
         if self.highest is not None and not 1 <= self.highest <= len(RUNGS):
             raise UsageError(f"--rungs is 1 to {len(RUNGS)}, not {self.highest}.")
+        if self.highest == MIXED and self.max_drop is None:
+            raise UsageError("Rung 4 leaves as little in float as a gate allows; say which with --max-drop.")
 
     @property
     def last(self) -> int:
@@ -185,8 +190,8 @@ class Ladder:
         plan, groups, detail = self._plan(model, before.contract, RANGE_IMAGES)
         equalized = Candidate(model, plan, before.contract, groups, model)
         gained = self._sqnr(equalized) - self._sqnr(before)
-        chosen = equalized if gained > 0 else before
-        note = "channels equalized" if gained > 0 else f"equalization left out (it would change {gained:+.1f} dB)"
+        chosen = equalized if gained > MIN_GAIN_DB else before
+        note = "channels equalized" if gained > MIN_GAIN_DB else f"equalization left out ({gained:+.1f} dB alone)"
         corrected = correct_biases(chosen.model, chosen.plan, self._inputs(chosen, BIAS_IMAGES))
         # The next rung corrects biases itself, and starts from them as they were.
         self.uncorrected = chosen
@@ -206,11 +211,12 @@ class Ladder:
         plan = before.plan.with_floats(floats)
         return replace(before, plan=plan), f"{len(floats)} of {len(before.model.graph.node)} operators in float"
 
-    def _finetune(self, before: Candidate) -> tuple[Candidate, str]:
+    def _finetune(self, before: Candidate) -> tuple[Candidate, str] | None:
         try:
             from edgekit.quantize.finetune import FinetuneOptions, finetune
-        except ImportError as exc:
-            raise UsageError("Rung 5 trains with torch, which is not installed; pip install 'edgekit[train]'.") from exc
+        except ImportError:
+            say("rung 5, fine-tuning, is left out: it needs torch; pip install 'edgekit[train]'")
+            return None
         whole = max(range(len(self.records)), key=lambda place: self._rank(place))
         start = self.candidates[whole]
         tuned = finetune(

@@ -197,7 +197,9 @@ def show(result: QuantizeResult) -> None:
         ("→" if rung.kept else "", f"{rung.rung} {rung.name}", str(rung.verdict), f"{rung.seconds:.1f} s", rung.detail)
         for rung in result.rungs
     ]
-    print_table("the ladder", ("", "rung", "against the float model", "took", "what it did"), rungs)
+    print_table(
+        "the ladder, judged on a few images", ("", "rung", "against the float model", "took", "what it did"), rungs
+    )
     files = (result.original, result.onnx, result.tflite)
     columns = ("file", "bytes", "accuracy", "drop", "agreement", "signal to noise")
     rows = [
@@ -215,7 +217,8 @@ def show(result: QuantizeResult) -> None:
     print_table(f"{result.recipe}, {result.io} in and out; {images}", columns, rows)
     if result.floats:
         say(f"left in float: {len(result.floats)} operators (see {RECORD_FILE})")
-    say(summarize(result.undelegated))
+    if result.undelegated:
+        say(f"LiteRT's XNNPACK does not take: {summarize(result.undelegated)}")
     say(f"wrote {ONNX_FILE}, {TFLITE_FILE} and {RECORD_FILE} to {result.folder}")
     say(ORT_REMARK)
 

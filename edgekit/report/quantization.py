@@ -36,7 +36,7 @@ def render_quantization(result: QuantizeResult) -> str:
         element("section", element("h2", "Files"), element("p", f"Measured on {images}."), _files(result)),
         element("section", element("h2", "The ladder"), _rungs(result)),
         element("section", element("h2", "Which layer hurts"), element("p", _EXPLANATION), _layers(result)),
-        element("section", element("h2", "LiteRT"), element("p", summarize(result.undelegated))),
+        element("section", element("h2", "LiteRT"), element("p", _undelegated(result))),
     )
 
 
@@ -82,6 +82,12 @@ def _layer(row: TensorRow, hurts: bool) -> Sequence[str]:
     kind = "float" if row.is_float else f"int{row.bits}"
     marked = element("b", alone) if hurts else alone
     return (row.tensor, row.operator, f"{row.scale:.6g}", str(row.zero_point), _decibels(row.sqnr_db), marked, kind)
+
+
+def _undelegated(result: QuantizeResult) -> str:
+    if not result.undelegated:
+        return "XNNPACK takes every operator of the TFLite file."
+    return f"XNNPACK does not take: {summarize(result.undelegated)}"
 
 
 def _yes(answer: bool) -> str:
