@@ -23,7 +23,7 @@ from edgekit.quantize.calibrate import RealInputs
 from edgekit.quantize.channels import channel_statistics
 from edgekit.quantize.equalize import equalize
 from edgekit.quantize.judge import Judge, Verdict
-from edgekit.quantize.layers import with_own_constants
+from edgekit.quantize.layers import with_exact_biases, with_own_constants
 from edgekit.quantize.mixed import fewest_floats
 from edgekit.quantize.normalization import raw_input
 from edgekit.quantize.plan import Plan
@@ -207,9 +207,12 @@ class Ladder:
         gate = self.options.max_drop
         if gate is None:
             return None
-        floats = fewest_floats(before.model, before.plan, before.contract, self.judge, gate)
+        floats = fewest_floats(before.model, before.exact, before.plan, before.contract, self.judge, gate)
+        model = with_exact_biases(before.model, before.exact, floats)
         plan = before.plan.with_floats(floats)
-        return replace(before, plan=plan), f"{len(floats)} of {len(before.model.graph.node)} operators in float"
+        return replace(
+            before, model=model, plan=plan
+        ), f"{len(floats)} of {len(before.model.graph.node)} operators in float"
 
     def _finetune(self, before: Candidate) -> tuple[Candidate, str] | None:
         try:

@@ -7,7 +7,7 @@ the output reads one patch of the input, of as many values as the row has.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -163,6 +163,23 @@ def with_own_constants(model: ModelProto) -> ModelProto:
     kept = [item for item in graph.initializer if item.name in used]
     del graph.initializer[:]
     graph.initializer.extend(kept)
+    return result
+
+
+def with_exact_biases(model: ModelProto, exact: ModelProto, floats: Collection[str]) -> ModelProto:
+    """A copy of ``model`` whose layers ``floats`` have the biases of ``exact``.
+
+    A corrected bias makes up for weights that are rounded; a layer that computes in float has none such.
+    """
+    from onnx import ModelProto as Proto
+
+    result = Proto()
+    result.CopyFrom(model)
+    biases = {layer.bias_name for layer in weighted_layers(model) if layer.name in floats}
+    originals = {item.name: item for item in exact.graph.initializer if item.name in biases}
+    for item in result.graph.initializer:
+        if item.name in originals:
+            item.CopyFrom(originals[item.name])
     return result
 
 

@@ -17,6 +17,7 @@ from edgekit.console import progress
 from edgekit.evaluate.statistics import signal_to_noise_db
 from edgekit.quantize.calibrate import RealInputs, Reals, open_session
 from edgekit.quantize.judge import Judge
+from edgekit.quantize.layers import with_exact_biases
 from edgekit.quantize.plan import Plan
 from edgekit.quantize.simulated import round_in_graph, with_opset
 from edgekit.quantize.spec import Affine
@@ -42,8 +43,12 @@ def sensitivities(model: ModelProto, affines: Mapping[str, Affine], inputs: Real
     return found
 
 
-def fewest_floats(model: ModelProto, plan: Plan, contract: InputContract, judge: Judge, gate: float) -> frozenset[str]:
+def fewest_floats(
+    model: ModelProto, exact: ModelProto, plan: Plan, contract: InputContract, judge: Judge, gate: float
+) -> frozenset[str]:
     """The first outputs of the operators to leave in float, so that the drop is at most ``gate`` points.
+
+    ``model`` has the biases that integers need, ``exact`` those of the float network.
 
     The number of tensors kept real grows by doubling, then shrinks by halves; if even a quarter of the operators in
     float does not pass, that quarter is returned.
@@ -57,7 +62,8 @@ def fewest_floats(model: ModelProto, plan: Plan, contract: InputContract, judge:
         return frozenset().union(*(_around(model, name) for name in order[:count]))
 
     def passes(count: int) -> bool:
-        return judge.judge(model, plan.with_floats(floats(count)), contract).drop <= gate
+        tried = with_exact_biases(model, exact, floats(count))
+        return judge.judge(tried, plan.with_floats(floats(count)), contract).drop <= gate
 
     high = 1
     while high < len(order) and len(floats(high)) <= most and not passes(high):

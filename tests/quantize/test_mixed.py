@@ -10,8 +10,10 @@ from random_images import CONTRACT, random_inputs, random_split
 from residual_graphs import minmax_plan, residual
 
 from edgekit.quantize.judge import Judge, Verdict
+from edgekit.quantize.layers import weighted_layers, with_exact_biases, with_own_constants
 from edgekit.quantize.mixed import MOST_FLOAT, fewest_floats, sensitivities
 from edgekit.quantize.plan import Plan
+from edgekit.quantize.reconstruct import correct_biases
 from edgekit.quantize.spec import activation_affine
 
 INPUTS = random_inputs(8)
@@ -29,7 +31,7 @@ class Strict(Judge):
 
 def floats(gate_db: float, plan: Plan = PLAN) -> frozenset[str]:
     judge = Strict(MODEL, CONTRACT, random_split(8), np.arange(8))
-    return fewest_floats(MODEL, plan, CONTRACT, judge, -gate_db)
+    return fewest_floats(MODEL, MODEL, plan, CONTRACT, judge, -gate_db)
 
 
 def noisy(name: str) -> Plan:
@@ -64,9 +66,20 @@ def test_what_is_left_in_float_stands_around_the_bad_tensor() -> None:
     plan = noisy(middle())
     judge = Strict(MODEL, CONTRACT, random_split(8), np.arange(8))
     before = judge.judge(MODEL, plan, CONTRACT).sqnr_db
-    found = fewest_floats(MODEL, plan, CONTRACT, judge, -(before + 6))
+    found = fewest_floats(MODEL, MODEL, plan, CONTRACT, judge, -(before + 6))
     assert middle() in found
     assert judge.judge(MODEL, plan.with_floats(found), CONTRACT).sqnr_db >= before + 6
+
+
+def test_a_layer_left_in_float_has_its_own_bias_back() -> None:
+    model = with_own_constants(MODEL)
+    plan = minmax_plan(model, INPUTS, weight_bits=4)
+    corrected = correct_biases(model, plan, INPUTS)
+    layers = weighted_layers(model)
+    mixed = weighted_layers(with_exact_biases(corrected, model, {layers[1].name}))
+    for position, (before, layer, after) in enumerate(zip(layers, weighted_layers(corrected), mixed, strict=True)):
+        assert not np.array_equal(before.bias, layer.bias)
+        np.testing.assert_array_equal(after.bias, before.bias if position == 1 else layer.bias)
 
 
 def test_a_gate_that_nothing_passes_ends_at_a_share_of_the_operators() -> None:

@@ -71,19 +71,26 @@ def test_only_biases_are_changed_by_their_correction() -> None:
 
 
 @settings(max_examples=8)
-@given(st.integers(0, 1000), st.sampled_from([3, 4]))
-def test_learned_rounding_leaves_less_error_at_the_output_than_the_nearest(seed: int, bits: int) -> None:
-    generator = np.random.default_rng(seed)
-    model = one_layer()
-    weights = generator.normal(size=(6, 12, 1, 1)).astype(np.float32)
-    for item in model.graph.initializer:
-        if item.name == weighted_layers(model)[1].weight_name:
-            item.CopyFrom(numpy_helper.from_array(weights, item.name))
+@given(st.integers(0, 10_000), st.sampled_from([2, 3, 4]), st.sampled_from([1, 3]))
+def test_learned_rounding_leaves_no_more_error_at_a_layers_output_than_the_nearest(
+    seed: int, bits: int, groups: int
+) -> None:
+    """Up to the damping, which guards against chance in the images that were seen."""
+    constants = {"w": noise(6, 3 // groups, 3, 3, seed=seed), "b": noise(6, seed=seed + 1)}
+    nodes = [make_node("Conv", ["image", "w", "b"], ["out"], group=groups)]
+    model = prepare(graph_of(nodes, {"image": [1, 3, 8, 8]}, constants))
     plan = minmax_plan(model, INPUTS, weight_bits=bits)
     nearest = correct_biases(model, plan, INPUTS)
     learned, decided = reconstruct(model, plan, INPUTS, ())
     assert decided.affines == plan.affines
-    assert error(model, learned, decided) <= error(model, nearest, plan)
+    assert error(model, learned, decided) <= 1.03 * error(model, nearest, plan)
+
+
+def test_rounding_errors_that_add_up_are_made_to_cancel() -> None:
+    model = one_layer()
+    plan = minmax_plan(model, INPUTS, weight_bits=3)
+    fitted = reconstruct(model, plan, INPUTS, ())
+    assert error(model, *fitted) < 0.85 * error(model, correct_biases(model, plan, INPUTS), plan)
 
 
 def test_each_weight_is_still_on_the_grid() -> None:
@@ -98,13 +105,16 @@ def test_each_weight_is_still_on_the_grid() -> None:
         assert np.abs(weights.stored.astype(int)).max() <= 7
 
 
-@settings(max_examples=6)
-@given(st.lists(st.sampled_from(BLOCKS), min_size=1, max_size=3), st.integers(0, 100))
-def test_the_whole_network_comes_closer_to_the_float_one(blocks: list[str], seed: int) -> None:
-    model = with_own_constants(residual(blocks, seed, spread=1))
-    plan = minmax_plan(model, INPUTS, weight_bits=4)
-    fitted = reconstruct(model, plan, INPUTS, tie_groups(model, INPUTS.contract))
-    assert error(model, *fitted) < error(model, model, plan)
+@pytest.mark.parametrize("block", BLOCKS)
+def test_networks_come_closer_to_the_float_ones(block: str) -> None:
+    """Each layer is fitted on its own, so that holds on average."""
+    gains = []
+    for seed in range(3):
+        model = with_own_constants(residual([block], seed, spread=1))
+        plan = minmax_plan(model, INPUTS, weight_bits=4)
+        fitted = reconstruct(model, plan, INPUTS, tie_groups(model, INPUTS.contract))
+        gains.append(10 * np.log10(error(model, model, plan) / error(model, *fitted)))
+    assert np.mean(gains) > 1
 
 
 def test_ranges_that_are_fixed_stay() -> None:
