@@ -209,10 +209,8 @@ class Ladder:
             return None
         floats = fewest_floats(before.model, before.exact, before.plan, before.contract, self.judge, gate)
         model = with_exact_biases(before.model, before.exact, floats)
-        plan = before.plan.with_floats(floats)
-        return replace(
-            before, model=model, plan=plan
-        ), f"{len(floats)} of {len(before.model.graph.node)} operators in float"
+        detail = f"{len(floats)} of {len(model.graph.node)} operators in float"
+        return replace(before, model=model, plan=before.plan.with_floats(floats)), detail
 
     def _finetune(self, before: Candidate) -> tuple[Candidate, str] | None:
         try:
