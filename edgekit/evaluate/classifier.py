@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +27,8 @@ PROBABILITY_STEP = 1 / 256
 NOT_A_CLASSIFIER = "give an image classifier (profile and inspect take any model, and compare with --data noise)."
 
 
-class Classifier:
-    """A model file that takes one image and gives one score per class, open in a worker process.
+class ImageModel:
+    """A model file that takes one image and gives anything, open in a worker process.
 
     Args:
         path: an .onnx or .tflite file.
@@ -37,7 +38,7 @@ class Classifier:
         threads: of the runtime; None takes the processor's, at most four.
 
     Raises:
-        ModelError: the file is broken, or its input is no image, or it has not one output of scores.
+        ModelError: the file is broken, or its input is no image, or it gives something else than the class says.
         RuntimeCrashError: the runtime crashed, hung or wanted too much memory over it.
         UsageError: the runtime is unknown or not installed, or the options do not fit the file.
 
@@ -57,13 +58,13 @@ class Classifier:
         self.session = IsolatedSession(path, runtime, threads, limits)
         try:
             self.metadata = self.session.contents.metadata(str(path))
-            self.input, self.output = _image_to_scores(self.session)
+            self.input = _image_input(self.session)
+            self._check_outputs()
             self.layout = image_layout(self.input, path)
             own = contract or self.metadata.contract
             self.is_input_assumed = own is None and not options.says_pixels and self.input.scale is None
             self.contract = options.contract(own or default_contract(self.input, self.layout, path))
-            labels = options.class_names(self.metadata.labels, self.classes)
-            self.metadata = replace(self.metadata, labels=labels)
+            self.metadata = replace(self.metadata, labels=self._labels(options))
             _check_fit(self.contract, self.input, self.layout, path)
         except BaseException:
             self.session.close()
@@ -74,6 +75,45 @@ class Classifier:
         """The model file."""
         return self.session.path
 
+    def outputs(self, images: Images) -> list[Array]:
+        """uint8 [N, H, W, C] to each output as it is stored, [N, ...] of the output's type.
+
+        Raises:
+            ModelError: the images have another shape than the contract's.
+            RuntimeCrashError: the runtime did not survive them.
+        """
+        if images.shape[1:] != self.contract.shape:
+            wanted, given = ("x".join(map(str, shape)) for shape in (self.contract.shape, images.shape[1:]))
+            raise ModelError(f"{self.path} takes images of {wanted}, not {given}; choose data of that shape.")
+        return self.session.run_rows(self.contract.encode(images, self.input, self.layout))
+
+    def close(self) -> None:
+        """End the worker."""
+        self.session.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _check_outputs(self) -> None:
+        """Any outputs will do."""
+
+    def _labels(self, options: InputOptions) -> tuple[str, ...]:
+        return self.metadata.labels
+
+
+class Classifier(ImageModel):
+    """An image model that gives one row of scores, one for each class."""
+
+    @property
+    def output(self) -> TensorSpec:
+        """The tensor of the scores."""
+        return self.session.outputs[0]
+
     @property
     def classes(self) -> int:
         """The number of scores."""
@@ -83,13 +123,9 @@ class Classifier:
         """uint8 [N, H, W, C] to the outputs as they are stored, [N, classes] of the output's type.
 
         Raises:
-            ModelError: the images have another shape than the contract's.
-            RuntimeCrashError: the runtime did not survive them.
+            ModelError, RuntimeCrashError: as ``outputs``.
         """
-        if images.shape[1:] != self.contract.shape:
-            wanted, given = ("x".join(map(str, shape)) for shape in (self.contract.shape, images.shape[1:]))
-            raise ModelError(f"{self.path} takes images of {wanted}, not {given}; choose data of that shape.")
-        (scores,) = self.session.run_rows(self.contract.encode(images, self.input, self.layout))
+        (scores,) = self.outputs(images)
         return scores.reshape(len(images), -1)
 
     def scores(self, images: Images) -> Scores:
@@ -104,17 +140,31 @@ class Classifier:
             raise ModelError(f"{self.path} gives scores that are not finite numbers; train or export it again.")
         return scores
 
-    def close(self) -> None:
-        """End the worker."""
-        self.session.close()
+    def _check_outputs(self) -> None:
+        if not gives_scores(self.session):
+            shapes = ", ".join(str(spec.shape) for spec in self.session.outputs)
+            raise ModelError(f"{self.path} gives {shapes}, not one row of scores; {NOT_A_CLASSIFIER}")
 
-    def __enter__(self) -> Classifier:
-        return self
+    def _labels(self, options: InputOptions) -> tuple[str, ...]:
+        return options.class_names(self.metadata.labels, self.classes)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+
+def open_image_model(path: Path, options: InputOptions | None = None) -> ImageModel:
+    """A classifier if the file gives one row of scores, otherwise an image model of another kind.
+
+    Raises:
+        ModelError, RuntimeCrashError, UsageError: as ``ImageModel``.
+    """
+    model = ImageModel(path, options=options)
+    if not gives_scores(model.session):
+        return model
+    model.close()
+    return Classifier(path, options=options)
+
+
+def gives_scores(session: IsolatedSession) -> bool:
+    """True if a file's only output is one row of scores."""
+    return len(session.outputs) == 1 and _is_row(session.outputs[0].shape)
 
 
 def image_layout(spec: TensorSpec, path: Path) -> str:
@@ -175,14 +225,11 @@ def _is_softmax(output: TensorSpec) -> bool:
     return math.isclose(output.scale, PROBABILITY_STEP) and output.zero_point == np.iinfo(output.dtype).min
 
 
-def _image_to_scores(session: IsolatedSession) -> tuple[TensorSpec, TensorSpec]:
+def _image_input(session: IsolatedSession) -> TensorSpec:
     if len(session.inputs) != 1 or len(session.inputs[0].shape) != 4 or session.inputs[0].shape[0] not in (-1, 1):
         shapes = ", ".join(str(spec.shape) for spec in session.inputs)
         raise ModelError(f"{session.path} takes {shapes}, not one image [1, H, W, C]; {NOT_A_CLASSIFIER}")
-    if len(session.outputs) != 1 or not _is_row(session.outputs[0].shape):
-        shapes = ", ".join(str(spec.shape) for spec in session.outputs)
-        raise ModelError(f"{session.path} gives {shapes}, not one row of scores; {NOT_A_CLASSIFIER}")
-    return session.inputs[0], session.outputs[0]
+    return session.inputs[0]
 
 
 def _is_row(shape: tuple[int, ...]) -> bool:

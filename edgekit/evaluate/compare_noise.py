@@ -75,7 +75,7 @@ def compare_noise(reference: Target, other: Target, inputs: int) -> NoiseCompari
             real = [_random(ours, theirs, generator) for ours, theirs in zip(a.inputs, b.inputs, strict=True)]
             mine = a.run([spec.quantize(value) for spec, value in zip(a.inputs, real, strict=True)])
             fed = [
-                np.ascontiguousarray(spec.quantize(_as_shaped(value, spec)))
+                np.ascontiguousarray(spec.quantize(as_shaped(value, spec)))
                 for spec, value in zip(b.inputs, real, strict=True)
             ]
             pairs.append(list(zip(mine, b.run(fed), strict=True)))
@@ -113,8 +113,12 @@ def _random(ours: TensorSpec, theirs: TensorSpec, generator: np.random.Generator
     return grid.dequantize(generator.integers(limits.min, limits.max, shape, endpoint=True))
 
 
-def _as_shaped(value: Array, spec: TensorSpec) -> Array:
-    """A value with its channels where another file has them."""
+def as_shaped(value: Array, spec: TensorSpec) -> Array:
+    """A value with its channels where another file has them.
+
+    Raises:
+        ModelError: its shape fits the file in no order of axes.
+    """
     for axes in (None, LAST_TO_FIRST, FIRST_TO_LAST):
         if axes is not None and value.ndim != len(axes):
             continue
@@ -126,7 +130,7 @@ def _as_shaped(value: Array, spec: TensorSpec) -> Array:
 
 def _fidelity(ours: TensorSpec, theirs: TensorSpec, values: Sequence[tuple[Array, Array]]) -> OutputFidelity:
     mine = np.stack([ours.dequantize(value) for value, _ in values])
-    real = np.stack([_as_shaped(theirs.dequantize(value), ours) for _, value in values])
+    real = np.stack([as_shaped(theirs.dequantize(value), ours) for _, value in values])
     if not (np.isfinite(mine).all() and np.isfinite(real).all()):
         raise ModelError(f"The output '{ours.name}' is not finite on random inputs; compare on real ones with --data.")
     sqnr = signal_to_noise_db(mine, real)

@@ -14,6 +14,7 @@ from edgekit.artifact import InputContract
 from edgekit.data.dataset import Split
 from edgekit.evaluate.statistics import signal_to_noise_db
 from edgekit.quantize.calibrate import RealInputs, Reals, open_session
+from edgekit.quantize.measure import points_lost
 from edgekit.quantize.plan import Plan
 from edgekit.quantize.qdq import insert_qdq
 
@@ -28,11 +29,12 @@ MOST_DB = 200.0
 class Verdict:
     """``sqnr_db`` and ``agreement`` compare with the float model; ``accuracy`` is None without labels.
 
-    ``drop`` is in points: of accuracy, or of agreement where there are no labels.
+    ``agreement`` is None for a model that does not answer with one row of scores. ``drop`` is in points, as that of
+    the files (``measure.points_lost``).
     """
 
     sqnr_db: float
-    agreement: float
+    agreement: float | None
     accuracy: float | None
     drop: float
 
@@ -42,7 +44,14 @@ class Verdict:
 
     def __str__(self) -> str:
         accuracy = "" if self.accuracy is None else f", {self.accuracy:.2%} accuracy"
-        return f"{self.sqnr_db:.1f} dB, {self.agreement:.2%} agreement{accuracy}"
+        agreement = "" if self.agreement is None else f", {self.agreement:.2%} agreement"
+        return f"{self.sqnr_db:.1f} dB{agreement}{accuracy}"
+
+
+def gives_one_row(model: ModelProto) -> bool:
+    """True for a prepared model whose only output is one row of scores."""
+    shapes = [[dim.dim_value for dim in value.type.tensor_type.shape.dim] for value in model.graph.output]
+    return len(shapes) == 1 and len(shapes[0]) >= 1 and shapes[0][-1] >= 2 and all(size == 1 for size in shapes[0][:-1])
 
 
 class Judge:
@@ -50,7 +59,9 @@ class Judge:
 
     def __init__(self, model: ModelProto, contract: InputContract, split: Split, indices: NDArray[np.int64]) -> None:
         self.split, self.indices = split, indices
-        self.labels = None if split.labels is None else np.asarray(split.labels)[indices]
+        self.is_classifier = gives_one_row(model)
+        labelled = self.is_classifier and split.labels is not None
+        self.labels = np.asarray(split.labels)[indices] if labelled else None
         self.scores = self._scores(model, contract)
         self.accuracy = self._accuracy(self.scores)
 
@@ -66,17 +77,19 @@ class Judge:
         """Run the file that would be written, with real values at its ends."""
         scores = self._scores(insert_qdq(model, plan, "float32", "uint8"), contract)
         sqnr = min(signal_to_noise_db(self.scores, scores), MOST_DB)
-        agreement = float(np.mean(scores.argmax(axis=1) == self.scores.argmax(axis=1)))
+        sqnr = sqnr if math.isfinite(sqnr) else -MOST_DB
+        same = scores.argmax(axis=1) == self.scores.argmax(axis=1)
+        agreement = float(np.mean(same)) if self.is_classifier else None
         accuracy = self._accuracy(scores)
-        lost = 1 - agreement if accuracy is None or self.accuracy is None else self.accuracy - accuracy
-        return Verdict(sqnr if math.isfinite(sqnr) else -MOST_DB, agreement, accuracy, 100 * lost)
+        return Verdict(sqnr, agreement, accuracy, points_lost(accuracy, self.accuracy, agreement, sqnr))
 
     def _scores(self, model: ModelProto, contract: InputContract) -> Reals:
-        """The first output for every image, flattened [images, scores]."""
+        """All outputs for every image, [images, values]."""
         session = open_session(model, optimize=True)
         name = model.graph.input[0].name
         inputs = RealInputs(self.split, self.indices, contract)
-        return np.stack([session.run(None, {name: image})[0].reshape(-1) for image in inputs])
+        rows = (session.run(None, {name: image}) for image in inputs)
+        return np.stack([np.concatenate([value.reshape(-1) for value in row]).astype(np.float32) for row in rows])
 
     def _accuracy(self, scores: Reals) -> float | None:
         return None if self.labels is None else float(np.mean(scores.argmax(axis=1) == self.labels))

@@ -13,7 +13,7 @@ from edgekit.catalog import resolve_model
 from edgekit.console import print_table, say
 from edgekit.data import open_data
 from edgekit.errors import DataError, GateError, ModelError, UnknownNameError, UsageError
-from edgekit.evaluate.classifier import Classifier
+from edgekit.evaluate.classifier import Classifier, ImageModel, open_image_model
 from edgekit.evaluate.evaluate import class_names
 from edgekit.evaluate.input_options import InputOptions
 from edgekit.export.tflite.lower_model import check_lowerable, lower
@@ -151,7 +151,9 @@ def quantize(options: QuantizeOptions) -> QuantizeResult:
         original = stack.enter_context(_original(path, model, options, stack))
         contract = original.contract
         data = open_data(options.source, contract.shape)
-        labels = class_names(original, data) if data.test.labels is not None else original.metadata.labels
+        labels = original.metadata.labels
+        if isinstance(original, Classifier) and data.test.labels is not None:
+            labels = class_names(original, data)
         require_writable(options.folder)
         chosen = data.train.sample(options.calibration, options.seed)
         inputs = RealInputs(data.train, chosen, contract)
@@ -208,7 +210,7 @@ def show(result: QuantizeResult) -> None:
             f"{item.file_bytes:,}",
             "" if item.quality.accuracy is None else f"{item.quality.accuracy:.2%}",
             f"{item.quality.drop_from(result.original.quality):.2f}",
-            f"{item.quality.agreement:.2%}",
+            "" if item.quality.agreement is None else f"{item.quality.agreement:.2%}",
             "" if item.quality.sqnr_db is None else f"{item.quality.sqnr_db:.1f} dB",
         )
         for item in files
@@ -230,14 +232,14 @@ def _judge(model: ModelProto, data: Dataset, inputs: RealInputs, contract: Input
     return Judge(model, contract, inputs.split, inputs.indices[judging_images(len(inputs), JUDGING_IMAGES)])
 
 
-def _original(path: Path, model: ModelProto, options: QuantizeOptions, stack: ExitStack) -> Classifier:
-    """The float model as a classifier; with sizes that the user gave, its prepared form."""
+def _original(path: Path, model: ModelProto, options: QuantizeOptions, stack: ExitStack) -> ImageModel:
+    """The float model, open; with sizes that the user gave, its prepared form."""
     if options.shapes:
         folder = Path(stack.enter_context(TemporaryDirectory()))
         described = write_metadata(model, read_metadata(model, str(path)))
         write_bytes(folder / path.name, described.SerializeToString())
-        return Classifier(folder / path.name, options=options.input)
-    found = Classifier(path, options=options.input)
+        return open_image_model(folder / path.name, options.input)
+    found = open_image_model(path, options.input)
     if found.layout != "NCHW":
         found.__exit__(None, None, None)
         raise ModelError(

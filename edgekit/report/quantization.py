@@ -50,9 +50,9 @@ def _files(result: QuantizeResult) -> Html:
     rows = []
     for item in (result.original, result.onnx, result.tflite):
         quality = item.quality
-        accuracy = "" if quality.accuracy is None else f"{quality.accuracy:.2%}"
+        accuracy = _share(quality.accuracy)
         rows.append(
-            (item.file, f"{item.file_bytes:,}", accuracy, f"{quality.agreement:.2%}", _decibels(quality.sqnr_db))
+            (item.file, f"{item.file_bytes:,}", accuracy, _share(quality.agreement), _decibels(quality.sqnr_db))
         )
     return _table(("file", "bytes", "accuracy", "agreement", "signal over noise"), rows)
 
@@ -90,8 +90,8 @@ def _undelegated(result: QuantizeResult) -> str:
     return f"XNNPACK does not take: {summarize(result.undelegated)}"
 
 
-def _yes(answer: bool) -> str:
-    return "yes" if answer else ""
+def _share(value: float | None) -> str:
+    return "" if value is None else f"{value:.2%}"
 
 
 def _decibels(value: float | None) -> str:
