@@ -43,8 +43,15 @@ def test_peers_calibrate_on_the_same_inputs_as_edgekit(part: Part, tmp_path: Pat
 
 
 def test_memory_of_all_processes_of_a_command_is_added_up(part: Part, tmp_path: Path) -> None:
-    hold = "import time; held = bytearray(b'x') * (60 << 20); time.sleep(1)"
-    both = f"import subprocess, sys; child = subprocess.Popen([sys.executable, '-c', {hold!r}]); {hold}; child.wait()"
+    child = "held = bytearray(b'x') * (60 << 20); print('held', flush=True); input()"
+    both = (
+        "import subprocess, sys, time\n"
+        f"child = subprocess.Popen([sys.executable, '-c', {child!r}], stdin=subprocess.PIPE, stdout=subprocess.PIPE)\n"
+        "held = bytearray(b'x') * (60 << 20)\n"
+        "child.stdout.readline()\n"
+        "time.sleep(2)\n"
+        "child.communicate(b'\\n')\n"
+    )
     watched = part("watch").watch([sys.executable, "-c", both], tmp_path / "log", 1 << 30)
     assert watched.error is None
     assert 120 * MIB < watched.peak_bytes < 240 * MIB

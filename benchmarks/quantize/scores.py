@@ -12,6 +12,7 @@ from models import Model
 from numpy.typing import NDArray
 from places import PRODUCTS
 
+from edgekit.artifact import InputContract
 from edgekit.data.dataset import Split
 from edgekit.evaluate.classifier import Classifier
 from edgekit.evaluate.evaluate import all_scores
@@ -79,8 +80,13 @@ class Judge:
 
     def _scores(self, file: Path) -> Scores:
         images = Split(np.asarray(self.part.images), self.part.labels)
-        with Classifier(file, self.model.contract, threads=1) as classifier:
+        with Classifier(file, self._contract(file), threads=1) as classifier:
             return np.concatenate(list(all_scores(classifier, images)))
+
+    def _contract(self, file: Path) -> InputContract:
+        """What a file says of its own input, as EdgeKit's do; otherwise what the float network takes."""
+        with Classifier(file, self.model.contract) as classifier:
+            return classifier.metadata.contract or self.model.contract
 
     def _accuracy(self, scores: Scores) -> float | None:
         return None if self.part.labels is None else float(np.mean(scores.argmax(axis=1) == self.part.labels))
