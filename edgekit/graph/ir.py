@@ -152,6 +152,8 @@ class _Reader:
                 self._dequantize(node)
             elif node.op_type == "QuantizeLinear":
                 self._quantize(node)
+            elif node.op_type == "Max" and len(node.input) == 1:
+                self.alias[node.output[0]] = self._resolve(node.input[0])
             else:
                 names = tuple(self._resolve(name) for name in node.input)
                 self._append(Node(node.op_type, node.name, names, tuple(node.output), attributes(node)))
@@ -199,7 +201,7 @@ class _Reader:
         maker = self.makers.get(source)
         if tensor.quant is not None and tensor.quant.same_as(quant) and target not in self.outputs:
             self.alias[target] = source
-        elif tensor.quant is None and maker is not None and self.uses[node.input[0]] == 1:
+        elif tensor.quant is None and maker is not None and self.uses[node.input[0]] == self.uses[source] == 1:
             made = self.nodes[maker]
             outputs = tuple(target if name == source else name for name in made.outputs)
             self.nodes[maker] = replace(made, outputs=outputs)

@@ -151,7 +151,17 @@ class _Writer:
         if name in self.outputs and self.io == "float32":
             copy.output[list(copy.output).index(f"{name}_real")] = self.real[name] = name
         elif name in self.outputs or not all(self._is_float(reader) for reader in self.readers[name]):
-            self._store(name, f"{name}_real")
+            self._store(name, self._held(name))
+
+    def _held(self, name: str) -> str:
+        """A float operator's result behind a Max of nothing else.
+
+        Between a DequantizeLinear and a QuantizeLinear, ONNX Runtime quantizes float weights by itself otherwise.
+        """
+        import onnx
+
+        self.nodes.append(onnx.helper.make_node("Max", [f"{name}_real"], [f"{name}_held"]))
+        return f"{name}_held"
 
     def _store(self, name: str, real: str) -> None:
         """Quantize an operator's result; a graph output then takes its type at the boundary."""

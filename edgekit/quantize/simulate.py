@@ -22,11 +22,17 @@ from edgekit.quantize.plan import Plan, QuantizedWeights
 from edgekit.quantize.qdq import insert_qdq, stored_weights
 
 if TYPE_CHECKING:
-    from onnx import ModelProto
+    from onnx import ModelProto, NodeProto
+
 
 BOUNDARIES = ("QuantizeLinear", "DequantizeLinear")
 MAX_EXPONENT = 2.0
 """A scale stays within a factor of e² of where it started: far enough, and no runtime's multiplier leaves its range."""
+
+
+def is_held(node: NodeProto) -> bool:
+    """True for what ``insert_qdq`` puts behind a float operator: a Max of nothing else."""
+    return node.op_type == "Max" and len(node.input) == 1
 
 
 @dataclass(frozen=True)
@@ -121,7 +127,7 @@ class QuantizedModule(GraphModule):
 
         limit = spec.weight_max(self.plan.weight_bits)
         reals = {item.name: numpy_helper.to_array(item) for item in self.model.graph.initializer}
-        operators = [node for node in quantized.graph.node if node.op_type not in BOUNDARIES]
+        operators = [node for node in quantized.graph.node if node.op_type not in BOUNDARIES and not is_held(node)]
         made = {name: node for node in quantized.graph.node for name in node.output}
         for node, original in zip(operators, self.model.graph.node, strict=True):
             rule = spec.OPERATORS.get(original.op_type)

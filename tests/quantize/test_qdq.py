@@ -9,9 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import ModelProto, numpy_helper
 from onnx.helper import make_node
-from small_graphs import bytes_for, graph_of, noise, quantized, run_onnx
+from small_graphs import bytes_for, graph_of, noise, quantized, run_onnx, run_tflite
 
+from edgekit.artifact import Metadata
 from edgekit.errors import UnknownNameError
+from edgekit.export.tflite import lower
 from edgekit.quantize.calibrate import open_session
 from edgekit.quantize.plan import Plan
 from edgekit.quantize.qdq import insert_qdq
@@ -147,3 +149,20 @@ def test_a_value_that_is_output_and_read_again_is_stored_once() -> None:
 def test_an_unknown_io_type_is_answered_with_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match="'int8'"):
         insert_qdq(conv_relu(), Plan({"image": PIXELS, "out": Affine(0.1, 0)}), "int")
+
+
+def test_a_float_operator_between_integers_keeps_its_float_weights_in_onnx_runtime() -> None:
+    """Left to itself, ONNX Runtime quantizes them with one scale for the whole tensor."""
+    weights = noise(4, 3, 3, 3) * np.array([10, 1, 0.1, 0.01], np.float32).reshape(4, 1, 1, 1)
+    nodes = [
+        make_node("Conv", ["image", "w"], ["sum"], pads=[1] * 4),
+        make_node("MaxPool", ["sum"], ["out"], kernel_shape=[2, 2]),
+    ]
+    model = graph_of(nodes, {"image": [1, 3, 6, 6]}, {"w": weights})
+    plan = Plan(dict.fromkeys(("sum", "out"), Affine(0.5, 0)) | {"image": PIXELS}, floats=frozenset({"sum"}))
+    written = insert_qdq(model, plan, "float32", "uint8")
+    image = np.random.default_rng(0).random((1, 3, 6, 6), np.float32)
+    exact, optimized = (open_session(written, optimize).run(None, {"image": image})[0] for optimize in (False, True))
+    np.testing.assert_array_equal(exact, optimized)
+    (lowered,) = run_tflite(lower(insert_qdq(model, plan, "float32"), Metadata()), image)
+    np.testing.assert_allclose(lowered, exact, atol=0.5)
