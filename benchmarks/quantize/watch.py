@@ -48,7 +48,7 @@ def watch(
             command, stdout=stream, stderr=stream, env={**os.environ, **(variables or {})}, start_new_session=True
         )
         try:
-            status, largest, peak, error = _follow(process.pid, started, limit_bytes, limit_s)
+            status, peak, error = _follow(process.pid, started, limit_bytes, limit_s)
         finally:
             with contextlib.suppress(ProcessLookupError):  # nothing outlives the command, nor this function's end
                 os.killpg(process.pid, signal.SIGKILL)  # a group that start_new_session made for this command alone
@@ -57,19 +57,19 @@ def watch(
     output = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-LAST_LINES:])
     if error is None and process.returncode:
         error = _reason(output, process.returncode)
-    return Watched(round(seconds, 2), max(peak, largest), error, output)
+    return Watched(round(seconds, 2), peak, error, output)
 
 
-def _follow(pid: int, started: float, limit_bytes: int, limit_s: float) -> tuple[int, int, int, str | None]:
-    """Wait for a process: its status, largest resident set, the largest sum with its children, why it was ended."""
+def _follow(pid: int, started: float, limit_bytes: int, limit_s: float) -> tuple[int, int, str | None]:
+    """Wait for a process: its status, the most memory of it and its children, why it was ended."""
     peak, next_look, error = 0, 0.0, None
     while True:
-        ended, status, usage = os.wait4(pid, 0 if error else os.WNOHANG)
+        ended, status = os.waitpid(pid, 0 if error else os.WNOHANG)
         if ended:
-            return status, usage.ru_maxrss << 10, peak, error
+            return status, peak, error
         seconds = time.perf_counter() - started
         if seconds >= next_look:
-            peak, next_look = max(peak, _tree_bytes(pid)), seconds + LOOK_S
+            peak, next_look = max(peak, _tree_bytes(pid), _own_peak(pid)), seconds + LOOK_S
         if peak > limit_bytes:
             error = f"ended at {peak / GIB:.1f} GiB of memory"
         elif seconds > limit_s:
@@ -78,6 +78,15 @@ def _follow(pid: int, started: float, limit_bytes: int, limit_s: float) -> tuple
             os.killpg(pid, signal.SIGKILL)
         else:
             time.sleep(WAIT_S)
+
+
+def _own_peak(pid: int) -> int:
+    """The largest resident set so far; unlike that of ``wait4`` it does not count what was there before ``exec``."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) << 10 for line in lines if line.startswith("VmHWM:"))
+    except (OSError, StopIteration):
+        return 0
 
 
 def _tree_bytes(pid: int) -> int:
