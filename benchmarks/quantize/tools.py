@@ -137,7 +137,7 @@ def quantized(
         seconds=done.seconds,
         work_seconds=round(json.loads(times.read_text())["seconds"], 2) if times.exists() else None,
         peak_bytes=done.peak_bytes,
-        error=done.error,
+        error=done.error and done.error.replace(f"{ROOT}/", ""),
         folder=str(folder.relative_to(ROOT)),
     )
     (folder / RECORD).write_text(json.dumps(asdict(outcome)))

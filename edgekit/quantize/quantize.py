@@ -9,17 +9,15 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from edgekit.artifact import InputContract, Metadata
-from edgekit.catalog import resolve_model
 from edgekit.console import print_table, say
 from edgekit.data import open_data
 from edgekit.errors import DataError, GateError, ModelError, UnknownNameError, UsageError
 from edgekit.evaluate.classifier import Classifier, ImageModel, open_image_model
 from edgekit.evaluate.evaluate import class_names
 from edgekit.evaluate.input_options import InputOptions
-from edgekit.export.tflite.lower_model import check_lowerable, lower
+from edgekit.export.tflite.lower_model import lower
 from edgekit.files import require_writable, sha256_file, staged, write_bytes, write_json
 from edgekit.graph.inputs import Shapes
-from edgekit.graph.isolated import is_quantized, open_prepared
 from edgekit.graph.metadata import read_metadata, write_metadata
 from edgekit.graph.names import with_short_names
 from edgekit.quantize.calibrate import RealInputs, require_images
@@ -29,8 +27,9 @@ from edgekit.quantize.layer_table import TensorRow, layer_table
 from edgekit.quantize.measure import MeasuredFile, Quality, Yardstick
 from edgekit.quantize.qdq import IO_TYPES, insert_qdq
 from edgekit.quantize.recipes import STATIC_INT8
-from edgekit.quantize.scheme import check_operators, float_operators
+from edgekit.quantize.scheme import float_operators
 from edgekit.quantize.search import AUTO, RANGE_METHODS
+from edgekit.quantize.source import LINEAGE_DIGITS, RECORD_FILE, ROUNDING, checked_model, float_onnx
 from edgekit.quantize.spec import WEIGHT_BITS, weight_max
 from edgekit.runtimes.delegation import UndelegatedOperator, summarize, undelegated
 
@@ -39,8 +38,7 @@ if TYPE_CHECKING:
 
     from edgekit.data.dataset import Dataset
 
-FLOAT_FILE = "model.onnx"
-ONNX_FILE, TFLITE_FILE, RECORD_FILE = "model.int8.onnx", "model.int8.tflite", "quantize.json"
+ONNX_FILE, TFLITE_FILE = "model.int8.onnx", "model.int8.tflite"
 CALIBRATION_IMAGES = 500
 JUDGING_IMAGES = 128
 """Images that the rungs of the ladder are judged on."""
@@ -48,10 +46,6 @@ ORT_REMARK = (
     f"On an x86 processor without VNNI, open {ONNX_FILE} with ONNX Runtime's session option "
     "session.x64quantprecision=1: its sums saturate there without. (EdgeKit does.)"
 )
-LINEAGE_DIGITS = 32
-"""Of a parent's sha256 inside the files: 128 bits name it as well, and each digit is a byte on the device."""
-ROUNDING = 1e-9
-"""Points; a drop of exactly --max-drop passes although its binary fraction may lie a little above."""
 
 
 @dataclass(frozen=True)
@@ -145,8 +139,8 @@ def quantize(options: QuantizeOptions) -> QuantizeResult:
         DataError: there are no images to calibrate on, or they have other classes than the model.
         GateError: the drop is larger than ``max_drop``; nothing is written.
     """
-    path = _float_onnx(options.model)
-    model = _checked_model(path, options)
+    path = float_onnx(options.model)
+    model = checked_model(path, options.shapes)
     with ExitStack() as stack:
         original = stack.enter_context(_original(path, model, options, stack))
         contract = original.contract
@@ -246,30 +240,6 @@ def _original(path: Path, model: ModelProto, options: QuantizeOptions, stack: Ex
             f"{path} takes images as [N, H, W, C]; export it with [N, C, H, W] (tf2onnx: --inputs-as-nchw)."
         )
     return found
-
-
-def _float_onnx(model: str) -> Path:
-    """The float ONNX file that MODEL stands for."""
-    path = resolve_model(model, FLOAT_FILE)
-    if path.suffix.lower() != ".onnx":
-        raise ModelError(
-            f"{path} is not an ONNX file; quantization starts from float ONNX (torch.onnx.export, or the converter of "
-            "the framework that made it)."
-        )
-    return path
-
-
-def _checked_model(path: Path, options: QuantizeOptions) -> ModelProto:
-    """The prepared model, after everything that can be refused without running it."""
-    prepared = open_prepared(path, shapes=options.shapes)
-    if is_quantized(prepared):
-        raise ModelError(f"{path} is quantized already; give the float model that it was made from.")
-    try:
-        check_operators(prepared)
-        check_lowerable(prepared)
-    except ModelError as exc:
-        raise type(exc)(f"{path}: {exc}") from exc
-    return prepared
 
 
 def _write(folder: Path, best: Candidate, io: str, onnx_metadata: Metadata, tflite_metadata: Metadata) -> None:

@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.artifact import Metadata
-from edgekit.catalog import resolve_model
 from edgekit.console import print_table, say
 from edgekit.data import open_data
-from edgekit.errors import GateError, ModelError, UnknownNameError, UsageError
+from edgekit.errors import GateError, UnknownNameError, UsageError
 from edgekit.evaluate.classifier import Classifier
 from edgekit.evaluate.evaluate import class_names
-from edgekit.export.tflite import check_lowerable, lower
+from edgekit.export.tflite import lower
 from edgekit.export.weights_only import (
     HALF_FILES,
     ORT_REMARK,
@@ -27,9 +26,9 @@ from edgekit.export.weights_only import (
     weights_only,
 )
 from edgekit.files import require_writable, sha256_file, staged, write_bytes, write_json
-from edgekit.graph.isolated import is_quantized, open_prepared
 from edgekit.graph.metadata import read_metadata, write_metadata
 from edgekit.quantize.measure import MeasuredFile, Quality, Yardstick
+from edgekit.quantize.source import LINEAGE_DIGITS, RECORD_FILE, ROUNDING, checked_model, float_onnx
 from edgekit.runtimes.delegation import UndelegatedOperator, summarize, undelegated
 
 if TYPE_CHECKING:
@@ -40,9 +39,6 @@ FORMS = {
     WEIGHTS_ONLY_HALF: (half, HALF_FILES),
 }
 """What each recipe does, and the files it writes."""
-FLOAT_FILE, RECORD_FILE = "model.onnx", "quantize.json"
-LINEAGE_DIGITS = 32
-ROUNDING = 1e-9
 UNMEASURED = Quality(None, 1.0, None)
 
 
@@ -96,8 +92,8 @@ def store_small(options: SmallWeightsOptions) -> SmallWeightsResult:
         GateError: the drop is larger than ``max_drop``; nothing is written.
     """
     form, names = FORMS[options.recipe]
-    path = resolve_model(options.model, FLOAT_FILE)
-    model = _float_model(path)
+    path = float_onnx(options.model)
+    model = checked_model(path, integers=False)
     require_writable(options.folder)
     metadata, yardstick, data_name = _measured_by(path, model, options.source)
     metadata = replace(metadata, recipe=options.recipe, parents={"float": sha256_file(path)[:LINEAGE_DIGITS]})
@@ -148,22 +144,6 @@ def show(result: SmallWeightsResult) -> None:
         say(ORT_REMARK)
     if result.undelegated:
         say(f"XNNPACK does not take {summarize(result.undelegated)} of {result.tflite.file}")
-
-
-def _float_model(path: Path) -> ModelProto:
-    if path.suffix.lower() != ".onnx":
-        raise ModelError(
-            f"{path} is not an ONNX file; start from float ONNX (torch.onnx.export, or the converter of the framework "
-            "that made it)."
-        )
-    model = open_prepared(path)
-    if is_quantized(model):
-        raise ModelError(f"{path} is quantized already; give the float model that it was made from.")
-    try:
-        check_lowerable(model)
-    except ModelError as exc:
-        raise type(exc)(f"{path}: {exc}") from exc
-    return model
 
 
 def _measured_by(path: Path, model: ModelProto, source: str) -> tuple[Metadata, Yardstick | None, str]:

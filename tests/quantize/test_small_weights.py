@@ -69,5 +69,5 @@ def test_what_cannot_be_done_is_said_first(digit_files: dict[str, Path], tmp_pat
         SmallWeightsOptions("model.onnx", "weight_only_wi9", tmp_path)
     with pytest.raises(ModelError, match="quantized already"):
         store_small(SmallWeightsOptions(str(digit_files["int8.onnx"]), WEIGHTS_ONLY_INT8, tmp_path))
-    with pytest.raises(ModelError, match="start from float ONNX"):
+    with pytest.raises(ModelError, match="starts from float ONNX"):
         store_small(SmallWeightsOptions(str(digit_files["tflite"]), WEIGHTS_ONLY_INT8, tmp_path))
