@@ -5,7 +5,7 @@ Memory does not grow with the number of images: nothing but the histograms outli
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -86,6 +86,14 @@ def with_outputs(model: ModelProto, tensors: Sequence[str]) -> ModelProto:
     del copy.graph.output[:]
     copy.graph.output.extend(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in tensors)
     return copy
+
+
+def outputs_of(model: ModelProto, images: Iterable[Reals], optimize: bool = True) -> Reals:
+    """All outputs of a model of one input for every image, float32 [images, values]; see ``open_session``."""
+    session = open_session(model, optimize)
+    name = model.graph.input[0].name
+    rows = (session.run(None, {name: image}) for image in images)
+    return np.stack([np.concatenate([value.reshape(-1) for value in row]).astype(np.float32) for row in rows])
 
 
 def open_session(model: ModelProto, optimize: bool) -> onnxruntime.InferenceSession:

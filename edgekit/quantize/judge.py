@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from edgekit.artifact import InputContract
 from edgekit.data.dataset import Split
 from edgekit.evaluate.statistics import signal_to_noise_db
-from edgekit.quantize.calibrate import RealInputs, Reals, open_session
+from edgekit.quantize.calibrate import RealInputs, Reals, outputs_of
 from edgekit.quantize.measure import points_lost
 from edgekit.quantize.plan import Plan
 from edgekit.quantize.qdq import insert_qdq
@@ -85,11 +85,7 @@ class Judge:
 
     def _scores(self, model: ModelProto, contract: InputContract) -> Reals:
         """All outputs for every image, [images, values]."""
-        session = open_session(model, optimize=True)
-        name = model.graph.input[0].name
-        inputs = RealInputs(self.split, self.indices, contract)
-        rows = (session.run(None, {name: image}) for image in inputs)
-        return np.stack([np.concatenate([value.reshape(-1) for value in row]).astype(np.float32) for row in rows])
+        return outputs_of(model, RealInputs(self.split, self.indices, contract))
 
     def _accuracy(self, scores: Reals) -> float | None:
         return None if self.labels is None else float(np.mean(scores.argmax(axis=1) == self.labels))

@@ -10,12 +10,10 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from edgekit.artifact import InputContract
 from edgekit.console import progress
 from edgekit.evaluate.statistics import signal_to_noise_db
-from edgekit.quantize.calibrate import RealInputs, Reals, open_session
+from edgekit.quantize.calibrate import RealInputs, outputs_of
 from edgekit.quantize.judge import Judge
 from edgekit.quantize.layers import with_exact_biases
 from edgekit.quantize.plan import Plan
@@ -34,11 +32,11 @@ MOST_FLOAT = 1 / 4
 def sensitivities(model: ModelProto, affines: Mapping[str, Affine], inputs: RealInputs) -> dict[str, float]:
     """For each stored tensor, the outputs' signal-to-noise ratio in dB when it alone is rounded; infinite for none."""
     images = list(inputs.first(max(1, INFERENCES // max(1, len(affines)))))
-    exact = _outputs(model, images)
+    exact = outputs_of(model, images, optimize=False)
     found = {}
     with progress("sensitivity of each tensor", len(affines)) as bar:
         for done, (name, affine) in enumerate(affines.items(), start=1):
-            found[name] = signal_to_noise_db(exact, _outputs(_rounded(model, name, affine), images))
+            found[name] = signal_to_noise_db(exact, outputs_of(_rounded(model, name, affine), images, optimize=False))
             bar.update(done)
     return found
 
@@ -108,10 +106,3 @@ def _rounded(model: ModelProto, name: str, affine: Affine) -> ModelProto:
         if value.name == name:
             value.name = rounded
     return copy
-
-
-def _outputs(model: ModelProto, images: list[Reals]) -> Reals:
-    session = open_session(model, optimize=False)
-    name = model.graph.input[0].name
-    rows = [np.concatenate([out.reshape(-1) for out in session.run(None, {name: image})]) for image in images]
-    return np.stack(rows)

@@ -14,7 +14,7 @@ import numpy as np
 
 from edgekit.artifact import InputContract
 from edgekit.evaluate.statistics import signal_to_noise_db
-from edgekit.quantize.calibrate import RealInputs, Reals, open_session
+from edgekit.quantize.calibrate import RealInputs, outputs_of
 from edgekit.quantize.layers import WeightedLayer, weighted_layers
 from edgekit.quantize.scheme import input_affine
 from edgekit.quantize.spec import dequantize, quantize
@@ -42,9 +42,9 @@ def raw_input(
     raw = replace(contract, mean=(level,) * contract.channels, std=(1.0,) * contract.channels)
     folded = _folded(model, layers[0], contract, level)
     affine = input_affine(contract)
-    exact = _outputs(model, list(inputs))
-    rounded = _outputs(model, [dequantize(quantize(image, affine), affine) for image in inputs])
-    moved = _outputs(folded, list(RealInputs(inputs.split, inputs.indices, raw)))
+    exact = outputs_of(model, list(inputs))
+    rounded = outputs_of(model, [dequantize(quantize(image, affine), affine) for image in inputs])
+    moved = outputs_of(folded, list(RealInputs(inputs.split, inputs.indices, raw)))
     return (folded, raw) if signal_to_noise_db(exact, moved) > signal_to_noise_db(exact, rounded) else None
 
 
@@ -67,9 +67,3 @@ def _folded(model: ModelProto, layer: WeightedLayer, contract: InputContract, le
     for name, value in zip(node.input[1:], (weights, bias), strict=True):
         result.graph.initializer.append(numpy_helper.from_array(value.astype(np.float32), name))
     return result
-
-
-def _outputs(model: ModelProto, images: list[Reals]) -> Reals:
-    session = open_session(model, optimize=True)
-    name = model.graph.input[0].name
-    return np.stack([session.run(None, {name: image})[0].reshape(-1) for image in images])
