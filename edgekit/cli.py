@@ -3,12 +3,41 @@
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, Protocol
 
 import typer
+
+from edgekit.cli_options import (
+    LARGEST_SEED,
+    SOURCES,
+    Batch,
+    CardsData,
+    Data,
+    Domain,
+    Epochs,
+    Form,
+    Io,
+    Json,
+    Kind,
+    Labels,
+    Mean,
+    Model,
+    Models,
+    Out,
+    Pixels,
+    Rate,
+    Recipe,
+    Resume,
+    Runtime,
+    Seed,
+    Shape,
+    Std,
+    floats,
+    input_options,
+    shapes,
+)
 
 INTERRUPTED = 130
 """The exit status that typer gives to Ctrl-C."""
@@ -23,69 +52,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-class Io(StrEnum):
-    """Types of a quantized file's input and output tensors."""
-
-    int8 = "int8"
-    uint8 = "uint8"
-    float32 = "float32"
-
-
-class Form(StrEnum):
-    """File formats that ``export`` writes."""
-
-    tflite = "tflite"
-    onnx = "onnx"
-
-
-class Kind(StrEnum):
-    """What ``list`` lists."""
-
-    teachers = "teachers"
-    students = "students"
-    devices = "devices"
-    recipes = "recipes"
-
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, and nothing else there.")]
-SOURCES = "mnist, a folder, .npz, .parquet or module:factory."
-LARGEST_SEED = 2**32 - 1
-CardsData = Annotated[str | None, typer.Option("--data", metavar="SRC", help=f"{SOURCES} [default: the card's]")]
-Data = Annotated[str, typer.Option("--data", metavar="SRC", help=SOURCES)]
-Shape = Annotated[
-    list[str] | None,
-    typer.Option("--shape", metavar="NAME=1x3x224x224", help="Size of an input that the model leaves open."),
-]
-Mean = Annotated[
-    str,
-    typer.Option("--mean", help="Subtracted from the pixels: a number, or one per channel. [default: the file's]"),
-]
-Std = Annotated[str, typer.Option("--std", help="What they are divided by then. [default: the file's]")]
-Pixels = Annotated[int, typer.Option("--pixels", help="A white pixel's value before --mean: 1, or 255.")]
-Domain = Annotated[str, typer.Option("--domain", help="photo or digit: how pictures are fitted. [default: the file's]")]
-Labels = Annotated[
-    Path | None, typer.Option("--labels", metavar="FILE", help="Class names, one a line. [default: the file's]")
-]
-Seed = Annotated[
-    int | None,
-    typer.Option("--seed", min=0, max=LARGEST_SEED, help="Seed of everything random. [default: the card's]"),
-]
-Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Folder for the results. [default: runs/NAME]")]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in --out.")]
-Epochs = Annotated[int | None, typer.Option("--epochs", min=1, help="Override the recipe's epochs.")]
-Batch = Annotated[int | None, typer.Option("--batch-size", min=2, help="Override the recipe's batch size.")]
-Rate = Annotated[float | None, typer.Option("--learning-rate", help="Override the recipe's peak learning rate.")]
-Recipe = Annotated[str, typer.Option("--recipe", help="A recipe of the card.")]
-Runtime = Annotated[
-    str | None, typer.Option("--runtime", help="ort, litert, tflm or tflite-runtime. [default: by the file's ending]")
-]
-Models = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="[MODEL]...", help="Files, run folders or students' names. [default: the newest run]"),
-]
-Model = Annotated[str, typer.Argument(metavar="MODEL", help="A file, a run folder or a student's name.")]
 
 
 class Result(Protocol):
@@ -189,7 +155,7 @@ def distill(
     options = verb.DistillOptions(
         student=student,
         teacher=TeacherOptions(
-            name, teacher_weights, _floats("--teacher-mean", teacher_mean), _floats("--teacher-std", teacher_std)
+            name, teacher_weights, floats("--teacher-mean", teacher_mean), floats("--teacher-std", teacher_std)
         ),
         recipe=chosen,
         folder=out or Path("runs") / student,
@@ -282,8 +248,8 @@ def quantize(
         rungs=rungs,
         per_tensor=per_tensor,
         weight_bits=weight_bits,
-        shapes=_shapes(shape),
-        input=_input_options(mean, std, pixels, domain, labels),
+        shapes=shapes(shape),
+        input=input_options(mean, std, pixels, domain, labels),
         seed=seed,
     )
     result = verb.quantize(options)
@@ -305,7 +271,7 @@ def export(
     """Write a float model as TFLite, or as static ONNX with BatchNorm folded."""
     from edgekit.export import convert as verb
 
-    _finish(verb, verb.export(model, to.value, out or _home(model), _shapes(shape)), json)
+    _finish(verb, verb.export(model, to.value, out or _home(model), shapes(shape)), json)
 
 
 @app.command()
@@ -323,7 +289,7 @@ def evaluate(
     """Measure the accuracy of model files on the test split."""
     from edgekit.evaluate import evaluate as verb
 
-    given = _input_options(mean, std, pixels, domain, labels)
+    given = input_options(mean, std, pixels, domain, labels)
     _finish(verb, verb.evaluate(models or [_newest_run()], data, runtime, options=given), json)
 
 
@@ -344,7 +310,7 @@ def compare(
     """Compare two files or runtimes on the same images: parity and fidelity."""
     from edgekit.evaluate import compare as verb
 
-    given = _input_options(mean, std, pixels, domain, None)
+    given = input_options(mean, std, pixels, domain, None)
     _finish(verb, verb.compare_models(a, b, data, images, given), json)
 
 
@@ -381,7 +347,7 @@ def predict(
     """Classify pictures: labels with probabilities."""
     from edgekit.evaluate import predict as verb
 
-    given = _input_options(mean, std, pixels, domain, labels)
+    given = input_options(mean, std, pixels, domain, labels)
     _finish(verb, verb.predict(model, images, runtime, top, given), json)
 
 
@@ -457,32 +423,3 @@ def _home(model: str) -> Path:
     """Where files made from MODEL go if no --out says it: into its run folder, or into runs/NAME."""
     path = Path(model)
     return path if path.is_dir() else Path("runs") / path.name.split(".")[0]
-
-
-def _floats(option: str, text: str) -> tuple[float, ...]:
-    from edgekit.errors import UsageError
-
-    try:
-        return tuple(float(part) for part in text.split(",")) if text else ()
-    except ValueError as exc:
-        raise UsageError(f"{option} takes numbers separated by commas, not '{text}'.") from exc
-
-
-def _shapes(given: list[str] | None) -> dict[str, tuple[int, ...]]:
-    """``NAME=1x3x224x224`` for each input that has an open size."""
-    from edgekit.errors import UsageError
-
-    shapes = {}
-    for text in given or ():
-        name, _, sizes = text.rpartition("=")
-        parts = sizes.split("x")
-        if not name or not all(part.isdecimal() and int(part) > 0 for part in parts):
-            raise UsageError(f"--shape takes NAME=SIZES with sizes like 1x3x224x224, not '{text}'.")
-        shapes[name] = tuple(int(part) for part in parts)
-    return shapes
-
-
-def _input_options(mean: str, std: str, pixels: int, domain: str, labels: Path | None) -> Any:
-    from edgekit.evaluate.input_options import InputOptions
-
-    return InputOptions(_floats("--mean", mean), _floats("--std", std), pixels, domain, labels)
