@@ -5,15 +5,18 @@ Memory does not grow with the number of images: nothing but the histograms outli
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.console import progress
 from edgekit.errors import DataError
-from edgekit.quantize.histogram import Histogram
+from edgekit.quantize.histogram import Glance, Histogram
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -23,6 +26,12 @@ if TYPE_CHECKING:
     from edgekit.data.dataset import Split
 
 Reals = NDArray[np.float32]
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+ROUNDINGS_AS_WRITTEN = ("session.disable_quant_qdq", "1")
+"""Otherwise ONNX Runtime moves roundings past float operators, and rounds the float weights of those between them."""
+AT_ONCE = min(2, os.cpu_count() or 1)
+"""Images in a network at the same time. Each takes the memory of its activations."""
 
 
 class RealInputs:
@@ -36,7 +45,9 @@ class RealInputs:
 
     def __iter__(self) -> Iterator[Reals]:
         for images, _ in self.split.batches(1, self.indices):
-            yield np.ascontiguousarray(self.contract.real(images).transpose(0, 3, 1, 2))
+            # numpy goes through memory in its order: planes of channels are much faster than pixels of three values.
+            planes = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
+            yield np.ascontiguousarray(self.contract.real(planes.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2))
 
     def first(self, count: int) -> RealInputs:
         """The first ``count`` of them."""
@@ -62,11 +73,16 @@ def calibrate(model: ModelProto, tensors: Sequence[str], inputs: RealInputs) -> 
     graph_input = model.graph.input[0].name
     inner = [name for name in tensors if name != graph_input]
     session = open_session(with_outputs(model, inner), optimize=True)
+
+    def glances(numbered: tuple[int, Reals]) -> dict[str, Glance]:
+        turn, image = numbered
+        values = dict(zip(inner, session.run(inner, {graph_input: image}), strict=True))
+        return {name: Glance.at(value, turn) for name, value in {graph_input: image, **values}.items()}
+
     with progress("calibrating", len(inputs)) as bar:
-        for done, image in enumerate(inputs, start=1):
-            values = {graph_input: image, **dict(zip(inner, session.run(inner, {graph_input: image}), strict=True))}
+        for done, seen in enumerate(ahead(glances, enumerate(inputs)), start=1):
             for name, histogram in histograms.items():
-                histogram.update(values[name])
+                histogram.update(seen[name])
             bar.update(done)
     return histograms
 
@@ -88,26 +104,63 @@ def with_outputs(model: ModelProto, tensors: Sequence[str]) -> ModelProto:
     return copy
 
 
-def outputs_of(model: ModelProto, images: Iterable[Reals], optimize: bool = True) -> Reals:
-    """All outputs of a model of one input for every image, float32 [images, values]; see ``open_session``."""
-    session = open_session(model, optimize)
+def outputs_of(model: ModelProto, images: Iterable[Reals], simulated: bool = False) -> Reals:
+    """All outputs of a model of one input for every image, float32 [images, values].
+
+    The integers of a QDQ graph are computed as such, or ``simulated``: see ``open_simulation``.
+    """
+    session = open_simulation(model) if simulated else open_session(model, optimize=True)
     name = model.graph.input[0].name
-    rows = (session.run(None, {name: image}) for image in images)
-    return np.stack([np.concatenate([value.reshape(-1) for value in row]).astype(np.float32) for row in rows])
+
+    def row(image: Reals) -> Reals:
+        return np.concatenate([value.reshape(-1) for value in session.run(None, {name: image})]).astype(np.float32)
+
+    return np.stack(list(ahead(row, images)))
+
+
+def ahead(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """The function of each item, in order; those of the next AT_ONCE are computed while the caller looks at one.
+
+    ONNX Runtime and numpy share the processor so much better than by splitting each operator.
+    """
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        waiting: deque[Future[Result]] = deque()
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) > AT_ONCE:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def open_session(model: ModelProto, optimize: bool) -> onnxruntime.InferenceSession:
-    """An ONNX Runtime session in this process for a model that EdgeKit itself has written, on all cores.
+    """An ONNX Runtime session in this process for a model that EdgeKit itself has written.
 
-    Unless ``optimize``, the graph runs as it is written: quantization is simulated in float, operator by operator.
+    Unless ``optimize``, the graph runs as it is written, operator by operator, which is slow.
     """
     import onnxruntime
 
     from edgekit.runtimes.ort import EXACT_PRODUCTS
 
+    level = onnxruntime.GraphOptimizationLevel
+    return _open(model, level.ORT_ENABLE_ALL if optimize else level.ORT_DISABLE_ALL, EXACT_PRODUCTS)
+
+
+def open_simulation(model: ModelProto) -> onnxruntime.InferenceSession:
+    """A session that computes in float between the roundings of a graph, and leaves those where they are written."""
+    import onnxruntime
+
+    return _open(model, onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL, ROUNDINGS_AS_WRITTEN)
+
+
+def _open(
+    model: ModelProto, level: onnxruntime.GraphOptimizationLevel, entry: tuple[str, str]
+) -> onnxruntime.InferenceSession:
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    options.add_session_config_entry(*EXACT_PRODUCTS)
-    level = onnxruntime.GraphOptimizationLevel
-    options.graph_optimization_level = level.ORT_ENABLE_ALL if optimize else level.ORT_DISABLE_ALL
+    options.intra_op_num_threads = max(1, (os.cpu_count() or 1) // AT_ONCE)
+    options.graph_optimization_level = level
+    options.add_session_config_entry(*entry)
     return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.quantize.calibrate import Reals, open_session
+from edgekit.quantize.calibrate import Reals, ahead, open_session
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-_REDUCTIONS = {"low": "ReduceMin", "high": "ReduceMax", "power": "ReduceMean"}
+_REDUCTIONS = {"low": "ReduceMin", "high": "ReduceMax", "power": "ReduceSumSquare"}
 
 
 @dataclass(frozen=True)
@@ -34,67 +34,62 @@ class Channels:
         return np.maximum(self.high, 0.0) - np.minimum(self.low, 0.0)
 
 
-def channel_sizes(model: ModelProto) -> dict[str, int]:
-    """The number of channels of each float activation tensor of rank 2 and more."""
+def channelled(model: ModelProto) -> dict[str, tuple[int, ...]]:
+    """The shapes of the float activation tensors of rank 2 and more."""
     from onnx import TensorProto
 
     graph = model.graph
-    sizes = {}
-    for value in (*graph.input, *graph.value_info, *graph.output):
-        tensor = value.type.tensor_type
-        if tensor.elem_type == TensorProto.FLOAT and len(tensor.shape.dim) >= 2:
-            sizes[value.name] = int(tensor.shape.dim[1].dim_value)
-    return sizes
+    described = {value.name: value.type.tensor_type for value in (*graph.input, *graph.value_info, *graph.output)}
+    return {
+        name: tuple(dim.dim_value for dim in tensor.shape.dim)
+        for name, tensor in described.items()
+        if tensor.elem_type == TensorProto.FLOAT and len(tensor.shape.dim) >= 2
+    }
 
 
 def channel_statistics(model: ModelProto, inputs: Iterable[Reals]) -> dict[str, Channels]:
     """Run a prepared float model of one input over real inputs [1, C, H, W] and watch every channel."""
-    sizes = channel_sizes(model)
-    session = open_session(_with_reductions(model, sizes), optimize=True)
+    shapes = channelled(model)
+    session = open_session(_with_reductions(model, shapes), optimize=True)
     name = model.graph.input[0].name
     low: dict[str, NDArray[np.float64]] = {}
     high: dict[str, NDArray[np.float64]] = {}
     power: dict[str, NDArray[np.float64]] = {}
     images = 0
-    for image in inputs:
+    for results in ahead(lambda image: session.run(None, {name: image}), inputs):
         images += 1
-        values = iter(session.run(None, {name: image}))
-        for tensor in sizes:
+        values = iter(results)
+        for tensor, shape in shapes.items():
             smallest, largest, square = (next(values).astype(np.float64) for _ in _REDUCTIONS)
             low[tensor] = np.minimum(low.get(tensor, smallest), smallest)
             high[tensor] = np.maximum(high.get(tensor, largest), largest)
-            power[tensor] = power.get(tensor, np.zeros_like(square)) + square
+            power[tensor] = power.get(tensor, np.zeros_like(square)) + square * shape[1] / np.prod(shape)
     return {tensor: Channels(low[tensor], high[tensor], power[tensor] / images) for tensor in low}
 
 
-def _with_reductions(model: ModelProto, sizes: Mapping[str, int]) -> ModelProto:
-    """The model with the reductions of each tensor as its only outputs, in the order of ``sizes`` and _REDUCTIONS."""
+def _with_reductions(model: ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> ModelProto:
+    """The model with the reductions of each tensor as its only outputs, in the order of ``shapes`` and _REDUCTIONS."""
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
     watched = onnx.ModelProto()
     watched.CopyFrom(model)
     graph = watched.graph
-    ranks = {
-        value.name: len(value.type.tensor_type.shape.dim) for value in (*graph.input, *graph.value_info, *graph.output)
-    }
     del graph.output[:]
     by_input = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")) >= 18
-    for tensor in sizes:
-        axes = [axis for axis in range(ranks[tensor]) if axis != 1]
-        square = f"{tensor}/square"
-        graph.node.append(helper.make_node("Mul", [tensor, tensor], [square]))
+    for tensor, shape in shapes.items():
+        axes = [axis for axis in range(len(shape)) if axis != 1]
         for kind, operator in _REDUCTIONS.items():
-            source, target = square if kind == "power" else tensor, f"{tensor}/{kind}"
-            node = helper.make_node(operator, [source], [target], keepdims=0)
+            target = f"{tensor}/{kind}"
+            node = helper.make_node(operator, [tensor], [target], keepdims=0)
             if by_input:
-                node.input.append(f"axes of rank {ranks[tensor]}")
+                node.input.append(f"axes of rank {len(shape)}")
             else:
                 node.attribute.append(helper.make_attribute("axes", axes))
             graph.node.append(node)
             graph.output.append(helper.make_tensor_value_info(target, TensorProto.FLOAT, None))
     if by_input:
-        for rank in {ranks[tensor] for tensor in sizes}:
+        for rank in {len(shape) for shape in shapes.values()}:
             axes = [axis for axis in range(rank) if axis != 1]
             graph.initializer.append(numpy_helper.from_array(np.asarray(axes, np.int64), f"axes of rank {rank}"))
     return watched

@@ -174,7 +174,7 @@ class _Weights:
         own, out = logs[self.read], logs[self.written]
         centre = own.mean()
         inverse = np.exp(-NORM * (own - centre))
-        sums = np.matmul(self.peaks, inverse[:, :, None].astype(np.float32))[:, :, 0].astype(np.float64) + 1e-30
+        sums = _times(self.peaks, inverse) + 1e-30
         inputs = self.power * np.exp(2 * own)
         unit = self.peak**2 * np.exp(-2 * centre) / (12.0 * weight_max(WEIGHT_BITS) ** 2 * self.signal)
         if self.per_tensor:
@@ -185,10 +185,18 @@ class _Weights:
         else:
             noises = unit * sums ** (2 / NORM) * inputs.sum(axis=1, keepdims=True)
             by_sum = 2 * noises
-        back = np.matmul((by_sum / sums).astype(np.float32)[:, None, :], self.peaks)[:, 0, :] * inverse
+        back = _times(self.peaks.transpose(0, 2, 1), by_sum / sums) * inverse
         ahead = 2 * inputs / (inputs.sum(axis=1, keepdims=True) + FAINT) * noises.sum(axis=1, keepdims=True)
         np.add.at(gradient, self.read, ahead - back)
         return float(noises.sum())
+
+
+def _times(matrices: NDArray[np.float32], vectors: Reals) -> Reals:
+    """[G, M, N] times [G, N]: [G, M]. BLAS takes one matrix at a time, which is slow for many small ones."""
+    factors = vectors.astype(np.float32)
+    one = len(matrices) == 1
+    products = (matrices[0] @ factors[0])[None] if one else np.einsum("gmn,gn->gm", matrices, factors)
+    return np.asarray(products, np.float64)
 
 
 def _soft_maximum(logs: Reals) -> tuple[float, Reals]:

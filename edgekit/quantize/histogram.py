@@ -7,6 +7,7 @@ and the bin width doubles until it fits: counts stay exact and memory stays cons
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,22 @@ SMALLEST_REACH = 2.0**-60
 """Values below it are as good as zero, and narrower bins would leave float32's normal range."""
 
 
+@dataclass(frozen=True)
+class Glance:
+    """What a histogram takes of one array: its extremes and at most MAX_SAMPLES of its values, evenly spread."""
+
+    low: float
+    high: float
+    sample: NDArray[Any]
+
+    @classmethod
+    def at(cls, values: NDArray[Any], turn: int) -> Glance:
+        """Look at an array of any shape; the first value sampled moves on with ``turn``, so that all are seen."""
+        flat = values.reshape(-1)
+        stride = -(-flat.size // MAX_SAMPLES)
+        return cls(float(flat.min()), float(flat.max()), flat[turn % stride :: stride].copy())
+
+
 class Histogram:
     """Running minimum, maximum and histogram of the values of the tensor called ``name``."""
 
@@ -32,24 +49,21 @@ class Histogram:
         self.low, self.high = math.inf, -math.inf
         self.counts = np.zeros(2 * HALF, np.int64)
         self.width = 0.0
-        self._updates = 0
 
-    def update(self, values: NDArray[Any]) -> None:
-        """Take in one more array of values of any shape.
+    def update(self, seen: Glance) -> None:
+        """Take in what was seen of one more array.
 
         Raises:
             ModelError: a value is not finite.
         """
-        flat = values.reshape(-1)
-        low, high = float(flat.min()), float(flat.max())
+        low, high = seen.low, seen.high
         if not (math.isfinite(low) and math.isfinite(high)):
             raise ModelError(f"Tensor '{self.name}' takes values that are not finite; check the model and its input.")
         self.low, self.high = min(self.low, low), max(self.high, high)
         self._cover(max(-self.low, self.high))
         if self.width:
-            bins = np.floor(self._thinned(flat) / self.width).astype(np.int64)
-            self.counts += np.bincount(np.clip(bins + HALF, 0, 2 * HALF - 1), minlength=2 * HALF)
-        self._updates += 1
+            bins = np.floor(seen.sample / self.width).astype(np.int32) + HALF
+            self.counts += np.bincount(np.minimum(bins, 2 * HALF - 1), minlength=2 * HALF)
 
     @property
     def centres(self) -> NDArray[np.float64]:
@@ -61,11 +75,6 @@ class Histogram:
         """(centres, counts) of the bins that hold anything."""
         filled = np.flatnonzero(self.counts)
         return self.centres[filled], self.counts[filled]
-
-    def _thinned(self, flat: NDArray[Any]) -> NDArray[Any]:
-        """At most MAX_SAMPLES values, evenly spread; the first one moves on so that every position is seen in turn."""
-        stride = -(-flat.size // MAX_SAMPLES)
-        return flat[self._updates % stride :: stride]
 
     def _cover(self, reach: float) -> None:
         """Widen the bins until they span [-reach, reach]."""

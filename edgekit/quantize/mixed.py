@@ -32,11 +32,11 @@ MOST_FLOAT = 1 / 4
 def sensitivities(model: ModelProto, affines: Mapping[str, Affine], inputs: RealInputs) -> dict[str, float]:
     """For each stored tensor, the outputs' signal-to-noise ratio in dB when it alone is rounded; infinite for none."""
     images = list(inputs.first(max(1, INFERENCES // max(1, len(affines)))))
-    exact = outputs_of(model, images, optimize=False)
+    exact = outputs_of(model, images, simulated=True)
     found = {}
     with progress("sensitivity of each tensor", len(affines)) as bar:
         for done, (name, affine) in enumerate(affines.items(), start=1):
-            found[name] = signal_to_noise_db(exact, outputs_of(_rounded(model, name, affine), images, optimize=False))
+            found[name] = signal_to_noise_db(exact, outputs_of(_rounded(model, name, affine), images, simulated=True))
             bar.update(done)
     return found
 

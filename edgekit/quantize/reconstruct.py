@@ -46,11 +46,14 @@ SETTLED = 1e-3
 
 @dataclass(frozen=True)
 class Moments:
-    """What reaches a layer, by group: means [G, K] in the float and the quantized network, covariance [G, K, K]."""
+    """What reaches a layer, by group: means [G, K] in the float and the quantized network, covariance [G, K, K].
+
+    The covariance is None where nobody asked for it.
+    """
 
     exact_mean: Matrix
     mean: Matrix
-    covariance: Matrix
+    covariance: Matrix | None
     samples: int
 
 
@@ -98,7 +101,7 @@ def _fitted(
 
 def _fit(walk: Walk, layer: WeightedLayer, plan: Plan, rounding: bool) -> QuantizedWeights:
     """Decide a layer's stored weights and correct its bias, in the walk's constants."""
-    moments = _moments(walk, layer)
+    moments = _moments(walk, layer, rounding)
     # The scale that the file will have depends on the input's, which may have been tuned on the way.
     weights = stored_weights(walk.model, layer.node, replace(plan, affines=walk.affines))
     if rounding:
@@ -127,17 +130,18 @@ def _settle(walk: Walk, layer: WeightedLayer, segment: Segment) -> None:
         if exact[name].ndim < 2 or exact[name].shape[1] != layer.outputs:
             return
         axes = tuple(axis for axis in range(exact[name].ndim) if axis != 1)
-        shift += (rounded[name].astype(np.float64) - exact[name]).mean(axis=axes)
+        shift += (rounded[name] - exact[name]).mean(axis=axes)
         active += (exact[name] != 0).mean(axis=axes)
         images += 1
     change = shift / np.maximum(active, LEAST_ACTIVE * images)
     walk.constants[layer.bias_name] = (walk.constants[layer.bias_name] - change).astype(np.float32)
 
 
-def _moments(walk: Walk, layer: WeightedLayer) -> Moments:
+def _moments(walk: Walk, layer: WeightedLayer, with_covariance: bool) -> Moments:
     name, generator = layer.node.input[0], np.random.default_rng(0)
     exact_sum = total = np.zeros((layer.groups, layer.rows.shape[2]))
-    products = np.zeros((layer.groups, layer.rows.shape[2], layer.rows.shape[2]))
+    size = layer.rows.shape[2]
+    products = np.zeros((layer.groups, size, size)) if with_covariance else None
     samples = 0
     for exact, rounded in walk.values_before(layer.position):
         seed = int(generator.integers(2**32))
@@ -145,10 +149,11 @@ def _moments(walk: Walk, layer: WeightedLayer) -> Moments:
         expected, found = pair
         exact_sum = exact_sum + expected.sum(axis=1, dtype=np.float64)
         total = total + found.sum(axis=1, dtype=np.float64)
-        products += np.matmul(found.transpose(0, 2, 1), found)
+        if products is not None:
+            products += np.matmul(found.transpose(0, 2, 1), found)
         samples += found.shape[1]
     mean = total / samples
-    covariance = products / samples - mean[:, :, None] * mean[:, None, :]
+    covariance = None if products is None else products / samples - mean[:, :, None] * mean[:, None, :]
     return Moments(exact_sum / samples, mean, covariance, samples)
 
 
@@ -158,6 +163,7 @@ def _rounded(layer: WeightedLayer, weights: QuantizedWeights, moments: Moments, 
     steps = np.broadcast_to(weights.scales.astype(np.float64), layer.outputs).reshape(layer.groups, -1, 1)
     stored = np.clip(np.rint(rows / steps), -limit, limit)
     size = rows.shape[2]
+    assert moments.covariance is not None
     damping = max(DAMPING, SCARCE * size / moments.samples)
     for group in range(layer.groups):
         covariance = moments.covariance[group]

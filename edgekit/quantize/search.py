@@ -13,10 +13,11 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgekit.console import progress
 from edgekit.errors import UnknownNameError
-from edgekit.quantize.calibrate import RealInputs, calibrate, open_session
+from edgekit.quantize.calibrate import RealInputs, Reals, ahead, calibrate, open_simulation
 from edgekit.quantize.histogram import Histogram
 from edgekit.quantize.ranges import METHODS, Range
 from edgekit.quantize.scheme import Group, affines
@@ -144,11 +145,15 @@ class _Trials:
         self.graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs)
         if not outputs:
             return {}
-        session = open_session(self.model, optimize=False)
+        session = open_simulation(self.model)
+
+        def powers(image: Reals) -> NDArray[np.float64]:
+            return np.asarray(session.run(outputs, {self.input: image}), np.float64)
+
         sums = np.zeros(len(outputs))
         with progress("choosing ranges", len(inputs)) as bar:
-            for done, image in enumerate(inputs, start=1):
-                sums += np.asarray(session.run(outputs, {self.input: image}), np.float64)
+            for done, found in enumerate(ahead(powers, inputs), start=1):
+                sums += found
                 bar.update(done)
         power = dict(zip(outputs, sums, strict=True))
         ratios: dict[tuple[int, str], float] = {}

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.quantize import spec
-from edgekit.quantize.calibrate import RealInputs, Reals, open_session
+from edgekit.quantize.calibrate import RealInputs, Reals, ahead, open_simulation
 from edgekit.quantize.simulated import round_in_graph, with_opset
 from edgekit.quantize.spec import OPERATORS, Affine
 
@@ -79,14 +79,9 @@ class Walk:
         if position == self._cut:
             yield from self._at_cut()
             return
-        between = self._between(position)
-        exact, rounded = self._sessions(between)
-        for before in self._at_cut():
-            after = tuple(
-                {**_taken(values, self._live(position)), **dict(zip(between.outputs, run(values), strict=True))}
-                for values, run in zip(before, (exact, rounded), strict=True)
-            )
-            yield after[0], after[1]
+        live = self._live(position)
+        found = self.segment(self._cut, position)
+        yield from self._through(replace(found, outputs=tuple(name for name in found.outputs if name in live)), live)
 
     def keep(self, position: int) -> None:
         """Make ``position`` the cut to go on from, if its values fit into the budget."""
@@ -100,22 +95,22 @@ class Walk:
 
     def all_values(self, names: Sequence[str]) -> Iterator[tuple[Values, Values]]:
         """For each image, the values of the tensors ``names`` anywhere in the graph, from the beginning."""
-        whole = replace(self.segment(0, len(self.nodes)), outputs=tuple(name for name in names if name in self._made()))
-        exact, rounded = self._sessions(whole)
-        for before in self._at_cut():
-            pair = tuple(
-                {**values, **dict(zip(whole.outputs, run(values), strict=True))}
-                for values, run in zip(before, (exact, rounded), strict=True)
+        made = {name for node in self.nodes for name in node.output}
+        whole = replace(self.segment(0, len(self.nodes)), outputs=tuple(name for name in names if name in made))
+        yield from self._through(whole, set(names))
+
+    def _through(self, segment: Segment, passed: set[str]) -> Iterator[tuple[Values, Values]]:
+        """For each image at the cut, what a segment gives, and of what was there before, the values ``passed`` on."""
+        runs = self._sessions(segment)
+
+        def after(before: tuple[Values, Values]) -> tuple[Values, Values]:
+            exact, rounded = (
+                {**_taken(values, passed), **dict(zip(segment.outputs, run(values), strict=True))}
+                for values, run in zip(before, runs, strict=True)
             )
-            yield pair[0], pair[1]
+            return exact, rounded
 
-    def _made(self) -> set[str]:
-        return {name for node in self.nodes for name in node.output}
-
-    def _between(self, position: int) -> Segment:
-        found = self.segment(self._cut, position)
-        live = self._live(position)
-        return Segment(found.start, found.end, found.inputs, tuple(name for name in found.outputs if name in live))
+        return ahead(after, self._at_cut())
 
     def _live(self, position: int) -> set[str]:
         """The values that nodes from ``position`` on read, and results of the network."""
@@ -183,8 +178,7 @@ class _Run:
                 for name in names
             )
         self.inputs, self.outputs = segment.inputs, [renamed.get(name, name) for name in segment.outputs]
-        # Optimized, ONNX Runtime moves roundings past float operators and computes something else.
-        self.session = open_session(part, optimize=not affines)
+        self.session = open_simulation(part)
 
     def __call__(self, values: Values) -> list[Reals]:
         found: list[Reals] = self.session.run(self.outputs, {name: values[name] for name in self.inputs})

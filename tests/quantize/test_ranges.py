@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from edgekit.errors import ModelError
-from edgekit.quantize.histogram import HALF, MAX_SAMPLES, Histogram
+from edgekit.quantize.histogram import HALF, MAX_SAMPLES, Glance, Histogram
 from edgekit.quantize.ranges import METHODS, minmax, mse, percentile, squared_error
 
 values32 = st.floats(-(2.0**20), 2.0**20, width=32, allow_subnormal=False)
@@ -18,8 +18,8 @@ batches = st.lists(arrays(np.float32, st.integers(1, 20), elements=values32), mi
 
 def seen(*values: np.ndarray) -> Histogram:
     histogram = Histogram("tensor")
-    for value in values:
-        histogram.update(value)
+    for turn, value in enumerate(values):
+        histogram.update(Glance.at(value, turn))
     return histogram
 
 
@@ -38,7 +38,7 @@ def test_memory_does_not_grow_with_the_data() -> None:
     histogram, generator = Histogram("tensor"), np.random.default_rng(0)
     before = histogram.counts.nbytes
     for power in range(40):
-        histogram.update(generator.normal(size=1000) * 2.0**power)
+        histogram.update(Glance.at(generator.normal(size=1000) * 2.0**power, power))
     assert histogram.counts.nbytes == before
 
 
