@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from itertools import count, product
-from string import ascii_lowercase
+from string import ascii_letters
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,30 +13,32 @@ if TYPE_CHECKING:
 
 
 def with_short_names(model: ModelProto) -> ModelProto:
-    """A copy of a model without subgraphs: inner values have names of a letter or two, nodes none."""
+    """A copy of a model without subgraphs: inner values have names of a letter or two, nodes none.
+
+    The values that are named most often have the shortest names.
+    """
     from onnx import ModelProto as Proto
 
     result = Proto()
     result.CopyFrom(model)
     graph = result.graph
-    kept = {value.name for value in (*graph.input, *graph.output)}
+    kept = {"", *(value.name for value in (*graph.input, *graph.output))}
+    named = Counter(item.name for item in graph.initializer)
+    for node in graph.node:
+        named.update((*node.input, *node.output))
+    inner = (name for name, _ in named.most_common() if name not in kept)
     fresh = (name for name in _names() if name not in kept)
-    renamed = {name: name for name in ("", *kept)}
+    renamed = dict(zip(inner, fresh, strict=False)) | {name: name for name in kept}
     del graph.value_info[:]
     for item in graph.initializer:
-        if item.name not in renamed:
-            renamed[item.name] = next(fresh)
         item.name = renamed[item.name]
     for node in graph.node:
         node.name = ""
         node.doc_string = ""
-        for names in (node.input, node.output):
-            for position, name in enumerate(names):
-                if name not in renamed:
-                    renamed[name] = next(fresh)
-                names[position] = renamed[name]
+        node.input[:] = [renamed[name] for name in node.input]
+        node.output[:] = [renamed[name] for name in node.output]
     return result
 
 
 def _names() -> Iterator[str]:
-    return ("".join(letters) for length in count(1) for letters in product(ascii_lowercase, repeat=length))
+    return ("".join(letters) for length in count(1) for letters in product(ascii_letters, repeat=length))

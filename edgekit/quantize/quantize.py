@@ -15,11 +15,11 @@ from edgekit.errors import DataError, GateError, ModelError, UnknownNameError, U
 from edgekit.evaluate.classifier import Classifier, ImageModel, open_image_model
 from edgekit.evaluate.evaluate import class_names
 from edgekit.evaluate.input_options import InputOptions
+from edgekit.export.compact import compact
 from edgekit.export.tflite.lower_model import lower
 from edgekit.files import require_writable, sha256_file, staged, write_bytes, write_json
 from edgekit.graph.inputs import Shapes
 from edgekit.graph.metadata import read_metadata, write_metadata
-from edgekit.graph.names import with_short_names
 from edgekit.quantize.calibrate import RealInputs, require_images
 from edgekit.quantize.judge import Judge
 from edgekit.quantize.ladder import Candidate, Ladder, LadderOptions, RungRecord, judging_images
@@ -244,7 +244,7 @@ def _original(path: Path, model: ModelProto, options: QuantizeOptions, stack: Ex
 
 def _write(folder: Path, best: Candidate, io: str, onnx_metadata: Metadata, tflite_metadata: Metadata) -> None:
     """Write both files: ONNX with uint8 activations, which run fastest on x86, TFLite with int8 as it demands."""
-    quantized = with_short_names(insert_qdq(best.model, best.plan, io, activations="uint8"))
+    quantized = compact(insert_qdq(best.model, best.plan, io, activations="uint8"))
     described = write_metadata(quantized, onnx_metadata)
     write_bytes(folder / ONNX_FILE, described.SerializeToString(deterministic=True))
     write_bytes(folder / TFLITE_FILE, lower(insert_qdq(best.model, best.plan, io), tflite_metadata))

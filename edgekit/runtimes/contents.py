@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto, TensorProto
 
 QUANTIZE, DEQUANTIZE = "QuantizeLinear", "DequantizeLinear"
-CONVERSIONS = frozenset({QUANTIZE, DEQUANTIZE, "Constant", "Cast"})
+CONVERSIONS = frozenset({QUANTIZE, DEQUANTIZE, "Cast"})
 ACTIVATIONS = frozenset({"Relu", "Clip"})
 MOVING = frozenset({"Flatten", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
 
@@ -100,7 +100,7 @@ def _read_onnx(path: Path) -> ModelContents:
         array = numpy_helper.to_array(tensor)
         constants[TensorProto.DataType.Name(tensor.data_type).lower()] += array.size
         weight_bytes += array.nbytes
-    operators = Counter(node.op_type for graph in graphs for node in graph.node if node.op_type != "Constant")
+    operators = Counter(node.op_type for graph in graphs for node in _run_each_time(graph))
     opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
     return ModelContents(
         format="onnx",
@@ -137,7 +137,7 @@ def _computed(graph: GraphProto) -> Counter[str]:
 
     kinds: dict[str, str] = {}
     counts: Counter[str] = Counter()
-    for node in graph.node:
+    for node in _run_each_time(graph):
         kind = kinds.get(node.input[0], "float32") if node.input else "float32"
         if node.op_type in CONVERSIONS:
             kinds[node.output[0]] = integer(node) if node.op_type == DEQUANTIZE else "float32"
@@ -151,6 +151,17 @@ def _computed(graph: GraphProto) -> Counter[str]:
         kinds[node.output[0]] = kind
         counts[kind] += 1
     return counts
+
+
+def _run_each_time(graph: GraphProto) -> Iterator[NodeProto]:
+    """The nodes of a graph but those that a runtime computes once, from constants; it dequantizes in each run."""
+    known = {"", *(tensor.name for tensor in graph.initializer)}
+    for node in graph.node:
+        computed_once = node.input and node.op_type != DEQUANTIZE and known.issuperset(node.input)
+        if computed_once or node.op_type == "Constant":
+            known.update(node.output)
+        else:
+            yield node
 
 
 def _graphs(graph: GraphProto) -> Iterator[GraphProto]:

@@ -1,0 +1,198 @@
+"""A QDQ model in fewer bytes: what a runtime can work out while it loads a file is not stored in it.
+
+ONNX Runtime folds constants before it looks for the QDQ form, so it runs the same integer kernels on the same integers.
+A runtime that does not fold computes the same scales in each run.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.graph.names import with_short_names
+
+if TYPE_CHECKING:
+    from onnx import AttributeProto, ModelProto, NodeProto, TensorProto
+
+QUANTIZE, DEQUANTIZE = "QuantizeLinear", "DequantizeLinear"
+ACTIVATIONS = ("Relu", "Clip")
+WINDOWED = ("Conv", "MaxPool", "AveragePool")
+NEUTRAL = {"dilations": 1, "strides": 1, "pads": 0}
+FEWEST_TO_JOIN = 5
+"""Fewer layers than this take less room as they are."""
+
+
+def compact(model: ModelProto) -> ModelProto:
+    """The same model in fewer bytes: same inputs and outputs, same integers.
+
+    - A Relu or Clip is left out where the quantization after it saturates at the same values.
+    - Attributes of windows that have the default value are left out, and a convolution's kernel shape, which is also
+      that of its weights.
+    - The scales of a bias are computed: the input's scale times the weights' scales.
+    - The weights' scales of all layers lie end to end in one tensor, so do the biases, in 16 bits those that fit, and a
+      Split cuts them. The zero points of the weights are cut from computed zeros.
+    - Inner values have short names.
+
+    Each layer keeps zero points of its own. With shared ones, in versions up to 1.24 at least with absent ones too,
+    ONNX Runtime crashes where ``session.x64quantprecision`` has an effect; without them, 1.31 computes Gemm in float.
+
+    Args:
+        model: QDQ form as ``insert_qdq`` writes it.
+    """
+    return with_short_names(_Compactor(model).compacted())
+
+
+class _Compactor:
+    """A graph taken apart: its nodes in order, and its constants as arrays."""
+
+    def __init__(self, model: ModelProto) -> None:
+        from onnx import ModelProto as Proto
+        from onnx import numpy_helper
+
+        self.model = Proto()
+        self.model.CopyFrom(model)
+        graph = self.model.graph
+        self.nodes: list[NodeProto] = list(graph.node)
+        self.constants: dict[str, NDArray[Any]] = {item.name: numpy_helper.to_array(item) for item in graph.initializer}
+        self.lists: dict[tuple[int, ...], TensorProto] = {}
+        self.makers = {name: node for node in self.nodes for name in node.output}
+        self.readers: dict[str, list[NodeProto]] = defaultdict(list)
+        for node in self.nodes:
+            for name in node.input:
+                self.readers[name].append(node)
+
+    def compacted(self) -> ModelProto:
+        from onnx import GraphProto, numpy_helper
+
+        self._drop_activations()
+        self._drop_defaults()
+        self._compute_bias_scales()
+        self._join_channels()
+        read = {name for node in self.nodes for name in node.input}
+        stored = [numpy_helper.from_array(value, name) for name, value in self.constants.items() if name in read]
+        graph = GraphProto(node=self.nodes, initializer=[*stored, *self.lists.values()])
+        self.model.graph.ClearField("node")
+        self.model.graph.ClearField("initializer")
+        self.model.graph.MergeFrom(graph)
+        return self.model
+
+    def _drop_activations(self) -> None:
+        """A Relu or Clip of an operator's result goes if everybody who reads it saturates."""
+        outputs = {item.name for item in self.model.graph.output}
+        dropped = set()
+        for node in self.nodes:
+            if node.op_type not in ACTIVATIONS or node.output[0] in outputs:
+                continue
+            maker, readers = self.makers.get(node.input[0]), self.readers[node.output[0]]
+            if maker and maker.op_type != DEQUANTIZE and all(self._saturates(node, reader) for reader in readers):
+                dropped.add(node.output[0])
+                for reader in readers:
+                    reader.input[0] = node.input[0]
+        self.nodes = [node for node in self.nodes if node.output[0] not in dropped]
+
+    def _saturates(self, activation: NodeProto, reader: NodeProto) -> bool:
+        """True if ``reader`` quantizes to the same integers without the activation function before it."""
+        known = all(name in self.constants for name in (*activation.input[1:], *reader.input[1:]) if name)
+        if reader.op_type != QUANTIZE or not known:
+            return False
+        bounds = [0.0, np.inf] if activation.op_type == "Relu" else [-np.inf, np.inf]
+        for position, name in enumerate(activation.input[1:]):
+            bounds[position] = self.constants[name].item() if name else bounds[position]
+        scale, zero_point = (self.constants[name] for name in reader.input[1:])
+        low, high = np.rint(np.array(bounds, np.float32) / scale) + zero_point
+        ends = np.iinfo(zero_point.dtype)
+        return bool(low <= ends.min and high >= ends.max)
+
+    def _drop_defaults(self) -> None:
+        for node in self.nodes:
+            if node.op_type in WINDOWED:
+                kept = [item for item in node.attribute if not _is_implied(node, item)]
+                node.ClearField("attribute")
+                node.attribute.extend(kept)
+
+    def _compute_bias_scales(self) -> None:
+        """Put a Mul before each bias's DequantizeLinear; an int32 needs no zero point."""
+        from onnx import helper
+
+        nodes = []
+        for node in self.nodes:
+            if self._is_constant(node, np.int32):
+                del node.input[2:]
+                factors = [self.makers[name].input[1] for name in self.readers[node.output[0]][0].input[:2]]
+                product = self.constants[factors[0]] * self.constants[factors[1]]
+                if product.ndim and np.array_equal(product, self.constants[node.input[1]]):
+                    nodes.append(helper.make_node("Mul", factors, [node.input[1]]))
+                    del self.constants[node.input[1]]
+            nodes.append(node)
+        self.nodes = nodes
+
+    def _join_channels(self) -> None:
+        """What there is per channel, for all layers in one tensor of each kind."""
+        from onnx import TensorProto, helper
+
+        weights = [node for node in self.nodes if self._is_constant(node, np.int8) and node.attribute]
+        biases = [node.input[0] for node in self.nodes if self._is_constant(node, np.int32)]
+        if len(weights) < FEWEST_TO_JOIN:
+            return
+        sizes = [self.constants[node.input[1]].size for node in weights]
+        zero = helper.make_tensor("", TensorProto.INT8, [1], [0])
+        zeros = helper.make_node("ConstantOfShape", [self._list([sum(sizes)])], ["all zero points"], value=zero)
+        self._cut(zeros.output[0], [node.input[2] for node in weights])
+        self.nodes.insert(0, zeros)
+        self._join("all scales", [node.input[1] for node in weights])
+        narrow = [name for name in biases if _fits_int16(self.constants[name])]
+        self._join("all other biases", [name for name in biases if name not in narrow])
+        self._join("all narrow biases", narrow)
+
+    def _join(self, whole: str, parts: Sequence[str]) -> None:
+        """One constant for several, and a Split that cuts it; in 16 bits if they fit, with a Cast back."""
+        from onnx import TensorProto, helper
+
+        if not parts:
+            return
+        value = np.concatenate([self.constants[part] for part in parts])
+        if value.dtype == np.int32 and _fits_int16(value):
+            cast = helper.make_node("Cast", [whole], [f"{whole} in 32 bits"], to=TensorProto.INT32)
+            self._cut(cast.output[0], parts)
+            self.nodes.insert(0, cast)
+            value = value.astype(np.int16)
+        else:
+            self._cut(whole, parts)
+        self.constants[whole] = value
+
+    def _cut(self, whole: str, parts: Sequence[str]) -> None:
+        from onnx import helper
+
+        sizes = self._list([self.constants.pop(part).size for part in parts])
+        self.nodes.insert(0, helper.make_node("Split", [whole, sizes], parts))
+
+    def _list(self, numbers: Sequence[int]) -> str:
+        """The name of a constant of int64: small numbers take a byte or two each if not written as raw data."""
+        from onnx import TensorProto, helper
+
+        name = f"list_{'_'.join(map(str, numbers))}"
+        self.lists[tuple(numbers)] = helper.make_tensor(name, TensorProto.INT64, [len(numbers)], numbers)
+        return name
+
+    def _is_constant(self, node: NodeProto, dtype: type[np.generic]) -> bool:
+        """True for the DequantizeLinear of a constant of this type."""
+        value = self.constants.get(node.input[0]) if node.op_type == DEQUANTIZE else None
+        return value is not None and value.dtype == dtype
+
+
+def _is_implied(node: NodeProto, attribute: AttributeProto) -> bool:
+    """True for what a node says although it is the default, or the shape of a convolution's weights."""
+    if attribute.name in NEUTRAL:
+        return set(attribute.ints) <= {NEUTRAL[attribute.name]}
+    return node.op_type == "Conv" and (
+        attribute.name == "kernel_shape" or (attribute.name, attribute.i) == ("group", 1)
+    )
+
+
+def _fits_int16(value: NDArray[Any]) -> bool:
+    ends = np.iinfo(np.int16)
+    return bool((value >= ends.min).all() and (value <= ends.max).all())
