@@ -10,7 +10,7 @@ import numpy as np
 from edgekit.graph.draft import Draft, attributes
 
 if TYPE_CHECKING:
-    from onnx import NodeProto
+    from onnx import ModelProto, NodeProto
 
 MAX_FOLDED_BYTES = 64 << 20
 """Larger constants stay computed: folding must not blow a small file up."""
@@ -33,6 +33,14 @@ def fold_constants(draft: Draft) -> None:
             if fold_node(draft, node):
                 draft.remove(node)
     draft.drop_unused()
+
+
+def folded(model: ModelProto) -> ModelProto:
+    """The model with ``fold_constants`` done; itself if there is nothing to fold."""
+    draft = Draft.from_model(model)
+    nodes = len(draft.nodes)
+    fold_constants(draft)
+    return draft.to_model() if len(draft.nodes) < nodes else model
 
 
 def fold_node(draft: Draft, node: NodeProto) -> bool:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from edgekit.errors import ModelError
 from edgekit.files import require_file
+from edgekit.graph.constants import folded
 from edgekit.graph.inputs import Shapes
 from edgekit.graph.load import check_onnx
 from edgekit.graph.prepare import prepare
@@ -28,7 +29,7 @@ QUANTIZED_OPERATORS = frozenset(
 
 
 def open_prepared(path: Path, limits: Limits | None = None, shapes: Shapes | None = None) -> ModelProto:
-    """The prepared form of the float model in a file; a model that is quantized already comes as it is.
+    """The prepared form of the float model in a file; of a model that is quantized already only constants are folded.
 
     ``shapes``: the dimensions of inputs that leave more open than the batch, by their names.
 
@@ -48,11 +49,10 @@ def open_prepared(path: Path, limits: Limits | None = None, shapes: Shapes | Non
 def prepared_bytes(path: str, shapes: Shapes | None = None) -> NDArray[np.uint8]:
     """What ``open_prepared`` does inside its worker: the serialized model."""
     model = check_onnx(path)
-    if not is_quantized(model):
-        try:
-            model = prepare(model, shapes)
-        except ModelError as exc:
-            raise type(exc)(f"{path}: {exc}") from exc
+    try:
+        model = folded(model) if is_quantized(model) else prepare(model, shapes)
+    except ModelError as exc:
+        raise type(exc)(f"{path}: {exc}") from exc
     return np.frombuffer(model.SerializeToString(), np.uint8)
 
 

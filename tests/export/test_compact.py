@@ -15,9 +15,12 @@ from onnx import ModelProto, helper, numpy_helper
 from onnx.helper import make_node
 from random_images import random_inputs
 from residual_graphs import BLOCKS, minmax_plan, residual
-from small_graphs import graph_of, noise, quantized, run_onnx
+from small_graphs import bytes_for, graph_of, noise, quantized, run_onnx, run_tflite
 
+from edgekit.artifact import Metadata
 from edgekit.export.compact import FEWEST_TO_JOIN, compact
+from edgekit.export.tflite import lower
+from edgekit.graph.isolated import open_prepared
 from edgekit.quantize.calibrate import open_session
 from edgekit.quantize.plan import Plan
 from edgekit.quantize.qdq import insert_qdq
@@ -150,6 +153,15 @@ def test_only_attributes_that_say_something_are_kept() -> None:
         if node.op_type in ("Conv", "MaxPool")
     }
     assert said == {"Conv": {"pads": [1] * 4}, "MaxPool": {"kernel_shape": [2, 2], "strides": [2, 2]}}
+
+
+def test_a_compact_file_is_lowered_to_tflite_like_the_plain_one(tmp_path: Path) -> None:
+    plain, answers = insert_qdq(residual(DEEP), minmax_plan(residual(DEEP), IMAGES)), []
+    for model in (plain, compact(plain)):
+        onnx.save(model, tmp_path / "model.int8.onnx")
+        data = lower(open_prepared(tmp_path / "model.int8.onnx"), Metadata())
+        answers.append(run_tflite(data, *bytes_for(model))[0])
+    np.testing.assert_array_equal(*answers)
 
 
 def test_operators_that_run_once_are_not_counted_when_the_file_is_inspected(tmp_path: Path) -> None:

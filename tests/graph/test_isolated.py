@@ -37,6 +37,20 @@ def test_a_quantized_model_comes_out_as_it_is(tmp_path: Path) -> None:
     assert open_prepared(saved(tmp_path, model)) == model
 
 
+def test_the_constants_of_a_quantized_model_are_folded(tmp_path: Path) -> None:
+    plain = quantized(
+        prepare(graph_of([node("Conv", ["x", "w"], ["out"])], {"x": (1, 2, 5, 5)}, {"w": noise(3, 2, 3, 3)}))
+    )
+    scales = next(item for item in plain.graph.initializer if list(item.dims) == [3] and item.data_type == 1)
+    computed = onnx.ModelProto()
+    computed.CopyFrom(plain)
+    computed.graph.initializer.remove(scales)
+    computed.graph.node.insert(0, node("Constant", [], [scales.name], value=scales))
+    opened = open_prepared(saved(tmp_path, computed))
+    assert scales in opened.graph.initializer
+    assert [item.op_type for item in opened.graph.node] == [item.op_type for item in plain.graph.node]
+
+
 def test_what_cannot_be_prepared_is_named_with_its_file(tmp_path: Path) -> None:
     nodes = [node("NonZero", ["x"], ["where"]), node("Cast", ["where"], ["out"], to=onnx.TensorProto.FLOAT)]
     with pytest.raises(UnsupportedError, match=r"model\.onnx: The size of 'where'"):
