@@ -7,14 +7,15 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from edgekit.quantize.calibrate import RealInputs
+from edgekit.quantize.calibrate import RealInputs, Reals
 from edgekit.quantize.layers import weighted_layers
 from edgekit.quantize.mixed import sensitivities
 from edgekit.quantize.plan import Plan
 from edgekit.quantize.qdq import stored_weights
 from edgekit.quantize.spec import dequantize_weights
-from edgekit.quantize.walk import Walk
+from edgekit.quantize.walk import Values, Walk
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -60,26 +61,15 @@ def layer_table(exact: ModelProto, model: ModelProto, plan: Plan, inputs: RealIn
         plan: how its values are stored.
         inputs: a few images.
     """
-    from onnx import numpy_helper
-
     few = inputs.first(IMAGES)
-    walk = Walk(exact, plan.affines, few)
-    walk.constants.update({item.name: numpy_helper.to_array(item) for item in model.graph.initializer})
-    for layer in weighted_layers(model):
-        if layer.name not in plan.floats:
-            weights = stored_weights(model, layer.node, plan)
-            walk.constants[layer.weight_name] = dequantize_weights(weights.stored, weights.scales, weights.axis)
-    signal, noise = dict.fromkeys(plan.affines, 0.0), dict.fromkeys(plan.affines, 0.0)
-    for before, after in walk.all_values(tuple(plan.affines)):
-        for name in plan.affines:
-            signal[name] += float(np.square(before[name], dtype=np.float64).sum())
-            noise[name] += float(np.square(before[name].astype(np.float64) - after[name]).sum())
+    powers = _powers(exact, model, plan, few)
     alone = sensitivities(exact, plan.affines, few)
     makers = {output: node for node in exact.graph.node for output in node.output}
     rows = []
     for name, affine in plan.affines.items():
         maker = makers.get(name)
-        sqnr = 10 * math.log10(signal[name] / noise[name]) if noise[name] > 0 < signal[name] else None
+        signal, noise = powers[name]
+        sqnr = 10 * math.log10(signal / noise) if noise > 0 < signal else None
         kept = maker is not None and maker.output[0] in plan.floats
         operator = "input" if maker is None else maker.op_type
         rows.append(
@@ -95,6 +85,32 @@ def layer_table(exact: ModelProto, model: ModelProto, plan: Plan, inputs: RealIn
             )
         )
     return tuple(rows)
+
+
+def _powers(exact: ModelProto, model: ModelProto, plan: Plan, inputs: RealInputs) -> dict[str, NDArray[np.float64]]:
+    """For each stored tensor, the sums of the squares of its values and of their errors in the quantized network."""
+    from onnx import numpy_helper
+
+    walk = Walk(exact, plan.affines, inputs)
+    walk.constants.update({item.name: numpy_helper.to_array(item) for item in model.graph.initializer})
+    for layer in weighted_layers(model):
+        if layer.name not in plan.floats:
+            weights = stored_weights(model, layer.node, plan)
+            walk.constants[layer.weight_name] = dequantize_weights(weights.stored, weights.scales, weights.axis)
+
+    def squares(pair: tuple[Values, Values]) -> dict[str, tuple[float, float]]:
+        real, found = pair
+        return {name: (_power(real[name]), _power(real[name] - found[name])) for name in plan.affines}
+
+    totals = {name: np.zeros(2) for name in plan.affines}
+    for image in walk.all_values(tuple(plan.affines), squares):
+        for name, sums in image.items():
+            totals[name] += sums
+    return totals
+
+
+def _power(values: Reals) -> float:
+    return float(np.square(values).sum(dtype=np.float64))
 
 
 def _rounded(value: float | None) -> float | None:

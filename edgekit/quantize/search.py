@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from edgekit.console import progress
 from edgekit.errors import UnknownNameError
-from edgekit.quantize.calibrate import RealInputs, Reals, ahead, calibrate, open_simulation
+from edgekit.quantize.calibrate import RealInputs, Reals, ahead, calibrate, give_back_memory, open_simulation
 from edgekit.quantize.histogram import Histogram
 from edgekit.quantize.ranges import METHODS, Range
 from edgekit.quantize.scheme import Group, affines
@@ -145,6 +145,7 @@ class _Trials:
         self.graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs)
         if not outputs:
             return {}
+        give_back_memory()
         session = open_simulation(self.model)
 
         def powers(image: Reals) -> NDArray[np.float64]:

@@ -6,16 +6,18 @@ the values at a few cuts of the graph are kept, within a budget of memory; the r
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.quantize import spec
-from edgekit.quantize.calibrate import RealInputs, Reals, ahead, open_simulation
+from edgekit.quantize.calibrate import RealInputs, Reals, ahead, give_back_memory, open_simulation
 from edgekit.quantize.simulated import round_in_graph, with_opset
 from edgekit.quantize.spec import OPERATORS, Affine
 
@@ -23,7 +25,9 @@ if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
 
 Values = dict[str, Reals]
-BUDGET = 160 << 20
+Kept = TypeVar("Kept")
+Result = TypeVar("Result")
+BUDGET = 96 << 20
 """Bytes that the values at a cut may take, for all images and both networks."""
 
 
@@ -47,6 +51,7 @@ class Walk:
     def __init__(self, model: ModelProto, affines: Mapping[str, Affine], inputs: RealInputs) -> None:
         from onnx import numpy_helper
 
+        give_back_memory()
         self.nodes: list[NodeProto] = list(model.graph.node)
         self.reals = {item.name: numpy_helper.to_array(item) for item in model.graph.initializer}
         self.constants = dict(self.reals)
@@ -57,7 +62,8 @@ class Walk:
         for position, node in enumerate(self.nodes):
             self.readers.update(dict.fromkeys(node.input, position))
         self._cut = 0
-        self._kept: list[tuple[Values, Values]] | None = None
+        self._kept: deque[tuple[Values, Values]] | None = None
+        self._bytes = _bytes_of_values(model)
 
     def segments(self) -> list[Segment]:
         """The graph cut before each operator with weights; the first segment has none before its own."""
@@ -77,30 +83,34 @@ class Walk:
     def values_before(self, position: int) -> Iterator[tuple[Values, Values]]:
         """For each image, the values (float network, quantized network) that nodes from ``position`` on read."""
         if position == self._cut:
-            yield from self._at_cut()
-            return
-        live = self._live(position)
-        found = self.segment(self._cut, position)
-        yield from self._through(replace(found, outputs=tuple(name for name in found.outputs if name in live)), live)
+            return self._at_cut()
+        return self._after(position, self._at_cut())
 
     def keep(self, position: int) -> None:
         """Make ``position`` the cut to go on from, if its values fit into the budget."""
-        kept = []
-        for pair in self.values_before(position):
-            size = sum(value.nbytes for values in pair for value in values.values())
-            if size * len(self.inputs) > BUDGET:
-                return
-            kept.append(pair)
-        self._kept, self._cut = kept, position
+        made = {self.model.graph.input[0].name, *(name for node in self.nodes[:position] for name in node.output)}
+        each = sum(self._bytes.get(name, 0) for name in made & self._live(position))
+        if 2 * each * len(self.inputs) <= BUDGET:
+            # What was kept before makes room as it is read.
+            self._kept, self._cut = deque(self._after(position, self._at_cut(forget=True))), position
 
-    def all_values(self, names: Sequence[str]) -> Iterator[tuple[Values, Values]]:
-        """For each image, the values of the tensors ``names`` anywhere in the graph, from the beginning."""
+    def all_values(self, names: Sequence[str], look: Callable[[tuple[Values, Values]], Result]) -> Iterator[Result]:
+        """For each image, what ``look`` finds in the values of the tensors ``names`` anywhere in the graph."""
         made = {name for node in self.nodes for name in node.output}
         whole = replace(self.segment(0, len(self.nodes)), outputs=tuple(name for name in names if name in made))
-        yield from self._through(whole, set(names))
+        through = self._through(whole, set(names))
+        # One by one: every activation of both networks is there at once.
+        return (look(through(before)) for before in self._at_cut())
 
-    def _through(self, segment: Segment, passed: set[str]) -> Iterator[tuple[Values, Values]]:
-        """For each image at the cut, what a segment gives, and of what was there before, the values ``passed`` on."""
+    def _after(self, position: int, pairs: Iterator[tuple[Values, Values]]) -> Iterator[tuple[Values, Values]]:
+        """For each of the pairs at the cut, the values that nodes from ``position`` on read."""
+        live = self._live(position)
+        found = self.segment(self._cut, position)
+        between = replace(found, outputs=tuple(name for name in found.outputs if name in live))
+        return ahead(self._through(between, live), pairs)
+
+    def _through(self, segment: Segment, passed: set[str]) -> Callable[[tuple[Values, Values]], tuple[Values, Values]]:
+        """A function from the values at the cut to what a segment gives, and those of them that are ``passed`` on."""
         runs = self._sessions(segment)
 
         def after(before: tuple[Values, Values]) -> tuple[Values, Values]:
@@ -110,7 +120,7 @@ class Walk:
             )
             return exact, rounded
 
-        return ahead(after, self._at_cut())
+        return after
 
     def _live(self, position: int) -> set[str]:
         """The values that nodes from ``position`` on read, and results of the network."""
@@ -119,9 +129,9 @@ class Walk:
     def _is_needed(self, name: str, position: int) -> bool:
         return self.readers.get(name, -1) >= position or name in self.results
 
-    def _at_cut(self) -> Iterator[tuple[Values, Values]]:
+    def _at_cut(self, forget: bool = False) -> Iterator[tuple[Values, Values]]:
         if self._kept is not None:
-            yield from self._kept
+            yield from _drained(self._kept) if forget else self._kept
             return
         name = self.model.graph.input[0].name
         affine = self.affines.get(name)
@@ -183,6 +193,24 @@ class _Run:
     def __call__(self, values: Values) -> list[Reals]:
         found: list[Reals] = self.session.run(self.outputs, {name: values[name] for name in self.inputs})
         return found
+
+
+def _drained(kept: deque[Kept]) -> Iterator[Kept]:
+    while kept:
+        yield kept.popleft()
+
+
+def _bytes_of_values(model: ModelProto) -> dict[str, int]:
+    """The size of each value of a prepared graph, whose shapes are fixed."""
+    from onnx import helper
+
+    described = (*model.graph.input, *model.graph.value_info, *model.graph.output)
+    types = {value.name: value.type.tensor_type for value in described}
+    return {
+        name: math.prod(dim.dim_value for dim in kind.shape.dim)
+        * helper.tensor_dtype_to_np_dtype(kind.elem_type).itemsize
+        for name, kind in types.items()
+    }
 
 
 def _taken(values: Values, names: set[str]) -> Values:
