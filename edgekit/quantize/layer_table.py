@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.quantize.calibrate import RealInputs, Reals
+from edgekit.quantize.calibrate import RealInputs, Reals, give_back_memory
 from edgekit.quantize.layers import weighted_layers
 from edgekit.quantize.mixed import sensitivities
 from edgekit.quantize.plan import Plan
@@ -63,6 +63,7 @@ def layer_table(exact: ModelProto, model: ModelProto, plan: Plan, inputs: RealIn
     """
     few = inputs.first(IMAGES)
     powers = _powers(exact, model, plan, few)
+    give_back_memory()
     alone = sensitivities(exact, plan.affines, few)
     makers = {output: node for node in exact.graph.node for output in node.output}
     rows = []
