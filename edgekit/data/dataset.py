@@ -80,10 +80,11 @@ class Split:
         return Split(self.images[indices], None if self.labels is None else self.labels[indices])
 
     def sample(self, count: int, seed: int) -> NDArray[np.int64]:
-        """Sorted indices of ``count`` images drawn without replacement (all of them if there are fewer)."""
-        if count >= len(self):
-            return np.arange(len(self))
-        return np.sort(np.random.default_rng(seed).choice(len(self), count, replace=False))
+        """Indices of at most ``count`` images, drawn without replacement.
+
+        In random order, so that the first few are a fair sample too: many sources are sorted by class.
+        """
+        return np.random.default_rng(seed).permutation(len(self))[:count]
 
 
 @dataclass(frozen=True)

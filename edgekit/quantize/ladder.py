@@ -12,9 +12,6 @@ import time
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from edgekit.artifact import InputContract
 from edgekit.console import say
 from edgekit.errors import UsageError
@@ -40,6 +37,8 @@ TRAINS_NOTHING = 3
 """Without a gate the ladder ends here: the next rungs cost speed, or need training."""
 CHANNEL_IMAGES, RANGE_IMAGES, BIAS_IMAGES, ROUNDING_IMAGES = 32, 64, 12, 64
 """Calibration images that these steps look at; more change little."""
+SMALL_IMAGE, MORE_OF_SMALL = 64 * 64, 2
+"""Images of so few pixels say less each, and cost less: these steps look at so many times more."""
 QUICK_IMAGES = 24
 MIN_GAIN_DB = 1.0
 """What equalization must gain to be kept: clips that may not move rest on what a few images have reached."""
@@ -167,7 +166,9 @@ class Ladder:
         return plan, groups, detail
 
     def _inputs(self, candidate: Candidate, count: int) -> RealInputs:
-        return RealInputs(self.inputs.split, self.inputs.indices[:count], candidate.contract)
+        contract = candidate.contract
+        more = MORE_OF_SMALL if contract.height * contract.width <= SMALL_IMAGE else 1
+        return RealInputs(self.inputs.split, self.inputs.indices[: more * count], contract)
 
     def _ranges(self, start: Candidate) -> tuple[Candidate, str]:
         model, contract, detail = start.model, start.contract, ""
@@ -200,8 +201,12 @@ class Ladder:
     def _round(self, before: Candidate) -> tuple[Candidate, str]:
         start = self.uncorrected or before
         inputs = self._inputs(start, ROUNDING_IMAGES)
-        model, plan = reconstruct(start.model, start.plan, inputs, start.groups)
-        return replace(start, model=model, plan=plan), f"{len(plan.weights)} layers rounded, ranges tuned"
+        found = {}
+        for ranges, groups in (("ranges kept", ()), ("ranges tuned", start.groups)):
+            model, plan = reconstruct(start.model, start.plan, inputs, groups)
+            found[ranges] = replace(start, model=model, plan=plan)
+        best = max(found, key=lambda ranges: self._sqnr(found[ranges]))
+        return found[best], f"{len(found[best].plan.weights)} layers rounded, {best}"
 
     def _mix(self, before: Candidate) -> tuple[Candidate, str] | None:
         gate = self.options.max_drop
@@ -234,8 +239,3 @@ class Ladder:
         """A quick look on few images, to compare two candidates within a rung."""
         few = self.judge.first(QUICK_IMAGES)
         return few.judge(candidate.model, candidate.plan, candidate.contract).sqnr_db
-
-
-def judging_images(count: int, most: int) -> NDArray[np.int64]:
-    """Indices of at most ``most`` of ``count`` images, evenly spread."""
-    return np.unique(np.linspace(0, count - 1, min(count, most)).astype(np.int64))

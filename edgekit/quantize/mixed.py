@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 INFERENCES = 128
 """Of the whole network, for all sensitivities together; each tensor sees at least one image."""
-MOST_FLOAT = 1 / 4
+MOST_FLOAT = 1 / 3
 """Of the operators: beyond it a float file is the better answer."""
 
 
@@ -48,8 +48,8 @@ def fewest_floats(
 
     ``model`` has the biases that integers need, ``exact`` those of the float network.
 
-    The number of tensors kept real grows by doubling, then shrinks by halves; if even a quarter of the operators in
-    float does not pass, that quarter is returned.
+    The number of tensors kept real grows by doubling, then shrinks by halves; if even a third of the operators in
+    float does not pass, that third is returned.
     """
     inner = {name: affine for name, affine in plan.affines.items() if name not in _ends(model)}
     measured = sensitivities(model, inner, RealInputs(judge.split, judge.indices, contract))

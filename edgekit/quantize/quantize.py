@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from edgekit.artifact import InputContract, Metadata
+from edgekit.artifact import Metadata
 from edgekit.console import print_table, say
 from edgekit.data import open_data
 from edgekit.errors import DataError, GateError, ModelError, UnknownNameError, UsageError
@@ -22,7 +22,7 @@ from edgekit.graph.inputs import Shapes
 from edgekit.graph.metadata import read_metadata, write_metadata
 from edgekit.quantize.calibrate import RealInputs, require_images
 from edgekit.quantize.judge import Judge
-from edgekit.quantize.ladder import Candidate, Ladder, LadderOptions, RungRecord, judging_images
+from edgekit.quantize.ladder import Candidate, Ladder, LadderOptions, RungRecord
 from edgekit.quantize.layer_table import TensorRow, layer_table
 from edgekit.quantize.measure import MeasuredFile, Quality, Yardstick
 from edgekit.quantize.qdq import IO_TYPES, insert_qdq
@@ -152,7 +152,7 @@ def quantize(options: QuantizeOptions) -> QuantizeResult:
         chosen = data.train.sample(options.calibration, options.seed)
         inputs = RealInputs(data.train, chosen, contract)
         require_images(inputs)
-        best, rungs = Ladder(inputs, _judge(model, data, inputs, contract), options.ladder()).climb(model, contract)
+        best, rungs = Ladder(inputs, _judge(model, data, inputs, options.seed), options.ladder()).climb(model, contract)
         yardstick = Yardstick(original, data)
     few = RealInputs(data.train, chosen, best.contract)
     layers = layer_table(best.exact, best.model, best.plan, few)
@@ -219,11 +219,12 @@ def show(result: QuantizeResult) -> None:
     say(ORT_REMARK)
 
 
-def _judge(model: ModelProto, data: Dataset, inputs: RealInputs, contract: InputContract) -> Judge:
-    """On validation images, or on those that calibrate where there are no others."""
+def _judge(model: ModelProto, data: Dataset, inputs: RealInputs, seed: int) -> Judge:
+    """On validation images; where there are none on the last that calibrate, since the rungs fit to the first."""
+    contract = inputs.contract
     if len(data.validation):
-        return Judge(model, contract, data.validation, judging_images(len(data.validation), JUDGING_IMAGES))
-    return Judge(model, contract, inputs.split, inputs.indices[judging_images(len(inputs), JUDGING_IMAGES)])
+        return Judge(model, contract, data.validation, data.validation.sample(JUDGING_IMAGES, seed))
+    return Judge(model, contract, inputs.split, inputs.indices[-JUDGING_IMAGES:])
 
 
 def _original(path: Path, model: ModelProto, options: QuantizeOptions, stack: ExitStack) -> ImageModel:

@@ -69,7 +69,7 @@ def reconstruct(model: ModelProto, plan: Plan, inputs: RealInputs, groups: Seque
         model: prepared float ONNX of one input.
         plan: scales of every stored tensor to start from.
         inputs: calibration images.
-        groups: which tensors share a scale.
+        groups: tensors that share a scale, if ranges are to be tuned; none if they stay as they are.
 
     Returns:
         The model with corrected biases, and the plan with what was decided.

@@ -100,9 +100,9 @@ OPERATORS: Mapping[str, OperatorRule] = {
     "Tanh": OperatorRule(output=Affine(1 / 128, 0)),
     **dict.fromkeys(("Add", "Sub", "Mul", "MatMul", "PRelu"), _ARITHMETIC),
     **dict.fromkeys(("Relu", "Clip", "LeakyRelu", "Elu", "HardSwish", "Gelu", "Abs"), _PLAIN),
-    **dict.fromkeys(("ReduceMean", "ReduceSum"), _PLAIN),
+    **dict.fromkeys(("ReduceMean", "ReduceSum", "GlobalAveragePool"), _PLAIN),
     **dict.fromkeys(("Max", "Min", "Concat"), _JOINING),
-    **dict.fromkeys(("MaxPool", "AveragePool", "GlobalAveragePool", "ReduceMax", "ReduceMin", "Pad"), _TIED),
+    **dict.fromkeys(("MaxPool", "AveragePool", "ReduceMax", "ReduceMin", "Pad"), _TIED),
     **dict.fromkeys(("Resize", "DepthToSpace", "SpaceToDepth", "Split", "Slice", "Gather"), _TIED),
     **dict.fromkeys(("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose"), _TIED),
 }

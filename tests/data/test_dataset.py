@@ -31,16 +31,23 @@ def test_batches_cover_every_image_once_and_in_order() -> None:
     assert seen == [0, 1, 2, 3, 4]
 
 
-def test_a_sample_is_sorted_without_repetition_and_repeatable() -> None:
+def test_a_sample_is_without_repetition_and_repeatable() -> None:
     split = split_of([0] * 50)
     rows = split.sample(20, seed=3)
-    assert np.array_equal(rows, np.unique(rows))
+    assert len(np.unique(rows)) == 20
     assert np.array_equal(rows, split.sample(20, seed=3))
     assert not np.array_equal(rows, split.sample(20, seed=4))
 
 
 def test_a_sample_larger_than_the_split_is_all_of_it() -> None:
-    assert split_of([0, 1, 2]).sample(10, seed=0).tolist() == [0, 1, 2]
+    assert sorted(split_of([0, 1, 2]).sample(10, seed=0)) == [0, 1, 2]
+
+
+def test_the_first_of_a_sample_are_of_all_classes_though_the_source_is_sorted_by_class() -> None:
+    split = split_of([0] * 100 + [1] * 100 + [2] * 100)
+    assert split.labels is not None
+    first = split.labels[split.sample(200, seed=0)[:30]]
+    assert set(first.tolist()) == {0, 1, 2}
 
 
 def test_holding_out_takes_the_share_of_each_class() -> None:

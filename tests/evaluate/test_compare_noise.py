@@ -14,6 +14,7 @@ from edgekit.errors import ModelError
 from edgekit.evaluate.compare import compare_models, show
 from edgekit.evaluate.compare_noise import NoiseComparison
 from edgekit.export.tflite import lower
+from edgekit.graph.metadata import write_metadata
 from edgekit.graph.prepare import prepare
 
 node = helper.make_node
@@ -31,7 +32,7 @@ def detector(tmp_path: Path) -> dict[str, Path]:
     ]
     constants = {"w": noise(5, 3, 3, 3), "m": noise(7, 5)}
     model = prepare(graph_of(nodes, {"image": (1, 3, 6, 4), "more": (1, 7)}, constants, outputs=["map", "out"]))
-    int8 = quantized(model)
+    int8 = write_metadata(quantized(model), Metadata())
     files = {
         "float.onnx": model.SerializeToString(),
         "float.tflite": lower(model, Metadata()),

@@ -15,7 +15,7 @@ from residual_graphs import BLOCKS, residual, scores
 from edgekit.artifact import InputContract
 from edgekit.errors import UsageError
 from edgekit.quantize.judge import Judge, Verdict
-from edgekit.quantize.ladder import Candidate, Ladder, LadderOptions, RungRecord, judging_images
+from edgekit.quantize.ladder import Candidate, Ladder, LadderOptions, RungRecord
 from edgekit.quantize.plan import Plan
 
 IMAGES = 12
@@ -114,11 +114,3 @@ def test_a_record_is_plain() -> None:
 def test_there_are_five_rungs(highest: int) -> None:
     with pytest.raises(UsageError, match="--rungs is 1 to 5"):
         LadderOptions(highest=highest)
-
-
-@given(st.integers(1, 500), st.integers(1, 200))
-def test_judging_images_are_spread_evenly_over_all(count: int, most: int) -> None:
-    chosen = judging_images(count, most)
-    assert len(chosen) == min(count, most)
-    assert chosen[0] == 0
-    assert chosen[-1] == (count - 1 if len(chosen) > 1 else 0)

@@ -13,7 +13,7 @@ from small_graphs import graph_of, noise
 from edgekit.artifact import InputContract
 from edgekit.graph.prepare import prepare
 from edgekit.quantize.normalization import raw_input
-from edgekit.quantize.scheme import input_affine
+from edgekit.quantize.scheme import input_affine, tie_groups
 
 UNEVEN = InputContract(SIZE, SIZE, CHANNELS, mean=(0.48, 0.3, 0.1), std=(0.23, 0.5, 0.9))
 
@@ -45,10 +45,33 @@ def test_every_byte_is_then_stored_exactly() -> None:
     assert affine.zero_point == level - 128
 
 
-def test_padding_with_another_colour_than_the_common_level_is_weighed_against_rounding() -> None:
+def test_padding_is_told_apart_by_one_more_channel_where_the_common_level_is_far_from_a_mean() -> None:
     """Zeros around normalized pixels are the mean colour; around raw ones they are all channels at one level."""
     model, inputs = first_layer(pads=1), random_inputs(4, UNEVEN)
-    assert raw_input(model, UNEVEN, inputs) is None
+    folded = raw_input(model, UNEVEN, inputs)
+    assert folded is not None
+    changed, contract = folded
+    assert [node.op_type for node in changed.graph.node] == ["Pad", "Conv"]
+    expected = scores(model, inputs)
+    np.testing.assert_allclose(
+        scores(changed, random_inputs(4, contract)), expected, atol=1e-4 * np.abs(expected).max()
+    )
+
+
+def test_padding_with_nearly_the_common_level_needs_no_channel() -> None:
+    close = InputContract(SIZE, SIZE, CHANNELS, mean=(0.4, 0.4, 0.4), std=(0.23, 0.5, 0.9))
+    folded = raw_input(first_layer(pads=1), close, random_inputs(4, close))
+    assert folded is not None
+    assert [node.op_type for node in folded[0].graph.node] == ["Conv"]
+
+
+def test_the_constant_channel_is_stored_like_the_image() -> None:
+    model, inputs = first_layer(pads=1), random_inputs(4, UNEVEN)
+    folded = raw_input(model, UNEVEN, inputs)
+    assert folded is not None
+    changed, contract = folded
+    groups = tie_groups(changed, contract)
+    assert ["image", "image with inside"] in [list(group.tensors) for group in groups]
 
 
 @pytest.mark.parametrize("reason", ["raw already", "read twice", "no convolution first"])

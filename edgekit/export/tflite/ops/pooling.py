@@ -43,10 +43,7 @@ def average_pool(low: Lowering, node: Node) -> None:
 
 @lowers("GlobalAveragePool")
 def global_average_pool(low: Lowering, node: Node) -> None:
-    """GlobalAveragePool → AVERAGE_POOL_2D over the whole image, or MEAN if it changes the scale.
-
-    Pooling keeps the scale, by the LiteRT 8-bit specification, and gives the same integers in every runtime.
-    """
+    """GlobalAveragePool → AVERAGE_POOL_2D over the whole image, or MEAN where it changes the scale, as in int8 files."""
     source, target = low.tensor(node.inputs[0]), low.tensor(node.outputs[0])
     if len(source.shape) != 4:
         raise low.refusal(node, f"works on {len(source.shape) - 2} spatial dimensions instead of 2")
