@@ -53,6 +53,24 @@ Part = TypeVar("Part", bound=Divisible)
 
 
 @dataclass(frozen=True)
+class _Rows:
+    """Some rows of an image array."""
+
+    images: ImageArray
+    indices: NDArray[np.int64]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (len(self.indices), *self.images.shape[1:])
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, rows: Any) -> Images:
+        return self.images[self.indices[rows]]
+
+
+@dataclass(frozen=True)
 class Split:
     """Images with their labels (None if the source has none)."""
 
@@ -78,6 +96,10 @@ class Split:
     def take(self, indices: NDArray[np.int64]) -> Split:
         """The given rows as a Split in memory."""
         return Split(self.images[indices], None if self.labels is None else self.labels[indices])
+
+    def view(self, indices: NDArray[np.int64]) -> Split:
+        """The given rows as a Split that reads them when they are asked for."""
+        return Split(_Rows(self.images, indices), None if self.labels is None else self.labels[indices])
 
     def sample(self, count: int, seed: int) -> NDArray[np.int64]:
         """Indices of at most ``count`` images, drawn without replacement.

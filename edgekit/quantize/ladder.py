@@ -35,13 +35,13 @@ RUNGS = ("ranges", "equalization", "rounding", "mixed precision", "fine-tuning")
 MIXED = 4
 TRAINS_NOTHING = 3
 """Without a gate the ladder ends here: the next rungs cost speed, or need training."""
-CHANNEL_IMAGES, RANGE_IMAGES, BIAS_IMAGES, ROUNDING_IMAGES = 32, 64, 12, 64
+CHANNEL_IMAGES, RANGE_IMAGES, BIAS_IMAGES, ROUNDING_IMAGES = 32, 64, 12, 48
 """Calibration images that these steps look at; more change little."""
-SMALL_IMAGE, MORE_OF_SMALL = 64 * 64, 2
+SMALL_IMAGE, MORE_OF_SMALL = 64 * 64, 4
 """Images of so few pixels say less each, and cost less: these steps look at so many times more."""
 QUICK_IMAGES = 24
-MIN_GAIN_DB = 1.0
-"""What equalization must gain to be kept: clips that may not move rest on what a few images have reached."""
+MIN_GAIN_DB = 0.3
+"""What equalization must gain to be kept: it rests on what a few images have reached."""
 
 
 @dataclass(frozen=True)
@@ -153,11 +153,8 @@ class Ladder:
         index = met[-1] if met else max(range(len(self.records)), key=lambda place: self.records[place].verdict.sqnr_db)
         return index, self.candidates[index]
 
-    def _plan(
-        self, model: ModelProto, contract: InputContract, images: int | None = None
-    ) -> tuple[Plan, tuple[Group, ...], str]:
-        groups = tie_groups(model, contract)
-        inputs = RealInputs(self.inputs.split, self.inputs.indices[:images], contract)
+    def _plan(self, model: ModelProto, inputs: RealInputs) -> tuple[Plan, tuple[Group, ...], str]:
+        groups = tie_groups(model, inputs.contract)
         choice = choose_ranges(model, groups, inputs, self.options.ranges)
         counts = {name: list(choice.methods.values()).count(name) for name in sorted(set(choice.methods.values()))}
         detail = ", ".join(f"{count} {name}" for name, count in counts.items())
@@ -165,42 +162,51 @@ class Ladder:
         plan = Plan(choice.affines, weight_bits=options.weight_bits, per_tensor=options.per_tensor)
         return plan, groups, detail
 
-    def _inputs(self, candidate: Candidate, count: int) -> RealInputs:
-        contract = candidate.contract
-        more = MORE_OF_SMALL if contract.height * contract.width <= SMALL_IMAGE else 1
-        return RealInputs(self.inputs.split, self.inputs.indices[: more * count], contract)
+    def _inputs(self, contract: InputContract, count: int | None = None) -> RealInputs:
+        """The first images, as ``contract`` feeds them: ``count`` of usual size, or all."""
+        if count is not None and contract.height * contract.width <= SMALL_IMAGE:
+            count *= MORE_OF_SMALL
+        return RealInputs(self.inputs.split, self.inputs.indices[:count], contract)
 
     def _ranges(self, start: Candidate) -> tuple[Candidate, str]:
         model, contract, detail = start.model, start.contract, ""
         if self.options.raw_input:
-            folded = raw_input(model, contract, self._inputs(start, 8))
+            folded = raw_input(model, contract, self._inputs(contract, 8))
             if folded is not None:
                 model, contract = folded
                 detail = "; the input's normalization is in the first layer, raw pixels go in"
-        plan, groups, methods = self._plan(model, contract)
+        plan, groups, methods = self._plan(model, self._inputs(contract))
         return Candidate(model, plan, contract, groups, model), methods + detail
 
     def _equalize(self, before: Candidate) -> tuple[Candidate, str]:
         own = with_own_constants(before.model)
         before = replace(before, model=own, exact=own)
-        channels = channel_statistics(own, self._inputs(before, CHANNEL_IMAGES))
+        equalized, detail = self._equalized(before)
+        # What equalization is worth shows when biases are right, in both.
+        inputs = self._inputs(before.contract, BIAS_IMAGES)
+        corrected, left_out = (
+            replace(found, model=correct_biases(found.model, found.plan, inputs)) for found in (equalized, before)
+        )
+        gained = self._sqnr(corrected) - self._sqnr(left_out)
+        kept = gained > MIN_GAIN_DB
+        # The next rung corrects biases itself, and starts from them as they were.
+        self.uncorrected = equalized if kept else before
+        note = f"channels equalized; {detail}" if kept else f"equalization left out ({gained:+.1f} dB)"
+        return corrected if kept else left_out, f"biases corrected, {note}"
+
+    def _equalized(self, before: Candidate) -> tuple[Candidate, str]:
+        inputs = self._inputs(before.contract, CHANNEL_IMAGES)
+        channels = channel_statistics(before.model, inputs)
         model, absorbed = absorb_high_biases(before.model, channels)
         if absorbed:
-            channels = channel_statistics(model, self._inputs(before, CHANNEL_IMAGES))
+            channels = channel_statistics(model, inputs)
         model = equalize(model, channels, self.options.per_tensor)
-        plan, groups, detail = self._plan(model, before.contract, RANGE_IMAGES)
-        equalized = Candidate(model, plan, before.contract, groups, model)
-        gained = self._sqnr(equalized) - self._sqnr(before)
-        chosen = equalized if gained > MIN_GAIN_DB else before
-        note = "channels equalized" if gained > MIN_GAIN_DB else f"equalization left out ({gained:+.1f} dB alone)"
-        corrected = correct_biases(chosen.model, chosen.plan, self._inputs(chosen, BIAS_IMAGES))
-        # The next rung corrects biases itself, and starts from them as they were.
-        self.uncorrected = chosen
-        return replace(chosen, model=corrected), f"{note}, biases corrected; {detail}"
+        plan, groups, detail = self._plan(model, self._inputs(before.contract, RANGE_IMAGES))
+        return Candidate(model, plan, before.contract, groups, model), detail
 
     def _round(self, before: Candidate) -> tuple[Candidate, str]:
         start = self.uncorrected or before
-        inputs = self._inputs(start, ROUNDING_IMAGES)
+        inputs = self._inputs(start.contract, ROUNDING_IMAGES)
         found = {}
         for ranges, groups in (("ranges kept", ()), ("ranges tuned", start.groups)):
             model, plan = reconstruct(start.model, start.plan, inputs, groups)
@@ -225,9 +231,7 @@ class Ladder:
             return None
         whole = max(range(len(self.records)), key=lambda place: self._rank(place))
         start = self.candidates[whole]
-        tuned = finetune(
-            start.model, start.plan, self._inputs(start, len(self.inputs)), FinetuneOptions(seed=self.options.seed)
-        )
+        tuned = finetune(start.model, start.plan, self._inputs(start.contract), FinetuneOptions(seed=self.options.seed))
         return replace(start, model=tuned.model, plan=tuned.plan), f"epoch {tuned.kept} of {len(tuned.epochs) - 1} kept"
 
     def _rank(self, place: int) -> float:

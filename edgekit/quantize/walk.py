@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Values = dict[str, Reals]
 Kept = TypeVar("Kept")
 Result = TypeVar("Result")
-BUDGET = 96 << 20
+BUDGET = 64 << 20
 """Bytes that the values at a cut may take, for all images and both networks."""
 
 

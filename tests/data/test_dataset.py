@@ -39,6 +39,16 @@ def test_a_sample_is_without_repetition_and_repeatable() -> None:
     assert not np.array_equal(rows, split.sample(20, seed=4))
 
 
+def test_a_view_reads_its_rows_when_they_are_asked_for() -> None:
+    split = split_of([4, 5, 6])
+    view = split.view(np.array([2, 0]))
+    assert view.labels is not None
+    assert view.labels.tolist() == [6, 4]
+    split.images[0] = 77  # type: ignore[index]
+    assert (view.images[np.array([1])] == 77).all()
+    assert len(view) == 2
+
+
 def test_a_sample_larger_than_the_split_is_all_of_it() -> None:
     assert sorted(split_of([0, 1, 2]).sample(10, seed=0)) == [0, 1, 2]
 

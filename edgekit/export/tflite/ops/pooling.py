@@ -43,7 +43,7 @@ def average_pool(low: Lowering, node: Node) -> None:
 
 @lowers("GlobalAveragePool")
 def global_average_pool(low: Lowering, node: Node) -> None:
-    """GlobalAveragePool → AVERAGE_POOL_2D over the whole image, or MEAN where it changes the scale, as in int8 files."""
+    """GlobalAveragePool → AVERAGE_POOL_2D over the whole image; MEAN where it changes the scale, as in int8 files."""
     source, target = low.tensor(node.inputs[0]), low.tensor(node.outputs[0])
     if len(source.shape) != 4:
         raise low.refusal(node, f"works on {len(source.shape) - 2} spatial dimensions instead of 2")
