@@ -53,7 +53,7 @@ class TensorRow:
 
 
 def layer_table(exact: ModelProto, model: ModelProto, plan: Plan, inputs: RealInputs) -> tuple[TensorRow, ...]:
-    """Measure every stored tensor of a quantized network.
+    """Measure every stored tensor of a quantized network, in the order in which they are computed.
 
     Args:
         exact: the prepared float model, with the biases it had.
@@ -67,8 +67,9 @@ def layer_table(exact: ModelProto, model: ModelProto, plan: Plan, inputs: RealIn
     alone = sensitivities(exact, plan.affines, few)
     makers = {output: node for node in exact.graph.node for output in node.output}
     rows = []
-    for name, affine in plan.affines.items():
-        maker = makers.get(name)
+    order = {name: place for place, name in enumerate(makers)}
+    for name in sorted(plan.affines, key=lambda name: order.get(name, -1)):
+        affine, maker = plan.affines[name], makers.get(name)
         signal, noise = powers[name]
         sqnr = 10 * math.log10(signal / noise) if noise > 0 < signal else None
         kept = maker is not None and maker.output[0] in plan.floats

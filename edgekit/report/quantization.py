@@ -68,7 +68,7 @@ def _rungs(result: QuantizeResult) -> Html:
         )
         for rung in result.rungs
     ]
-    return _table(("rung", "against the float model", "took", "kept", "what it did"), rows)
+    return _table(("rung", "against the float model", "took", "kept", "what it did"), rows, words=("what it did",))
 
 
 def _layers(result: QuantizeResult) -> Html:
@@ -98,7 +98,12 @@ def _decibels(value: float | None) -> str:
     return "equal" if value is None else f"{value:.1f} dB"
 
 
-def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Html:
-    head = element("thead", element("tr", *(element("th", column) for column in columns)))
-    body = element("tbody", *(element("tr", *(element("td", cell) for cell in row)) for row in rows))
-    return element("div", element("table", head, body), class_="scroll")
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]], words: Sequence[str] = ()) -> Html:
+    """A table of figures, which do not break over lines; the columns ``words`` hold text."""
+    kinds = ["word" if column in words else "figure" for column in columns]
+
+    def row(tag: str, cells: Sequence[str]) -> Html:
+        return element("tr", *(element(tag, cell, class_=kind) for cell, kind in zip(cells, kinds, strict=True)))
+
+    body = element("tbody", *(row("td", cells) for cells in rows))
+    return element("div", element("table", element("thead", row("th", columns)), body), class_="scroll")
