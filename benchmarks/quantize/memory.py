@@ -8,16 +8,18 @@ from command import choose, publish
 from images import many_clothes
 from models import open_model
 from places import FILES
-from tools import Calibration, quantized
+from tools import EDGEKIT, Calibration, quantized
 from watch import GIB
 
 COUNTS = (100, 500, 2000)
+METHODS = (EDGEKIT, "ORT min/max", "ORT percentile", "NNCF", "ai-edge-quantizer")
+"""One of each way to go over the images."""
 LIMIT = 16 * GIB
 SECONDS = 1200.0
 
 
 def main() -> None:
-    choice = choose(__doc__, ("mobilenetv2",))
+    choice = choose(__doc__, ("mobilenetv2",), METHODS)
     result: dict[str, Any] = {}
     many = many_clothes()
     for name in choice.models:
