@@ -7,6 +7,7 @@
     ├── ModelError               1   a model file is missing, broken or of the wrong kind
     │   └── UnsupportedError     1   ... or holds an operator that the target form does not have
     ├── RuntimeCrashError        1   a native runtime crashed, hung or ran out of memory on a file
+    ├── DeviceError              1   a device cannot be reached, or what it needs is missing there
     ├── TrainingError            1   training diverged or cannot go on
     ├── StorageError             1   the disk is full, a folder cannot be written
     └── GateError                3   a quality gate (``--max-drop``) was not met
@@ -58,6 +59,10 @@ class UnsupportedError(ModelError):
 
 class RuntimeCrashError(EdgekitError):
     """A native runtime crashed, hung or ran out of memory while it had a file open."""
+
+
+class DeviceError(EdgekitError):
+    """A device cannot be reached, the connection to it was lost, or it lacks what it needs."""
 
 
 class TrainingError(EdgekitError):

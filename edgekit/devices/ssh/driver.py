@@ -1,0 +1,115 @@
+"""A device over SSH: the worker and the model are copied to a private folder there, run, and removed again."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from edgekit.devices.conversation import Conversation
+from edgekit.devices.device import Job, Watch
+from edgekit.devices.local import GRACE_S, WORKER
+from edgekit.devices.ssh.address import SshAddress, parse_address
+from edgekit.devices.ssh.connection import Connection, as_message
+from edgekit.devices.ssh.keeper import WORKER_NAME
+from edgekit.errors import EdgekitError
+
+
+def open_address(text: str) -> SshDevice:
+    """The device at ``ssh://user@host[:port]``; nothing is connected yet.
+
+    Raises:
+        UsageError: it is not such an address.
+    """
+    return SshDevice(parse_address(text))
+
+
+class SshDevice:
+    """Connects at its first job, and keeps the connection and the folder there until it is closed."""
+
+    provenance = "measured"
+
+    def __init__(self, address: SshAddress) -> None:
+        self.name = str(address)
+        self.address = address
+        self._connection: Connection | None = None
+        self._sent: dict[Path, str] = {}
+
+    def run(self, job: Job, watch: Watch) -> dict[str, Any]:
+        """Run one job there. See ``Device.run``.
+
+        Raises:
+            DeviceError: there is no connection, or it was lost.
+            StorageError: the disk there is full.
+        """
+        connection = self._connection or self._connect()
+        request = self._placed(connection, asdict(job))
+        conversation = Conversation(job, self.name)
+        watchdog = threading.Timer(job.limit_s + GRACE_S, connection.abort)
+        watchdog.start()
+        try:
+            answer = _Answer(connection)
+            connection.tell({"run": request})
+            try:
+                conversation.listen(answer.lines(), watch)
+            finally:
+                answer.finish()
+        finally:
+            watchdog.cancel()
+        return conversation.outcome(answer.status, answer.noise)
+
+    def close(self) -> None:
+        """End the connection, which removes the folder there."""
+        if self._connection is not None:
+            self._connection.close()
+
+    def _connect(self) -> Connection:
+        self._connection = connection = Connection(self.address)
+        for path in sorted(WORKER.glob("*.py")):
+            connection.ask({"put": f"{WORKER_NAME}/{path.name}"}, path.read_bytes())
+        return connection
+
+    def _placed(self, connection: Connection, value: Any) -> Any:
+        """A job's fields with the files that they name sent there, and their paths there in place of ours."""
+        if isinstance(value, dict):
+            return {key: self._placed(connection, item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [self._placed(connection, item) for item in value]
+        return self._send(connection, value) if isinstance(value, Path) else value
+
+    def _send(self, connection: Connection, model: Path) -> str:
+        """The path that a model file has there."""
+        if model not in self._sent:
+            path = f"models/{len(self._sent)}/{model.name}"
+            connection.ask({"put": path}, model.read_bytes())
+            self._sent[model] = f"{connection.about['folder']}/{path}"
+        return self._sent[model]
+
+
+class _Answer:
+    """The lines of one job, to the one with which the keeper says how the worker ended."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._ended = False
+        self.status, self.noise = 0, ""
+
+    def lines(self) -> Iterator[str]:
+        for line in self._connection.lines():
+            message = as_message(line)
+            if "ended" in message:
+                self._ended = True
+                self.status, self.noise = message["ended"]["status"], message["ended"]["noise"]
+                return
+            yield line
+        raise self._connection.lost()
+
+    def finish(self) -> None:
+        """Pass over what comes after a refusal, so that the next job begins with its own lines."""
+        if not self._ended:
+            with suppress(EdgekitError):
+                for _ in self.lines():
+                    pass

@@ -1,0 +1,27 @@
+"""A job on a device over SSH, from connecting to nothing being left there."""
+
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from edgekit.catalog import resolve_model
+from edgekit.devices.device import Job, open_device
+from edgekit.errors import DeviceError, ModelError
+
+MODEL = resolve_model("mnist-tiny", ".int8.tflite")
+
+
+def job(task="measure", model=MODEL, **changes):
+    return Job(task, "litert", model, runs=20, seconds=0.05, **changes)
+
+
+def test_a_model_is_measured_there_and_nothing_is_left(server):
+    shares = []
+    with closing(open_device(server.address)) as device:
+        assert (device.name, device.provenance) == (server.address, "measured")
+        measured = device.run(job(), shares.append)
+        assert len(list(server.there.iterdir())) == 1
+    assert len(measured["samples_ns"]) >= 20
+    assert measured["versions"]["litert"]
+    assert server.left_behind(0) == []
