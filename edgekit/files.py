@@ -43,6 +43,14 @@ def require_file(path: Path, error: type[EdgekitError] = ModelError) -> Path:
     return path
 
 
+def user_cache() -> Path:
+    """Where large things are kept that can be made again: $EDGEKIT_CACHE, or edgekit in the user's cache folder."""
+    if named := os.environ.get("EDGEKIT_CACHE"):
+        return Path(named)
+    home = os.environ.get("XDG_CACHE_HOME")
+    return (Path(home) if home else Path.home() / ".cache") / "edgekit"
+
+
 @contextmanager
 def storage_errors(path: Path, option: str = "--out") -> Iterator[None]:
     """Turn the operating system's refusals to write below ``path`` into StorageError.

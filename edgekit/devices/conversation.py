@@ -24,9 +24,11 @@ CRASH = "a crash inside the native runtime; the file may be damaged, try another
 
 @dataclass
 class Conversation:
-    """What one worker process has said so far."""
+    """What one worker process has said so far. ``where`` is its machine, and ``remedy`` gets it a runtime there."""
 
     job: Job
+    where: str = "this machine"
+    remedy: str = ""
     phase: str = "starting"
     timed_out: bool = False
     result: dict[str, Any] | None = None
@@ -79,16 +81,18 @@ class Conversation:
         runtime = find_runtime(self.job.runtime).title
         if kind == "runtime":
             return UsageError(f"{runtime} is needed to measure {self.job.model.name}, but {text}.")
+        if kind == "option":
+            return UsageError(f"{text}.")
         if kind == "memory":
             return RuntimeCrashError(
-                f"{self.job.model} needs more memory than this machine has; measure a smaller model."
+                f"{self.job.model} needs more memory than {self.where} has; measure a smaller model."
             )
         return ModelError(f"{self.job.model} is not a model that {runtime} runs ({text}); check or export it again.")
 
 
 def request_line(job: Job) -> str:
     """The job as the worker reads it."""
-    return json.dumps({**asdict(job), "model": str(job.model)}) + "\n"
+    return json.dumps(asdict(job), default=str) + "\n"
 
 
 def _parse(line: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Devices by name, and what every driver does: run one job of the profiling worker over there.
 
-A device is a card ``devices/NAME.toml`` with a ``summary`` and the name of its ``driver``, a module of this package
-with a function ``open_driver(card) -> Device``.
+A device is a card (``edgekit.devices.cards``) that names its driver, a module of this package with a function
+``open_driver(card) -> Device``.
 """
 
 from __future__ import annotations
@@ -12,29 +12,18 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
-from edgekit.catalog import catalog_folder, names, read_toml
-from edgekit.errors import EdgekitError, UnknownNameError, UsageError
-from edgekit.recipe import known_keys
+from edgekit.devices.cards import DRIVERS, DeviceCard, card_paths, device_card
+from edgekit.errors import UnknownNameError, UsageError
 
-DRIVERS = ("local", "null")
-PLANNED = ("browser", "raspberry-pi-zero-2w", "raspberry-pi-3b-plus", "raspberry-pi-4b", "raspberry-pi-5")
-TASKS = ("baseline", "measure", "operators", "arena")
+__all__ = ["TASKS", "Device", "DeviceCard", "Job", "Watch", "device_card", "open_device"]
+
+PLANNED = ("browser",)
+TASKS = ("baseline", "measure", "operators", "arena", "turns")
+EMULATED_TASKS = ("count", "count-operators", "outputs")
+"""Tasks beside those of a profile of this machine."""
 
 Watch = Callable[[float], None]
 """Is told the share of a job that is done, now and then."""
-
-
-@dataclass(frozen=True)
-class DeviceCard:
-    """A device of the catalog."""
-
-    name: str
-    summary: str
-    driver: str
-
-    def __post_init__(self) -> None:
-        if self.driver not in DRIVERS:
-            raise UnknownNameError(f"driver (devices/{self.name}.toml)", self.driver, DRIVERS)
 
 
 @dataclass(frozen=True)
@@ -42,6 +31,8 @@ class Job:
     """One task for one process of ``edgekit.profile.worker``, whose docstring describes tasks and answers.
 
     ``runs`` and ``seconds`` are minima of the sampling; ``limit_s`` is the time after which the process is ended.
+    ``pin`` says which cores the process keeps to: auto, off, or their numbers as in "2,3". ``others`` are further files
+    for the same process, each with its runtime. ``images`` is a .npy file of inputs for the task ``outputs``.
     """
 
     task: str
@@ -51,10 +42,13 @@ class Job:
     runs: int = 50
     seconds: float = 1.0
     limit_s: int = 600
+    pin: str = "auto"
+    others: tuple[tuple[str, Path], ...] = ()
+    images: Path | None = None
 
     def __post_init__(self) -> None:
-        if self.task not in TASKS:
-            raise UnknownNameError("task", self.task, TASKS)
+        if self.task not in TASKS + EMULATED_TASKS:
+            raise UnknownNameError("task", self.task, TASKS + EMULATED_TASKS)
 
 
 class Device(Protocol):
@@ -72,21 +66,8 @@ class Device(Protocol):
             UsageError: the runtime is not installed there.
         """
 
-
-def device_card(name: str) -> DeviceCard:
-    """Read the card of a device.
-
-    Raises:
-        UnknownNameError: there is no such device, or its card has an unknown key or driver.
-        EdgekitError: the card lacks a key.
-    """
-    if name not in names("devices"):
-        raise UnknownNameError("device", name, names("devices"))
-    path = catalog_folder("devices") / f"{name}.toml"
-    try:
-        return DeviceCard(**{**known_keys(DeviceCard, read_toml(path), str(path)), "name": name})
-    except TypeError as exc:
-        raise EdgekitError(f"{path} lacks a key ({exc}); compare with its neighbours.") from exc
+    def close(self) -> None:
+        """Leave nothing there. Closing twice does no harm."""
 
 
 def open_device(name: str) -> Device:
@@ -96,10 +77,12 @@ def open_device(name: str) -> Device:
         UsageError: this version has no driver for it.
         UnknownNameError: no device has that name.
     """
-    if name.startswith("ssh://") or (name in PLANNED and name not in names("devices")):
-        raise UsageError(
-            f"--device {name}: this version cannot measure there yet; it has {', '.join(names('devices'))}."
-        )
+    if name.startswith("ssh://"):
+        from edgekit.devices.ssh.driver import open_address
+
+        return open_address(name)
+    if name in PLANNED and name not in card_paths():
+        raise UsageError(f"--device {name}: this version cannot measure there yet; it has {', '.join(card_paths())}.")
     card = device_card(name)
-    device: Device = import_module(f"edgekit.devices.{card.driver}").open_driver(card)
+    device: Device = import_module(f"edgekit.devices.{DRIVERS[card.driver]}").open_driver(card)
     return device

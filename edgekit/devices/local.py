@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -39,27 +40,45 @@ class LocalDevice:
 
     def run(self, job: Job, watch: Watch) -> dict[str, Any]:
         """Run one job. See ``Device.run``."""
-        job = replace(job, model=job.model.resolve())
-        conversation = Conversation(job)
-        with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as noise:
-            shutil.copytree(self._worker, Path(folder) / WORKER_NAME, ignore=shutil.ignore_patterns("__pycache__"))
-            command = (runtime_python(job.runtime), "-B", "-m", WORKER_NAME)
-            pipe = subprocess.PIPE
-            process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=noise, text=True, cwd=folder)
-            # The worker ends itself when its time is up; this is for a system without alarms.
-            watchdog = threading.Timer(job.limit_s + GRACE_S, _expire, (process, conversation))
-            watchdog.start()
-            try:
-                _ask(process, job)
-                assert process.stdout is not None
-                conversation.listen(process.stdout, watch)
-                status = process.wait()
-            finally:
-                watchdog.cancel()
-                process.kill()
-                process.communicate()
-            noise.seek(0)
-            return conversation.outcome(status, noise.read().decode(errors="replace"))
+        return run_worker(job, watch, (runtime_python(job.runtime),), self._worker)
+
+    def close(self) -> None:
+        """Each job has removed its own folder."""
+
+
+def run_worker(
+    job: Job, watch: Watch, python: Sequence[str], worker: Path = WORKER, environment: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Run one job in a worker process that the command ``python`` starts; None leaves the environment as it is.
+
+    Raises:
+        ModelError, RuntimeCrashError, UsageError: as ``Device.run``.
+    """
+    others = tuple((name, path.resolve()) for name, path in job.others)
+    images = job.images.resolve() if job.images else None
+    job = replace(job, model=job.model.resolve(), others=others, images=images)
+    conversation = Conversation(job)
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as noise:
+        shutil.copytree(worker, Path(folder) / WORKER_NAME, ignore=shutil.ignore_patterns("__pycache__"))
+        command = (*python, "-B", "-m", WORKER_NAME)
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(
+            command, stdin=pipe, stdout=pipe, stderr=noise, text=True, cwd=folder, env=environment
+        )
+        # The worker ends itself when its time is up; this is for a system without alarms.
+        watchdog = threading.Timer(job.limit_s + GRACE_S, _expire, (process, conversation))
+        watchdog.start()
+        try:
+            _ask(process, job)
+            assert process.stdout is not None
+            conversation.listen(process.stdout, watch)
+            status = process.wait()
+        finally:
+            watchdog.cancel()
+            process.kill()
+            process.communicate()
+        noise.seek(0)
+        return conversation.outcome(status, noise.read().decode(errors="replace"))
 
 
 def _expire(process: subprocess.Popen[str], conversation: Conversation) -> None:

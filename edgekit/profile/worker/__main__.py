@@ -9,12 +9,24 @@ import sys
 from typing import Any
 
 from .arena import find_arena
-from .machine import limit_memory
+from .count import count
+from .machine import describe, limit_memory
 from .measure import baseline, measure
 from .operators import time_operators
+from .outputs import give_outputs
+from .pinning import pin
 from .refusal import Refusal, first_line
+from .turns import take_turns
 
-TASKS = {"baseline": baseline, "measure": measure, "operators": time_operators, "arena": find_arena}
+TASKS = {
+    "baseline": baseline,
+    "measure": measure,
+    "operators": time_operators,
+    "arena": find_arena,
+    "turns": take_turns,
+    "count": count,
+    "outputs": give_outputs,
+}
 
 
 def main() -> None:
@@ -32,6 +44,8 @@ def main() -> None:
         signal.alarm(int(request["limit_s"]))  # a hung runtime must not outlive a killed parent
     limit_memory()
     try:
+        request["machine"] = describe()  # before it keeps to some of the cores
+        request["machine"]["cores_kept_to"] = pin(request["pin"], request["threads"])
         result = TASKS[request["task"]](request, emit)
     except Refusal as exc:
         emit(error={"kind": exc.kind, "text": str(exc)})

@@ -6,7 +6,7 @@ MAX_CHARACTERS = 160
 
 
 class Refusal(Exception):
-    """The task cannot be done; ``kind`` says whose fault it is: the ``model``'s or a missing ``runtime``'s."""
+    """The task cannot be done; ``kind`` says why: the ``model``, a missing ``runtime``, or an impossible ``option``."""
 
     def __init__(self, kind: str, text: str) -> None:
         super().__init__(text)

@@ -1,0 +1,180 @@
+"""``edgekit devices setup BOARD``: everything that an emulated board needs, made once and kept in the user's cache.
+
+    CACHE/emulated/system-bookworm/     a small Debian for arm64
+    CACHE/emulated/runtimes-HASH/       the aarch64 wheels, at the versions in use here
+    CACHE/emulated/plugin-HASH/         the plugin that counts, for the QEMU in use here
+    CACHE/emulated/board-NAME-HASH/     one board: the system, seen with that board's /proc/cpuinfo
+
+Each folder has its content in ``root`` and the checksums of what it was made of in ``checksums.json``. It appears under
+its name when it is complete, so an interrupted setup goes on where it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from edgekit.console import print_facts, progress
+from edgekit.devices.cards import DeviceCard, Emulator, device_card
+from edgekit.devices.emulated import parts
+from edgekit.devices.emulated.tools import plugin_api, require_tools
+from edgekit.errors import UsageError
+from edgekit.files import storage_errors, user_cache, write_json
+
+SYSTEM_FOLDERS = ("usr", "lib", "etc")
+Maker = Callable[[Path, Path], parts.Checksums]
+
+
+@dataclass(frozen=True)
+class Installation:
+    """Folders of one emulated board: its file system, the runtimes' packages; and the plugin's file."""
+
+    system: Path
+    runtimes: Path
+    plugin: Path
+
+    @property
+    def python(self) -> Path:
+        """The board's Python."""
+        return self.system / "usr" / "bin" / f"python{parts.PYTHON}"
+
+
+@dataclass(frozen=True)
+class SetupResult:
+    """What a board was set up from: file names and their SHA-256."""
+
+    device: str
+    folder: str
+    made: tuple[str, ...]
+    checksums: Mapping[str, str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return asdict(self)
+
+
+def set_up(name: str) -> SetupResult:
+    """Make what is missing for a board.
+
+    Raises:
+        UnknownNameError: no device has that name.
+        UsageError: it is not an emulated one, or a program is missing here.
+        EdgekitError: a download, an unpacking or the compiler failed.
+        StorageError: the cache cannot be written.
+    """
+    card = device_card(name)
+    emulator = require_emulator(card)
+    require_tools("qemu-aarch64", "apt-get", "dpkg-deb", "cc")
+    made: list[str] = []
+    checksums: dict[str, str] = {}
+    with progress(f"setting up {name}", len(_makers())) as bar:
+        for done, (title, (folder, make)) in enumerate(_makers().items()):
+            bar.update(done, title)
+            if not folder.is_dir():
+                _make(folder, make)
+                made.append(title)
+            checksums.update(_read_checksums(folder))
+    _board(card, emulator)
+    return SetupResult(name, str(_home()), tuple(made), checksums)
+
+
+def installation(card: DeviceCard) -> Installation:
+    """The folders of a board that has been set up.
+
+    Raises:
+        UsageError: it has not, or not for the versions of the runtimes and of QEMU that are in use now.
+    """
+    emulator = require_emulator(card)
+    require_tools("qemu-aarch64")
+    folders = {title: folder for title, (folder, _) in _makers().items()}
+    missing = [title for title, folder in folders.items() if not folder.is_dir()]
+    if missing:
+        raise UsageError(
+            f"{card.name} is not set up here ({', '.join(missing)} missing); run: edgekit devices setup {card.name}"
+        )
+    runtimes, plugin = folders["runtimes"] / "root", folders["plugin"] / "root" / "count_instructions.so"
+    return Installation(_board(card, emulator), runtimes, plugin)
+
+
+def require_emulator(card: DeviceCard) -> Emulator:
+    """The card's table of the emulator.
+
+    Raises:
+        UsageError: it has none.
+    """
+    if card.emulator is None:
+        raise UsageError(f"{card.name} is not emulated; its card has no [emulator].")
+    return card.emulator
+
+
+def show(result: SetupResult) -> None:
+    """Print what was made."""
+    rows = [("folder", result.folder), ("made now", ", ".join(result.made) or "nothing: it was complete")]
+    rows.append(("made from", f"{len(result.checksums)} files, checksums in checksums.json of each folder"))
+    rows.append(("next", f"edgekit profile MODEL --device {result.device}"))
+    print_facts(result.device, rows)
+
+
+def _home() -> Path:
+    return user_cache() / "emulated"
+
+
+def _makers() -> dict[str, tuple[Path, Maker]]:
+    """Each part with its folder, whose name holds what it depends on, and the function that makes it."""
+    runtimes = _hash(*parts.requirements())
+    plugin = _hash(parts.SOURCE.read_text(), str(plugin_api()))
+    return {
+        "system": (_home() / f"system-{parts.SUITE}", parts.make_system),
+        "runtimes": (_home() / f"runtimes-{runtimes}", parts.make_runtimes),
+        "plugin": (_home() / f"plugin-{plugin}", parts.make_plugin),
+    }
+
+
+def _make(folder: Path, make: Maker) -> None:
+    with storage_errors(folder, "EDGEKIT_CACHE"):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
+        try:
+            (work / "done" / "root").mkdir(parents=True)
+            checksums = make(work / "done" / "root", work / "scratch")
+            write_json(work / "done" / "checksums.json", checksums)
+            os.replace(work / "done", folder)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+
+
+def _read_checksums(folder: Path) -> dict[str, str]:
+    found: dict[str, str] = json.loads((folder / "checksums.json").read_text())
+    return found
+
+
+def _board(card: DeviceCard, emulator: Emulator) -> Path:
+    """The folder that QEMU takes for the board's root: the system, and the files that runtimes choose kernels by."""
+    system = _makers()["system"][0] / "root"
+    folder = _home() / f"board-{card.name}-{_hash(emulator.cpuinfo, str(system))}"
+
+    def make(root: Path, _: Path) -> parts.Checksums:
+        for name in SYSTEM_FOLDERS:
+            (root / name).symlink_to(system / name)
+        processors = root / "sys" / "devices" / "system" / "cpu"
+        processors.mkdir(parents=True)
+        for name in ("possible", "present", "online"):
+            (processors / name).write_text(f"0-{emulator.cores - 1}\n")
+        (root / "proc").mkdir()
+        (root / "proc" / "cpuinfo").write_text(emulator.cpuinfo)
+        return {}
+
+    if not folder.is_dir():
+        _make(folder, make)
+    return folder / "root"
+
+
+def _hash(*texts: str) -> str:
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:12]
