@@ -322,12 +322,15 @@ def profile(
     runtime: Runtime = None,
     runs: Annotated[int, typer.Option("--runs", min=1, help="Time at least this many runs.")] = 50,
     seconds: Annotated[float, typer.Option("--seconds", min=0, max=300, help="Time for at least this long.")] = 1.0,
+    pin: Annotated[
+        str, typer.Option("--pin", help="Cores to keep to: auto (one for each thread), off, or numbers as in 2,3.")
+    ] = "auto",
     json: Json = False,
 ) -> None:
     """Say what model files cost on a device: bytes, memory, milliseconds."""
     from edgekit.profile import profile as verb
 
-    options = verb.ProfileOptions(device, runtime or "", threads, runs, seconds)
+    options = verb.ProfileOptions(device, runtime or "", threads, runs, seconds, pin)
     _finish(verb, verb.profile(models or [_newest_run()], options), json)
 
 

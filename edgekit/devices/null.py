@@ -13,6 +13,7 @@ MACHINE = {
     "features": [],
     "cores": 4,
     "usable_cores": 4,
+    "cores_kept_to": [3],
     "governor": "performance",
     "clock_mhz": 1000.0,
     "load_average": 0.0,
@@ -26,6 +27,8 @@ ANSWERS: Mapping[str, dict[str, Any]] = {
         "versions": {"ort": "0", "litert": "0", "numpy": "0", "python": "0"},
         "machine": MACHINE,
         "load_ns": 2_000_000,
+        "warm_load_ns": 1_000_000.0,
+        "load_from_disk": True,
         "first_ns": 1_500_000,
         "warmup_runs": 3,
         "samples_ns": [1_000_000 + step * 7_919 % 1_000 for step in range(100)],
@@ -39,6 +42,7 @@ ANSWERS: Mapping[str, dict[str, Any]] = {
         "total_ns": 950_000.0,
         "runs": 10,
     },
+    "turns": {"episodes": [[[1e6] * 4, [1.1e6] * 4]] * 12},
     "arena": {"arena_bytes": 1024, "head_bytes": 768, "tail_bytes": 256, "version": "0"},
 }
 
@@ -63,3 +67,6 @@ class NullDevice:
         self.jobs.append(job)
         watch(1.0)
         return self._answers[job.task]
+
+    def close(self) -> None:
+        """Nothing was opened."""

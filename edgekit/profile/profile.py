@@ -7,19 +7,22 @@ run the model, run it under the runtime's profiler, or load it in TFLite Micro.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from edgekit.console import Bar, progress
-from edgekit.devices.device import TASKS, Device, Job, Watch, open_device
-from edgekit.errors import RuntimeCrashError, UsageError
+from edgekit.console import Bar, Display, progress
+from edgekit.devices.device import Device, Job, Watch, open_device
+from edgekit.errors import EdgekitError, RuntimeCrashError, UsageError
 from edgekit.evaluate.target import find_targets
 from edgekit.files import require_file, sha256_file
 from edgekit.profile.noise import find_noise
+from edgekit.profile.ratio import compare_latency
 from edgekit.profile.records import (
     Arena,
+    LoadTime,
     Memory,
     ModelProfile,
     OperatorProfile,
@@ -31,33 +34,51 @@ from edgekit.profile.statistics import summarize
 from edgekit.runtimes import default_runtime, find_runtime
 from edgekit.runtimes.isolated import vet
 
-__all__ = ["ProfileOptions", "ProfileResult", "profile", "profile_file", "show"]
+__all__ = ["ProfileOptions", "ProfileResult", "profile", "profile_file", "profile_on", "show"]
 
 TIMED_RUNTIMES = ("ort", "litert", "tflite-runtime")
 
+STEPS = ("baseline", "measure", "operators", "arena")
 PERCENT = 100
 
 
 def profile(models: Sequence[str], options: ProfileOptions | None = None) -> ProfileResult:
-    """Profile models, each ``MODEL`` or ``MODEL@RUNTIME`` as ``find_targets`` reads it.
+    """Profile models on the device of the options. Raises as ``profile_on`` does, and what opening it raises."""
+    options = options or ProfileOptions()
+    with closing(open_device(options.device)) as device:
+        return profile_on(device, models, options)
+
+
+def profile_on(
+    device: Device, models: Sequence[str], options: ProfileOptions, display: Display = progress
+) -> ProfileResult:
+    """Profile models on an opened device, each ``MODEL`` or ``MODEL@RUNTIME`` as ``find_targets`` reads it.
+
+    ``display`` shows the progress.
 
     Raises:
         UsageError: an option or a name is unknown, or the runtime is not installed.
         ModelError: a file is missing, broken, or not of a kind that a runtime opens.
         RuntimeCrashError: a native runtime crashed, hung or ran out of memory on a file.
     """
-    options = options or ProfileOptions()
-    device = open_device(options.device)
     targets = [target for model in models for target in find_targets(model, options.runtime or None)]
     for target in targets:
         require_file(target.path)
         choose_runtime(target.path, target.runtime)
     profiles = []
-    with progress("profiling", len(targets) * len(TASKS) * PERCENT) as bar:
+    turns = len(targets) if len(targets) > 1 and device.provenance == "measured" else 0
+    with display("profiling", (len(targets) * len(STEPS) + turns) * PERCENT) as bar:
         for number, target in enumerate(targets):
-            steps = _Steps(bar, number * len(TASKS), target.path.name)
+            steps = _Steps(bar, number * len(STEPS), target.path.name)
             profiles.append(profile_file(target.path, device, replace(options, runtime=target.runtime), steps))
-    return ProfileResult(device.name, device.provenance, tuple(profiles))
+        result = ProfileResult(device.name, device.provenance, tuple(profiles))
+        if not turns:
+            return result
+        steps = _Steps(bar, len(targets) * len(STEPS), "taking turns")
+        try:
+            return replace(result, ratios=compare_latency(targets, device, options, partial(steps.spread, turns)))
+        except EdgekitError as exc:  # each file alone was measured: that stands
+            return replace(result, no_ratios=str(exc))
 
 
 def choose_runtime(path: Path, wanted: str) -> str:
@@ -81,7 +102,7 @@ def profile_file(path: Path, device: Device, options: ProfileOptions, steps: _St
     runtime = choose_runtime(path, options.runtime)
     steps = steps or _Steps()
     contents = vet(path)
-    job = Job("baseline", runtime, path, options.threads, options.runs, options.seconds)
+    job = Job("baseline", runtime, path, options.threads, options.runs, options.seconds, pin=options.pin)
     base = device.run(job, steps.watch("baseline"))
     measured = device.run(replace(job, task="measure"), steps.watch("measure"))
     missing: dict[str, str] = {}
@@ -98,7 +119,7 @@ def profile_file(path: Path, device: Device, options: ProfileOptions, steps: _St
         runtime_version=measured["versions"][runtime],
         threads=options.threads,
         contents=contents,
-        load_ns=measured["load_ns"],
+        load=LoadTime(measured["load_ns"], measured["warm_load_ns"], measured["load_from_disk"]),
         first_ns=measured["first_ns"],
         warmup_runs=measured["warmup_runs"],
         latency=latency,
@@ -132,9 +153,13 @@ class _Steps:
         self._bar, self._first, self._name = bar, first, name
 
     def watch(self, task: str) -> Watch:
-        step = self._first + TASKS.index(task)
+        step = self._first + STEPS.index(task)
         self(step, 0.0)
         return partial(self, step)
+
+    def spread(self, steps: int, share: float) -> None:
+        """The progress of a task that takes as long as ``steps`` others."""
+        self(self._first, share * steps)
 
     def __call__(self, step: int, share: float) -> None:
         if self._bar is not None:

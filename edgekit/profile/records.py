@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -11,13 +12,16 @@ from edgekit.profile.noise import NoiseWarning
 from edgekit.profile.statistics import LatencyStatistics
 from edgekit.runtimes.contents import ModelContents
 
+PIN = re.compile(r"auto|off|\d+(,\d+)*")
+
 
 @dataclass(frozen=True)
 class ProfileOptions:
     """How to measure.
 
     ``runtime`` is a key of ``edgekit.runtimes.RUNTIMES``, or empty for the usual one for the file.
-    Sampling goes on for at least ``runs`` runs and at least ``seconds`` seconds, after a warm-up.
+    Sampling goes on for at least ``runs`` runs and at least ``seconds`` seconds, after a warm-up. ``pin`` says which
+    cores the runtime keeps to: auto (as many as there are threads), off, or their numbers as in "2,3".
     """
 
     device: str = "cpu"
@@ -25,6 +29,7 @@ class ProfileOptions:
     threads: int = 1
     runs: int = 50
     seconds: float = 1.0
+    pin: str = "auto"
 
     def __post_init__(self) -> None:
         if self.threads < 1:
@@ -33,6 +38,8 @@ class ProfileOptions:
             raise UsageError(f"--runs {self.runs} must be at least 1.")
         if not 0 <= self.seconds <= 300:
             raise UsageError(f"--seconds {self.seconds} must be between 0 and 300.")
+        if not PIN.fullmatch(self.pin):
+            raise UsageError(f"--pin {self.pin} is not auto, off or numbers of cores as in 2,3.")
 
 
 @dataclass(frozen=True)
@@ -96,6 +103,19 @@ class OperatorProfile:
 
 
 @dataclass(frozen=True)
+class LoadTime:
+    """Nanoseconds from the file's name to a model that is ready to run.
+
+    ``cold_ns``: in a process that has opened nothing before, the file not in the system's memory (``from_disk``; False
+    where the system keeps it there, None where it does not tell). ``warm_ns``: once more in the same process.
+    """
+
+    cold_ns: int
+    warm_ns: float
+    from_disk: bool | None
+
+
+@dataclass(frozen=True)
 class ModelProfile:
     """Everything measured about one file. ``missing`` says why ``operators`` or ``arena`` is None."""
 
@@ -105,7 +125,7 @@ class ModelProfile:
     runtime_version: str
     threads: int
     contents: ModelContents
-    load_ns: int
+    load: LoadTime
     first_ns: int
     warmup_runs: int
     latency: LatencyStatistics
@@ -130,14 +150,47 @@ class ModelProfile:
 
 
 @dataclass(frozen=True)
+class LatencyRatio:
+    """``file`` takes ``ratio`` times as long as ``reference``, with at least 95% between ``low`` and ``high``.
+
+    ``episodes`` are the ratios of the single episodes, ``rounds`` how many pairs of turns they rest on in all.
+    """
+
+    file: str
+    runtime: str
+    reference: str
+    reference_runtime: str
+    ratio: float
+    low: float
+    high: float
+    episodes: tuple[float, ...]
+    rounds: int
+
+    @property
+    def differs(self) -> bool:
+        """Whether the two are told apart: the interval leaves out 1."""
+        return not self.low <= 1 <= self.high
+
+
+@dataclass(frozen=True)
 class ProfileResult:
-    """The profiles of one command. ``provenance``: measured, emulated or predicted."""
+    """The profiles of one command. ``provenance``: measured, emulated or predicted.
+
+    ``ratios`` compares each file but the first with the first, where they could take turns; ``no_ratios`` says why not.
+    """
 
     device: str
     provenance: str
     models: tuple[ModelProfile, ...]
+    ratios: tuple[LatencyRatio, ...] = ()
+    no_ratios: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
-        models = [model.to_dict() for model in self.models]
-        return {"device": self.device, "provenance": self.provenance, "models": models}
+        return {
+            "device": self.device,
+            "provenance": self.provenance,
+            "models": [model.to_dict() for model in self.models],
+            "ratios": [{**asdict(ratio), "differs": ratio.differs} for ratio in self.ratios],
+            "no_ratios": self.no_ratios,
+        }

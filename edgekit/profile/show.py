@@ -5,40 +5,34 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgekit.console import print_table, warn
-from edgekit.profile.records import ModelProfile, OperatorProfile, ProfileResult
+from edgekit.profile.records import LatencyRatio, ModelProfile, OperatorProfile, ProfileResult
 from edgekit.profile.statistics import LatencyStatistics
 
 MAX_OPERATORS = 12
-COLUMNS = (
-    "file",
-    "bytes",
-    "weights",
-    "overhead",
-    "load",
-    "first",
-    "p50",
-    "95% interval",
-    "p90",
-    "p99",
-    "min",
-    "n",
-    "per s",
-)
+FILE = ("file", "bytes", "weights", "overhead", "cold load", "warm load", "first run")
+LATENCY = ("file", "p50", "95% interval", "min", "p90", "p99", "max", "outliers", "n", "per s")
+RATIO = ("file", "runtime", "times as long as", "ratio", "95% interval", "")
+CONTEXT = ("file", "runtime", "threads", "on cores", "cpu", "usable cores", "governor", "clock")
 
 
 def show(result: ProfileResult) -> None:
     """Print what was measured, on what, and what casts doubt on it."""
-    title = f"Latency on {result.device} ({result.provenance})"
-    print_table(title, COLUMNS, [_latency_row(model) for model in result.models])
+    place = f"on {result.device} ({result.provenance})"
+    print_table(f"File and start {place}", FILE, [_file_row(model) for model in result.models])
+    print_table(f"Latency {place}", LATENCY, [_latency_row(model) for model in result.models])
+    if result.ratios:
+        print_table(f"Taking turns {place}", RATIO, [_ratio_row(ratio) for ratio in result.ratios])
     memory = [_memory_row(model) for model in result.models]
     print_table("Memory", ("file", "peak", "runtime alone", "model", "TFLite Micro arena"), memory)
     for model in result.models:
         if model.operators is not None:
             _show_operators(Path(model.file).name, model.operators)
     context = [_context_row(model) for model in result.models]
-    print_table("Context", ("file", "runtime", "threads", "cpu", "usable cores", "governor", "clock"), context)
+    print_table("Context", CONTEXT, context)
     for model in result.models:
         _warn(model)
+    if result.no_ratios:
+        warn(f"the files were not compared: {result.no_ratios}")
 
 
 def duration(nanoseconds: float) -> str:
@@ -50,12 +44,25 @@ def duration(nanoseconds: float) -> str:
     return f"{value:.0f} {unit}" if value >= 100 else f"{value:.3g} {unit}"
 
 
-def _latency_row(model: ModelProfile) -> tuple[str, ...]:
-    latency, size = model.latency, model.contents
+def _file_row(model: ModelProfile) -> tuple[str, ...]:
+    size, load = model.contents, model.load
     counts = (f"{size.file_bytes:,}", f"{size.weight_bytes:,}", f"{size.overhead_bytes:,}")
-    times = (duration(model.load_ns), duration(model.first_ns), duration(latency.p50_ns), _interval(latency))
-    tail = (duration(latency.p90_ns), duration(latency.p99_ns), duration(latency.min_ns))
-    return (Path(model.file).name, *counts, *times, *tail, f"{latency.n:,}", f"{latency.per_second:,.0f}")
+    return (Path(model.file).name, *counts, *map(duration, (load.cold_ns, load.warm_ns, model.first_ns)))
+
+
+def _latency_row(model: ModelProfile) -> tuple[str, ...]:
+    latency = model.latency
+    tail = map(duration, (latency.min_ns, latency.p90_ns, latency.p99_ns, latency.max_ns))
+    outliers = f"{latency.outliers:,} ({latency.outliers / latency.n:.1%})"
+    counts = (outliers, f"{latency.n:,}", f"{latency.per_second:,.0f}")
+    return (Path(model.file).name, duration(latency.p50_ns), _interval(latency), *tail, *counts)
+
+
+def _ratio_row(ratio: LatencyRatio) -> tuple[str, ...]:
+    reference = f"{Path(ratio.reference).name} ({ratio.reference_runtime})"
+    interval = f"{ratio.low:.3f} – {ratio.high:.3f}"
+    verdict = ("faster" if ratio.ratio < 1 else "slower") if ratio.differs else "no difference seen"
+    return (Path(ratio.file).name, ratio.runtime, reference, f"{ratio.ratio:.3f}", interval, verdict)
 
 
 def _interval(latency: LatencyStatistics) -> str:
@@ -88,10 +95,12 @@ def _context_row(model: ModelProfile) -> tuple[str, ...]:
     clock = f"{machine['clock_mhz']:.0f} MHz" if machine["clock_mhz"] else "unknown"
     runtime = f"{model.runtime} {model.runtime_version}"
     cores = str(machine["usable_cores"])
+    kept = machine["cores_kept_to"]
     return (
         Path(model.file).name,
         runtime,
         str(model.threads),
+        "any" if kept is None else ",".join(map(str, kept)),
         machine["cpu"],
         cores,
         machine["governor"] or "unknown",

@@ -5,6 +5,9 @@ n/2 ± 1.96 · sqrt(n/4) enclose the true median with 95% (J.-Y. Le Boudec, Perf
 Communication Systems, 2010, theorem 2.1). Timings that follow each other are alike, so n is divided by the variance
 inflation of "above the median", estimated by batch means (R. W. Conway, Management Science 10(1), 1963; batches of
 sqrt(n) samples as in Flegal and Jones, Annals of Statistics 38(2), 2010).
+
+Slow runs stay in: an outlier is counted, never left out. It is what lies beyond the third quartile by more than three
+times the distance between the quartiles ("far out", J. W. Tukey, Exploratory Data Analysis, 1977).
 """
 
 from __future__ import annotations
@@ -18,13 +21,15 @@ from numpy.typing import NDArray
 
 Z95 = 1.959964
 MIN_BATCHES = 5
+FAR_OUT = 3
 
 
 @dataclass(frozen=True)
 class LatencyStatistics:
     """Times of single runs in nanoseconds; ``p50_low_ns`` to ``p50_high_ns`` is the median's 95% interval.
 
-    ``inflation`` >= 1 is how many dependent samples count as one independent one.
+    ``outliers`` of the ``n`` took longer than ``outlier_limit_ns``. ``inflation`` >= 1: so many dependent samples
+    count as one independent one.
     """
 
     n: int
@@ -37,6 +42,8 @@ class LatencyStatistics:
     max_ns: float
     mean_ns: float
     inflation: float
+    outliers: int
+    outlier_limit_ns: float
 
     @property
     def per_second(self) -> float:
@@ -49,7 +56,8 @@ def summarize(samples_ns: Sequence[int]) -> LatencyStatistics:
     times = np.asarray(samples_ns, np.float64)
     inflation = variance_inflation(times)
     low, high = median_interval(times, inflation)
-    p50, p90, p99 = np.quantile(times, (0.5, 0.9, 0.99))
+    p25, p50, p75, p90, p99 = np.quantile(times, (0.25, 0.5, 0.75, 0.9, 0.99))
+    limit = float(p75 + FAR_OUT * (p75 - p25))
     return LatencyStatistics(
         n=len(times),
         p50_ns=float(p50),
@@ -61,6 +69,8 @@ def summarize(samples_ns: Sequence[int]) -> LatencyStatistics:
         max_ns=float(times.max()),
         mean_ns=float(times.mean()),
         inflation=inflation,
+        outliers=int((times > limit).sum()),
+        outlier_limit_ns=limit,
     )
 
 
@@ -72,6 +82,17 @@ def median_interval(times: NDArray[np.float64], inflation: float = 1.0) -> tuple
     low = max(0, math.floor(n / 2 - half_width) - 1)
     high = min(n - 1, math.ceil(n / 2 + 1 + half_width) - 1)
     return float(ordered[low]), float(ordered[high])
+
+
+def exact_ranks(n: int) -> tuple[int, int]:
+    """The ranks, from 1, of the two of n independent samples that enclose the median with at least 95%.
+
+    Below six samples none do: then the first and the last.
+    """
+    outside, rank = 1 / 2**n, 1
+    while rank < n / 2 and 2 * (more := outside + math.comb(n, rank) / 2**n) <= 0.05:
+        outside, rank = more, rank + 1
+    return rank, n + 1 - rank
 
 
 def variance_inflation(times: NDArray[np.float64]) -> float:

@@ -1,12 +1,17 @@
 import numpy as np
 import pytest
 
-from edgekit.profile.statistics import median_interval, summarize, variance_inflation
+from edgekit.profile.statistics import exact_ranks, median_interval, summarize, variance_inflation
 
 
 def test_the_interval_of_50_samples_has_the_published_ranks():
     """Le Boudec 2010, table A.1: the 18th and the 33rd of 50."""
     assert median_interval(np.arange(1.0, 51.0)) == (18, 33)
+
+
+@pytest.mark.parametrize(("n", "ranks"), [(1, (1, 1)), (5, (1, 5)), (6, (1, 6)), (12, (3, 10)), (50, (18, 33))])
+def test_few_samples_have_the_exact_ranks(n, ranks):
+    assert exact_ranks(n) == ranks
 
 
 def test_the_interval_never_leaves_the_samples():
@@ -51,6 +56,12 @@ def test_the_summary_describes_the_samples():
     )
     assert statistics.max_ns == 101
     assert statistics.p50_low_ns < 51 < statistics.p50_high_ns
+
+
+def test_slow_runs_are_counted_as_outliers_and_stay_in():
+    statistics = summarize([*range(100, 200), 10_000])
+    assert (statistics.n, statistics.outliers, statistics.max_ns) == (101, 1, 10_000)
+    assert 199 < statistics.outlier_limit_ns < 10_000
 
 
 def test_throughput_is_runs_per_second_of_the_whole_sampling():

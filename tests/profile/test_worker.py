@@ -24,6 +24,7 @@ def ask(tmp_path):
 
     def run(task, model, **changes):
         request = {"task": task, "model": str(model), "runtime": "ort", "threads": 1, "runs": 20, "seconds": 0.02}
+        request |= {"pin": "auto", "others": []}
         process = subprocess.run(
             [sys.executable, "-m", "elsewhere"],
             input=json.dumps({**request, "limit_s": 60, **changes}) + "\n",
@@ -74,6 +75,25 @@ def test_a_process_with_a_model_takes_more_memory_than_one_without(ask, request,
     path = files(request)[runtime]
     alone = ask("baseline", path, runtime=runtime)["result"]["peak_bytes"]
     assert ask("measure", path, runtime=runtime)["result"]["peak_bytes"] > alone > 10e6
+
+
+def test_the_cold_load_and_the_warm_load_are_apart(ask, onnx_file):
+    result = ask("measure", onnx_file)["result"]
+    assert result["warm_load_ns"] > 0
+    assert result["load_from_disk"] in (True, False, None)
+
+
+def test_files_of_two_runtimes_take_turns_in_one_process(ask, onnx_file, tflite_file):
+    answer = ask("turns", onnx_file, others=[["litert", str(tflite_file)]], runs=24, seconds=0.0)
+    episodes = answer["result"]["episodes"]
+    assert len(episodes) == 12
+    assert all(len(turns) >= 2 and min(turns) > 0 for files in episodes for turns in files)
+    assert answer["progress"] == 1.0
+
+
+def test_of_files_that_take_turns_one_that_is_no_model_is_a_refusal(ask, onnx_file, tmp_path):
+    (tmp_path / "text").write_text("this is not a model")
+    assert ask("turns", onnx_file, others=[["ort", str(tmp_path / "text")]])["error"]["kind"] == "model"
 
 
 def test_onnx_runtime_times_every_operator_that_is_left_after_fusion(ask, onnx_file):

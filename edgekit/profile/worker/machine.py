@@ -87,6 +87,25 @@ def peak_memory() -> int | None:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
+def forget_file(path: str) -> bool | None:
+    """Ask the system to drop a file from its memory; whether it did, None where that cannot be known.
+
+    A file system that lives in memory keeps it, and so does one where another process holds the file mapped.
+    """
+    if not hasattr(os, "posix_fadvise") or not hasattr(os, "RWF_NOWAIT"):
+        return None
+    with open(path, "rb") as stream:
+        os.fsync(stream.fileno())  # what is not written yet cannot be dropped
+        os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        try:
+            os.preadv(stream.fileno(), [bytearray(1)], 0, os.RWF_NOWAIT)  # fails rather than wait for a disk
+        except BlockingIOError:
+            return True
+        except OSError:  # a file system that does not know the flag
+            return None
+    return False
+
+
 def limit_memory() -> None:
     """Let an allocation beyond the physical memory fail in this process, before the system has to kill something."""
     limit = total_memory()
