@@ -6,8 +6,8 @@ import json
 import math
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol
 
 PLAIN_INTERVAL_S = 10.0
@@ -51,6 +51,10 @@ class Bar(Protocol):
 
     def update(self, done: int, note: str = "") -> None:
         """``done`` of the total steps are done; ``note`` is shown beside the bar."""
+
+
+Display = Callable[[str, int], AbstractContextManager[Bar]]
+"""Called as ``progress`` is."""
 
 
 @contextmanager

@@ -80,6 +80,7 @@ class Conversation:
     def _refusal(self, kind: str, text: str) -> EdgekitError:
         runtime = find_runtime(self.job.runtime).title
         if kind == "runtime":
+            text = f"{text.rpartition('; ')[0]}; {self.remedy}" if self.remedy else text
             return UsageError(f"{runtime} is needed to measure {self.job.model.name}, but {text}.")
         if kind == "option":
             return UsageError(f"{text}.")

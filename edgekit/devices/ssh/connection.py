@@ -43,13 +43,14 @@ class Connection:
 
     def __init__(self, address: SshAddress) -> None:
         self.address = address
+        source = KEEPER.read_bytes()
+        words = command(address, len(source))
         self._noise: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (closed with the connection)
         self._turn = threading.Lock()
         self._closed = threading.Event()
-        source = KEEPER.read_bytes()
         # In a session of its own, so that Ctrl-C does not cut the connection before the folder there is removed.
         self._process = subprocess.Popen(
-            command(address, len(source)),
+            words,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._noise,
@@ -116,6 +117,8 @@ class Connection:
 
     def lost(self) -> EdgekitError:
         """Why the connection ended, as an error."""
+        if self._closed.is_set():
+            return DeviceError(f"{self.address}: the connection was closed before it was done; try it again.")
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(CLOSE_S)
         self._noise.seek(0)

@@ -15,7 +15,7 @@ from edgekit.devices.local import GRACE_S, WORKER
 from edgekit.devices.ssh.address import SshAddress, parse_address
 from edgekit.devices.ssh.connection import Connection, as_message
 from edgekit.devices.ssh.keeper import WORKER_NAME
-from edgekit.errors import EdgekitError
+from edgekit.errors import EdgekitError, UsageError
 
 
 def open_address(text: str) -> SshDevice:
@@ -47,7 +47,8 @@ class SshDevice:
         """
         connection = self._connection or self._connect()
         request = self._placed(connection, asdict(job))
-        conversation = Conversation(job, self.name)
+        remedy = f"make an environment for it there with 'edgekit devices setup {self.name}'"
+        conversation = Conversation(job, self.name, remedy)
         watchdog = threading.Timer(job.limit_s + GRACE_S, connection.abort)
         watchdog.start()
         try:
@@ -59,6 +60,8 @@ class SshDevice:
                 answer.finish()
         finally:
             watchdog.cancel()
+        if "No module named 'numpy'" in answer.noise:
+            raise UsageError(f"{self.name} has no NumPy; {remedy}.")
         return conversation.outcome(answer.status, answer.noise)
 
     def close(self) -> None:

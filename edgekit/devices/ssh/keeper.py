@@ -104,6 +104,10 @@ class Keeper:
                     data = self._chunk(left)
                     left -= len(data)
                     stream.write(data)
+        except OSError:
+            with suppress(OSError):  # half a file takes room that a smaller one may fit into
+                path.unlink()
+            raise
         finally:
             while left:
                 left -= len(self._chunk(left))

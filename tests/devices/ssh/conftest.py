@@ -1,91 +1,14 @@
-"""A real sshd on loopback with its own configuration, keys and port, and an ssh that knows only it.
-
-What a test changes there (environment, host key, the connection itself) stays in its temporary folder.
-"""
+"""A real sshd on loopback for each test, which finds our Python as its python3."""
 
 from __future__ import annotations
 
-import getpass
 import os
-import shutil
-import socket
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-
-SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
-KEYGEN, SSH = shutil.which("ssh-keygen"), shutil.which("ssh")
-
-
-def make_key(path: Path) -> None:
-    subprocess.run([str(KEYGEN), "-q", "-t", "ed25519", "-N", "", "-f", str(path)], check=True)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-@dataclass
-class Server:
-    """``there`` is the temporary folder of whoever logs in; ``environment`` is what a login gets."""
-
-    folder: Path
-    there: Path
-    port: int
-    environment: dict[str, str] = field(default_factory=dict)
-    process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def address(self) -> str:
-        return f"ssh://{getpass.getuser()}@127.0.0.1:{self.port}"
-
-    def left_behind(self, patience_s: float = 10.0) -> list[Path]:
-        """What is still in ``there`` after the keeper had some time to tidy up."""
-        until = time.monotonic() + patience_s
-        while list(self.there.iterdir()) and time.monotonic() < until:
-            time.sleep(0.02)
-        return list(self.there.iterdir())
-
-    def know(self, *ports: int) -> None:
-        """Make this host known to the client, under its own port and others."""
-        key = (self.folder / "host.pub").read_text().split(maxsplit=2)[:2]
-        lines = [f"[127.0.0.1]:{port} {' '.join(key)}\n" for port in (self.port, *ports)]
-        (self.folder / "known_hosts").write_text("".join(lines))
-
-    def start(self) -> None:
-        """(Re)start it with the environment of now."""
-        self.stop()
-        values = " ".join(f'"{name}={value}"' for name, value in self.environment.items())
-        (self.folder / "sshd_config").write_text(
-            f"ListenAddress 127.0.0.1:{self.port}\nHostKey {self.folder}/host\nPidFile none\nUsePAM no\n"
-            f"AuthorizedKeysFile {self.folder}/user.pub\nStrictModes no\nPasswordAuthentication no\n"
-            f"PermitRootLogin prohibit-password\nSetEnv {values}\n"
-        )
-        log = (self.folder / "sshd.log").open("ab")
-        command = [str(SSHD), "-D", "-e", "-f", str(self.folder / "sshd_config")]
-        self.process = subprocess.Popen(command, stderr=log, stdin=subprocess.DEVNULL)
-        log.close()
-        for _ in range(500):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
-            assert self.process.poll() is None, (self.folder / "sshd.log").read_text()
-            time.sleep(0.01)
-        raise AssertionError("sshd does not answer")
-
-    def stop(self) -> None:
-        if self.process is not None:
-            self.process.terminate()
-            self.process.wait()
-            self.process = None
+from ssh_server import KEYGEN, SSH, SSHD, Server, Wire, free_port, make_key
 
 
 @pytest.fixture
@@ -114,3 +37,11 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     made.start()
     yield made
     made.stop()
+
+
+@pytest.fixture
+def wire(server: Server) -> Iterator[Wire]:
+    made = Wire(server.port)
+    server.know(made.port)
+    yield made
+    made.close()

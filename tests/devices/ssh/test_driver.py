@@ -1,19 +1,10 @@
 """A job on a device over SSH, from connecting to nothing being left there."""
 
 from contextlib import closing
-from pathlib import Path
 
-import pytest
+from ssh_server import job
 
-from edgekit.catalog import resolve_model
-from edgekit.devices.device import Job, open_device
-from edgekit.errors import DeviceError, ModelError
-
-MODEL = resolve_model("mnist-tiny", ".int8.tflite")
-
-
-def job(task="measure", model=MODEL, **changes):
-    return Job(task, "litert", model, runs=20, seconds=0.05, **changes)
+from edgekit.devices.device import open_device
 
 
 def test_a_model_is_measured_there_and_nothing_is_left(server):
