@@ -1,0 +1,131 @@
+"""What a network asks of a processor, layer by layer, known from its shapes alone: no weights are needed, nothing runs.
+
+A layer is seen as the matrix product [rows, depth] × [depth, columns] that it amounts to, so five sums per kind of
+layer say what it costs on any runtime: multiply-accumulates, the patches that are gathered, inputs, outputs, weights.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from edgekit.errors import ModelError
+from edgekit.files import require_file
+
+KINDS = ("conv", "pointwise", "depthwise", "dense", "elementwise", "activation", "pool", "move", "other")
+"""``conv``: a window over all channels; ``move``: concatenation, padding, transposition, resizing; ``other``: what is
+computed value by value with exponentials or comparisons (softmax, sigmoid, normalization of detections)."""
+
+QUANTITIES = ("macs", "patches", "inputs", "outputs", "weights", "layers")
+PRECISIONS = ("float32", "int8")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer; counts of values, not of bytes. ``patches``: rows × depth, what an explicit im2col would hold."""
+
+    kind: str
+    outputs: int
+    inputs: int
+    macs: int = 0
+    patches: int = 0
+    weights: int = 0
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"no layer is of the kind '{self.kind}'")
+        if min(self.outputs, self.inputs, self.macs, self.patches, self.weights) < 0:
+            raise ValueError(f"a layer of the kind '{self.kind}' has a negative count")
+
+
+@dataclass(frozen=True)
+class Workload:
+    """The layers of a network in order, and the precision that most of its arithmetic is done in."""
+
+    precision: str
+    layers: tuple[Layer, ...]
+
+    def __post_init__(self) -> None:
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"no workload is of the precision '{self.precision}'")
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one inference."""
+        return sum(layer.macs for layer in self.layers)
+
+    def sums(self) -> Mapping[str, float]:
+        """``KIND.QUANTITY`` → its sum over the layers of that kind; what does not occur is absent."""
+        sums: dict[str, float] = defaultdict(float)
+        for layer in self.layers:
+            counts = (layer.macs, layer.patches, layer.inputs, layer.outputs, layer.weights, 1)
+            for quantity, count in zip(QUANTITIES, counts, strict=True):
+                if count:
+                    sums[f"{layer.kind}.{quantity}"] += count
+        return dict(sums)
+
+
+def convolution(rows: int, depth: int, columns: int, window: int = 1, groups: int = 1) -> Layer:
+    """A convolution with ``rows`` output positions, ``depth`` input and ``columns`` output channels."""
+    per_group = depth // groups * window
+    kind = "depthwise" if groups == depth > 1 else "pointwise" if window == 1 and groups == 1 else "conv"
+    return Layer(
+        kind,
+        outputs=rows * columns,
+        inputs=rows * depth,
+        macs=rows * per_group * columns,
+        patches=rows * depth * window,
+        weights=per_group * columns,
+    )
+
+
+def dense(depth: int, columns: int, rows: int = 1) -> Layer:
+    """A fully connected layer on ``rows`` vectors of ``depth`` values."""
+    return Layer(
+        "dense",
+        rows * columns,
+        rows * depth,
+        macs=rows * depth * columns,
+        patches=rows * depth,
+        weights=depth * columns,
+    )
+
+
+def read_workload(path: Path) -> Workload:
+    """The workload of an .onnx or .tflite file, read in a worker.
+
+    Raises:
+        ModelError: the file is missing or broken, or holds something whose cost its shapes do not tell (loops).
+        RuntimeCrashError: it made the worker crash, hang or want too much memory.
+    """
+    from edgekit.sandbox import Sandbox
+
+    require_file(path)
+    with Sandbox(str(path)) as sandbox:
+        answer = sandbox.call("edgekit.devices.predicted.workload:read_layers", path=str(path))
+    return Workload(answer["precision"], tuple(Layer(**layer) for layer in answer["layers"]))
+
+
+def read_layers(path: str) -> dict[str, Any]:
+    """What ``read_workload`` does inside its worker, as plain values."""
+    suffix = Path(path).suffix.lower()
+    if suffix == ".tflite":
+        from edgekit.devices.predicted.tflite_layers import tflite_layers
+
+        precision, layers = tflite_layers(Path(path))
+    elif suffix == ".onnx":
+        from edgekit.devices.predicted.onnx_layers import onnx_layers
+
+        precision, layers = onnx_layers(Path(path))
+    else:
+        raise ModelError(f"{path} is neither an .onnx nor a .tflite file; give one of these.")
+    return {"precision": precision, "layers": [asdict(layer) for layer in layers]}
+
+
+def main_precision(macs: Sequence[tuple[str, int]]) -> str:
+    """The precision with most of the multiply-accumulates, given (precision, number) of each layer."""
+    total = {kind: sum(count + 1 for name, count in macs if name == kind) for kind in PRECISIONS}
+    return max(PRECISIONS, key=lambda kind: total[kind])
