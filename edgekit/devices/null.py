@@ -18,6 +18,10 @@ MACHINE = {
     "clock_mhz": 1000.0,
     "load_average": 0.0,
     "memory_bytes": 1 << 30,
+    "temperature_c": 40.0,
+    "temperature_c_after": 41.0,
+    "throttled": [],
+    "throttled_earlier": [],
     "system": "none",
     "python": "none",
 }
@@ -40,6 +44,7 @@ ANSWERS: Mapping[str, dict[str, Any]] = {
     "operators": {
         "operators": [{"name": "a", "type": "Conv", "mean_ns": 900_000.0}],
         "total_ns": 950_000.0,
+        "correction_ns": 4_000.0,
         "runs": 10,
     },
     "turns": {"episodes": [[[1e6] * 4, [1.1e6] * 4]] * 12},

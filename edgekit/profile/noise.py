@@ -46,6 +46,7 @@ def find_noise(
     load = (machine["load_average"] or 0.0) / machine["usable_cores"]
     switched = measured["involuntary_switches"] / latency.n
     clock = _change(machine["clock_mhz"], measured["clock_mhz_after"])
+    slowed = machine.get("throttled") or ()
     found = {
         "interval": (
             width > WIDE_INTERVAL,
@@ -86,6 +87,11 @@ def find_noise(
             abs(clock) > CLOCK_CHANGE,
             f"the clock changed by {clock:+.0%} while it was measured",
             "measure longer with --seconds 10, on a mains supply",
+        ),
+        "throttled": (
+            bool(slowed),
+            f"the board slowed itself down ({', '.join(slowed)})",
+            "use a stronger power supply" if "under-voltage" in slowed else "cool it and measure again",
         ),
         "threads": (
             threads > machine["usable_cores"],

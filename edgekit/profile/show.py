@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from edgekit.console import print_table, warn
 from edgekit.profile.records import LatencyRatio, ModelProfile, OperatorProfile, ProfileResult
@@ -12,7 +14,7 @@ MAX_OPERATORS = 12
 FILE = ("file", "bytes", "weights", "overhead", "cold load", "warm load", "first run")
 LATENCY = ("file", "p50", "95% interval", "min", "p90", "p99", "max", "outliers", "n", "per s")
 RATIO = ("file", "runtime", "times as long as", "ratio", "95% interval", "")
-CONTEXT = ("file", "runtime", "threads", "on cores", "cpu", "usable cores", "governor", "clock")
+CONTEXT = ("file", "runtime", "threads", "on cores", "cpu", "usable cores", "governor", "clock", "temperature")
 
 
 def show(result: ProfileResult) -> None:
@@ -83,16 +85,17 @@ def _show_operators(name: str, profile: OperatorProfile) -> None:
     rows = [(operator.name, operator.type, operator.mean_ns) for operator in slowest]
     if len(profile.operators) > len(slowest):
         rows.append((f"{len(profile.operators) - len(slowest)} more", "", profile.sum_ns - shown))
-    rows.append(("between operators", "", max(0.0, profile.total_ns - profile.sum_ns)))
-    title = f"Operators of {name} (mean of {profile.runs} runs under the runtime's profiler, which slows them down)"
-    total = max(profile.total_ns, profile.sum_ns, 1.0)  # a run below the profiler's microsecond counts as nothing
+    rows.append(("all operators", "", profile.sum_ns))
+    rows.append(("a run without the profiler", "", profile.total_ns))
+    cost = "its cost taken off" if profile.correction_ns > 0 else "what its clock cuts off added"
+    title = f"Operators of {name} ({profile.runs:,} runs under the runtime's profiler, {cost})"
+    total = max(profile.total_ns, 1.0)
     cells = [(label, kind, duration(time), f"{time / total:.1%}") for label, kind, time in rows]
     print_table(title, ("operator", "type", "time", "share"), cells)
 
 
 def _context_row(model: ModelProfile) -> tuple[str, ...]:
     machine = model.machine
-    clock = f"{machine['clock_mhz']:.0f} MHz" if machine["clock_mhz"] else "unknown"
     runtime = f"{model.runtime} {model.runtime_version}"
     cores = str(machine["usable_cores"])
     kept = machine["cores_kept_to"]
@@ -104,8 +107,15 @@ def _context_row(model: ModelProfile) -> tuple[str, ...]:
         machine["cpu"],
         cores,
         machine["governor"] or "unknown",
-        clock,
+        _change(machine, "clock_mhz", "MHz"),
+        _change(machine, "temperature_c", "°C"),
     )
+
+
+def _change(machine: Mapping[str, Any], key: str, unit: str) -> str:
+    """A fact before and after the measuring, as far as the machine tells."""
+    known = [f"{machine[name]:.0f}" for name in (key, f"{key}_after") if machine.get(name) is not None]
+    return f"{' → '.join(dict.fromkeys(known))} {unit}" if known else "unknown"
 
 
 def _warn(model: ModelProfile) -> None:

@@ -30,6 +30,7 @@ def test_facts_that_the_system_does_not_tell_give_no_warning():
         ("switches", {"involuntary_switches": 50}),
         ("stolen", {"stolen_share": 0.2}),
         ("governor", {"governor": "powersave"}),
+        ("throttled", {"throttled": ["throttling"]}),
         ("clock", {"clock_mhz_after": 600.0}),
         ("threads", {"threads": 8}),
         ("tail", {"samples": [*STEADY[:80], *[5_000_000] * 20]}),
@@ -44,6 +45,14 @@ def test_each_disturbance_is_named(kind, changes):
 def test_a_wide_interval_is_named():
     samples = np.random.default_rng(0).integers(1_000_000, 2_000_000, 50).tolist()
     assert "interval" in kinds(samples)
+
+
+@pytest.mark.parametrize(("reason", "remedy"), [("under-voltage", "power supply"), ("throttling", "cool it")])
+def test_a_board_that_slowed_itself_down_is_helped_by_what_it_lacks(reason, remedy):
+    measured = {**QUIET, "machine": {**MACHINE, "throttled": [reason]}}
+    (warning,) = find_noise(STEADY, summarize(STEADY), measured, threads=1)
+    assert reason in warning.text
+    assert remedy in warning.remedy
 
 
 def test_a_warning_says_which_option_helps():

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from . import machine
+from . import board, machine
 from .refusal import Refusal, first_line
 from .runtimes import import_runtime, open_model, runtime_version
 
@@ -46,6 +46,7 @@ def measure(request: Request, emit: Emit) -> dict[str, Any]:
     emit(phase="loading the file")
     from_disk = machine.forget_file(request["model"])
     run, load_ns = _load(request, module)
+    before = board.state()
     emit(phase="running it for the first time")
     first_ns = _first(run)
     emit(phase="running it")
@@ -56,10 +57,11 @@ def measure(request: Request, emit: Emit) -> dict[str, Any]:
     switches = machine.involuntary_switches() - switches
     stolen_after, ticks_after = machine.stolen_ticks()
     clock_mhz = machine.clock_mhz()
+    facts = board.between(before, board.state())
     del run
     return {
         "versions": {name: runtime_version(name), "numpy": np.__version__, "python": request["machine"]["python"]},
-        "machine": request["machine"],
+        "machine": {**request["machine"], **facts},
         "load_ns": load_ns,
         "warm_load_ns": _load_again(request, module),
         "load_from_disk": from_disk,
