@@ -81,20 +81,22 @@ class OperatorTime:
 
 @dataclass(frozen=True)
 class OperatorProfile:
-    """The operators in order of execution, from runs of their own with the runtime's profiler switched on.
+    """The operators in order of execution, by the runtime's profiler.
 
-    ``total_ns`` is the mean of these runs as the profiler saw them; it includes the profiler's own cost.
+    ``total_ns`` is the median of a run without the profiler, in turns with those under it. ``correction_ns`` was taken
+    off every operator: what the profiler costs; where negative, what its clock of whole microseconds had cut off.
     """
 
     operators: tuple[OperatorTime, ...]
     total_ns: float
+    correction_ns: float
     runs: int
 
     @classmethod
     def from_dict(cls, answer: Mapping[str, Any]) -> OperatorProfile:
         """Read the worker's result of the task ``operators``."""
         operators = tuple(OperatorTime(**operator) for operator in answer["operators"])
-        return cls(operators, answer["total_ns"], answer["runs"])
+        return cls(operators, answer["total_ns"], answer["correction_ns"], answer["runs"])
 
     @property
     def sum_ns(self) -> float:

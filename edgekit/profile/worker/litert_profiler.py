@@ -72,23 +72,21 @@ class ProfiledModel:
         sizes = c_size_t(len(inputs)), c_size_t(len(outputs))
         self._call("RunCompiledModel", self._compiled, SIGNATURE, sizes[0], inputs, sizes[1], outputs)
 
-    def events(self) -> tuple[list[list[tuple[str, str, float]]], list[float]]:
-        """Per run: (name, type, nanoseconds) of each operator, and the nanoseconds of the whole."""
+    def events(self) -> list[list[tuple[str, str, float]]]:
+        """End the profile: (name, type, nanoseconds) of each operator of each run."""
         self._call("StopProfiler", self._profiler)
         count = c_int()
         self._call("GetNumProfilerEvents", self._profiler, byref(count))
         events = (_Event * count.value)()
         self._call("GetProfilerEvents", self._profiler, count, events)
         runs: list[list[tuple[str, str, float]]] = []
-        totals = []
         for event in events:
             tag = event.tag.decode(errors="replace")
             if event.type == DEFAULT_EVENT and tag == "Invoke":  # comes before the operators that it spans
-                totals.append(event.elapsed_us * 1000.0)
                 runs.append([])
             elif event.type in OPERATOR_EVENTS and runs:
                 runs[-1].append((f"{tag} {event.metadata[0]}", tag, event.elapsed_us * 1000.0))
-        return runs, totals
+        return runs
 
     def _buffers(self, kind: str) -> Any:
         """Managed tensor buffers for all inputs or outputs of the first signature, as a C array."""
