@@ -59,10 +59,11 @@ def size(models: Models) -> list[str]:
 
 
 def speed(models: Models) -> list[str]:
-    rows = ["| model | tool | seconds | peak memory |", "|---|---|--:|--:|"]
+    rows = ["| model | tool | seconds | of them quantizing | peak memory |", "|---|---|--:|--:|--:|"]
     for name, entry in models.items():
         for tool, row in entry["tools"].items():
-            rows.append(f"| {TITLES[name]} | {_title(tool)} | {_seconds(row)} | {row['peak_bytes'] / MIB:,.0f} MiB |")
+            cells = (TITLES[name], _title(tool), _seconds(row), _work(row), f"{row['peak_bytes'] / MIB:,.0f} MiB")
+            rows.append(f"| {' | '.join(cells)} |")
     return rows
 
 
@@ -132,6 +133,13 @@ def _cell(text: str) -> str:
 
 def _seconds(row: dict[str, Any]) -> str:
     return f"failed: {_cell(row['error'])}" if row["error"] else f"{row['seconds']:.1f}"
+
+
+def _work(row: dict[str, Any]) -> str:
+    """What a peer's script timed, or what EdgeKit says of its rungs."""
+    if "rungs" not in row:
+        return "" if row["work_seconds"] is None else f"{row['work_seconds']:.1f}"
+    return ", ".join(f"rung {rung['rung']}: {rung['seconds']:.1f}" for rung in row["rungs"] or ())
 
 
 def _memory(row: dict[str, Any]) -> str:
