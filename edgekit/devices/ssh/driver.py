@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -9,13 +10,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from edgekit.devices import local
 from edgekit.devices.conversation import Conversation
 from edgekit.devices.device import Job, Watch
-from edgekit.devices.local import GRACE_S, WORKER
 from edgekit.devices.ssh.address import SshAddress, parse_address
 from edgekit.devices.ssh.connection import Connection, as_message
 from edgekit.devices.ssh.keeper import WORKER_NAME
-from edgekit.errors import EdgekitError, UsageError
+from edgekit.errors import DeviceError, EdgekitError, UsageError
 
 
 def open_address(text: str) -> SshDevice:
@@ -32,9 +33,10 @@ class SshDevice:
 
     provenance = "measured"
 
-    def __init__(self, address: SshAddress) -> None:
+    def __init__(self, address: SshAddress, worker: Path = local.WORKER) -> None:
         self.name = str(address)
         self.address = address
+        self._worker = worker
         self._connection: Connection | None = None
         self._sent: dict[Path, str] = {}
 
@@ -45,19 +47,27 @@ class SshDevice:
             DeviceError: there is no connection, or it was lost.
             StorageError: the disk there is full.
         """
+        if job.task == "arena":
+            return {"unavailable": "the arena is a fact of the file, which --device cpu tells"}
         connection = self._connection or self._connect()
         request = self._placed(connection, asdict(job))
-        remedy = f"make an environment for it there with 'edgekit devices setup {self.name}'"
+        remedy = self._remedy(connection)
         conversation = Conversation(job, self.name, remedy)
-        watchdog = threading.Timer(job.limit_s + GRACE_S, connection.abort)
+        # The worker ends itself when its time is up; this is for one that does not.
+        watchdog = threading.Timer(job.limit_s + local.GRACE_S, _expire, (connection, conversation))
         watchdog.start()
         try:
             answer = _Answer(connection)
             connection.tell({"run": request})
             try:
                 conversation.listen(answer.lines(), watch)
-            finally:
+            except EdgekitError:
                 answer.finish()
+                raise
+        except DeviceError:
+            if conversation.timed_out:
+                return conversation.outcome(-signal.SIGALRM, "")
+            raise
         finally:
             watchdog.cancel()
         if "No module named 'numpy'" in answer.noise:
@@ -69,9 +79,15 @@ class SshDevice:
         if self._connection is not None:
             self._connection.close()
 
+    def _remedy(self, connection: Connection) -> str:
+        """How to get a runtime that is missing there."""
+        if connection.about["has_packages"] and connection.about["architecture"] == "armv7l":
+            return "a 32-bit system has no LiteRT; use --runtime tflite-runtime"
+        return f"make an environment for it there with 'edgekit devices setup {self.name}'"
+
     def _connect(self) -> Connection:
         self._connection = connection = Connection(self.address)
-        for path in sorted(WORKER.glob("*.py")):
+        for path in sorted(self._worker.glob("*.py")):
             connection.ask({"put": f"{WORKER_NAME}/{path.name}"}, path.read_bytes())
         return connection
 
@@ -90,6 +106,11 @@ class SshDevice:
             connection.ask({"put": path}, model.read_bytes())
             self._sent[model] = f"{connection.about['folder']}/{path}"
         return self._sent[model]
+
+
+def _expire(connection: Connection, conversation: Conversation) -> None:
+    conversation.timed_out = True
+    connection.abort()
 
 
 class _Answer:

@@ -16,8 +16,11 @@ import numpy as np
 import pytest
 from ssh_server import MODEL, job, make_key, nothing
 
+from edgekit.devices import local
 from edgekit.devices.device import open_device
 from edgekit.devices.ssh import connection
+from edgekit.devices.ssh.address import parse_address
+from edgekit.devices.ssh.driver import SshDevice
 from edgekit.errors import DeviceError, ModelError, RuntimeCrashError, StorageError, UsageError
 
 
@@ -112,19 +115,46 @@ def test_a_file_that_the_runtime_refuses_is_the_files_fault_and_the_next_job_run
     assert server.left_behind(0) == []
 
 
-def test_a_crash_there_is_an_error_and_the_next_job_runs(server, monkeypatch, tmp_path):
-    worker = tmp_path / "worker"
-    worker.mkdir()
-    (worker / "__main__.py").write_text(
-        "import json, os, sys\nrequest = json.loads(sys.stdin.readline())\n"
-        "if request['runs'] == 1:\n    os.kill(os.getpid(), 4)\n"
-        "print(json.dumps({'result': {'ok': 1}}))\n"
-    )
-    monkeypatch.setattr("edgekit.devices.ssh.driver.WORKER", worker)
-    with closing(open_device(server.address)) as device:
+@pytest.fixture
+def device_with(server, tmp_path):
+    """The device with a worker that has the given body in place of the real one."""
+
+    def make(body):
+        worker = tmp_path / "worker"
+        worker.mkdir()
+        head = "import json, os, sys, time\nrequest = json.loads(sys.stdin.readline())\n"
+        (worker / "__main__.py").write_text(head + body)
+        return closing(SshDevice(parse_address(server.address), worker))
+
+    return make
+
+
+def test_a_crash_there_is_an_error_and_the_next_job_runs(device_with):
+    body = "if request['runs'] == 1:\n    os.kill(os.getpid(), 4)\nprint(json.dumps({'result': {'ok': 1}}))\n"
+    with device_with(body) as device:
         with pytest.raises(RuntimeCrashError, match=r"ended by SIGILL .*illegal instruction"):
             device.run(job(runs=1), nothing)
         assert device.run(job(), nothing) == {"ok": 1}
+
+
+def test_a_hang_there_ends_with_the_time_limit(device_with, server, monkeypatch):
+    monkeypatch.setattr(local, "GRACE_S", 0.5)
+    with device_with("time.sleep(60)") as device, pytest.raises(RuntimeCrashError, match="did not finish within 1 s"):
+        device.run(job(limit_s=1), nothing)
+    assert server.left_behind() == []
+
+
+def test_what_a_worker_started_ends_with_it(device_with, server):
+    body = "os.fork()\nprint(json.dumps({'progress': 0.5}), flush=True)\ntime.sleep(60)\n"
+
+    def leave(share):
+        raise KeyboardInterrupt
+
+    began = time.monotonic()
+    with device_with(body) as device, pytest.raises(KeyboardInterrupt):
+        device.run(job(), leave)
+    assert time.monotonic() - began < 30
+    assert server.left_behind(0) == []
 
 
 @pytest.mark.parametrize("how", ["cut", "go_dead"])
