@@ -20,11 +20,13 @@ COMMANDS = (
     "predict",
     "inspect",
     "list",
+    "devices",
+    "devices setup",
 )
 HEAD = """# Commands
 
 Every command exits with 0 on success, 1 on input that it cannot use, 2 on options that it does not know, and 3 when a
-gate (`--max-drop`) is not met. With `--json` it prints one JSON document on stdout and nothing else there; progress and
+gate (`--max-drop`, `--budget`) is not met. With `--json` it prints one JSON document on stdout and nothing else there; progress and
 remarks go to stderr. This page is made by `python docs/update_commands.py`.
 """
 
@@ -39,7 +41,7 @@ def help_of(*words: str) -> str:
 def page() -> str:
     """The whole page."""
     parts = [HEAD, f"```\n{help_of()}\n```\n"]
-    parts.extend(f"## edgekit {name}\n\n```\n{help_of(name)}\n```\n" for name in COMMANDS)
+    parts.extend(f"## edgekit {name}\n\n```\n{help_of(*name.split())}\n```\n" for name in COMMANDS)
     return "\n".join(parts)
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, Protocol
+from typing import Annotated, NoReturn
 
 import typer
 
+from edgekit.cli_devices import devices
 from edgekit.cli_options import (
     LARGEST_SEED,
     SOURCES,
@@ -38,6 +39,7 @@ from edgekit.cli_options import (
     input_options,
     shapes,
 )
+from edgekit.cli_result import finish
 
 INTERRUPTED = 130
 """The exit status that typer gives to Ctrl-C."""
@@ -54,11 +56,7 @@ app = typer.Typer(
 )
 
 
-class Result(Protocol):
-    """What every verb returns."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
+app.add_typer(devices)
 
 
 @app.command()
@@ -70,7 +68,7 @@ def demo(
     """MNIST from teacher to report: distill, quantize, verify, profile."""
     from edgekit.report import demo as verb
 
-    _finish(verb, verb.demo(out or Path("runs/demo"), seed), json)
+    finish(verb, verb.demo(out or Path("runs/demo"), seed), json)
 
 
 @app.command()
@@ -104,7 +102,7 @@ def teach(
         seed=card.seed if seed is None else seed,
         resume=resume,
     )
-    _finish(verb, verb.teach(options), json)
+    finish(verb, verb.teach(options), json)
 
 
 @app.command()
@@ -163,7 +161,7 @@ def distill(
         seed=card.seed if seed is None else seed,
         resume=resume,
     )
-    _finish(verb, verb.distill(options), json)
+    finish(verb, verb.distill(options), json)
 
 
 @app.command()
@@ -232,7 +230,7 @@ def quantize(
                 "--weights-only and --fp16 keep the float input as it is; they take --data and --max-drop."
             )
         recipe = WEIGHTS_ONLY_HALF if fp16 else WEIGHTS_ONLY_INT8
-        _finish(small, small.store_small(small.SmallWeightsOptions(model, recipe, folder, data or "", max_drop)), json)
+        finish(small, small.store_small(small.SmallWeightsOptions(model, recipe, folder, data or "", max_drop)), json)
         return
     from edgekit.quantize import quantize as verb
     from edgekit.report.quantization import write_page
@@ -254,7 +252,7 @@ def quantize(
     )
     result = verb.quantize(options)
     write_page(result)
-    _finish(verb, result, json)
+    finish(verb, result, json)
 
 
 @app.command()
@@ -271,7 +269,7 @@ def export(
     """Write a float model as TFLite, or as static ONNX with BatchNorm folded."""
     from edgekit.export import convert as verb
 
-    _finish(verb, verb.export(model, to.value, out or _home(model), shapes(shape)), json)
+    finish(verb, verb.export(model, to.value, out or _home(model), shapes(shape)), json)
 
 
 @app.command()
@@ -284,13 +282,19 @@ def evaluate(
     pixels: Pixels = 1,
     domain: Domain = "",
     labels: Labels = None,
+    device: Annotated[
+        str, typer.Option("--device", help="Where they run: cpu, or a board that 'devices setup' has prepared.")
+    ] = "cpu",
+    images: Annotated[
+        int | None, typer.Option("--images", min=1, help="At most so many test images. [default: all]")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Measure the accuracy of model files on the test split."""
     from edgekit.evaluate import evaluate as verb
 
     given = input_options(mean, std, pixels, domain, labels)
-    _finish(verb, verb.evaluate(models or [_newest_run()], data, runtime, options=given), json)
+    finish(verb, verb.evaluate(models or [_newest_run()], data, runtime, given, device, images), json)
 
 
 @app.command()
@@ -311,13 +315,18 @@ def compare(
     from edgekit.evaluate import compare as verb
 
     given = input_options(mean, std, pixels, domain, None)
-    _finish(verb, verb.compare_models(a, b, data, images, given), json)
+    finish(verb, verb.compare_models(a, b, data, images, given), json)
 
 
 @app.command()
 def profile(
     models: Models = None,
-    device: Annotated[str, typer.Option("--device", help="A device of the catalog.")] = "cpu",
+    device: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--device", help="A device of the catalog, or ssh://user@host[:port]; may be repeated. [default: cpu]"
+        ),
+    ] = None,
     threads: Annotated[int, typer.Option("--threads", min=1, help="Threads of the runtime.")] = 1,
     runtime: Runtime = None,
     runs: Annotated[int, typer.Option("--runs", min=1, help="Time at least this many runs.")] = 50,
@@ -325,13 +334,46 @@ def profile(
     pin: Annotated[
         str, typer.Option("--pin", help="Cores to keep to: auto (one for each thread), off, or numbers as in 2,3.")
     ] = "auto",
+    budget: Annotated[
+        str,
+        typer.Option(
+            "--budget",
+            metavar="LIMITS",
+            help="On an emulated board, limits as in instructions=2e6,size=16000,memory=1e6; more: exit status 3.",
+        ),
+    ] = "",
     json: Json = False,
 ) -> None:
     """Say what model files cost on a device: bytes, memory, milliseconds."""
+    from edgekit.devices.cards import is_board
+    from edgekit.errors import UsageError
     from edgekit.profile import profile as verb
+    from edgekit.profile.budget import check_budget, read_budget
 
-    options = verb.ProfileOptions(device, runtime or "", threads, runs, seconds, pin)
-    _finish(verb, verb.profile(models or [_newest_run()], options), json)
+    named = device or ["cpu"]
+    limits = read_budget(budget)
+    if len(named) == 1 and is_board(named[0]):
+        from edgekit.profile import emulate
+
+        counted = emulate.profile_emulated(models or [_newest_run()], named[0], runtime or "")
+        finish(emulate, counted, json)
+        counted.require_loaded()
+        check_budget(limits, [(model.file, model.figures()) for model in counted.models])
+        return
+    if limits:
+        raise UsageError(
+            "--budget limits what is counted exactly: give it with one emulated board, as in --device raspberry-pi-4b."
+        )
+    options = verb.ProfileOptions(named[0], runtime or "", threads, runs, seconds, pin)
+    models = models or [_newest_run()]
+    if len(named) == 1:
+        finish(verb, verb.profile(models, options), json)
+        return
+    from edgekit.profile import several
+
+    outcomes = several.profile_several(models, options, named)
+    finish(several, outcomes, json)
+    outcomes.require_all()
 
 
 @app.command()
@@ -351,7 +393,7 @@ def predict(
     from edgekit.evaluate import predict as verb
 
     given = input_options(mean, std, pixels, domain, labels)
-    _finish(verb, verb.predict(model, images, runtime, top, given), json)
+    finish(verb, verb.predict(model, images, runtime, top, given), json)
 
 
 @app.command()
@@ -359,7 +401,7 @@ def inspect(model: Model, json: Json = False) -> None:
     """Say what a model file is: tensors, operators, bytes, description."""
     from edgekit.evaluate import inspect as verb
 
-    _finish(verb, verb.inspect(model), json)
+    finish(verb, verb.inspect(model), json)
 
 
 @app.command("list")
@@ -370,7 +412,7 @@ def list_(
     """List the catalog: teachers, students, devices or recipes."""
     from edgekit import listing as verb
 
-    _finish(verb, verb.listing(kind.value), json)
+    finish(verb, verb.listing(kind.value), json)
 
 
 def main() -> None:
@@ -400,16 +442,6 @@ def _fail(text: str, status: int) -> NoReturn:
 
     say(f"edgekit: {text}")
     sys.exit(status)
-
-
-def _finish(verb: Any, result: Result, as_json: bool) -> None:
-    """Show a result as its verb does, or as JSON."""
-    if as_json:
-        from edgekit.console import emit_json
-
-        emit_json(result.to_dict())
-    else:
-        verb.show(result)
 
 
 def _newest_run() -> str:

@@ -10,7 +10,7 @@
     ├── DeviceError              1   a device cannot be reached, or what it needs is missing there
     ├── TrainingError            1   training diverged or cannot go on
     ├── StorageError             1   the disk is full, a folder cannot be written
-    └── GateError                3   a quality gate (``--max-drop``) was not met
+    └── GateError                3   a gate (``--max-drop``, ``--budget``) was not met
 
 Every message is one sentence that names the file or the option, followed by what to do about it.
 """

@@ -7,6 +7,7 @@ from typing import Any
 
 from edgekit import catalog
 from edgekit.console import print_table
+from edgekit.devices.cards import card_paths, device_card
 
 
 @dataclass(frozen=True)
@@ -25,10 +26,9 @@ class Listing:
 def listing(kind: str) -> Listing:
     """List ``teachers``, ``students``, ``devices`` or ``recipes``."""
     if kind == "devices":
-        cards = [
-            (name, catalog.read_toml(catalog.catalog_folder(kind) / f"{name}.toml")) for name in catalog.names(kind)
-        ]
-        return Listing(kind, ("name", "summary"), tuple((name, str(card.get("summary", ""))) for name, card in cards))
+        cards = [device_card(name) for name in card_paths()]
+        cells = tuple((card.name, ", ".join(card.abilities), card.summary) for card in cards)
+        return Listing(kind, ("name", "figures", "summary"), cells)
     if kind == "recipes":
         from edgekit.quantize.recipes import RECIPES
 

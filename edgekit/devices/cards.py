@@ -130,6 +130,11 @@ def device_card(name: str) -> DeviceCard:
         ) from exc
 
 
+def is_board(name: str) -> bool:
+    """Whether a device of that name is a board that is emulated and predicted here, not measured."""
+    return name in card_paths() and device_card(name).driver == "board"
+
+
 def _card(name: str, document: Mapping[str, Any], source: str) -> DeviceCard:
     hardware, emulator = document.get("hardware"), document.get("emulator")
     known: dict[str, Any] = {**document, "name": name, "latency": tuple(document.get("latency", ()))}

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from edgekit.artifact import Array, InputContract, TensorSpec
 from edgekit.console import say
 from edgekit.data.dataset import Images
+from edgekit.devices.device import Device
 from edgekit.errors import ModelError
+from edgekit.evaluate.device_session import DeviceSession
 from edgekit.evaluate.input_options import InputOptions
 from edgekit.runtimes.isolated import IsolatedSession
-from edgekit.sandbox import Limits
 
 Scores = NDArray[np.float32]
 
@@ -36,6 +37,7 @@ class ImageModel:
         options: what the user says of its input and classes, before the file's own word.
         runtime: its name; None chooses by the file's suffix.
         threads: of the runtime; None takes the processor's, at most four.
+        device: where it runs; None is this machine.
 
     Raises:
         ModelError: the file is broken, or its input is no image, or it gives something else than the class says.
@@ -51,11 +53,13 @@ class ImageModel:
         contract: InputContract | None = None,
         runtime: str | None = None,
         threads: int | None = None,
-        limits: Limits | None = None,
         options: InputOptions | None = None,
+        device: Device | None = None,
     ) -> None:
         options = options or InputOptions()
-        self.session = IsolatedSession(path, runtime, threads, limits)
+        self.session = (
+            DeviceSession(path, runtime, threads, device) if device else IsolatedSession(path, runtime, threads)
+        )
         try:
             self.metadata = self.session.contents.metadata(str(path))
             self.input = _image_input(self.session)

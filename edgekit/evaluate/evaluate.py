@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,19 @@ from edgekit.artifact import InputContract
 from edgekit.console import print_table, progress
 from edgekit.data import open_data
 from edgekit.data.dataset import Dataset, Images, Split
+from edgekit.devices.device import open_device
 from edgekit.errors import DataError
 from edgekit.evaluate.classifier import Classifier, Scores, probabilities, remark_on_input
+from edgekit.evaluate.device_session import DeviceSession
 from edgekit.evaluate.input_options import InputOptions
 from edgekit.evaluate.statistics import confusion, wilson_interval
 from edgekit.evaluate.target import find_targets
 
 BATCH_BYTES = 2 << 20
+DEVICE_BATCH_BYTES = 64 << 20
+"""More at a time where each batch starts a process."""
 WORST_MISTAKES = 24
+SEED = 0
 
 
 @dataclass(frozen=True)
@@ -36,8 +41,22 @@ class Mistake:
 
 
 @dataclass(frozen=True)
+class Agreement:
+    """Of ``images``, ``differing`` got other outputs on ``device`` than here, by at most ``difference`` as stored."""
+
+    device: str
+    provenance: str
+    images: int
+    differing: int
+    difference: float
+
+
+@dataclass(frozen=True)
 class Evaluation:
-    """What one file did on one split. Shares are in [0, 1]; ``mistakes`` are the most confident ones first."""
+    """What one file did on one split. Shares are in [0, 1]; ``mistakes`` are the most confident ones first.
+
+    ``agreement`` is there if it ran on a device: how its outputs compare with this machine's.
+    """
 
     model: str
     runtime: str
@@ -50,6 +69,7 @@ class Evaluation:
     per_class: tuple[float | None, ...]
     confusion: tuple[tuple[int, ...], ...]
     mistakes: tuple[Mistake, ...]
+    agreement: Agreement | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -77,24 +97,29 @@ def evaluate(
     models: Sequence[str],
     source: str,
     runtime: str | None = None,
-    threads: int | None = None,
     options: InputOptions | None = None,
+    device: str = "cpu",
+    images: int | None = None,
 ) -> EvaluateResult:
     """Measure models, each ``MODEL`` or ``MODEL@RUNTIME``, on the test split of a data source.
 
-    ``options`` say what the files do not say of their input and classes.
+    ``options`` say what the files do not say of their input and classes. ``device`` is where they run: this machine, or
+    an emulated board. ``images`` takes at most so many of the test images, drawn with a fixed seed.
 
     Raises:
         ModelError, DataError, UsageError, RuntimeCrashError: see ``Classifier`` and ``open_data``.
     """
     evaluations: list[Evaluation] = []
     opened: dict[tuple[int, int, int], Dataset] = {}
+    place = None if device == "cpu" else open_device(device)
     for target in (target for model in models for target in find_targets(model, runtime)):
-        with Classifier(target.path, runtime=target.runtime, threads=threads, options=options) as classifier:
+        with Classifier(target.path, runtime=target.runtime, options=options, device=place) as classifier:
             remark_on_input(classifier)
             shape = classifier.contract.shape
             data = opened[shape] = opened.get(shape) or open_data(source, shape)
-            evaluations.append(measure(classifier, data.test, class_names(classifier, data)))
+            test = data.test if images is None else data.test.take(data.test.sample(images, SEED))
+            evaluation = measure(classifier, test, class_names(classifier, data))
+            evaluations.append(replace(evaluation, agreement=_agreement(classifier)))
     return EvaluateResult(data.name, data.sha256, tuple(evaluations))
 
 
@@ -144,16 +169,17 @@ def all_scores(classifier: Classifier, split: Split) -> Iterator[Scores]:
     """The classifier's scores over a split, batch by batch, with progress."""
     with progress(classifier.path.name, len(split)) as bar:
         done = 0
-        for images in image_batches(split):
+        size = DEVICE_BATCH_BYTES if isinstance(classifier.session, DeviceSession) else BATCH_BYTES
+        for images in image_batches(split, size):
             yield classifier.scores(images)
             done += len(images)
             bar.update(done)
 
 
-def image_batches(split: Split) -> Iterator[Images]:
-    """The images of a split in batches of about BATCH_BYTES as float32, so that none takes long or much memory."""
+def image_batches(split: Split, size_bytes: int = BATCH_BYTES) -> Iterator[Images]:
+    """The images of a split in batches of about ``size_bytes`` as float32, so that none takes long or much memory."""
     _, height, width, channels = split.images.shape
-    size = max(1, BATCH_BYTES // (4 * height * width * channels))
+    size = max(1, size_bytes // (4 * height * width * channels))
     for images, _ in split.batches(size):
         yield images
 
@@ -194,6 +220,14 @@ def labels_for(classifier: Classifier, split: Split) -> NDArray[np.int64]:
     return split.labels
 
 
+def _agreement(classifier: Classifier) -> Agreement | None:
+    session = classifier.session
+    if not isinstance(session, DeviceSession):
+        return None
+    device = session.device
+    return Agreement(device.name, device.provenance, session.compared, session.differing, session.difference)
+
+
 def show(result: EvaluateResult) -> None:
     """Print a table of the evaluations."""
     rows = [
@@ -210,6 +244,16 @@ def show(result: EvaluateResult) -> None:
     images = result.evaluations[0].images
     columns = ("model", "runtime", "accuracy", "95% interval", "wrong", "weakest class")
     print_table(f"{result.data}, {images:,} test images", columns, rows)
+    for evaluation in result.evaluations:
+        if agreement := evaluation.agreement:
+            print(f"{evaluation.model} on {agreement.device} ({agreement.provenance}): {_compared(agreement)}")
+
+
+def _compared(agreement: Agreement) -> str:
+    if not agreement.differing:
+        return f"outputs identical to this machine's on all {agreement.images:,} images"
+    share = f"{agreement.differing:,} of {agreement.images:,} images"
+    return f"outputs differ from this machine's on {share}, by at most {agreement.difference:g} as stored"
 
 
 def _worst_mistakes(

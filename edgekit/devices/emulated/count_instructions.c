@@ -6,9 +6,9 @@
  *   qemu-aarch64 -plugin ./count_instructions.so,log=FILE PROGRAM
  *
  * The guest marks a moment with getppid, a system call it has no other use for. Each mark writes one line to FILE:
- * "mark" and the counters so far, in the order of the enumeration below. Marks come in pairs; between the two of a pair
- * each clock_gettime writes such a line too, "clock": a runtime's own profiler reads the clock where operators begin
- * and end. The guest must run one thread while it is counted.
+ * "mark", this machine's monotonic clock in nanoseconds, and the counters so far in the order of the enumeration below.
+ * Marks come in pairs; between the two of a pair each clock_gettime writes such a line too, "clock": a runtime's own
+ * profiler reads the clock where operators begin and end. The guest must run one thread while it is counted.
  *
  * Debian's qemu-user ships no qemu-plugin.h, so the declarations that are used stand here, as the plugin interface of
  * QEMU documents them (docs/devel/tcg-plugins). Instruction encodings: Arm Architecture Reference Manual (DDI 0487),
@@ -19,6 +19,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #ifndef PLUGIN_API
 #define PLUGIN_API 1
@@ -161,7 +162,9 @@ static FILE *output;
 static bool between_marks;
 
 static void write_line(const char *kind) {
-  fputs(kind, output);
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  fprintf(output, "%s %lld", kind, now.tv_sec * 1000000000LL + now.tv_nsec);
   for (int index = 0; index < COUNTERS; index++) fprintf(output, " %llu", (unsigned long long)value(index));
   fputc('\n', output);
 }

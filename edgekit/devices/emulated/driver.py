@@ -38,7 +38,7 @@ class EmulatedDevice:
     def __init__(self, card: DeviceCard, found: Installation) -> None:
         self.name = card.name
         self.card = card
-        self._cpu = require_emulator(card).cpu
+        self.cpu = require_emulator(card).cpu
         self._found = found
 
     def run(self, job: Job, watch: Watch) -> dict[str, Any]:
@@ -62,7 +62,7 @@ class EmulatedDevice:
 
     def _command(self, log: Path | None) -> tuple[str, ...]:
         plugin = ("-plugin", f"{self._found.plugin},log={log}") if log else ()
-        return ("qemu-aarch64", "-cpu", self._cpu, *plugin, "-L", str(self._found.system), str(self._found.python))
+        return ("qemu-aarch64", "-cpu", self.cpu, *plugin, "-L", str(self._found.system), str(self._found.python))
 
     def _environment(self) -> dict[str, str]:
         return {

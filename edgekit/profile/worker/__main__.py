@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 from .arena import find_arena
-from .count import count
+from .count import count, count_operators
 from .machine import describe, limit_memory
 from .measure import baseline, measure
 from .operators import time_operators
@@ -25,6 +25,7 @@ TASKS = {
     "arena": find_arena,
     "turns": take_turns,
     "count": count,
+    "count-operators": count_operators,
     "outputs": give_outputs,
 }
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from .measure import Emit, Request
+from .onnx_profiler import ProfiledOnnx
 from .refusal import Refusal, first_line
 from .runtimes import import_runtime, open_model, runtime_version
 
@@ -55,6 +56,45 @@ def count(request: Request, emit: Emit) -> dict[str, Any]:
         "versions": {name: runtime_version(name), "numpy": np.__version__},
         "heap_bytes": None if before is None else max(opened, heap_bytes()) - before,
     }
+
+
+def count_operators(request: Request, emit: Emit) -> dict[str, Any]:
+    """Mark one warm run under the runtime's own profiler, which reads the clock where operators begin and end.
+
+    ``operators``: [name, type, nanoseconds] of each, in order of execution; or ``unavailable`` says why there are none.
+    """
+    emit(phase="counting its operators")
+    name, path = request["runtime"], request["model"]
+    if name == "tflite-runtime":
+        return {"unavailable": "tflite-runtime has no profiler that Python can reach"}
+    module = import_runtime(name)
+    try:
+        runs = _mark_onnx(module, path) if name == "ort" else _mark_litert(path)
+    except Exception as exc:  # whatever a profiler stumbles over, the counts of the whole stand without it
+        return {"unavailable": first_line(exc)}
+    return {"operators": runs[-1]}
+
+
+def _mark_litert(path: str) -> list[Any]:
+    from .litert_profiler import ProfiledModel
+
+    with ProfiledModel(path, 1) as model:
+        _mark_last(model.run)
+        return model.events()
+
+
+def _mark_onnx(onnxruntime: Any, path: str) -> list[Any]:
+    with ProfiledOnnx(onnxruntime, path, 1) as model:
+        _mark_last(model.run)
+        return model.events()
+
+
+def _mark_last(run: Callable[[], object]) -> None:
+    for _ in range(WARMUP_RUNS):
+        run()
+    os.getppid()
+    run()
+    os.getppid()
 
 
 def mark_runs(run: Callable[[], object]) -> None:
