@@ -25,6 +25,7 @@ PAGES = (
     "docs/operators.md",
     "docs/files.md",
     "docs/profile.md",
+    "docs/profiling.md",
     "docs/devices.md",
     "docs/data.md",
     "docs/benchmarks.md",

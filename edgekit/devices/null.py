@@ -37,6 +37,7 @@ ANSWERS: Mapping[str, dict[str, Any]] = {
         "warmup_runs": 3,
         "samples_ns": [1_000_000 + step * 7_919 % 1_000 for step in range(100)],
         "peak_bytes": 42_000_000,
+        "baseline_bytes": 40_000_000,
         "clock_mhz_after": 1000.0,
         "involuntary_switches": 0,
         "stolen_share": 0.0,
@@ -44,7 +45,7 @@ ANSWERS: Mapping[str, dict[str, Any]] = {
     "operators": {
         "operators": [{"name": "a", "type": "Conv", "mean_ns": 900_000.0}],
         "total_ns": 950_000.0,
-        "correction_ns": 4_000.0,
+        "profiled_ns": 950_000.0,
         "runs": 10,
     },
     "turns": {"episodes": [[[1e6] * 4, [1.1e6] * 4]] * 12},

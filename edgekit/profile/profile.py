@@ -1,7 +1,7 @@
 """The verb ``profile``: how big a model file is, how much memory it takes and how fast it runs on a device.
 
-Every figure of time and memory comes from a fresh process on the device that does one thing: load the runtime only,
-run the model, run it under the runtime's profiler, or load it in TFLite Micro.
+Every figure of time and memory comes from a fresh process on the device that does one thing: run the model, run it under
+the runtime's profiler, load it in TFLite Micro, or let several models take turns.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ __all__ = ["ProfileOptions", "ProfileResult", "profile", "profile_file", "profil
 
 TIMED_RUNTIMES = ("ort", "litert", "tflite-runtime")
 
-STEPS = ("baseline", "measure", "operators", "arena")
+STEPS = ("measure", "operators", "arena")
 PERCENT = 100
 
 
@@ -102,9 +102,8 @@ def profile_file(path: Path, device: Device, options: ProfileOptions, steps: _St
     runtime = choose_runtime(path, options.runtime)
     steps = steps or _Steps()
     contents = vet(path)
-    job = Job("baseline", runtime, path, options.threads, options.runs, options.seconds, pin=options.pin)
-    base = device.run(job, steps.watch("baseline"))
-    measured = device.run(replace(job, task="measure"), steps.watch("measure"))
+    job = Job("measure", runtime, path, options.threads, options.runs, options.seconds, pin=options.pin)
+    measured = device.run(job, steps.watch("measure"))
     missing: dict[str, str] = {}
     operators = _optional(device, replace(job, task="operators"), steps, missing)
     arena = None
@@ -123,7 +122,7 @@ def profile_file(path: Path, device: Device, options: ProfileOptions, steps: _St
         first_ns=measured["first_ns"],
         warmup_runs=measured["warmup_runs"],
         latency=latency,
-        memory=Memory(measured["peak_bytes"], base["peak_bytes"]),
+        memory=Memory(measured["peak_bytes"], measured["baseline_bytes"]),
         operators=OperatorProfile.from_dict(operators) if operators else None,
         arena=Arena(**arena) if arena else None,
         missing=missing,

@@ -44,7 +44,7 @@ class ProfileOptions:
 
 @dataclass(frozen=True)
 class Memory:
-    """Peak resident set (VmHWM) in bytes: of the process that ran the model, and of one that only loaded the runtime.
+    """Peak resident set (VmHWM) in bytes of the process that ran the model, and its peak before it opened the file.
 
     None where the system does not tell.
     """
@@ -83,20 +83,20 @@ class OperatorTime:
 class OperatorProfile:
     """The operators in order of execution, by the runtime's profiler.
 
-    ``total_ns`` is the median of a run without the profiler, in turns with those under it. ``correction_ns`` was taken
-    off every operator: what the profiler costs; where negative, what its clock of whole microseconds had cut off.
+    ``total_ns`` is the median of a run without the profiler, in turns with those under it. ``profiled_ns`` is what the
+    operators took as the profiler saw them, before its cost was taken off (``edgekit.profile.worker.operators``).
     """
 
     operators: tuple[OperatorTime, ...]
     total_ns: float
-    correction_ns: float
+    profiled_ns: float
     runs: int
 
     @classmethod
     def from_dict(cls, answer: Mapping[str, Any]) -> OperatorProfile:
         """Read the worker's result of the task ``operators``."""
         operators = tuple(OperatorTime(**operator) for operator in answer["operators"])
-        return cls(operators, answer["total_ns"], answer["correction_ns"], answer["runs"])
+        return cls(operators, answer["total_ns"], answer["profiled_ns"], answer["runs"])
 
     @property
     def sum_ns(self) -> float:

@@ -87,8 +87,8 @@ def _show_operators(name: str, profile: OperatorProfile) -> None:
         rows.append((f"{len(profile.operators) - len(slowest)} more", "", profile.sum_ns - shown))
     rows.append(("all operators", "", profile.sum_ns))
     rows.append(("a run without the profiler", "", profile.total_ns))
-    cost = "its cost taken off" if profile.correction_ns > 0 else "what its clock cuts off added"
-    title = f"Operators of {name} ({profile.runs:,} runs under the runtime's profiler, {cost})"
+    seen = f"which saw {duration(profile.profiled_ns)}"
+    title = f"Operators of {name} ({profile.runs:,} runs under the runtime's profiler, {seen}; its own cost taken off)"
     total = max(profile.total_ns, 1.0)
     cells = [(label, kind, duration(time), f"{time / total:.1%}") for label, kind, time in rows]
     print_table(title, ("operator", "type", "time", "share"), cells)

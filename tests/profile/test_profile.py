@@ -85,7 +85,7 @@ def test_a_device_that_does_not_tell_its_memory_leaves_it_open(onnx_file, capsys
 def test_the_device_is_asked_for_what_the_options_say(onnx_file):
     device = NullDevice()
     profile_file(onnx_file, device, ProfileOptions(threads=2, runs=70, seconds=3))
-    assert [job.task for job in device.jobs] == ["baseline", "measure", "operators"]
+    assert [job.task for job in device.jobs] == ["measure", "operators"]
     assert {(job.runtime, job.threads, job.runs, job.seconds) for job in device.jobs} == {("ort", 2, 70, 3)}
 
 

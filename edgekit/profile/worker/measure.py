@@ -34,8 +34,9 @@ def baseline(request: Request, emit: Emit) -> dict[str, Any]:
 def measure(request: Request, emit: Emit) -> dict[str, Any]:
     """Load, run once, warm up, sample for at least ``runs`` runs and ``seconds`` seconds, then load again.
 
-    The peak memory is read before the sampling, so that it does not hold the list of samples. ``load_ns`` is the cold
-    load: the file is dropped from the system's memory before it. ``warm_load_ns`` is the median of later ones.
+    The peak memory is read before the sampling, so that it does not hold the list of samples; ``baseline_bytes`` is the
+    peak before the file is opened. ``load_ns`` is the cold load: the file is dropped from the system's memory before
+    it. ``warm_load_ns`` is the median of later ones.
 
     Raises:
         Refusal: the runtime is missing, or refuses or fails to run the file.
@@ -44,6 +45,7 @@ def measure(request: Request, emit: Emit) -> dict[str, Any]:
     emit(phase="importing the runtime")
     module = import_runtime(name)
     emit(phase="loading the file")
+    baseline = machine.peak_memory()
     from_disk = machine.forget_file(request["model"])
     run, load_ns = _load(request, module)
     before = board.state()
@@ -69,6 +71,7 @@ def measure(request: Request, emit: Emit) -> dict[str, Any]:
         "warmup_runs": warmup_runs,
         "samples_ns": samples,
         "peak_bytes": peak,
+        "baseline_bytes": baseline,
         "clock_mhz_after": clock_mhz,
         "involuntary_switches": switches,
         "stolen_share": (stolen_after - stolen) / max(1, ticks_after - ticks),

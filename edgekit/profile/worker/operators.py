@@ -1,10 +1,13 @@
 """Where the time goes: the time of every operator, by the runtime's own profiler, adding up to a run without it.
 
 A profiler slows a run down, small operators most: ONNX Runtime's spends about as long on writing an operator down as a
-small convolution takes. Both runtimes also cut times to whole microseconds. Either is about the same for every
-operator, so runs with and without the profiler take turns, and one constant is taken off every operator's time such
-that the sum is what a run takes without it. The constant is no free parameter: it is at most the time of the fastest
-operator, and at least minus the microsecond that cutting can lose. Where that does not suffice, sum and total differ.
+small convolution takes. Both runtimes also cut times to whole microseconds. So runs with and without the profiler take
+turns, and what is too much or too little is taken off or added where it arises:
+
+- The cost of writing down, and what the clock cuts off, are about the same for every operator: a constant, at most the
+  time of the fastest operator and at least minus the microsecond that cutting can lose.
+- If the sum is still too large, caches were colder under the profiler: the same share of every operator.
+- If it is still too small, the rest belongs to no operator, and the sum stays below the total.
 """
 
 from __future__ import annotations
@@ -33,7 +36,7 @@ Run = list[tuple[str, str, float]]
 def time_operators(request: dict[str, Any], emit: Callable[..., None]) -> dict[str, Any]:
     """``operators``: name, type and mean nanoseconds of each; ``total_ns``: the median of a run without the profiler.
 
-    ``correction_ns`` was taken off every operator. ``unavailable`` says why there is no answer.
+    ``profiled_ns`` is what the operators took as the profiler saw them. ``unavailable`` says why there is no answer.
     """
     emit(phase="timing its operators")
     name, path, threads = request["runtime"], request["model"], request["threads"]
@@ -52,7 +55,7 @@ def time_operators(request: dict[str, Any], emit: Callable[..., None]) -> dict[s
 
 
 def summarize(runs: list[Run], total_ns: float) -> dict[str, Any]:
-    """Means over the middle half of the profiled runs, the constant taken off.
+    """Means over the middle half of the profiled runs, corrected as the module says.
 
     A clock of whole microseconds needs a mean; a median of the runs without it asks for the runs around the median.
     """
@@ -61,12 +64,14 @@ def summarize(runs: list[Run], total_ns: float) -> dict[str, Any]:
     alike = sorted((run for run in runs if len(run) == len(runs[0])), key=lambda run: sum(item[2] for item in run))
     middle = alike[len(alike) // 4 : len(alike) - len(alike) // 4]
     means = [sum(run[place][2] for run in middle) / len(middle) for place in range(len(middle[0]))]
-    correction = min(min(means), max(-TICK_NS, (sum(means) - total_ns) / len(means)))
+    constant = min(min(means), max(-TICK_NS, (sum(means) - total_ns) / len(means)))
+    times = [mean - constant for mean in means]
+    slowdown = max(1.0, sum(times) / total_ns)
     operators = [
-        {"name": name, "type": kind, "mean_ns": mean - correction}
-        for (name, kind, _), mean in zip(middle[0], means)  # noqa: B905 - strict= needs Python 3.10
+        {"name": name, "type": kind, "mean_ns": spent / slowdown}
+        for (name, kind, _), spent in zip(middle[0], times)  # noqa: B905 - strict= needs Python 3.10
     ]
-    return {"operators": operators, "total_ns": total_ns, "correction_ns": correction, "runs": len(middle)}
+    return {"operators": operators, "total_ns": total_ns, "profiled_ns": sum(means), "runs": len(middle)}
 
 
 def _take_turns(plain: Callable[[], object], profiled: Callable[[], object]) -> list[int]:
