@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -216,7 +217,12 @@ def _families(rows: Sequence[PublishedRow]) -> int:
 
 
 def _vector(row: PublishedRow) -> Array:
-    return features(rebuild(row.network, row.precision), NAMES)
+    return _features(row.network)
+
+
+@cache
+def _features(network: str) -> Array:
+    return features(rebuild(network), NAMES)
 
 
 def _system(rows: Sequence[PublishedRow]) -> tuple[Array, Array]:

@@ -6,6 +6,7 @@ every one keeps a meaning (nanoseconds per multiply-accumulate, per value read o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -101,7 +102,7 @@ class Prediction:
     table: LatencyTable
 
     def __str__(self) -> str:
-        digits = max(0, 2 - len(f"{self.latency_ms:.0f}")) + (self.latency_ms < 100)
+        digits = max(0, 2 - math.floor(math.log10(self.latency_ms)))
         middle, low, high = (f"{value:.{digits}f}" for value in (self.latency_ms, self.low_ms, self.high_ms))
         return f"{middle} ms ({low}–{high}, predicted)"
 
