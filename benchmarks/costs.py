@@ -8,7 +8,7 @@ from edgekit.profile.profile import ProfileOptions, profile
 
 
 def main() -> None:
-    result = profile(["mnist-tiny"], ProfileOptions(seconds=3.0)).to_dict()
+    result = profile(["mnist-tiny"], ProfileOptions(seconds=3.0, turns=False)).to_dict()
     for model in result["models"]:
         model["file"] = model["file"].rsplit("/", 1)[-1]
         model.pop("samples_ns")

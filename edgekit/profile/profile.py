@@ -1,7 +1,7 @@
 """The verb ``profile``: how big a model file is, how much memory it takes and how fast it runs on a device.
 
-Every figure of time and memory comes from a fresh process on the device that does one thing: run the model, run it under
-the runtime's profiler, load it in TFLite Micro, or let several models take turns.
+Every figure of time and memory comes from a fresh process on the device that does one thing: run the model, run it
+under the runtime's profiler, load it in TFLite Micro, or let several models take turns.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def profile_on(
         require_file(target.path)
         choose_runtime(target.path, target.runtime)
     profiles = []
-    turns = len(targets) if len(targets) > 1 and device.provenance == "measured" else 0
+    turns = len(targets) if options.turns and len(targets) > 1 and device.provenance == "measured" else 0
     with display("profiling", (len(targets) * len(STEPS) + turns) * PERCENT) as bar:
         for number, target in enumerate(targets):
             steps = _Steps(bar, number * len(STEPS), target.path.name)

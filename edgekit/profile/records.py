@@ -21,7 +21,8 @@ class ProfileOptions:
 
     ``runtime`` is a key of ``edgekit.runtimes.RUNTIMES``, or empty for the usual one for the file.
     Sampling goes on for at least ``runs`` runs and at least ``seconds`` seconds, after a warm-up. ``pin`` says which
-    cores the runtime keeps to: auto (as many as there are threads), off, or their numbers as in "2,3".
+    cores the runtime keeps to: auto (as many as there are threads), off, or their numbers as in "2,3". ``turns``: two
+    files or more also take turns, which gives the ratios of their latencies.
     """
 
     device: str = "cpu"
@@ -30,6 +31,7 @@ class ProfileOptions:
     runs: int = 50
     seconds: float = 1.0
     pin: str = "auto"
+    turns: bool = True
 
     def __post_init__(self) -> None:
         if self.threads < 1:

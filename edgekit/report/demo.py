@@ -143,7 +143,7 @@ def run(options: DemoOptions) -> DemoResult:
         comparison = compare(str(folder / "model.int8.onnx"), str(folder / "model.int8.tflite"), _source(options))
     with clock.step("profile", "size, memory and latency of every file, each in processes of its own"):
         files = [str(folder / name) for name in (TEACHER_FILE, *STUDENT_FILES)]
-        measured = profile(files, ProfileOptions(seconds=options.profile_seconds))
+        measured = profile(files, ProfileOptions(seconds=options.profile_seconds, turns=False))
     with clock.step("report", f"{REPORT_FILE} and {RECORD_FILE}"):
         report = _report(options, distilled, evaluations, comparison, measured, clock.seconds)
         result = DemoResult(folder, options.seed, report, measured, comparison, clock.steps)

@@ -62,6 +62,10 @@ def test_a_single_file_has_nothing_to_take_turns_with(board, onnx_file):
     assert "turns" not in {job.task for job in board.jobs}
 
 
+def test_files_take_no_turns_where_nobody_asks_for_them(board, onnx_file):
+    assert profile([str(onnx_file)] * 2, ProfileOptions(turns=False)).ratios == ()
+
+
 def test_a_device_that_does_not_measure_is_not_asked_to(board, onnx_file):
     board.provenance = "predicted"
     assert profile([str(onnx_file)] * 2).ratios == ()
