@@ -8,17 +8,18 @@ from edgekit.errors import UnknownNameError, UsageError
 
 
 @pytest.mark.parametrize("name", names("devices"))
-def test_every_device_of_the_catalog_opens(name):
-    device = open_device(name)
-    assert device.name == name
-    assert device.provenance in ("measured", "emulated", "predicted")
+def test_every_device_of_the_catalog_has_a_card(name):
     assert device_card(name).summary
 
 
-@pytest.mark.parametrize("name", ["ssh://pi@raspberrypi.local", "raspberry-pi-5", "browser"])
-def test_a_device_of_a_later_version_says_so(name):
+def test_this_machine_opens():
+    device = open_device("cpu")
+    assert (device.name, device.provenance) == ("cpu", "measured")
+
+
+def test_a_device_of_a_later_version_says_so():
     with pytest.raises(UsageError, match=r"cannot measure there yet; it has cpu"):
-        open_device(name)
+        open_device("browser")
 
 
 def test_an_unknown_device_is_refused_with_the_nearest_one():

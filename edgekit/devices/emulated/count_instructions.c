@@ -1,8 +1,7 @@
 /* A QEMU user-mode plugin: how many AArch64 instructions of each class the guest has executed, at the moments that
  * the guest marks.
  *
- *   cc -O2 -shared -fPIC -o count_instructions.so count_instructions.c          (QEMU before 9)
- *   cc -O2 -shared -fPIC -DPLUGIN_API=2 ...                                     (QEMU 9 and later: 2, 9.1: 3, 9.2: 4)
+ *   cc -O2 -shared -fPIC -o count_instructions.so count_instructions.c
  *   qemu-aarch64 -plugin ./count_instructions.so,log=FILE PROGRAM
  *
  * The guest marks a moment with getppid, a system call it has no other use for. Each mark writes one line to FILE:
@@ -11,7 +10,7 @@
  * profiler reads the clock where operators begin and end. The guest must run one thread while it is counted.
  *
  * Debian's qemu-user ships no qemu-plugin.h, so the declarations that are used stand here, as the plugin interface of
- * QEMU documents them (docs/devel/tcg-plugins). Instruction encodings: Arm Architecture Reference Manual (DDI 0487),
+ * QEMU 5.2 to 8.2 documents them (docs/devel/tcg-plugins, version 1). Instruction encodings: Arm Architecture Reference Manual (DDI 0487),
  * section C4.1. A translated block counts as a whole when it is entered; a system call ends a block.
  */
 #include <stdbool.h>
@@ -21,17 +20,12 @@
 #include <string.h>
 #include <time.h>
 
-#ifndef PLUGIN_API
-#define PLUGIN_API 1
-#endif
 #define EXPORT __attribute__((visibility("default")))
-EXPORT int qemu_plugin_version = PLUGIN_API;
+EXPORT int qemu_plugin_version = 1;
 
 typedef uint64_t plugin_id;
 struct qemu_plugin_tb;
 struct qemu_plugin_insn;
-struct qemu_plugin_scoreboard;
-typedef struct { struct qemu_plugin_scoreboard *score; size_t offset; } plugin_u64;
 enum plugin_op { INLINE_ADD_U64 };
 
 void qemu_plugin_register_vcpu_tb_trans_cb(plugin_id, void (*)(plugin_id, struct qemu_plugin_tb *));
@@ -39,11 +33,8 @@ size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *);
 struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *, size_t);
 void qemu_plugin_register_vcpu_syscall_cb(plugin_id, void (*)(plugin_id, unsigned, int64_t, uint64_t,
     uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t));
-#if PLUGIN_API >= 3
-size_t qemu_plugin_insn_data(const struct qemu_plugin_insn *, void *, size_t);
-#else
 const void *qemu_plugin_insn_data(const struct qemu_plugin_insn *);
-#endif
+void qemu_plugin_register_vcpu_tb_exec_inline(struct qemu_plugin_tb *, enum plugin_op, void *, uint64_t);
 
 enum { GETPPID = 173, CLOCK_GETTIME = 113 }; /* AArch64 Linux system call numbers */
 enum {
@@ -51,26 +42,7 @@ enum {
   LOAD_BYTES, STORE_BYTES, COUNTERS
 };
 
-#if PLUGIN_API >= 2
-struct qemu_plugin_scoreboard *qemu_plugin_scoreboard_new(size_t);
-void qemu_plugin_register_vcpu_tb_exec_inline_per_vcpu(struct qemu_plugin_tb *, enum plugin_op, plugin_u64, uint64_t);
-uint64_t qemu_plugin_u64_sum(plugin_u64);
-static struct qemu_plugin_scoreboard *scores;
-static plugin_u64 counter(int index) { return (plugin_u64){scores, index * sizeof(uint64_t)}; }
-static void prepare(void) { scores = qemu_plugin_scoreboard_new(COUNTERS * sizeof(uint64_t)); }
-static uint64_t value(int index) { return qemu_plugin_u64_sum(counter(index)); }
-static void add(struct qemu_plugin_tb *block, int index, uint64_t amount) {
-  qemu_plugin_register_vcpu_tb_exec_inline_per_vcpu(block, INLINE_ADD_U64, counter(index), amount);
-}
-#else
-void qemu_plugin_register_vcpu_tb_exec_inline(struct qemu_plugin_tb *, enum plugin_op, void *, uint64_t);
 static uint64_t counts[COUNTERS];
-static void prepare(void) {}
-static uint64_t value(int index) { return counts[index]; }
-static void add(struct qemu_plugin_tb *block, int index, uint64_t amount) {
-  qemu_plugin_register_vcpu_tb_exec_inline(block, INLINE_ADD_U64, &counts[index], amount);
-}
-#endif
 
 static unsigned bits(uint32_t word, int high, int low) { return (word >> low) & ((1u << (high - low + 1)) - 1); }
 
@@ -141,12 +113,8 @@ static void classify(uint32_t word, uint64_t *counted) {
 }
 
 static uint32_t word_of(const struct qemu_plugin_insn *instruction) {
-  uint32_t word = 0;
-#if PLUGIN_API >= 3
-  qemu_plugin_insn_data(instruction, &word, sizeof word);
-#else
+  uint32_t word;
   memcpy(&word, qemu_plugin_insn_data(instruction), sizeof word);
-#endif
   return word;
 }
 
@@ -155,7 +123,8 @@ static void on_translate(plugin_id id, struct qemu_plugin_tb *block) {
   for (size_t i = 0; i < qemu_plugin_tb_n_insns(block); i++)
     classify(word_of(qemu_plugin_tb_get_insn(block, i)), counted);
   for (int index = 0; index < COUNTERS; index++)
-    if (counted[index]) add(block, index, counted[index]);
+    if (counted[index])
+      qemu_plugin_register_vcpu_tb_exec_inline(block, INLINE_ADD_U64, &counts[index], counted[index]);
 }
 
 static FILE *output;
@@ -165,7 +134,7 @@ static void write_line(const char *kind) {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
   fprintf(output, "%s %lld", kind, now.tv_sec * 1000000000LL + now.tv_nsec);
-  for (int index = 0; index < COUNTERS; index++) fprintf(output, " %llu", (unsigned long long)value(index));
+  for (int index = 0; index < COUNTERS; index++) fprintf(output, " %llu", (unsigned long long)counts[index]);
   fputc('\n', output);
 }
 
@@ -183,7 +152,6 @@ EXPORT int qemu_plugin_install(plugin_id id, const void *info, int argc, char **
     fprintf(stderr, "count_instructions: give it log=FILE, a file that can be written\n");
     return 1;
   }
-  prepare();
   qemu_plugin_register_vcpu_tb_trans_cb(id, on_translate);
   qemu_plugin_register_vcpu_syscall_cb(id, on_syscall);
   return 0;

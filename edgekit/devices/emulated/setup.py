@@ -24,7 +24,7 @@ from typing import Any
 from edgekit.console import print_facts, progress
 from edgekit.devices.cards import DeviceCard, Emulator, device_card
 from edgekit.devices.emulated import parts
-from edgekit.devices.emulated.tools import plugin_api, require_tools
+from edgekit.devices.emulated.tools import qemu_version, require_tools
 from edgekit.errors import UsageError
 from edgekit.files import storage_errors, user_cache, write_json
 
@@ -129,7 +129,7 @@ def _home() -> Path:
 def _makers() -> dict[str, tuple[Path, Maker]]:
     """Each part with its folder, whose name holds what it depends on, and the function that makes it."""
     runtimes = _hash(*parts.requirements())
-    plugin = _hash(parts.SOURCE.read_text(), str(plugin_api()))
+    plugin = _hash(parts.SOURCE.read_text(), qemu_version())
     return {
         "system": (_home() / f"system-{parts.SUITE}", parts.make_system),
         "runtimes": (_home() / f"runtimes-{runtimes}", parts.make_runtimes),

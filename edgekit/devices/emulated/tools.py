@@ -14,8 +14,7 @@ PACKAGES: Mapping[str, str] = {"qemu-aarch64": "qemu-user", "apt-get": "apt", "d
 """The Debian and Ubuntu package of each program."""
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 MAX_WORDS = 200
-PLUGIN_APIS = (((9, 2), 4), ((9, 1), 3), ((9, 0), 2), ((5, 2), 1))
-"""From which version of QEMU on its plugin interface has which number (include/qemu/qemu-plugin.h)."""
+OLDEST, NEWEST = (5, 2), (8, 2)
 
 
 def require_tools(*programs: str) -> None:
@@ -53,16 +52,18 @@ def run_tool(command: Sequence[str], purpose: str, folder: str | None = None) ->
     return done.stdout
 
 
-def plugin_api() -> int:
-    """The number of the plugin interface of the installed QEMU.
+def qemu_version() -> str:
+    """The version of the installed QEMU, as in 7.2.
 
     Raises:
-        UsageError: QEMU is older than 5.2, which has no plugins.
+        UsageError: it cannot count: its plugin interface is another one than that of 5.2 to 8.2, or it has none.
     """
     said = run_tool(["qemu-aarch64", "--version"], "ask QEMU for its version")
     found = re.search(r"version (\d+)\.(\d+)", said)
     version = (int(found[1]), int(found[2])) if found else (0, 0)
-    for since, number in PLUGIN_APIS:
-        if version >= since:
-            return number
-    raise UsageError(f"qemu-aarch64 {version[0]}.{version[1]} counts no instructions; install QEMU 5.2 or later.")
+    if not OLDEST <= version <= NEWEST or "-plugin" not in run_tool(["qemu-aarch64", "-h"], "ask QEMU what it can do"):
+        raise UsageError(
+            f"The qemu-aarch64 of this machine ({version[0]}.{version[1]}) cannot count instructions as EdgeKit does; "
+            "install QEMU 5.2 to 8.2 with plugins, as Debian 12 has it in qemu-user."
+        )
+    return f"{version[0]}.{version[1]}"

@@ -1,0 +1,84 @@
+"""A shipped int8 file on emulated boards: real runtimes, real kernels, exact counts."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from edgekit.catalog import network_card
+from edgekit.cli import app
+from edgekit.devices.device import Job, open_device
+from edgekit.errors import GateError, ModelError, UsageError
+from edgekit.evaluate.evaluate import evaluate
+from edgekit.profile.counts import count_runs
+from edgekit.profile.emulate import count_file, profile_emulated
+
+TINY = network_card("students", "mnist-tiny").folder / "model.int8.tflite"
+
+
+def never(share: float) -> None:
+    pass
+
+
+def test_a_file_is_counted_by_class_and_by_operator(board):
+    profile = count_file(board, Job("count", "litert", TINY))
+    assert profile.counts is not None
+    assert profile.counts.total == sum(
+        profile.counts.to_dict()[name] for name in ("integer", "branch", "load", "store")
+    ) + sum(value for name, value in profile.counts.to_dict().items() if name.startswith("vector"))
+    assert profile.spread < 0.002
+    assert profile.operators is not None
+    assert 0.9 < sum(operator.counts.total for operator in profile.operators) / profile.counts.total <= 1
+    assert profile.operators[0].type.startswith("Convolution")
+    assert profile.heap_bytes > 10_000
+
+
+def test_a_cortex_a76_gets_dot_product_kernels_and_a_cortex_a72_does_not(board):
+    job = Job("count", "litert", TINY)
+    plain, dot = (count_runs(open_device(name).run(job, never)["log"])[0] for name in (board.name, "raspberry-pi-5"))
+    assert plain.vector_dot == 0
+    assert dot.vector_dot > 0
+    assert dot.total < plain.total
+
+
+def test_int8_outputs_are_identical_to_this_machines(emulator, small_mnist):
+    (found,) = evaluate([str(TINY)], str(small_mnist), device="raspberry-pi-4b", images=50).evaluations
+    assert found.images == 50
+    assert found.agreement.images == 50
+    assert found.agreement.differing == 0
+    assert found.agreement.provenance == "emulated"
+    assert found.accuracy > 0.9
+
+
+def test_a_file_that_does_not_run_there_is_a_finding(board, monkeypatch):
+    def refuse(job, watch):
+        raise ModelError("model.tflite needs SVE")
+
+    monkeypatch.setattr(board, "run", refuse)
+    profile = count_file(board, Job("count", "litert", TINY))
+    assert profile.counts is None
+    assert profile.finding == "model.tflite needs SVE"
+
+
+def test_times_are_not_to_be_had(board):
+    with pytest.raises(UsageError, match="emulated and has no times"):
+        board.run(Job("measure", "litert", TINY), never)
+
+
+def test_a_file_compared_with_itself_changes_by_nothing_and_a_budget_is_a_check(emulator, capsys):
+    command = ["profile", str(TINY), str(TINY), "--device", "raspberry-pi-4b", "--json", "--budget", "instructions=1e5"]
+    done = CliRunner().invoke(app, command)
+    assert isinstance(done.exception, GateError)
+    assert done.exception.exit_status == 3
+    document = json.loads(done.stdout)
+    assert document["provenance"] == "emulated"
+    assert abs(document["changes"][0]["instructions"]) < 0.002
+    assert document["changes"][0]["size"] == 0
+
+
+def test_a_damaged_file_is_refused_before_it_gets_there(emulator, tmp_path):
+    damaged = Path(tmp_path) / "damaged.tflite"
+    damaged.write_bytes(TINY.read_bytes()[:5000])
+    with pytest.raises(ModelError, match=r"damaged\.tflite"):
+        profile_emulated([str(damaged)], "raspberry-pi-4b")
