@@ -17,6 +17,7 @@ from pathlib import Path
 from shutil import which
 from typing import IO, Any
 
+from edgekit.devices.device import Watch
 from edgekit.devices.ssh.address import SshAddress
 from edgekit.errors import DeviceError, EdgekitError, StorageError, UsageError
 
@@ -30,6 +31,7 @@ SILENCE_S = 30
 CLOSE_S = 10.0
 """How long the keeper may take to remove its folder before we stop waiting for it."""
 READY_S = 60.0
+CHUNK = 1 << 18
 
 
 class Connection:
@@ -64,14 +66,14 @@ class Connection:
             raise
         threading.Thread(target=self._keep_alive, daemon=True).start()
 
-    def ask(self, message: dict[str, Any], payload: bytes = b"") -> dict[str, Any]:
-        """Send a message, with raw bytes after it, and return its answer.
+    def ask(self, message: dict[str, Any], payload: bytes = b"", watch: Watch | None = None) -> dict[str, Any]:
+        """Send a message, with raw bytes after it, and return its answer; ``watch`` is told the share that is sent.
 
         Raises:
             DeviceError: the connection was lost, or the system there refuses.
             StorageError: the disk there is full.
         """
-        self.tell({**message, "bytes": len(payload)}, payload)
+        self._write(json.dumps({**message, "bytes": len(payload)}).encode() + b"\n" + payload, watch)
         for line in self.lines():
             answer = as_message(line)
             if "refused" in answer:
@@ -80,9 +82,9 @@ class Connection:
                 return answer
         raise self.lost()
 
-    def tell(self, message: dict[str, Any], payload: bytes = b"") -> None:
-        """Send a message, with raw bytes after it, that is not answered by one line."""
-        self._write(json.dumps(message).encode() + b"\n" + payload)
+    def tell(self, message: dict[str, Any]) -> None:
+        """Send a message that is not answered by one line."""
+        self._write(json.dumps(message).encode() + b"\n")
 
     def lines(self) -> Iterator[str]:
         """Lines from there, until the connection ends."""
@@ -145,12 +147,15 @@ class Connection:
             return StorageError(f"{self.address}: the disk there is full ({refused['text']}); free some space on it.")
         return DeviceError(f"{self.address}: the system there refuses a file ({refused['text']}); check its folders.")
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, data: bytes, watch: Watch | None = None) -> None:
         assert self._process.stdin is not None
         # Whoever reads next finds the end of a connection that is gone.
         with self._turn, suppress(OSError, ValueError):
-            self._process.stdin.write(data)
-            self._process.stdin.flush()
+            for start in range(0, len(data), CHUNK):
+                self._process.stdin.write(data[start : start + CHUNK])
+                self._process.stdin.flush()
+                if watch is not None:
+                    watch(min(1.0, (start + CHUNK) / len(data)))
 
     def _keep_alive(self) -> None:
         while not self._closed.wait(HEARTBEAT_S):

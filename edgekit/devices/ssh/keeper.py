@@ -5,7 +5,7 @@ JSON lines, each perhaps followed by raw bytes; JSON lines go back.
 
     {"put": PATH, "bytes": N} and N bytes   {"stored": PATH} or {"refused": {"kind": "disk", "text": ...}}
     {"run": REQUEST}                        the worker's own lines, then {"ended": {"status": N, "noise": TEXT}}
-    {"packages": NAME, "bytes": N, "imports": [MODULE]} and N bytes of tar      {"installed": {...}} or {"refused": ...}
+    {"packages": "", "bytes": N, "imports": [MODULE]} and N bytes of .tar.gz    {"installed": {...}} or {"refused": ...}
     {}                                      no answer: it says that the other side is still there
 
 It ends, and the folder goes, when the input ends, when nothing is heard for as many seconds as the first argument says
@@ -29,6 +29,7 @@ import tarfile
 import tempfile
 import threading
 from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -154,9 +155,11 @@ class Keeper:
             pass
 
     def _install(self, message: Message) -> None:
-        """Unpack packages into a folder of their own, try to import them, and only then put them in place."""
+        """Unpack packages into a folder of their own, and put it in place if one of the modules can be imported."""
         home = packages_folder()
         home.parent.mkdir(parents=True, exist_ok=True)
+        for left in home.parent.glob(".new-*"):  # by a power cut
+            shutil.rmtree(str(left), ignore_errors=True)
         scratch = Path(tempfile.mkdtemp(prefix=".new-", dir=str(home.parent)))
         try:
             self._receive(scratch / "packages.tar.gz", message["bytes"])
@@ -164,10 +167,11 @@ class Keeper:
             with tarfile.open(str(scratch / "packages.tar.gz")) as archive:
                 archive.extractall(str(scratch / "packages"))
             failures = try_imports(scratch / "packages", message["imports"])
-            if not failures:
+            works = len(failures) < len(message["imports"])
+            if works:
                 shutil.rmtree(str(home), ignore_errors=True)
                 os.replace(str(scratch / "packages"), str(home))
-            self.say(installed={"folder": str(home), "failures": failures})
+            self.say(installed={"folder": str(home) if works else "", "failures": failures})
         finally:
             shutil.rmtree(str(scratch), ignore_errors=True)
 
@@ -202,7 +206,16 @@ def describe() -> Message:
         "system": platform.system(),
         "packages": str(packages_folder()),
         "has_packages": packages_folder().is_dir(),
+        "numpy": numpy_version(),
     }
+
+
+def numpy_version() -> str:
+    """Of the NumPy that python3 has anyway; empty if it has none."""
+    try:
+        return version("numpy")
+    except PackageNotFoundError:
+        return ""
 
 
 def architecture() -> str:
@@ -216,8 +229,8 @@ def architecture() -> str:
 def packages_folder() -> Path:
     """Where ``edgekit devices setup`` puts packages for just this interpreter."""
     data = os.environ.get("XDG_DATA_HOME") or os.path.join(os.path.expanduser("~"), ".local", "share")
-    version = "python%d.%d" % sys.version_info[:2]  # noqa: UP031
-    return Path(data) / "edgekit" / (version + "-" + architecture())
+    interpreter = f"python{sys.version_info[0]}.{sys.version_info[1]}-{architecture()}"
+    return Path(data) / "edgekit" / interpreter
 
 
 def remove_abandoned(parent: Path) -> None:

@@ -189,7 +189,7 @@ def test_a_connection_lost_while_a_model_is_sent_leaves_nothing(server, wire, mo
 def cutting(write, wire):
     """``write`` on a connection that is cut when half of a large file is sent."""
 
-    def half(self, data):
+    def half(self, data, watch=None):
         if len(data) > 1 << 20:
             write(self, data[: len(data) // 2])
             wire.cut()

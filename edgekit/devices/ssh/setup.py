@@ -1,0 +1,115 @@
+"""``edgekit devices setup ssh://…``: NumPy and the runtimes for the device's own python3, in a folder of their own.
+
+Wheels for its architecture, Python and C library are fetched and unpacked here and sent over, so the device needs
+neither pip nor the internet, and nothing of its system is changed. Removing the folder undoes it.
+"""
+
+from __future__ import annotations
+
+import tarfile
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import distributions
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from edgekit.console import Bar, print_facts, progress, warn
+from edgekit.devices.ssh.address import parse_address
+from edgekit.devices.ssh.connection import Connection
+from edgekit.devices.ssh.wheels import NUMPY, Package, Target, fetch, require_numpy
+from edgekit.errors import DeviceError
+
+FETCHING, SENDING = 50, 100
+"""Steps of the progress display."""
+
+
+@dataclass(frozen=True)
+class SshSetupResult:
+    """``packages`` are the versions by name, ``missing`` why others are not there; ``folder`` holds them there."""
+
+    device: str
+    python: str
+    architecture: str
+    libc: str
+    folder: str
+    packages: Mapping[str, str]
+    missing: Mapping[str, str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return asdict(self)
+
+
+def set_up(device: str) -> SshSetupResult:
+    """Make an environment for the profiling worker on a device.
+
+    Raises:
+        UsageError: the address is none, or there is no ssh or pip here.
+        DeviceError: no connection, no wheels for such a machine, or they do not work there; what was there stays.
+        StorageError: the disk there is full.
+    """
+    address = parse_address(device)
+    with Connection(address) as connection, tempfile.TemporaryDirectory() as scratch:
+        target = Target.from_about(str(address), connection.about)
+        require_numpy(str(address), target)
+        with progress("setting up", FETCHING + SENDING) as bar:
+            bar.update(0, "fetching wheels")
+            folder = Path(scratch)
+            missing = fetch(target.packages, target, folder)
+            found = [package for package in target.packages if package.distribution not in missing]
+            _require_use(str(address), found, missing)
+            versions = {one.metadata["Name"]: one.version for one in distributions(path=[str(folder)])}
+            bar.update(FETCHING, "sending")
+            answer = _send(connection, folder, found, bar)
+    for package in found:
+        if package.module in answer["failures"]:
+            missing[package.distribution] = f"it does not work there ({answer['failures'][package.module]})"
+    if not answer["folder"]:
+        raise DeviceError(f"{address}: no runtime works there, so nothing was changed: {_told(missing)}.")
+    about = connection.about
+    facts = (about["python"], about["architecture"], about["libc"])
+    return SshSetupResult(str(address), *facts, answer["folder"], versions, missing)
+
+
+def show(result: SshSetupResult) -> None:
+    """Print what is there now, and what is not."""
+    facts = [("python", f"{result.python} ({result.architecture}, {result.libc})"), ("folder", result.folder)]
+    facts += sorted(result.packages.items())
+    print_facts(f"{result.device} is ready: edgekit profile MODEL --device {result.device}", facts)
+    for name, reason in result.missing.items():
+        warn(f"{result.device}: no {name}: {reason}.")
+
+
+def _require_use(device: str, found: list[Package], missing: Mapping[str, str]) -> None:
+    """Without NumPy, or without any runtime, nothing can be measured."""
+    if not [package for package in found if package != NUMPY] or NUMPY.distribution in missing:
+        raise DeviceError(
+            f"{device}: what it needs cannot be fetched here ({_told(missing)}); check the internet connection."
+        )
+
+
+def _told(missing: Mapping[str, str]) -> str:
+    return "; ".join(f"{name}: {reason}" for name, reason in missing.items())
+
+
+def _send(connection: Connection, folder: Path, packages: list[Package], bar: Bar) -> dict[str, Any]:
+    """Send the packages; the keeper's answer."""
+    packed = BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz", compresslevel=1) as archive:
+        for path in sorted(folder.iterdir()):
+            if path.name != "bin":  # scripts for an interpreter here
+                archive.add(path, path.name, filter=_without_bytecode)
+    modules = [package.module for package in packages if package != NUMPY]  # each imports NumPy
+
+    def watch(share: float) -> None:
+        bar.update(FETCHING + int(share * SENDING), "sending" if share < 1 else "unpacking there")
+
+    answer = connection.ask({"packages": "", "imports": modules}, packed.getvalue(), watch)
+    installed: dict[str, Any] = answer["installed"]
+    return installed
+
+
+def _without_bytecode(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    return None if "__pycache__" in member.name else member
