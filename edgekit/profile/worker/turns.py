@@ -1,8 +1,8 @@
 """Files that take turns in one process, so that whatever disturbs the machine disturbs all of them alike.
 
-A turn is one run that brings the file back into the caches, untimed, and then timed runs for a few milliseconds: long
-enough to be warm, short enough that the machine is the same for its neighbours. Every other round goes backwards, so
-that a steady drift cancels.
+A turn is as many runs as fit into a few milliseconds: long enough to be warm, short enough that the machine is the same
+for its neighbours. The first of them brings the file back into the caches and does not count, unless it filled the turn
+alone. Every other round goes backwards, so that a steady drift cancels.
 
 The whole is repeated in episodes. Where data happen to lie in memory makes a file a few percent faster or slower for
 as long as it stays open (T. Mytkowicz and others, Producing Wrong Data Without Doing Anything Obviously Wrong, ASPLOS
@@ -67,17 +67,16 @@ def take_turns(request: dict[str, Any], emit: Callable[..., None]) -> dict[str, 
 
 
 def turn(run: Run, duration_ns: int) -> list[int]:
-    """The nanoseconds of each run but the first, for at least one run and ``duration_ns``."""
+    """The nanoseconds of each run for ``duration_ns``, but for the first, if there are more."""
     now = time.perf_counter_ns
-    run()
     samples: list[int] = []
     begin = ended = now()
-    while not samples or ended - begin < duration_ns:
+    while ended - begin < duration_ns:
         started = now()
         run()
         ended = now()
         samples.append(ended - started)
-    return samples
+    return samples[1:] or samples
 
 
 def _episode(runs: list[Run], order: list[int], request: dict[str, Any]) -> list[list[float]]:
