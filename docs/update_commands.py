@@ -22,6 +22,8 @@ COMMANDS = (
     "list",
     "devices",
     "devices setup",
+    "devices fit",
+    "devices calibrate",
 )
 HEAD = """# Commands
 

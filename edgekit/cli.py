@@ -353,12 +353,13 @@ def profile(
     named = device or ["cpu"]
     limits = read_budget(budget)
     if len(named) == 1 and is_board(named[0]):
-        from edgekit.profile import emulate
+        from edgekit.profile import board
 
-        counted = emulate.profile_emulated(models or [_newest_run()], named[0], runtime or "")
-        finish(emulate, counted, json)
-        counted.require_loaded()
-        check_budget(limits, [(model.file, model.figures()) for model in counted.models])
+        found = board.profile_board(models or [_newest_run()], named[0], runtime or "", needs_counts=bool(limits))
+        finish(board, found, json)
+        if found.counts is not None:
+            found.counts.require_loaded()
+            check_budget(limits, [(model.file, model.figures()) for model in found.counts.models])
         return
     if limits:
         raise UsageError(

@@ -133,10 +133,9 @@ def fit_published(rows: Sequence[PublishedRow]) -> FitResult:
     groups = grouped(tuple(rows))
     held_out = hold_out(groups)
     rates = fit_groups(groups)
+    anchors = find_anchors(groups)
     tables = {}
     for group, mine in groups.items():
-        if group not in rates:
-            continue
         errors = np.abs([item.error for item in held_out if item.row.group == group])
         factor = _factor(group, held_out)
         tables[group] = LatencyTable(
@@ -146,7 +145,9 @@ def fit_published(rows: Sequence[PublishedRow]) -> FitResult:
             coefficients={name: float(rate) for name, rate in zip(NAMES, rates[group], strict=True)},
             fitted_on=_origin(mine),
             rows=len(mine),
-            families=len({row.family for row in mine}),
+            families=_families(mine),
+            smallest=min(_macs(row) for row in groups[anchors[group.engine]] + mine),
+            largest=max(_macs(row) for row in groups[anchors[group.engine]] + mine),
             median_error=float(np.median(errors)) if len(errors) else None,
             p90_error=float(np.quantile(errors, 0.9)) if len(errors) else None,
             low=1 / factor,
@@ -158,19 +159,22 @@ def fit_published(rows: Sequence[PublishedRow]) -> FitResult:
 def fit_groups(groups: Rows) -> dict[Group, Array]:
     """The rates of each table that has rows, in nanoseconds per unit of the features NAMES."""
     rates: dict[Group, Array] = {}
-    for engine in {group.engine for group in groups}:
-        alike = [group for group in groups if group.engine == engine and groups[group]]
-        # Rows of one family do not tell the rates apart, however many they are.
-        anchor = max(alike, key=lambda group: (_families(groups[group]) > 1, len(groups[group])), default=None)
-        if anchor is None:
-            continue
+    for engine, anchor in find_anchors(groups).items():
         rates[anchor] = fit_rates(*_system(groups[anchor]))
-        for group in alike:
-            if group != anchor:
+        for group in groups:
+            if group.engine == engine and group != anchor:
                 matrix, times = _system(groups[group])
                 scale = float(np.median(times / (matrix @ rates[anchor])))
                 rates[group] = fit_rates(matrix, times, rates[anchor] * scale, NEARNESS)
     return rates
+
+
+def find_anchors(groups: Rows) -> dict[tuple[str, str], Group]:
+    """The table of each engine that the others start from: the one with the most rows of more than one family."""
+    anchors: dict[tuple[str, str], Group] = {}
+    for group in sorted(groups, key=lambda group: (_families(groups[group]) > 1, len(groups[group]))):
+        anchors[group.engine] = group
+    return anchors
 
 
 def hold_out(groups: Rows) -> tuple[HeldOut, ...]:
@@ -214,6 +218,10 @@ def _factor(group: Group, held_out: Sequence[HeldOut]) -> float:
 
 def _families(rows: Sequence[PublishedRow]) -> int:
     return len({row.family for row in rows})
+
+
+def _macs(row: PublishedRow) -> float:
+    return rebuild(row.network).macs / 1e6
 
 
 def _vector(row: PublishedRow) -> Array:

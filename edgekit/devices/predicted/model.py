@@ -31,6 +31,20 @@ GROUPED: Mapping[str, tuple[str, ...]] = {
 }
 """Features that few networks suffice for. Any key of ``Workload.sums`` is a feature too; ``constant`` is 1."""
 
+FINE = (
+    *(
+        f"{kind}.{part}"
+        for kind in ("conv", "pointwise")
+        for part in ("macs", "tiles", "patches", "outputs", "weights", "layers")
+    ),
+    *(f"depthwise.{part}" for part in ("macs", "tiles", "inputs", "outputs", "layers")),
+    *("dense.weights", "dense.layers", "pool.patches", "pool.outputs", "pool.layers"),
+    *(f"{kind}.{part}" for kind in ("elementwise", "activation", "move", "other") for part in ("outputs", "layers")),
+    "constant",
+)
+"""Features that take many measured networks."""
+
+REACH_DOWN, REACH_UP = 2, 10
 MAX_STEPS = 500
 
 
@@ -42,6 +56,7 @@ class LatencyTable:
         coefficients: nanoseconds per unit of each feature.
         fitted_on: what it was fitted on, in words.
         rows: how many latencies that were, of networks of how many ``families``.
+        smallest, largest: millions of multiply-accumulates of the networks that its rates come from.
         median_error: median relative error of networks whose family was held out; None if none could be.
         p90_error: what 90% of these errors are below.
         low, high: factors on the prediction between which COVERAGE of the networks lie.
@@ -54,6 +69,8 @@ class LatencyTable:
     fitted_on: str
     rows: int
     families: int
+    smallest: float
+    largest: float
     median_error: float | None
     p90_error: float | None
     low: float
@@ -83,6 +100,10 @@ class LatencyTable:
     def to_dict(self) -> dict[str, Any]:
         """Plain values without those that are None, for TOML and JSON."""
         return {key: value for key, value in asdict(self).items() if value is not None}
+
+    def reaches(self, workload: Workload) -> bool:
+        """Whether a network is about as large as those that the rates come from: small ones show other costs."""
+        return self.smallest / REACH_DOWN <= workload.macs / 1e6 <= self.largest * REACH_UP
 
     def predict(self, workload: Workload) -> Prediction:
         """The latency of a network."""

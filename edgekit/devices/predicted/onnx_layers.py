@@ -76,8 +76,7 @@ class _Graph:
             layer = None if self._is_free(node) else self._layer(node)
             if layer is not None:
                 layers.append(layer)
-                if layer.macs:
-                    macs.append((self._precision(node), layer.macs))
+                macs.append((self._precision(node), layer.macs))
         return main_precision(macs), layers
 
     def _is_free(self, node: NodeProto) -> bool:
@@ -120,8 +119,8 @@ class _Graph:
         return math.prod(next((a.ints for a in node.attribute if a.name == "kernel_shape"), ()))
 
     def _precision(self, node: NodeProto) -> str:
-        """int8 if the layer's values come out of DequantizeLinear and its weights do, or are integers."""
-        sources = [self.makers.get(name) for name in node.input[:2]]
+        """int8 if the layer's values come out of DequantizeLinear, and its weights as well."""
+        sources = [self.makers.get(name) for name in node.input[:2] if name not in self.constants]
         return "int8" if all(item is not None and item.op_type in QDQ for item in sources) else "float32"
 
     def _is_constant(self, name: str) -> bool:

@@ -25,11 +25,30 @@ def predict_latency(path: Path, card: DeviceCard, runtime: str, threads: int = 1
         threads: of the runtime.
 
     Raises:
-        UsageError: the card has no table for this runtime, precision and number of threads.
+        UsageError: the card has no table for this runtime, precision and number of threads, or only one of networks
+            of quite another size.
         ModelError: the file is broken, or holds what its shapes do not tell the cost of.
         RuntimeCrashError: the file made the worker that reads it crash or hang.
     """
-    return find_table(card, runtime, threads, workload := read_workload(path)).predict(workload)
+    workload = read_workload(path)
+    table = find_table(card, runtime, threads, workload)
+    _require_reach(table, workload, path, card)
+    return table.predict(workload)
+
+
+def predict_all(path: Path, card: DeviceCard, runtime: str) -> tuple[Prediction, ...]:
+    """Predict one inference of a file for every number of threads that the card has a table for, fewest first.
+
+    Raises as ``predict_latency`` does.
+    """
+    workload = read_workload(path)
+    wanted = SAME_KERNELS.get(runtime, (runtime,))
+    tables = [table for table in latency_tables(card) if table.runtime in wanted]
+    found = sorted((table for table in tables if table.precision == workload.precision), key=lambda one: one.threads)
+    if not found:
+        find_table(card, runtime, 1, workload)
+    _require_reach(found[0], workload, path, card)
+    return tuple(table.predict(workload) for table in found)
 
 
 def find_table(card: DeviceCard, runtime: str, threads: int, workload: Workload) -> LatencyTable:
@@ -52,6 +71,15 @@ def latency_tables(card: DeviceCard) -> tuple[LatencyTable, ...]:
         EdgekitError: one lacks a key or has a wrong value.
     """
     return tuple(LatencyTable.from_dict(table, f"devices/{card.name}.toml") for table in card.latency)
+
+
+def _require_reach(table: LatencyTable, workload: Workload, path: Path, card: DeviceCard) -> None:
+    if not table.reaches(workload):
+        raise UsageError(
+            f"{path.name} takes {workload.macs / 1e6:.3g} million multiply-accumulates, far from the "
+            f"{table.smallest:.3g} to {table.largest:.3g} million of the networks that are known on {card.name}; "
+            "measure there with --device ssh://user@host, or calibrate it with 'edgekit devices calibrate'."
+        )
 
 
 def _choices(tables: Sequence[LatencyTable], wanted: Sequence[str]) -> str:

@@ -66,7 +66,7 @@ class _Graph:
             layer = self._layer(name, reads, writes)
             if layer is not None:
                 layers.append(layer)
-                if layer.macs and writes:
+                if writes:
                     macs.append((self._precision(writes[0]), layer.macs))
         return main_precision(macs), layers
 

@@ -6,6 +6,7 @@ layer say what it costs on any runtime: multiply-accumulates, the patches that a
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -19,7 +20,9 @@ KINDS = ("conv", "pointwise", "depthwise", "dense", "elementwise", "activation",
 """``conv``: a window over all channels; ``move``: concatenation, padding, transposition, resizing; ``other``: what is
 computed value by value with exponentials or comparisons (softmax, sigmoid, normalization of detections)."""
 
-QUANTITIES = ("macs", "patches", "inputs", "outputs", "weights", "layers")
+QUANTITIES = ("macs", "tiles", "patches", "inputs", "outputs", "weights", "layers")
+TILE = 16
+"""Kernels compute so many output channels at a time, whether they are all there or not."""
 PRECISIONS = ("float32", "int8")
 
 
@@ -39,6 +42,14 @@ class Layer:
             raise ValueError(f"no layer is of the kind '{self.kind}'")
         if min(self.outputs, self.inputs, self.macs, self.patches, self.weights) < 0:
             raise ValueError(f"a layer of the kind '{self.kind}' has a negative count")
+
+    @property
+    def tiles(self) -> float:
+        """The multiply-accumulates if the output channels were a multiple of TILE."""
+        if not self.macs or not self.weights:
+            return 0.0
+        columns = max(1, round(self.outputs * self.weights / self.macs))
+        return self.macs * math.ceil(columns / TILE) * TILE / columns
 
 
 @dataclass(frozen=True)
@@ -61,7 +72,7 @@ class Workload:
         """``KIND.QUANTITY`` → its sum over the layers of that kind; what does not occur is absent."""
         sums: dict[str, float] = defaultdict(float)
         for layer in self.layers:
-            counts = (layer.macs, layer.patches, layer.inputs, layer.outputs, layer.weights, 1)
+            counts = (layer.macs, layer.tiles, layer.patches, layer.inputs, layer.outputs, layer.weights, 1)
             for quantity, count in zip(QUANTITIES, counts, strict=True):
                 if count:
                     sums[f"{layer.kind}.{quantity}"] += count
@@ -106,6 +117,11 @@ def read_workload(path: Path) -> Workload:
     require_file(path)
     with Sandbox(str(path)) as sandbox:
         answer = sandbox.call("edgekit.devices.predicted.workload:read_layers", path=str(path))
+    return workload_of(answer)
+
+
+def workload_of(answer: Mapping[str, Any]) -> Workload:
+    """The workload in the plain values of ``read_layers``."""
     return Workload(answer["precision"], tuple(Layer(**layer) for layer in answer["layers"]))
 
 

@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from edgekit.catalog import resolve_model
 from edgekit.devices.cards import device_card
 from edgekit.devices.predicted.fit import fit, fit_published, hold_out
 from edgekit.devices.predicted.model import GROUPED, features
-from edgekit.devices.predicted.predict import find_table, latency_tables
+from edgekit.devices.predicted.predict import find_table, latency_tables, predict_all
 from edgekit.devices.predicted.published import grouped, published_rows
 from edgekit.devices.predicted.rebuild import rebuild
 from edgekit.devices.predicted.tables import MARK, with_tables
@@ -116,3 +117,9 @@ def test_a_wrong_row_is_named_by_its_line(tmp_path):
     )
     with pytest.raises(DataError, match="line 2"):
         published_rows(path)
+
+
+def test_a_network_much_smaller_than_any_known_one_is_not_guessed():
+    card = device_card("raspberry-pi-4b")
+    with pytest.raises(UsageError, match=r"takes 0\.\d+ million multiply-accumulates, far from"):
+        predict_all(resolve_model("mnist-tiny", ".tflite"), card, "litert")

@@ -30,6 +30,8 @@ def _table(**values):
         "fitted_on": "a test",
         "rows": 5,
         "families": 2,
+        "smallest": 10.0,
+        "largest": 1000.0,
         "median_error": 0.1,
         "p90_error": 0.2,
         "low": 0.8,
