@@ -86,7 +86,7 @@ def test_the_cold_load_and_the_warm_load_are_apart(ask, onnx_file):
 def test_files_of_two_runtimes_take_turns_in_one_process(ask, onnx_file, tflite_file):
     answer = ask("turns", onnx_file, others=[["litert", str(tflite_file)]], runs=24, seconds=0.0)
     episodes = answer["result"]["episodes"]
-    assert len(episodes) == 12
+    assert len(episodes) == 14
     assert all(len(turns) >= 2 and min(turns) > 0 for files in episodes for turns in files)
     assert answer["progress"] == 1.0
 

@@ -23,7 +23,7 @@ from typing import Any
 
 from .runtimes import import_runtime, open_model
 
-EPISODES = 12
+EPISODES = 14
 TURN_NS = 4_000_000
 WARM_UP_NS = 30_000_000
 MIN_ROUNDS = 2
