@@ -55,23 +55,11 @@ class EmulatedDevice:
         with tempfile.TemporaryDirectory() as folder:
             log = Path(folder) / "counts.log"
             counting = job.task != "outputs"
-            result = run_worker(job, watch, self._command(log if counting else None), environment=self._environment())
+            command = self._found.command(self.cpu, log if counting else None)
+            result = run_worker(job, watch, command, environment=self._found.environment)
             if counting:
                 result["log"] = [_entry(line) for line in log.read_text().splitlines()]
         return result
-
-    def _command(self, log: Path | None) -> tuple[str, ...]:
-        plugin = ("-plugin", f"{self._found.plugin},log={log}") if log else ()
-        return ("qemu-aarch64", "-cpu", self.cpu, *plugin, "-L", str(self._found.system), str(self._found.python))
-
-    def _environment(self) -> dict[str, str]:
-        return {
-            "PYTHONHOME": str(self._found.system / "usr"),
-            "PYTHONPATH": str(self._found.runtimes),
-            "PYTHONHASHSEED": "0",
-            "PATH": "/usr/bin:/bin",
-            "LC_ALL": "C.UTF-8",
-        }
 
 
 def _entry(line: str) -> tuple[str, tuple[int, ...]]:

@@ -24,7 +24,7 @@ from typing import Any
 from edgekit.console import print_facts, progress
 from edgekit.devices.cards import DeviceCard, Emulator, device_card
 from edgekit.devices.emulated import parts
-from edgekit.devices.emulated.tools import qemu_version, require_tools
+from edgekit.devices.emulated.tools import qemu_version, require_tools, run_tool
 from edgekit.errors import UsageError
 from edgekit.files import storage_errors, user_cache, write_json
 
@@ -44,6 +44,22 @@ class Installation:
     def python(self) -> Path:
         """The board's Python."""
         return self.system / "usr" / "bin" / f"python{parts.PYTHON}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of a process of the board."""
+        return {
+            "PYTHONHOME": str(self.system / "usr"),
+            "PYTHONPATH": str(self.runtimes),
+            "PYTHONHASHSEED": "0",
+            "PATH": os.environ.get("PATH", os.defpath),
+            "LC_ALL": "C.UTF-8",
+        }
+
+    def command(self, cpu: str, log: Path | None = None) -> tuple[str, ...]:
+        """The board's Python with the processor ``cpu``, counted into the file ``log`` if there is one."""
+        plugin = ("-plugin", f"{self.plugin},log={log}") if log else ()
+        return ("qemu-aarch64", "-cpu", cpu, *plugin, "-L", str(self.system), str(self.python))
 
 
 @dataclass(frozen=True)
@@ -74,15 +90,23 @@ def set_up(name: str) -> SetupResult:
     require_tools("qemu-aarch64", "apt-get", "dpkg-deb", "cc")
     made: list[str] = []
     checksums: dict[str, str] = {}
-    with progress(f"setting up {name}", len(_makers())) as bar:
-        for done, (title, (folder, make)) in enumerate(_makers().items()):
+    makers = _makers()
+    with progress(f"setting up {name}", len(makers) + 1) as bar:
+        for done, (title, (folder, make)) in enumerate(makers.items()):
             bar.update(done, title)
             if not folder.is_dir():
                 _make(folder, make)
                 made.append(title)
             checksums.update(_read_checksums(folder))
-    _board(card, emulator)
+        bar.update(len(makers), "trying it out")
+        _try_out(installation(card), emulator)
     return SetupResult(name, str(_home()), tuple(made), checksums)
+
+
+def _try_out(found: Installation, emulator: Emulator) -> None:
+    """Import the runtimes on the board once, so that what is wrong with them shows now."""
+    imports = "import numpy, onnxruntime, ai_edge_litert.interpreter"
+    run_tool([*found.command(emulator.cpu), "-c", imports], "load the runtimes on it", environment=found.environment)
 
 
 def installation(card: DeviceCard) -> Installation:

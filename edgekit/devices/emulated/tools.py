@@ -35,13 +35,15 @@ def require_tools(*programs: str) -> None:
         )
 
 
-def run_tool(command: Sequence[str], purpose: str, folder: str | None = None) -> str:
+def run_tool(
+    command: Sequence[str], purpose: str, folder: str | None = None, environment: Mapping[str, str] | None = None
+) -> str:
     """What a program prints.
 
     Raises:
         EdgekitError: it fails; ``purpose`` says what it was to do, as in "download the packages".
     """
-    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, check=False)
     if done.returncode != 0:
         lines = (done.stderr or done.stdout).strip().splitlines() or ["no message"]
         errors = [line for line in lines if line.startswith(("E:", "ERROR"))] or lines

@@ -14,6 +14,7 @@ BOARD = "raspberry-pi-4b"
 def tools_are_there(monkeypatch):
     monkeypatch.setattr(setup, "require_tools", lambda *programs: None)
     monkeypatch.setattr(setup, "qemu_version", lambda: "7.2")
+    monkeypatch.setattr(setup, "run_tool", lambda *words, **options: "")
 
 
 def maker(text):
@@ -60,6 +61,19 @@ def test_what_is_made_once_is_kept_with_its_checksums(tools_are_there, monkeypat
     assert (found.system / "proc" / "cpuinfo").read_text() == device_card(BOARD).emulator.cpuinfo
     assert (found.system / "sys/devices/system/cpu/possible").read_text() == "0-3\n"
     assert found.python.name == "python3.11"
+
+
+def test_runtimes_that_do_not_load_show_at_setup(tools_are_there, monkeypatch, tmp_path):
+    def fail(command, purpose, environment):
+        assert command[:3] == ["qemu-aarch64", "-cpu", "cortex-a72"]
+        raise EdgekitError(f"Could not {purpose}: SIGILL")
+
+    monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path))
+    monkeypatch.setattr(setup, "run_tool", fail)
+    for name in ("system", "runtimes", "plugin"):
+        monkeypatch.setattr(parts, f"make_{name}", maker(name))
+    with pytest.raises(EdgekitError, match="load the runtimes on it: SIGILL"):
+        setup.set_up(BOARD)
 
 
 def test_a_part_that_fails_leaves_nothing(tools_are_there, monkeypatch, tmp_path):
