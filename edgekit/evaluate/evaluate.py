@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -104,22 +105,23 @@ def evaluate(
     """Measure models, each ``MODEL`` or ``MODEL@RUNTIME``, on the test split of a data source.
 
     ``options`` say what the files do not say of their input and classes. ``device`` is where they run: this machine, or
-    an emulated board. ``images`` takes at most so many of the test images, drawn with a fixed seed.
+    an emulated board, or ssh://user@host. ``images`` takes at most so many of the test images, drawn with a fixed seed.
 
     Raises:
         ModelError, DataError, UsageError, RuntimeCrashError: see ``Classifier`` and ``open_data``.
     """
     evaluations: list[Evaluation] = []
     opened: dict[tuple[int, int, int], Dataset] = {}
-    place = None if device == "cpu" else open_device(device)
-    for target in (target for model in models for target in find_targets(model, runtime)):
-        with Classifier(target.path, runtime=target.runtime, options=options, device=place) as classifier:
-            remark_on_input(classifier)
-            shape = classifier.contract.shape
-            data = opened[shape] = opened.get(shape) or open_data(source, shape)
-            test = data.test if images is None else data.test.take(data.test.sample(images, SEED))
-            evaluation = measure(classifier, test, class_names(classifier, data))
-            evaluations.append(replace(evaluation, agreement=_agreement(classifier)))
+    with ExitStack() as stack:
+        place = None if device == "cpu" else stack.enter_context(closing(open_device(device)))
+        for target in (target for model in models for target in find_targets(model, runtime)):
+            with Classifier(target.path, runtime=target.runtime, options=options, device=place) as classifier:
+                remark_on_input(classifier)
+                shape = classifier.contract.shape
+                data = opened[shape] = opened.get(shape) or open_data(source, shape)
+                test = data.test if images is None else data.test.take(data.test.sample(images, SEED))
+                evaluation = measure(classifier, test, class_names(classifier, data))
+                evaluations.append(replace(evaluation, agreement=_agreement(classifier)))
     return EvaluateResult(data.name, data.sha256, tuple(evaluations))
 
 

@@ -194,6 +194,8 @@ def connection_error(address: SshAddress, status: int | None, noise: str) -> Edg
     last = noise.splitlines()[-1].strip().rstrip(".") if noise else "no message"
     if status == NO_PYTHON:
         return DeviceError(f"{address} has no python3; install it there (Debian: sudo apt install python3).")
+    if status is None or status < 0:  # ended by us
+        return DeviceError(f"{address} did not answer in time; see with '{login}' what keeps it busy.")
     if status != SSH_FAILED:
         return DeviceError(f"{address}: the connection ended with status {status} ({last}); try it again.")
     if "HOST IDENTIFICATION HAS CHANGED" in noise:

@@ -39,6 +39,7 @@ class SshDevice:
         self._worker = worker
         self._connection: Connection | None = None
         self._sent: dict[Path, str] = {}
+        self._count = 0
 
     def run(self, job: Job, watch: Watch) -> dict[str, Any]:
         """Run one job there. See ``Device.run``.
@@ -50,26 +51,18 @@ class SshDevice:
         if job.task == "arena":
             return {"unavailable": "the arena is a fact of the file, which --device cpu tells"}
         connection = self._connection or self._connect()
-        request = self._placed(connection, asdict(job))
         remedy = self._remedy(connection)
         conversation = Conversation(job, self.name, remedy)
-        # The worker ends itself when its time is up; this is for one that does not.
-        watchdog = threading.Timer(job.limit_s + local.GRACE_S, _expire, (connection, conversation))
-        watchdog.start()
+        request = self._placed(connection, asdict(job))
         try:
-            answer = _Answer(connection)
-            connection.tell({"run": request})
-            try:
-                conversation.listen(answer.lines(), watch)
-            except EdgekitError:
-                answer.finish()
-                raise
+            answer = _converse(connection, request, conversation, watch)
         except DeviceError:
             if conversation.timed_out:
                 return conversation.outcome(-signal.SIGALRM, "")
             raise
         finally:
-            watchdog.cancel()
+            if job.images is not None:  # a whole batch, which only this job needs
+                connection.tell({"remove": self._sent.pop(job.images)})
         if "No module named 'numpy'" in answer.noise:
             raise UsageError(f"{self.name} has no NumPy; {remedy}.")
         return conversation.outcome(answer.status, answer.noise)
@@ -99,18 +92,37 @@ class SshDevice:
             return [self._placed(connection, item) for item in value]
         return self._send(connection, value) if isinstance(value, Path) else value
 
-    def _send(self, connection: Connection, model: Path) -> str:
-        """The path that a model file has there."""
-        if model not in self._sent:
-            path = f"models/{len(self._sent)}/{model.name}"
-            connection.ask({"put": path}, model.read_bytes())
-            self._sent[model] = f"{connection.about['folder']}/{path}"
-        return self._sent[model]
+    def _send(self, connection: Connection, file: Path) -> str:
+        """The path that a file has there."""
+        if file not in self._sent:
+            path = f"files/{self._count}/{file.name}"
+            self._count += 1
+            connection.ask({"put": path}, file.read_bytes())
+            self._sent[file] = f"{connection.about['folder']}/{path}"
+        return self._sent[file]
 
 
-def _expire(connection: Connection, conversation: Conversation) -> None:
-    conversation.timed_out = True
-    connection.abort()
+def _converse(connection: Connection, request: dict[str, Any], conversation: Conversation, watch: Watch) -> _Answer:
+    """Have one job run there and listen until it has ended."""
+
+    def expire() -> None:
+        conversation.timed_out = True
+        connection.abort()
+
+    # The worker ends itself when its time is up; this is for one that does not.
+    watchdog = threading.Timer(conversation.job.limit_s + local.GRACE_S, expire)
+    watchdog.start()
+    try:
+        answer = _Answer(connection)
+        connection.tell({"run": request})
+        try:
+            conversation.listen(answer.lines(), watch)
+        except EdgekitError:
+            answer.finish()
+            raise
+        return answer
+    finally:
+        watchdog.cancel()
 
 
 class _Answer:

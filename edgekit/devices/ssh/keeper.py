@@ -4,6 +4,7 @@ Floor: Python 3.9 on a POSIX system, standard library only. The other side sends
 JSON lines, each perhaps followed by raw bytes; JSON lines go back.
 
     {"put": PATH, "bytes": N} and N bytes   {"stored": PATH} or {"refused": {"kind": "disk", "text": ...}}
+    {"remove": PATH}                        no answer
     {"run": REQUEST}                        the worker's own lines, then {"ended": {"status": N, "noise": TEXT}}
     {"packages": "", "bytes": N, "imports": [MODULE]} and N bytes of .tar.gz    {"installed": {...}} or {"refused": ...}
     {}                                      no answer: it says that the other side is still there
@@ -64,6 +65,9 @@ class Keeper:
             try:
                 if "put" in message:
                     self._put(message)
+                elif "remove" in message:
+                    with suppress(OSError):
+                        (self._folder / message["remove"]).unlink()
                 elif "run" in message:
                     self._run(message["run"])
                 elif "packages" in message:

@@ -76,6 +76,13 @@ def test_a_device_without_python_is_an_error_with_the_package_to_install(server)
         run_at(server.address, job())
 
 
+def test_a_device_that_does_not_answer_in_time_is_an_error(server, monkeypatch):
+    monkeypatch.setattr(connection, "READY_S", 0.5)
+    Path(server.environment["HOME"], ".bashrc").write_text("sleep 3\n")
+    with pytest.raises(DeviceError, match="did not answer in time"):
+        run_at(server.address, job())
+
+
 @pytest.fixture
 def bare_python(server):
     """There python3 is one without any packages."""
@@ -203,9 +210,9 @@ def test_ctrl_c_ends_the_command_and_leaves_nothing(server):
     command = [sys.executable, "-m", "edgekit", "profile", str(MODEL), "--device", server.address, "--seconds", "60"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
     until = time.monotonic() + 30
-    while not list(server.there.glob("*/models/*/*")) and time.monotonic() < until:
+    while not list(server.there.glob("*/files/*/*")) and time.monotonic() < until:
         time.sleep(0.05)
-    assert list(server.there.glob("*/models/*/*"))
+    assert list(server.there.glob("*/files/*/*"))
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of its processes
     _, said = process.communicate(timeout=30)
     assert (process.returncode, server.left_behind(0)) == (130, []), said
@@ -216,7 +223,7 @@ def test_a_killed_command_leaves_nothing(server):
     command = [sys.executable, "-m", "edgekit", "profile", str(MODEL), "--device", server.address, "--seconds", "60"]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     until = time.monotonic() + 30
-    while not list(server.there.glob("*/models/*/*")) and time.monotonic() < until:
+    while not list(server.there.glob("*/files/*/*")) and time.monotonic() < until:
         time.sleep(0.05)
     process.kill()
     process.wait()

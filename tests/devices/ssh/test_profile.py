@@ -65,6 +65,13 @@ def test_two_files_take_turns_there(server, edgekit):
     assert server.left_behind(0) == []
 
 
+def test_accuracy_there_is_that_here(server, edgekit):
+    status, out, _ = edgekit("evaluate", MODEL, "--device", server.address, "--images", "50", "--json")
+    agreement = json.loads(out)["evaluations"][0]["agreement"]
+    assert (status, agreement["provenance"], agreement["images"], agreement["differing"]) == (0, "measured", 50, 0)
+    assert server.left_behind(0) == []
+
+
 def test_several_devices_run_side_by_side(server, second, edgekit):
     devices = ("--device", server.address, "--device", "cpu", "--device", second.address)
     status, out, err = edgekit("profile", MODEL, *devices, *QUICK)
