@@ -2,8 +2,9 @@
 
     python benchmarks/devices/calibrated.py CARD.json FILE [FILE ...]
 
-CARD.json is what ``edgekit devices calibrate cpu --json`` printed. Each file is measured with one thread, as ``edgekit profile``
-does, and predicted from its shapes; files that no table serves are listed with the reason. Run it on a machine at rest.
+CARD.json is what ``edgekit devices calibrate cpu --json`` printed. Each file is measured with one thread, as
+``edgekit profile`` does, and predicted from its shapes; files that no table serves are listed with the reason. Run it
+on a machine at rest.
 """
 
 from __future__ import annotations

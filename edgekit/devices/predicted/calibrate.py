@@ -207,6 +207,7 @@ def _forms(model: ModelProto, forms: Sequence[tuple[str, str]]) -> Iterator[tupl
     from edgekit.artifact import InputContract, Metadata
     from edgekit.export.compact import compact
     from edgekit.export.tflite import lower
+    from edgekit.graph.metadata import write_metadata
     from edgekit.graph.prepare import prepare
     from edgekit.quantize.plan import Plan
     from edgekit.quantize.qdq import insert_qdq
@@ -220,7 +221,9 @@ def _forms(model: ModelProto, forms: Sequence[tuple[str, str]]) -> Iterator[tupl
         if precision == "float32":
             yield (runtime, precision), ready.SerializeToString() if runtime == "ort" else lower(ready, Metadata())
         elif runtime == "ort":
-            yield (runtime, precision), compact(insert_qdq(ready, plan, activations="uint8")).SerializeToString()
+            quantized = compact(insert_qdq(ready, plan, activations="uint8"))
+            # Described as EdgeKit's own, so that ONNX Runtime computes it as it does those.
+            yield (runtime, precision), write_metadata(quantized, Metadata()).SerializeToString()
         else:
             yield (runtime, precision), lower(insert_qdq(ready, plan), Metadata())
 
