@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 
@@ -18,17 +17,11 @@ from numpy.typing import NDArray
 from edgekit.console import say
 from edgekit.data.dataset import Images
 from edgekit.distill.teacher import Teacher
-from edgekit.files import sha256_bytes, write_bytes
+from edgekit.files import sha256_bytes, user_cache, write_bytes
 from edgekit.recipe import Augmentation
 
 FORMAT = 1
 LARGEST = float(np.finfo(np.float16).max)
-
-
-def cache_folder() -> Path:
-    """``$EDGEKIT_CACHE``, else ``edgekit`` in the user's cache folder."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("EDGEKIT_CACHE") or Path(base) / "edgekit")
 
 
 class AnswerCache:
@@ -45,7 +38,7 @@ class AnswerCache:
             "seed": seed,
         }
         self.key = sha256_bytes(json.dumps(key, sort_keys=True).encode())[:32]
-        self.folder = cache_folder() / "answers" / self.key
+        self.folder = user_cache() / "answers" / self.key
 
     def __call__(self, view: int, images: Images) -> NDArray[np.float32]:
         """Logits float32 [N, classes] for the uint8 images [N, H, W, C] of a view: from disk, or asked and stored."""

@@ -61,6 +61,9 @@ class EmulatedDevice:
                 result["log"] = [_entry(line) for line in log.read_text().splitlines()]
         return result
 
+    def close(self) -> None:
+        """Each job has removed its own folder."""
+
 
 def _entry(line: str) -> tuple[str, tuple[int, ...]]:
     kind, *counters = line.split()

@@ -169,7 +169,11 @@ def _make(folder: Path, make: Maker) -> None:
             (work / "done" / "root").mkdir(parents=True)
             checksums = make(work / "done" / "root", work / "scratch")
             write_json(work / "done" / "checksums.json", checksums)
-            os.replace(work / "done", folder)
+            try:
+                os.replace(work / "done", folder)
+            except OSError:
+                if not folder.is_dir():  # otherwise another process was faster, and made the same
+                    raise
         finally:
             shutil.rmtree(work, ignore_errors=True)
 
