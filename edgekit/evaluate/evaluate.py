@@ -104,8 +104,8 @@ def evaluate(
 ) -> EvaluateResult:
     """Measure models, each ``MODEL`` or ``MODEL@RUNTIME``, on the test split of a data source.
 
-    ``options`` say what the files do not say of their input and classes. ``device`` is where they run: this machine, or
-    an emulated board, or ssh://user@host. ``images`` takes at most so many of the test images, drawn with a fixed seed.
+    ``options`` say what the files do not say of their input and classes. ``device`` is where they run: this machine, an
+    emulated board, or ssh://user@host. ``images`` takes at most so many of the test images, drawn with a fixed seed.
 
     Raises:
         ModelError, DataError, UsageError, RuntimeCrashError: see ``Classifier`` and ``open_data``.

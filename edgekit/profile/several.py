@@ -1,6 +1,6 @@
 """The verb ``profile`` on several devices: those elsewhere side by side, those that take this machine's time in turn.
 
-A device that fails costs its own figures only.
+A device that fails costs its own figures only. Each line of the common table says what its figure is.
 """
 
 from __future__ import annotations
@@ -15,10 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.console import Bar, Display, print_table, progress, warn
+from edgekit.devices.cards import is_board
 from edgekit.devices.device import Device, open_device
 from edgekit.devices.ssh.address import SCHEME
 from edgekit.errors import DeviceError, EdgekitError, UsageError
+from edgekit.profile import board
 from edgekit.profile import show as tables
+from edgekit.profile.board import BoardResult
 from edgekit.profile.profile import ProfileOptions, ProfileResult, profile_on
 
 SHARE = 1000
@@ -30,7 +33,7 @@ class DeviceOutcome:
     """What one device gave: a ``result``, or the ``error`` that it failed with."""
 
     device: str
-    result: ProfileResult | None = None
+    result: ProfileResult | BoardResult | None = None
     error: str = ""
 
 
@@ -69,32 +72,47 @@ def profile_several(models: Sequence[str], options: ProfileOptions, names: Seque
     Raises:
         UsageError: a device is named twice, or has a name that is none.
     """
-    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+    opened = {name: open_device(name) for name in names if not is_board(name)}
+    titles = [opened[name].name if name in opened else name for name in names]  # an address may be written in two ways
+    if twice := [title for title in titles if titles.count(title) > 1]:
         raise UsageError(f"--device {twice[0]} is named twice; name each device once.")
-    devices = [open_device(name) for name in names]
-    with progress("profiling", len(names) * SHARE) as bar:
+    devices = tuple(opened.values())
+    with progress("profiling", max(1, len(devices)) * SHARE) as bar:
         work = partial(_outcome, models=models, options=options, bar=_SharedBar(bar))
         outcomes = _side_by_side([device for device in devices if _is_elsewhere(device)], work)
         for device in devices:
             if not _is_elsewhere(device):
                 with closing(device):
                     outcomes[device.name] = work(device)
-    return SeveralResult(tuple(outcomes[device.name] for device in devices))
+    outcomes |= {name: _board_outcome(name, models, options) for name in names if is_board(name)}
+    return SeveralResult(tuple(outcomes[title] for title in titles))
 
 
 def show(result: SeveralResult) -> None:
     """Print each device's tables, then one line per device and file."""
-    rows = []
     for outcome in result.outcomes:
         if outcome.result is None:
             warn(f"{outcome.device}: {outcome.error}")
-            continue
-        tables.show(outcome.result)
-        for model in outcome.result.models:
-            latency = tables.duration(model.latency.p50_ns)
-            rows.append((outcome.device, Path(model.file).name, latency, outcome.result.provenance))
+        elif isinstance(outcome.result, BoardResult):
+            board.show(outcome.result)
+        else:
+            tables.show(outcome.result)
+    rows = [(one.device, *row) for one in result.outcomes if one.result is not None for row in _rows(one.result)]
     if rows:
-        print_table("Side by side", ("device", "file", "p50", "figures are"), rows)
+        print_table("Side by side", ("device", "file", "threads", "latency", "which is"), rows)
+
+
+def _rows(result: ProfileResult | BoardResult) -> list[tuple[str, str, str, str]]:
+    if isinstance(result, BoardResult):
+        return [
+            (Path(file.file).name, str(prediction.table.threads), str(prediction), "predicted")
+            for file in result.predicted
+            for prediction in file.predictions
+        ]
+    return [
+        (Path(model.file).name, str(model.threads), tables.duration(model.latency.p50_ns), f"{result.provenance}, p50")
+        for model in result.models
+    ]
 
 
 def _is_elsewhere(device: Device) -> bool:
@@ -116,6 +134,13 @@ def _outcome(device: Device, models: Sequence[str], options: ProfileOptions, bar
         return DeviceOutcome(device.name, profile_on(device, models, wanted, bar.part_of(device.name)))
     except EdgekitError as exc:
         return DeviceOutcome(device.name, error=str(exc))
+
+
+def _board_outcome(name: str, models: Sequence[str], options: ProfileOptions) -> DeviceOutcome:
+    try:
+        return DeviceOutcome(name, board.profile_board(models, name, options.runtime))
+    except EdgekitError as exc:
+        return DeviceOutcome(name, error=str(exc))
 
 
 class _SharedBar:

@@ -9,7 +9,9 @@ import pytest
 from ssh_server import MODEL, Server, free_port
 
 from edgekit.cli import main
+from edgekit.devices.predicted.model import LatencyTable, Prediction
 from edgekit.errors import UsageError
+from edgekit.profile.board import BoardResult, FilePrediction
 from edgekit.profile.profile import ProfileOptions
 from edgekit.profile.several import profile_several
 
@@ -93,6 +95,21 @@ def test_a_device_that_fails_does_not_spoil_the_others(server, second, edgekit):
     assert f"1 of 2 devices gave no figures: {second.address}" in err
 
 
-def test_a_device_named_twice_is_refused():
-    with pytest.raises(UsageError, match="--device cpu is named twice"):
-        profile_several([str(MODEL)], ProfileOptions(), ["cpu", "cpu"])
+def test_a_measured_device_beside_a_predicted_one_is_marked(server, edgekit, monkeypatch):
+    table = LatencyTable("litert", "int8", 1, {"constant": 1.0}, "rows", 9, 3, 0.1, 100.0, 0.1, 0.3, 0.8, 1.25)
+    predicted = FilePrediction(str(MODEL), "litert", (Prediction(2.0, 1.6, 2.5, table),))
+    found = BoardResult("raspberry-pi-4b", (predicted,), None, "it is not set up")
+    monkeypatch.setattr("edgekit.profile.board.profile_board", lambda models, name, runtime: found)
+    devices = ("--device", "raspberry-pi-4b", "--device", server.address)
+    status, out, err = edgekit("profile", MODEL, *devices, *QUICK)
+    lines = [line for line in out.split("Side by side")[1].splitlines() if MODEL.name in line]
+    assert status == 0, err
+    assert [line.split()[0] for line in lines] == ["raspberry-pi-4b", server.address]
+    assert "2.00 ms (1.60–2.50, predicted)" in lines[0]
+    assert "measured, p50" in lines[1]
+
+
+@pytest.mark.parametrize("names", [("cpu", "cpu"), ("ssh://pi@board/", "cpu", "ssh://pi@board")])
+def test_a_device_named_twice_is_refused(names):
+    with pytest.raises(UsageError, match="is named twice"):
+        profile_several([str(MODEL)], ProfileOptions(), names)
