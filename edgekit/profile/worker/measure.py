@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from . import board, machine
+from . import machine, throttling
 from .refusal import Refusal, first_line
 from .runtimes import import_runtime, open_model, runtime_version
 
@@ -48,7 +48,7 @@ def measure(request: Request, emit: Emit) -> dict[str, Any]:
     baseline = machine.peak_memory()
     from_disk = machine.forget_file(request["model"])
     run, load_ns = _load(request, module)
-    before = board.state()
+    before = throttling.state()
     emit(phase="running it for the first time")
     first_ns = _first(run)
     emit(phase="running it")
@@ -59,7 +59,7 @@ def measure(request: Request, emit: Emit) -> dict[str, Any]:
     switches = machine.involuntary_switches() - switches
     stolen_after, ticks_after = machine.stolen_ticks()
     clock_mhz = machine.clock_mhz()
-    facts = board.between(before, board.state())
+    facts = throttling.between(before, throttling.state())
     del run
     return {
         "versions": {name: runtime_version(name), "numpy": np.__version__, "python": request["machine"]["python"]},
