@@ -1,7 +1,7 @@
 """Devices by name, and what every driver does: run one job of the profiling worker over there.
 
 A device is a card (``edgekit.devices.cards``) that names its driver, a module of this package with a function
-``open_driver(card) -> Device``.
+``open_driver(card) -> Device``; or it is an address ``ssh://user@host``, which needs no card.
 """
 
 from __future__ import annotations
@@ -64,6 +64,7 @@ class Device(Protocol):
             ModelError: the runtime refuses the file.
             RuntimeCrashError: the process crashed, hung or ran out of memory.
             UsageError: the runtime is not installed there.
+            DeviceError: it cannot be reached, or the connection was lost.
         """
 
     def close(self) -> None:

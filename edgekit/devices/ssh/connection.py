@@ -181,6 +181,8 @@ def command(address: SshAddress, source_bytes: int) -> list[str]:
         "ServerAliveCountMax": "3",
         "ControlMaster": "no",  # a master that stays behind would hold our pipes open
         "ClearAllForwardings": "yes",
+        "ForwardAgent": "no",
+        "ForwardX11": "no",
         "RemoteCommand": "none",
         "LogLevel": "ERROR",
     }
