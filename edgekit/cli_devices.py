@@ -58,7 +58,7 @@ def fit(
 def calibrate(
     device: Annotated[str, typer.Argument(metavar="DEVICE", help="A device that measures: cpu, or ssh://user@host.")],
     threads: Annotated[int, typer.Option("--threads", min=1, help="Threads of the runtimes.")] = 1,
-    name: Annotated[str, typer.Option("--name", help="Name of the card. [default: the device's]")] = "",
+    name: Annotated[str, typer.Option("--name", help="Name of the card. [default: NAME-calibrated]")] = "",
     runtime: Annotated[
         str, typer.Option("--runtime", metavar="NAMES", help="Runtimes, as in litert,ort. [default: both]")
     ] = "",

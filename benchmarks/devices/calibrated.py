@@ -32,7 +32,7 @@ def compare(path: Path) -> dict[str, object]:
     """Measured and predicted milliseconds of one file."""
     runtime = default_runtime(path)
     try:
-        prediction = predict_latency(path, device_card("cpu"), runtime)
+        prediction = predict_latency(path, device_card("cpu-calibrated"), runtime)
         samples = open_device("cpu").run(Job("measure", runtime, path, seconds=SECONDS), lambda share: None)[
             "samples_ns"
         ]

@@ -1,85 +1,69 @@
-"""Temperature and throttling, from the files and the program that a Raspberry Pi has."""
+"""A board of the catalog: what is predicted stands beside what is emulated, and each says what it is."""
+
+from __future__ import annotations
+
+import json
 
 import pytest
+from onnx import helper
+from typer.testing import CliRunner
 
-from edgekit.profile.worker import board
-
-
-@pytest.fixture
-def zones(tmp_path, monkeypatch):
-    """Make thermal zones, each a type and a text of millidegrees."""
-    monkeypatch.setattr(board, "ZONES", tmp_path)
-
-    def make(*given):
-        for number, (kind, temperature) in enumerate(given):
-            (tmp_path / f"thermal_zone{number}").mkdir()
-            (tmp_path / f"thermal_zone{number}" / "type").write_text(kind + "\n")
-            (tmp_path / f"thermal_zone{number}" / "temp").write_text(temperature + "\n")
-
-    return make
+from edgekit.artifact import Metadata
+from edgekit.catalog import resolve_model
+from edgekit.cli import app
+from edgekit.devices.cards import card_paths
+from edgekit.devices.predicted.tables import MARK
+from edgekit.errors import UsageError
+from edgekit.export.tflite import lower
+from edgekit.graph.prepare import prepare
+from edgekit.profile.board import profile_board
+from tests.small_graphs import graph_of, noise
 
 
 @pytest.fixture
-def firmware(tmp_path, monkeypatch):
-    """A vcgencmd that answers with a text."""
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(board, "FIRMWARE", tmp_path / "get_throttled")
-
-    def answer(text, status=0):
-        (tmp_path / "vcgencmd").write_text(f'#!/bin/sh\n[ "$1" = get_throttled ] && echo "{text}"\nexit {status}\n')
-        (tmp_path / "vcgencmd").chmod(0o755)
-
-    return answer
+def kitchen(tmp_path, monkeypatch):
+    """A device with latency tables and no emulator, as calibration writes it."""
+    tables = card_paths()["raspberry-pi-4b"].read_text().partition(MARK)[2]
+    (tmp_path / "kitchen.toml").write_text(f'summary = "x"\ndriver = "board"\n{MARK}{tables}')
+    monkeypatch.setenv("EDGEKIT_DEVICES", str(tmp_path))
+    return "kitchen"
 
 
-def test_the_temperature_is_that_of_the_processors_zone(zones):
-    zones(("gpu-thermal", "40000"), ("cpu-thermal", "47236"))
-    assert board.temperature_c() == 47.236
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """A float .tflite file of 38 million multiply-accumulates, as large as published networks."""
+    nodes = [
+        helper.make_node("Conv", ["in", "w"], ["a"], pads=[1] * 4),
+        helper.make_node("Conv", ["a", "v"], ["out"], pads=[1] * 4),
+    ]
+    graph = graph_of(nodes, {"in": (1, 3, 64, 64)}, {"w": noise(32, 3, 3, 3), "v": noise(32, 32, 3, 3)})
+    path = tmp_path_factory.mktemp("model") / "two.tflite"
+    path.write_bytes(lower(prepare(graph), Metadata()))
+    return str(path)
 
 
-def test_a_zone_that_cannot_be_read_is_passed_over(zones):
-    zones(("cpu-thermal", "<unknown>"), ("acpitz", "-5000"))
-    assert board.temperature_c() == -5.0
+def test_a_board_that_cannot_be_emulated_still_has_its_prediction(kitchen, model):
+    result = profile_board([model], kitchen)
+    (found,) = result.predicted
+    assert [prediction.table.threads for prediction in found.predictions] == [1, 2, 3, 4]
+    assert all(item.low_ms < item.latency_ms < item.high_ms for item in found.predictions)
+    assert (result.counts, "not emulated" in result.uncounted) == (None, True)
 
 
-@pytest.mark.usefixtures("zones", "firmware")
-def test_a_machine_that_tells_nothing_leaves_it_open():
-    facts = board.between(board.state(), board.state())
-    assert facts == {
-        "temperature_c": None,
-        "temperature_c_after": None,
-        "throttled": None,
-        "throttled_earlier": None,
-    }
+def test_predictions_are_marked_as_such_for_a_person_and_in_json(kitchen, model):
+    shown = CliRunner().invoke(app, ["profile", model, "--device", kitchen])
+    assert shown.exit_code == 0
+    assert shown.output.count("predicted)") == 4
+    document = json.loads(CliRunner().invoke(app, ["profile", model, "--device", kitchen, "--json"]).stdout)
+    (found,) = document["predicted"]
+    assert {prediction["provenance"] for prediction in found["predictions"]} == {"predicted"}
 
 
-def test_the_firmware_is_asked(firmware):
-    firmware("throttled=0x50005")
-    assert board.throttled_bits() == 0x50005
+def test_what_is_neither_predicted_nor_emulated_is_an_error(kitchen):
+    with pytest.raises(UsageError):
+        profile_board([str(resolve_model("mnist-tiny", ".tflite"))], kitchen)
 
 
-@pytest.mark.parametrize("text", ["VCHI initialization failed", ""])
-def test_a_firmware_that_may_not_be_asked_leaves_it_open(firmware, text):
-    firmware(text, status=255)
-    assert board.throttled_bits() is None
-
-
-@pytest.mark.usefixtures("firmware")
-def test_where_there_is_no_program_the_kernels_file_tells():
-    board.FIRMWARE.write_text("50000\n")
-    assert board.throttled_bits() == 0x50000
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "throttled", "earlier"),
-    [
-        (0x0, 0x0, [], []),
-        (0x50000, 0x50000, [], ["under-voltage", "throttling"]),
-        (0x0, 0xE0008, ["capped clock", "throttling", "soft temperature limit"], []),
-        (0x10001, 0x10000, ["under-voltage"], ["under-voltage"]),
-    ],
-)
-def test_what_held_or_began_while_it_was_measured_is_told_from_what_was_earlier(before, after, throttled, earlier):
-    states = ({"temperature_c": 50.0, "throttled": bits} for bits in (before, after))
-    facts = board.between(*states)
-    assert (facts["throttled"], facts["throttled_earlier"]) == (throttled, earlier)
+def test_a_budget_needs_counts(kitchen, model):
+    with pytest.raises(UsageError):
+        profile_board([model], kitchen, needs_counts=True)

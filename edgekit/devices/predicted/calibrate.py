@@ -77,14 +77,14 @@ def calibrate(device: str, threads: int = 1, name: str = "", runtimes: Sequence[
     Args:
         device: as ``--device`` names it.
         threads: of the runtimes.
-        name: of the card; the device's own name if empty.
+        name: of the card; ``NAME-calibrated`` if empty, so that ``cpu`` itself still measures.
         runtimes: those to calibrate; all that the device has if empty.
 
     Raises:
         UsageError: a name is unknown, the device has none of the runtimes, or an address has no name for its card.
         StorageError: the user's folder cannot be written.
     """
-    name = name or device
+    name = name or f"{device}-calibrated"
     if "/" in name:
         raise UsageError(f"{device} is an address and its card needs a name; give one with --name.")
     forms = [form for form in FORMS if not runtimes or form[0] in runtimes]
@@ -229,7 +229,7 @@ def _forms(model: ModelProto, forms: Sequence[tuple[str, str]]) -> Iterator[tupl
 
 
 def _card_text(name: str) -> str:
-    """The card that the tables go into: the one of that name, or a new one for what is behind an address."""
+    """The card that the tables go into: the one of that name, or a new one."""
     if name in (paths := card_paths()):
         return paths[name].read_text(encoding="utf-8")
     return f'summary = "{name}, calibrated"\ndriver = "board"\n'

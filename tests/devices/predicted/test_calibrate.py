@@ -74,13 +74,12 @@ def test_a_device_that_follows_the_model_is_predicted_within_its_interval(tmp_pa
     assert latency_tables(device_card("mine"))[0].precision == "float32"
 
 
-def test_calibrating_cpu_keeps_what_its_card_says(tmp_path, few, monkeypatch):
+def test_the_calibrated_device_stands_beside_the_one_that_measures(tmp_path, few, monkeypatch):
     monkeypatch.setenv("EDGEKIT_DEVICES", str(tmp_path))
     monkeypatch.setattr(module, "open_device", lambda name: Counting())
-    summary = device_card("cpu").summary
     calibrate("cpu", runtimes=("litert",))
-    assert (device_card("cpu").summary, device_card("cpu").driver) == (summary, "local")
-    assert device_card("cpu").latency
+    assert device_card("cpu").abilities == ("measured",)
+    assert device_card("cpu-calibrated").abilities == ("predicted",)
 
 
 def test_a_device_without_a_runtime_says_so(tmp_path, few, monkeypatch):
