@@ -12,8 +12,8 @@ from tools import EDGEKIT, Calibration, quantized
 from watch import GIB
 
 COUNTS = (100, 500, 2000)
-METHODS = (EDGEKIT, "ORT min/max", "ORT percentile", "NNCF", "ai-edge-quantizer")
-"""One of each way to go over the images."""
+METHODS = (EDGEKIT, "ORT min/max", "ORT percentile")
+"""One that keeps nothing of an image but two numbers a tensor, one that keeps everything."""
 LIMIT = 16 * GIB
 SECONDS = 1200.0
 
