@@ -110,7 +110,7 @@ class Wire:
 
     def __init__(self, target: int) -> None:
         self._target = target
-        self._dead = threading.Event()
+        self._dead, self._over = threading.Event(), threading.Event()
         self._ends: list[socket.socket] = []
         self._door = socket.create_server(("127.0.0.1", 0))
         self.port = self._door.getsockname()[1]
@@ -129,6 +129,7 @@ class Wire:
     def close(self) -> None:
         self._door.close()
         self.cut()
+        self._over.set()
 
     def _accept(self) -> None:
         with suppress(OSError):
@@ -142,6 +143,7 @@ class Wire:
     def _carry(self, source: socket.socket, sink: socket.socket) -> None:
         with suppress(OSError):
             while data := source.recv(1 << 16):
-                if not self._dead.is_set():
-                    sink.sendall(data)
+                if self._dead.is_set():
+                    self._over.wait()
+                sink.sendall(data)
             sink.shutdown(socket.SHUT_WR)

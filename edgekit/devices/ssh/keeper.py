@@ -39,6 +39,7 @@ PREFIX = "edgekit-"
 LOCK = "lock"
 CHUNK = 1 << 16
 NOISE_CHARACTERS = 4000
+STOP_S = 2.0
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 Message = dict[str, Any]
@@ -86,14 +87,16 @@ class Keeper:
             self._outgoing.write(line)
             self._outgoing.flush()
 
-    def stop(self) -> None:
-        """End the worker and all that it started."""
+    def stop(self) -> bool:
+        """End the worker and all that it started; whether nothing is left that waits for the other side."""
         if self._worker is not None:
             with suppress(OSError):
                 os.killpg(self._worker.pid, signal.SIGKILL)
             self._worker.wait()
-        if self._relay is not None:
-            self._relay.join()
+        if self._relay is None:
+            return True
+        self._relay.join(STOP_S)  # it may be stuck in a line that nobody takes
+        return not self._relay.is_alive()
 
     def _put(self, message: Message) -> None:
         path = self._folder / message["put"]
@@ -114,8 +117,11 @@ class Keeper:
                 path.unlink()
             raise
         finally:
-            while left:
-                left -= len(self._chunk(left))
+            self._pass_over(left)
+
+    def _pass_over(self, left: int) -> None:
+        while left:
+            left -= len(self._chunk(left))
 
     def _chunk(self, most: int) -> bytes:
         signal.alarm(self._silence_s)
@@ -161,10 +167,15 @@ class Keeper:
     def _install(self, message: Message) -> None:
         """Unpack packages into a folder of their own, and put it in place if one of the modules can be imported."""
         home = packages_folder()
-        home.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            home.parent.mkdir(parents=True, exist_ok=True)
+            scratch = Path(tempfile.mkdtemp(prefix=".new-", dir=str(home.parent)))
+        except OSError:
+            self._pass_over(message["bytes"])
+            raise
         for left in home.parent.glob(".new-*"):  # by a power cut
-            shutil.rmtree(str(left), ignore_errors=True)
-        scratch = Path(tempfile.mkdtemp(prefix=".new-", dir=str(home.parent)))
+            if left != scratch:
+                shutil.rmtree(str(left), ignore_errors=True)
         try:
             self._receive(scratch / "packages.tar.gz", message["bytes"])
             signal.alarm(0)  # unpacking to an SD card takes minutes, and nothing is read meanwhile
@@ -280,10 +291,11 @@ def main(incoming: BinaryIO, silence_s: int) -> None:
     finally:
         for number in endings:
             signal.signal(number, signal.SIG_IGN)
-        if keeper is not None:
-            keeper.stop()
+        free = keeper is None or keeper.stop()
         if folder is not None:
             shutil.rmtree(str(folder), ignore_errors=True)
+        if not free:
+            os._exit(1)  # an ordinary end would wait for the thread that is stuck
 
 
 if __name__ == "__main__":

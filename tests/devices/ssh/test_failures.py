@@ -181,6 +181,19 @@ def test_a_connection_lost_in_the_middle_is_an_error_here_and_leaves_nothing_the
     assert server.left_behind() == []
 
 
+def test_a_worker_that_says_much_into_a_dead_connection_holds_nothing_up(server, wire, monkeypatch, tmp_path):
+    monkeypatch.setattr(connection, "SILENCE_S", 3)
+    (tmp_path / "worker").mkdir()
+    (tmp_path / "worker" / "__main__.py").write_text(
+        "import json, time\nprint(json.dumps({'progress': 0.5}), flush=True)\ntime.sleep(1)\n"
+        "while True:\n    print('x' * 1_000_000)\n"
+    )
+    device = SshDevice(parse_address(server.address_at(wire.port)), tmp_path / "worker")
+    with closing(device), pytest.raises(DeviceError, match="lost"):
+        device.run(job(), lambda share: wire.go_dead())
+    assert server.left_behind() == []
+
+
 def test_a_connection_lost_while_a_model_is_sent_leaves_nothing(server, wire, monkeypatch, tmp_path):
     big = tmp_path / "big.tflite"
     with big.open("wb") as stream:
