@@ -13,7 +13,7 @@ from typing import Any
 from common import publish
 from files import files
 
-TIMES = 7
+TIMES = 5
 
 
 def main() -> None:
