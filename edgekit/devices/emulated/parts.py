@@ -15,7 +15,6 @@ from edgekit.files import sha256_file
 
 SUITE = "bookworm"
 PYTHON = "3.11"
-MIRROR = "http://deb.debian.org/debian"
 DEBIAN_PACKAGES = (
     "libc6 libgcc-s1 libstdc++6 zlib1g libexpat1 libssl3 libffi8 libbz2-1.0 liblzma5 libuuid1 libsqlite3-0 libcrypt1 "
     f"libgomp1 python{PYTHON}-minimal libpython{PYTHON}-minimal libpython{PYTHON}-stdlib"
@@ -31,12 +30,12 @@ def make_system(folder: Path, scratch: Path) -> Checksums:
     """Unpack the packages of a small Debian for arm64 into ``folder``; apt checks Debian's signatures on them.
 
     apt gets folders of its own below ``scratch``, so neither root nor a foreign architecture of this system is needed.
-    $EDGEKIT_DEBIAN_MIRROR names another mirror.
+    The packages come from the mirror that this system installs from, or from $EDGEKIT_DEBIAN_MIRROR.
     """
     for name in ("state/lists/partial", "cache/archives/partial", "debs", "empty"):
         (scratch / name).mkdir(parents=True)
     (scratch / "status").touch()
-    mirror = os.environ.get("EDGEKIT_DEBIAN_MIRROR", MIRROR)
+    mirror = os.environ.get("EDGEKIT_DEBIAN_MIRROR") or _own_mirror()
     signed = f" signed-by={KEYRING}" if Path(KEYRING).is_file() else ""
     (scratch / "sources.list").write_text(f"deb [arch=arm64{signed}] {mirror} {SUITE} main\n")
     settings = {
@@ -58,6 +57,18 @@ def make_system(folder: Path, scratch: Path) -> Checksums:
         run_tool(["dpkg-deb", "-x", str(package), str(folder)], f"unpack {package.name}")
     _compile_python(folder / "usr" / "lib" / f"python{PYTHON}")
     return {package.name: sha256_file(package) for package in packages}
+
+
+def _own_mirror() -> str:
+    """Where this system's packages come from, if it is a Debian that has those of SUITE."""
+    command = ["apt-get", "indextargets", "--format", "$(CODENAME) $(REPO_URI)", "Created-By: Packages"]
+    for line in run_tool(command, "read which mirror this system installs from").splitlines():
+        suite, _, mirror = line.partition(" ")
+        if suite == SUITE and mirror:
+            return mirror
+    raise UsageError(
+        f"This system has no packages of Debian {SUITE}; name a mirror that has them for arm64 in EDGEKIT_DEBIAN_MIRROR."
+    )
 
 
 def make_runtimes(folder: Path, scratch: Path) -> Checksums:
