@@ -28,8 +28,8 @@ COMMANDS = (
 HEAD = """# Commands
 
 Every command exits with 0 on success, 1 on input that it cannot use, 2 on options that it does not know, and 3 when a
-gate (`--max-drop`, `--budget`) is not met. With `--json` it prints one JSON document on stdout and nothing else there; progress and
-remarks go to stderr. This page is made by `python docs/update_commands.py`.
+gate (`--max-drop`, `--budget`) is not met. With `--json` it prints one JSON document on stdout and nothing else there;
+progress and remarks go to stderr. This page is made by `python docs/update_commands.py`.
 """
 
 

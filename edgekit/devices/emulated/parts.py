@@ -61,13 +61,14 @@ def make_system(folder: Path, scratch: Path) -> Checksums:
 
 def _own_mirror() -> str:
     """Where this system's packages come from, if it is a Debian that has those of SUITE."""
-    command = ["apt-get", "indextargets", "--format", "$(CODENAME) $(REPO_URI)", "Created-By: Packages"]
+    command = ["apt-get", "indextargets", "--format", "$(RELEASE) $(REPO_URI)", "Created-By: Packages"]
     for line in run_tool(command, "read which mirror this system installs from").splitlines():
         suite, _, mirror = line.partition(" ")
         if suite == SUITE and mirror:
             return mirror
     raise UsageError(
-        f"This system has no packages of Debian {SUITE}; name a mirror that has them for arm64 in EDGEKIT_DEBIAN_MIRROR."
+        f"This system does not install from Debian {SUITE}; name a mirror of it that has arm64 in "
+        "EDGEKIT_DEBIAN_MIRROR."
     )
 
 
