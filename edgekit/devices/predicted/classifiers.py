@@ -220,19 +220,25 @@ def shufflenet_v1(net: Shapes) -> None:
     classify(net, x)
 
 
+def shufflenet_stage(net: Shapes, x: Map, channels: int, repeats: int) -> Map:
+    """One stage of ShuffleNet v2: its first unit halves the image, the others work on half of the channels."""
+    half = channels // 2
+    for number in range(repeats):
+        if number == 0:
+            left = net.separable(x, half, 3, 2)
+            right = net.separable(net.conv(x, half, 1), half, 3, 2)
+        else:
+            left = Map(x.height, x.width, half)
+            right = net.separable(net.conv(left, half, 1), half)
+        x = net.move(net.concat(left, right))
+    return x
+
+
 def shufflenet_v2(net: Shapes, width: tuple[int, int, int, int] = (116, 232, 464, 1024)) -> None:
     """Ma et al. 2018; its channels per stage say the width."""
     x = net.pool(net.conv(image(224), 24, 3, 2), 3, 2)
     for channels, repeats in zip(width, (4, 8, 4), strict=False):
-        half = channels // 2
-        for number in range(repeats):
-            if number == 0:
-                left = net.separable(x, half, 3, 2)
-                right = net.separable(net.conv(x, half, 1), half, 3, 2)
-            else:
-                left = Map(x.height, x.width, half)
-                right = net.separable(net.conv(left, half, 1), half)
-            x = net.move(net.concat(left, right))
+        x = shufflenet_stage(net, x, channels, repeats)
     classify(net, net.conv(x, width[3], 1))
 
 

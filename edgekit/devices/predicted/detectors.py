@@ -8,6 +8,7 @@ from edgekit.devices.predicted.classifiers import (
     inverted,
     mobilenet_v1,
     mobilenet_v2,
+    shufflenet_stage,
     squeezenet,
 )
 from edgekit.devices.predicted.shapes import Map, Shapes
@@ -142,15 +143,7 @@ def nanodet_m(net: Shapes) -> None:
     x = net.pool(net.conv(image(320), 24, 3, 2), 3, 2)
     maps = []
     for channels, repeats in ((116, 4), (232, 8), (464, 4)):
-        half = channels // 2
-        for number in range(repeats):
-            if number == 0:
-                left = net.separable(x, half, 3, 2)
-                right = net.separable(net.conv(x, half, 1), half, 3, 2)
-            else:
-                left = Map(x.height, x.width, half)
-                right = net.separable(net.conv(left, half, 1), half)
-            x = net.move(net.concat(left, right))
+        x = shufflenet_stage(net, x, channels, repeats)
         maps.append(x)
     levels = [net.conv(x, 96, 1) for x in maps]
     for x in (levels[1], levels[0], levels[1], levels[2]):
