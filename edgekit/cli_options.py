@@ -104,3 +104,19 @@ def input_options(mean: str, std: str, pixels: int, domain: str, labels: Path | 
     from edgekit.evaluate.input_options import InputOptions
 
     return InputOptions(floats("--mean", mean), floats("--std", std), pixels, domain, labels)
+
+
+def taken_run() -> str:
+    """The newest run, said aloud."""
+    from edgekit.catalog import newest_run
+    from edgekit.console import say
+
+    run = newest_run()
+    say(f"no MODEL named: taking the newest run, {run}")
+    return str(run)
+
+
+def home_of(model: str) -> Path:
+    """Where files made from MODEL go if no --out says it: into its run folder, or into runs/NAME."""
+    path = Path(model)
+    return path if path.is_dir() else Path("runs") / path.name.split(".")[0]

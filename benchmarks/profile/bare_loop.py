@@ -24,7 +24,7 @@ from edgekit.devices.device import Job
 from edgekit.devices.local import LocalDevice
 from edgekit.profile.ratio import ratio_interval
 
-PAIRS = 7
+PAIRS = 12
 SECONDS = 0.7
 LOOP = """
 import json, os, sys, time

@@ -13,7 +13,7 @@ from edgekit.devices.device import Job
 from edgekit.devices.local import LocalDevice
 from edgekit.profile.records import OperatorProfile
 
-TIMES = 3
+TIMES = 5
 
 
 def main() -> None:
