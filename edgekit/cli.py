@@ -13,6 +13,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from edgekit.cli_convert import convert
+from edgekit.cli_deploy import deploying
 from edgekit.cli_devices import devices
 from edgekit.cli_measure import measure
 from edgekit.cli_options import LARGEST_SEED, Json, Kind, Out
@@ -49,6 +50,7 @@ def demo(
 app.add_typer(train)
 app.add_typer(convert)
 app.add_typer(measure)
+app.add_typer(deploying)
 app.add_typer(devices)
 
 

@@ -123,6 +123,12 @@ class Classifier(ImageModel):
         """The number of scores."""
         return self.output.shape[-1]
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """One name for each class: the file's, or ``class 0`` and so on where it does not name them all."""
+        names = self.metadata.labels
+        return names if len(names) == self.classes else tuple(f"class {index}" for index in range(self.classes))
+
     def stored(self, images: Images) -> Array:
         """uint8 [N, H, W, C] to the outputs as they are stored, [N, classes] of the output's type.
 
@@ -216,14 +222,15 @@ def probabilities(scores: Scores, output: TensorSpec | None = None) -> NDArray[n
     probabilities even where rounding many small ones to 0 has made their sum less than 1.
     """
     real = scores.astype(np.float64)
-    if output is not None and _is_softmax(output):
+    if output is not None and holds_probabilities(output):
         return np.asarray(real / np.maximum(real.sum(axis=1, keepdims=True), 1.0))
     if (real < 0).any() or (np.abs(real.sum(axis=1) - 1) > SUM_TOLERANCE).any():
         real = np.exp(real - real.max(axis=1, keepdims=True))
     return np.asarray(real / real.sum(axis=1, keepdims=True))
 
 
-def _is_softmax(output: TensorSpec) -> bool:
+def holds_probabilities(output: TensorSpec) -> bool:
+    """True if the specification's scale for softmax and logistic says so; ``probabilities`` looks at other outputs."""
     if output.scale is None or output.dtype not in ("int8", "uint8"):
         return False
     return math.isclose(output.scale, PROBABILITY_STEP) and output.zero_point == np.iinfo(output.dtype).min

@@ -68,13 +68,12 @@ def predict(
     target = find_targets(model, runtime)[0]
     with Classifier(target.path, runtime=target.runtime, threads=1, options=options) as classifier:
         remark_on_input(classifier)
-        labels = _labels(classifier)
         predictions: list[Prediction] = []
         for path in images:
             scores = classifier.scores(prepare_image(path, classifier.contract)[None])
             chances = probabilities(scores, classifier.output)[0]
             order = np.argsort(-chances, kind="stable")[:top]
-            guesses = tuple(Guess(labels[index], round(float(chances[index]), 4)) for index in order)
+            guesses = tuple(Guess(classifier.labels[index], round(float(chances[index]), 4)) for index in order)
             predictions.append(Prediction(str(path), guesses))
     return PredictResult(str(target.path), target.runtime, tuple(predictions))
 
@@ -87,10 +86,3 @@ def show(result: PredictResult) -> None:
     ]
     others = tuple("then" for _ in rows[0][2:])
     print_table(f"{result.model} in {result.runtime}", ("picture", "answer", *others), rows)
-
-
-def _labels(classifier: Classifier) -> tuple[str, ...]:
-    labels = classifier.metadata.labels
-    if len(labels) == classifier.classes:
-        return labels
-    return tuple(f"class {index}" for index in range(classifier.classes))

@@ -1,0 +1,120 @@
+"""A bundle: the files of an app, with a manifest of their SHA-256 sums that the app itself checks.
+
+    manifest.json    {"files": {"app.py": "<sha256>", ...}}, of every file but itself
+
+A bundle is written so that its folder holds the old app or the new one, and the manifest comes last: whoever reads a
+folder that was left in the middle sees that its sums do not agree.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import os
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from edgekit.errors import UsageError
+from edgekit.files import sha256_bytes, storage_errors, write_bytes
+
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Files by their names, which are relative paths with ``/``; ``executable`` are those that are run as programs."""
+
+    files: Mapping[str, bytes]
+    executable: frozenset[str] = field(default_factory=frozenset)
+
+    def __post_init__(self) -> None:
+        for name in self.files:
+            path = PurePosixPath(name)
+            if path.is_absolute() or ".." in path.parts or str(path) != name or name == MANIFEST:
+                raise ValueError(f"'{name}' cannot be the name of a file in a bundle")
+        if unknown := self.executable - set(self.files):
+            raise ValueError(f"{sorted(unknown)} are to be executable but are no files of the bundle")
+
+    @property
+    def manifest(self) -> bytes:
+        """The text of ``manifest.json``."""
+        sums = {name: sha256_bytes(self.files[name]) for name in sorted(self.files)}
+        return (json.dumps({"files": sums}, indent=1, ensure_ascii=False) + "\n").encode()
+
+    @property
+    def contents(self) -> dict[str, bytes]:
+        """All files as they are written, the manifest last."""
+        return {**dict(sorted(self.files.items())), MANIFEST: self.manifest}
+
+    def write(self, folder: Path) -> None:
+        """Write the files into ``folder``, which is made if it is not there.
+
+        A bundle that is there is brought up to date: its own files are replaced or removed, and others are left alone.
+
+        Raises:
+            UsageError: the folder holds files and is no bundle.
+            StorageError: it cannot be written.
+        """
+        if folder.is_dir() and any(folder.iterdir()):
+            self._update(folder)
+            return
+        with storage_errors(folder):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            work = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+            try:
+                os.chmod(work, 0o755)
+                for name, data in self.contents.items():
+                    self._write_file(work / name, name, data)
+                os.replace(work, folder)
+            finally:
+                shutil.rmtree(work, ignore_errors=True)
+
+    def archive(self, path: Path) -> None:
+        """Write a .tar.gz with the files in a folder of the archive's name; the same files give the same bytes.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        top = path.name.removesuffix(".tar.gz")
+        stream = io.BytesIO()
+        with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as archive:
+            for name, data in self.contents.items():
+                entry = tarfile.TarInfo(f"{top}/{name}")
+                entry.size = len(data)
+                entry.mode = self._mode(name)
+                archive.addfile(entry, io.BytesIO(data))
+        write_bytes(path, gzip.compress(stream.getvalue(), mtime=0))
+
+    def _update(self, folder: Path) -> None:
+        known = written_files(folder)
+        for name, data in self.contents.items():
+            self._write_file(folder / name, name, data)
+        with storage_errors(folder):
+            for name in known - set(self.files):
+                (folder / name).unlink(missing_ok=True)
+
+    def _write_file(self, path: Path, name: str, data: bytes) -> None:
+        write_bytes(path, data)
+        path.chmod(self._mode(name))
+
+    def _mode(self, name: str) -> int:
+        return 0o755 if name in self.executable else 0o644
+
+
+def written_files(folder: Path) -> set[str]:
+    """The names in the manifest of the bundle in ``folder``.
+
+    Raises:
+        UsageError: it is no bundle.
+    """
+    try:
+        names = set(json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"])
+        Bundle(dict.fromkeys(names, b""))  # a manifest of a stranger must not name files outside the folder
+        return names
+    except (OSError, ValueError, TypeError, KeyError) as exc:
+        raise UsageError(f"{folder} holds other files and no bundle; choose another --out, or empty it.") from exc
