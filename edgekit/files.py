@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,17 @@ def sha256_file(path: Path) -> str:
 def sha256_bytes(data: bytes) -> str:
     """Hex SHA-256 of bytes."""
     return hashlib.sha256(data).hexdigest()
+
+
+def short_names(paths: Iterable[str | Path]) -> dict[str, str]:
+    """The name of each path's file, with as many of its folders before it as tell different paths apart."""
+    parts = {str(path): Path(path).parts for path in paths}
+
+    def depth(own: tuple[str, ...]) -> int:
+        others = [other for other in parts.values() if other != own]
+        return next((n for n in range(1, len(own)) if all(other[-n:] != own[-n:] for other in others)), len(own))
+
+    return {path: str(Path(*own[-depth(own) :])) for path, own in parts.items()}
 
 
 def require_file(path: Path, error: type[EdgekitError] = ModelError) -> Path:

@@ -9,7 +9,22 @@ from pathlib import Path
 import pytest
 
 from edgekit.errors import ModelError, StorageError
-from edgekit.files import require_file, require_writable, sha256_bytes, sha256_file, staged, storage_errors, write_bytes
+from edgekit.files import (
+    require_file,
+    require_writable,
+    sha256_bytes,
+    sha256_file,
+    short_names,
+    staged,
+    storage_errors,
+    write_bytes,
+)
+
+
+def test_files_are_called_by_their_names_and_those_of_one_name_by_their_folders_too() -> None:
+    paths = ["a.onnx", "runs/one/b.onnx", "runs/two/b.onnx", "/x/one/b.onnx"]
+    assert list(short_names(paths).values()) == ["a.onnx", "runs/one/b.onnx", "two/b.onnx", "x/one/b.onnx"]
+    assert short_names(["c/b.onnx", "c/b.onnx", "b.onnx"]) == {"c/b.onnx": "c/b.onnx", "b.onnx": "b.onnx"}
 
 
 def test_a_write_replaces_the_whole_file(tmp_path: Path) -> None:

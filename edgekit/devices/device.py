@@ -18,7 +18,7 @@ from edgekit.errors import UnknownNameError, UsageError
 __all__ = ["TASKS", "Device", "DeviceCard", "Job", "Watch", "device_card", "open_device"]
 
 PLANNED = ("browser",)
-TASKS = ("baseline", "measure", "operators", "arena", "turns")
+TASKS = ("measure", "operators", "arena", "turns")
 EMULATED_TASKS = ("count", "count-operators", "outputs")
 """Tasks beside those of a profile of this machine."""
 

@@ -6,7 +6,7 @@ The two stand apart and each is named for what it is. A board that is not set up
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,9 @@ from edgekit.devices.predicted.model import COVERAGE, Prediction
 from edgekit.devices.predicted.predict import predict_all
 from edgekit.errors import UsageError
 from edgekit.evaluate.target import find_targets
+from edgekit.files import short_names
 from edgekit.profile import emulate
-from edgekit.profile.emulate import CountResult
+from edgekit.profile.emulate import CountProfile, CountResult
 from edgekit.profile.profile import choose_runtime
 
 
@@ -63,7 +64,8 @@ def profile_board(models: Sequence[str], device: str, runtime: str = "", needs_c
         for target in find_targets(model, runtime or None)
     )
     try:
-        return BoardResult(device, predicted, emulate.profile_emulated(models, device, runtime))
+        counts = emulate.profile_emulated(models, device, runtime)
+        return BoardResult(device, tuple(map(_if_it_runs, predicted, counts.models)), counts)
     except UsageError as exc:
         if needs_counts or not any(item.predictions for item in predicted):
             raise
@@ -74,8 +76,9 @@ def show(result: BoardResult) -> None:
     """Print both parts, each under its own heading."""
     if result.counts is not None:
         emulate.show(result.counts)
+    names = short_names(item.file for item in result.predicted)
     rows = [
-        (Path(item.file).name, str(prediction.table.threads), str(prediction), _basis(prediction))
+        (names[item.file], str(prediction.table.threads), str(prediction), _basis(prediction))
         for item in result.predicted
         for prediction in item.predictions
     ]
@@ -88,6 +91,13 @@ def show(result: BoardResult) -> None:
         print(f"Not predicted: {text}")
     if result.uncounted:
         print(f"Not emulated: {result.uncounted}")
+
+
+def _if_it_runs(prediction: FilePrediction, counted: CountProfile) -> FilePrediction:
+    """No latency of a file that does not run on the board."""
+    if not counted.finding:
+        return prediction
+    return replace(prediction, predictions=(), missing=f"{counted.file} does not run there")
 
 
 def _predicted(path: Path, device: str, runtime: str) -> FilePrediction:

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 from edgekit.errors import GateError, UnknownNameError, UsageError
 
 LIMITS: Mapping[str, str] = {
-    "instructions": "instructions of one run, on an emulated board",
-    "size": "bytes of the file",
-    "memory": "bytes of memory that the runtime takes for it, on an emulated board",
+    "instructions": "instructions a run on an emulated board",
+    "size": "bytes of file",
+    "memory": "bytes of memory on an emulated board",
 }
 
 
@@ -45,9 +45,9 @@ def check_budget(limits: Mapping[str, float], found: Iterable[tuple[str, Mapping
     for file, figures in found:
         for name, limit in limits.items():
             if name not in figures:
-                raise UsageError(f"--budget {name}={limit:g}: {file} has no such figure here; it is of {LIMITS[name]}.")
+                raise UsageError(f"--budget {name}={limit:g}: {file} has no such figure here: {LIMITS[name]}.")
             if figures[name] > limit:
                 share = figures[name] / limit - 1
-                over.append(f"{file} takes {figures[name]:,.0f} {name}, {share:.1%} over {limit:,.0f}")
+                over.append(f"{file} takes {figures[name]:,.0f} {LIMITS[name]}, {share:.1%} over {name}={limit:,.0f}")
     if over:
         raise GateError(f"Over the budget: {'; '.join(over)}; make it smaller, or raise --budget.")

@@ -22,6 +22,8 @@ from edgekit.runtimes.isolated import vet
 __all__ = ["CountProfile", "CountResult", "profile_emulated", "show"]
 
 PERCENT = 100
+ATTEMPTS = 3
+"""On a busy machine the clock that tells the operators apart may be read too late."""
 
 
 @dataclass(frozen=True)
@@ -156,15 +158,18 @@ def count_file(device: Device, job: Job) -> CountProfile:
 
 
 def _with_operators(profile: CountProfile, device: Device, job: Job, whole: InstructionCounts) -> CountProfile:
-    try:
-        answer = device.run(job, _ignore)
-    except (ModelError, RuntimeCrashError) as exc:
-        return replace(profile, missing=str(exc))
-    if "unavailable" in answer:
-        return replace(profile, missing=answer["unavailable"])
-    operators = count_operators(answer["log"], answer["operators"])
-    if not operators:
-        return replace(profile, missing="the operators' times do not fit the clock's readings; try again")
+    operators = None
+    for _ in range(ATTEMPTS):
+        try:
+            answer = device.run(job, _ignore)
+        except (ModelError, RuntimeCrashError) as exc:
+            return replace(profile, missing=str(exc))
+        if "unavailable" in answer:
+            return replace(profile, missing=answer["unavailable"])
+        if operators := count_operators(answer["log"], answer["operators"]):
+            break
+    else:
+        return replace(profile, missing="the operators' times fit no readings of the clock; try on a quieter machine")
     cost = profiler_cost([operator.counts.total for operator in operators], whole.total)
     return replace(profile, operators=operators, profiler_cost=cost)
 

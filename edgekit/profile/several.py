@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from edgekit.console import Bar, Display, print_table, progress, warn
@@ -19,6 +18,7 @@ from edgekit.devices.cards import is_board
 from edgekit.devices.device import Device, open_device
 from edgekit.devices.ssh.address import SCHEME
 from edgekit.errors import DeviceError, EdgekitError, UsageError
+from edgekit.files import short_names
 from edgekit.profile import board
 from edgekit.profile import show as tables
 from edgekit.profile.board import BoardResult
@@ -104,13 +104,15 @@ def show(result: SeveralResult) -> None:
 
 def _rows(result: ProfileResult | BoardResult) -> list[tuple[str, str, str, str]]:
     if isinstance(result, BoardResult):
+        names = short_names(file.file for file in result.predicted)
         return [
-            (Path(file.file).name, str(prediction.table.threads), str(prediction), "predicted")
+            (names[file.file], str(prediction.table.threads), str(prediction), "predicted")
             for file in result.predicted
             for prediction in file.predictions
         ]
+    names = short_names(model.file for model in result.models)
     return [
-        (Path(model.file).name, str(model.threads), tables.duration(model.latency.p50_ns), f"{result.provenance}, p50")
+        (names[model.file], str(model.threads), tables.duration(model.latency.p50_ns), f"{result.provenance}, p50")
         for model in result.models
     ]
 

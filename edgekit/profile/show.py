@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from edgekit.console import print_table, warn
+from edgekit.files import short_names
 from edgekit.profile.records import LatencyRatio, ModelProfile, OperatorProfile, ProfileResult
 from edgekit.profile.statistics import LatencyStatistics
 
 MAX_OPERATORS = 12
 FILE = ("file", "bytes", "weights", "overhead", "cold load", "warm load", "first run")
 LATENCY = ("file", "p50", "95% interval", "min", "p90", "p99", "max", "outliers", "n", "per s")
+MEMORY = ("file", "peak", "runtime alone", "model", "TFLite Micro arena")
 RATIO = ("file", "runtime", "times as long as", "ratio", "95% interval", "")
 CONTEXT = ("file", "runtime", "threads", "on cores", "cpu", "usable cores", "governor", "clock", "temperature")
 
@@ -20,19 +21,19 @@ CONTEXT = ("file", "runtime", "threads", "on cores", "cpu", "usable cores", "gov
 def show(result: ProfileResult) -> None:
     """Print what was measured, on what, and what casts doubt on it."""
     place = f"on {result.device} ({result.provenance})"
-    print_table(f"File and start {place}", FILE, [_file_row(model) for model in result.models])
-    print_table(f"Latency {place}", LATENCY, [_latency_row(model) for model in result.models])
+    names = short_names(model.file for model in result.models)
+    named = [(names[model.file], model) for model in result.models]
+    print_table(f"File and start {place}", FILE, [(name, *_file_row(model)) for name, model in named])
+    print_table(f"Latency {place}", LATENCY, [(name, *_latency_row(model)) for name, model in named])
     if result.ratios:
-        print_table(f"Taking turns {place}", RATIO, [_ratio_row(ratio) for ratio in result.ratios])
-    memory = [_memory_row(model) for model in result.models]
-    print_table("Memory", ("file", "peak", "runtime alone", "model", "TFLite Micro arena"), memory)
-    for model in result.models:
+        print_table(f"Taking turns {place}", RATIO, [_ratio_row(ratio, names) for ratio in result.ratios])
+    print_table("Memory", MEMORY, [(name, *_memory_row(model)) for name, model in named])
+    for name, model in named:
         if model.operators is not None:
-            _show_operators(Path(model.file).name, model.operators)
-    context = [_context_row(model) for model in result.models]
-    print_table("Context", CONTEXT, context)
-    for model in result.models:
-        _warn(model)
+            _show_operators(name, model.operators)
+    print_table("Context", CONTEXT, [(name, *_context_row(model)) for name, model in named])
+    for name, model in named:
+        _warn(name, model)
     if result.no_ratios:
         warn(f"the files were not compared: {result.no_ratios}")
 
@@ -49,7 +50,7 @@ def duration(nanoseconds: float) -> str:
 def _file_row(model: ModelProfile) -> tuple[str, ...]:
     size, load = model.contents, model.load
     counts = (f"{size.file_bytes:,}", f"{size.weight_bytes:,}", f"{size.overhead_bytes:,}")
-    return (Path(model.file).name, *counts, *map(duration, (load.cold_ns, load.warm_ns, model.first_ns)))
+    return (*counts, *map(duration, (load.cold_ns, load.warm_ns, model.first_ns)))
 
 
 def _latency_row(model: ModelProfile) -> tuple[str, ...]:
@@ -57,14 +58,14 @@ def _latency_row(model: ModelProfile) -> tuple[str, ...]:
     tail = map(duration, (latency.min_ns, latency.p90_ns, latency.p99_ns, latency.max_ns))
     outliers = f"{latency.outliers:,} ({latency.outliers / latency.n:.1%})"
     counts = (outliers, f"{latency.n:,}", f"{latency.per_second:,.0f}")
-    return (Path(model.file).name, duration(latency.p50_ns), _interval(latency), *tail, *counts)
+    return (duration(latency.p50_ns), _interval(latency), *tail, *counts)
 
 
-def _ratio_row(ratio: LatencyRatio) -> tuple[str, ...]:
-    reference = f"{Path(ratio.reference).name} ({ratio.reference_runtime})"
+def _ratio_row(ratio: LatencyRatio, names: Mapping[str, str]) -> tuple[str, ...]:
+    reference = f"{names[ratio.reference]} ({ratio.reference_runtime})"
     interval = f"{ratio.low:.3f} – {ratio.high:.3f}"
     verdict = ("faster" if ratio.ratio < 1 else "slower") if ratio.differs else "no difference seen"
-    return (Path(ratio.file).name, ratio.runtime, reference, f"{ratio.ratio:.3f}", interval, verdict)
+    return (names[ratio.file], ratio.runtime, reference, f"{ratio.ratio:.3f}", interval, verdict)
 
 
 def _interval(latency: LatencyStatistics) -> str:
@@ -75,7 +76,7 @@ def _memory_row(model: ModelProfile) -> tuple[str, ...]:
     memory = model.memory
     measured = (memory.peak_bytes, memory.baseline_bytes, memory.model_bytes)
     arena = f"{model.arena.arena_bytes:,} B" if model.arena else "–"
-    return (Path(model.file).name, *("unknown" if item is None else f"{item / 1e6:.1f} MB" for item in measured), arena)
+    return (*("unknown" if item is None else f"{item / 1e6:.1f} MB" for item in measured), arena)
 
 
 def _show_operators(name: str, profile: OperatorProfile) -> None:
@@ -100,7 +101,6 @@ def _context_row(model: ModelProfile) -> tuple[str, ...]:
     cores = str(machine["usable_cores"])
     kept = machine["cores_kept_to"]
     return (
-        Path(model.file).name,
         runtime,
         str(model.threads),
         "any" if kept is None else ",".join(map(str, kept)),
@@ -118,8 +118,7 @@ def _change(machine: Mapping[str, Any], key: str, unit: str) -> str:
     return f"{' → '.join(dict.fromkeys(known))} {unit}" if known else "unknown"
 
 
-def _warn(model: ModelProfile) -> None:
-    name = Path(model.file).name
+def _warn(name: str, model: ModelProfile) -> None:
     for part, reason in model.missing.items():
         warn(f"{name}: no {part}: {reason}.")
     for warning in model.warnings:

@@ -97,4 +97,4 @@ def test_a_refusal_becomes_the_error_of_its_kind(run, kind, error, text):
 def test_a_runtime_that_is_not_installed_is_a_clear_error(tmp_path, monkeypatch):
     monkeypatch.delenv("EDGEKIT_TFLITE_RUNTIME_PYTHON", raising=False)
     with pytest.raises(UsageError, match="pip install tflite-runtime"):
-        LocalDevice().run(Job("baseline", "tflite-runtime", tmp_path / "model.tflite"), lambda share: None)
+        LocalDevice().run(Job("measure", "tflite-runtime", tmp_path / "model.tflite"), lambda share: None)

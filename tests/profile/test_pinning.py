@@ -74,7 +74,7 @@ def test_the_process_stays_on_its_core_and_says_which(onnx_file):
 
 def test_a_core_that_is_not_there_is_a_clear_error(onnx_file):
     with pytest.raises(UsageError, match="--pin 4096: there is no core 4096 to use there; it has"):
-        LocalDevice().run(Job("baseline", "ort", onnx_file, pin="4096"), lambda share: None)
+        LocalDevice().run(Job("measure", "ort", onnx_file, pin="4096"), lambda share: None)
 
 
 @pytest.mark.parametrize("pin", ["", "all", "1;2", "-1", "1,"])

@@ -86,6 +86,7 @@ def test_files_that_cannot_take_turns_keep_their_own_measurements(board, onnx_fi
 def test_an_interval_around_1_is_no_difference(onnx_file, capsys):
     model = profile_file(onnx_file, NullDevice(), ProfileOptions())
     (ratio,) = _ratios([1.0] * 4 + [0.99] * 4 + [1.01] * 4)
+    ratio = replace(ratio, file=model.file, reference=model.file)
     show(ProfileResult("null", "predicted", (model,), (ratio,)))
     assert "no difference seen" in capsys.readouterr().out
     assert not ratio.differs

@@ -11,7 +11,7 @@ from typing import Any
 from .arena import find_arena
 from .count import count, count_operators
 from .machine import describe, limit_memory
-from .measure import baseline, measure
+from .measure import measure
 from .operators import time_operators
 from .outputs import give_outputs
 from .pinning import pin
@@ -19,7 +19,6 @@ from .refusal import Refusal, first_line
 from .turns import take_turns
 
 TASKS = {
-    "baseline": baseline,
     "measure": measure,
     "operators": time_operators,
     "arena": find_arena,

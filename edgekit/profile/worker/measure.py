@@ -24,13 +24,6 @@ MAX_LOADS = 5
 MAX_LOADS_NS = 300_000_000
 
 
-def baseline(request: Request, emit: Emit) -> dict[str, Any]:
-    """The peak memory of a process that has loaded the runtime and no model."""
-    emit(phase="importing the runtime")
-    import_runtime(request["runtime"])
-    return {"peak_bytes": machine.peak_memory()}
-
-
 def measure(request: Request, emit: Emit) -> dict[str, Any]:
     """Load, run once, warm up, sample for at least ``runs`` runs and ``seconds`` seconds, then load again.
 

@@ -199,7 +199,7 @@ def test_a_connection_lost_while_a_model_is_sent_leaves_nothing(server, wire, mo
     with big.open("wb") as stream:
         stream.truncate(20 << 20)
     with closing(open_device(server.address_at(wire.port))) as device:
-        device.run(job("baseline"), nothing)
+        device.run(job("measure"), nothing)
         monkeypatch.setattr(connection.Connection, "_write", cutting(connection.Connection._write, wire))
         with pytest.raises(DeviceError, match="lost"):
             device.run(job(model=big), nothing)
@@ -304,8 +304,8 @@ def test_a_folder_that_a_power_cut_left_is_removed_next_time_and_one_in_use_is_n
         (server.there / name).mkdir()
         (server.there / name / "lock").touch()
     with closing(open_device(server.address)) as first, closing(open_device(server.address)) as second:
-        first.run(job("baseline"), nothing)
-        second.run(job("baseline"), nothing)
+        first.run(job("measure"), nothing)
+        second.run(job("measure"), nothing)
         assert len(list(server.there.iterdir())) == 3
         assert first.run(job(), nothing)["samples_ns"]
     assert [path.name for path in server.left_behind(0)] == ["other"]
