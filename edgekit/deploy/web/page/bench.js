@@ -6,7 +6,7 @@
 
 import {arrayOf, load, sizeOf} from "./runtime.js";
 
-const DEFAULTS = {runs: 1000, seconds: 5, warmup: 10, input: null};
+const DEFAULTS = {runs: 1000, seconds: 5, warmup: 20, input: null};
 
 /** Open the job's model and time runs of it: milliseconds of one run, each the mean of `runs_per_sample` in a row. */
 export async function measure(job, onProgress = () => {}) {
@@ -17,6 +17,8 @@ export async function measure(job, onProgress = () => {}) {
   const values = inputOf(description.input, input);
   let output = await session.run(values);
   const first = performance.now() - loaded;
+  // The browser compiles what is hot once more, so the first runs tell little of the later ones.
+  for (let i = 0; i < warmup; i++) await session.run(values);
   const warm = performance.now();
   for (let i = 0; i < warmup; i++) await session.run(values);
   const estimate = (performance.now() - warm) / warmup;
