@@ -18,6 +18,7 @@ from edgekit.cli_devices import devices
 from edgekit.cli_measure import measure
 from edgekit.cli_options import LARGEST_SEED, Json, Kind, Out
 from edgekit.cli_result import finish
+from edgekit.cli_store import store
 from edgekit.cli_train import train
 
 INTERRUPTED = 130
@@ -52,6 +53,7 @@ app.add_typer(convert)
 app.add_typer(measure)
 app.add_typer(deploying)
 app.add_typer(devices)
+app.add_typer(store)
 
 
 @app.command("list")

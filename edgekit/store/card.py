@@ -1,0 +1,58 @@
+"""The card of a model in a store: what the file says of itself, and what a service must know to answer for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgekit.deploy.student import Student, read_student
+from edgekit.errors import ModelError
+from edgekit.evaluate.input_options import InputOptions
+from edgekit.evaluate.target import find_targets
+from edgekit.runtimes.isolated import vet
+
+
+@dataclass(frozen=True)
+class ReadModel:
+    """A model file, its card, and the name that it would be given: that of its folder or of its file."""
+
+    name: str
+    data: bytes
+    card: dict[str, Any]
+
+
+def read_model(model: str, options: InputOptions) -> ReadModel:
+    """Open MODEL in a worker and make its card. A model that is no image classifier has ``student`` None.
+
+        {"file", "bytes", "format", "scheme", "recipe", "quality", "parents",
+         "student": as in a bundle's model.json, or None, "refusal": why there is none}
+
+    Raises:
+        ModelError, RuntimeCrashError: the file is broken, or made its worker crash.
+        UsageError: there is no such model, or the options do not fit it.
+    """
+    path = find_targets(model)[0].path
+    contents = vet(path)
+    metadata = contents.metadata(str(path))
+    student, refusal = _read_student(model, options)
+    name = student.name if student else path.stem
+    card = {
+        "file": path.name,
+        "bytes": contents.file_bytes,
+        "format": contents.format,
+        "scheme": contents.scheme,
+        "recipe": metadata.recipe,
+        "quality": dict(metadata.quality),
+        "parents": dict(metadata.parents),
+        "student": student.to_dict() if student else None,
+        "refusal": refusal,
+    }
+    return ReadModel(name, student.data if student else Path(path).read_bytes(), card)
+
+
+def _read_student(model: str, options: InputOptions) -> tuple[Student | None, str]:
+    try:
+        return read_student(model, options), ""
+    except ModelError as exc:
+        return None, str(exc)
