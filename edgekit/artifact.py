@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.errors import EdgekitError, ModelError, UnknownNameError
+from edgekit.pictures import tensors
 
 METADATA_KEY = "edgekit"
 
@@ -41,19 +42,11 @@ class TensorSpec:
 
     def quantize(self, real: Array) -> Array:
         """Real values to this tensor's type: rounded half to even, saturated; a cast if it is not quantized."""
-        if self.scale is None:
-            cast: Array = real.astype(self.dtype)
-            return cast
-        limits = np.iinfo(self.dtype)
-        steps = np.rint(real.astype(np.float32) / np.float32(self.scale)) + self.zero_point
-        stored: Array = np.clip(steps, limits.min, limits.max).astype(self.dtype)
-        return stored
+        return tensors.quantize(real, self.dtype, self.scale, self.zero_point)
 
     def dequantize(self, stored: Array) -> NDArray[np.float32]:
         """Stored values to real ones."""
-        if self.scale is None:
-            return stored.astype(np.float32)
-        return (stored.astype(np.float32) - np.float32(self.zero_point)) * np.float32(self.scale)
+        return tensors.dequantize(stored, self.scale, self.zero_point)
 
 
 @dataclass(frozen=True)
@@ -95,17 +88,11 @@ class InputContract:
 
     def real(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """uint8 [N, H, W, C] to the real-valued float32 [N, H, W, C] that the model was trained on."""
-        pixels = images.astype(np.float32) / np.float32(255)
-        if self.is_raw_pixels:
-            return pixels
-        mean, std = np.array(self.mean, np.float32), np.array(self.std, np.float32)
-        normalised: NDArray[np.float32] = (pixels - mean) / std
-        return normalised
+        return tensors.real_pixels(images, self.mean, self.std)
 
     def encode(self, images: NDArray[np.uint8], spec: TensorSpec, layout: str) -> Array:
         """uint8 [N, H, W, C] to the bytes that a file's input tensor takes, in ``layout`` ``NHWC`` or ``NCHW``."""
-        stored = spec.quantize(self.real(images))
-        return np.ascontiguousarray(stored.transpose(0, 3, 1, 2)) if layout == "NCHW" else stored
+        return tensors.in_layout(spec.quantize(self.real(images)), layout)
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,12 @@ from edgekit.devices.device import Device
 from edgekit.errors import ModelError
 from edgekit.evaluate.device_session import DeviceSession
 from edgekit.evaluate.input_options import InputOptions
+from edgekit.pictures.tensors import to_probabilities
 from edgekit.runtimes.isolated import IsolatedSession
 
 Scores = NDArray[np.float32]
 
 CHANNELS = (1, 3, 4)
-SUM_TOLERANCE = 0.05
 PROBABILITY_STEP = 1 / 256
 NOT_A_CLASSIFIER = "give an image classifier (profile and inspect take any model, and compare with --data noise)."
 
@@ -221,12 +221,7 @@ def probabilities(scores: Scores, output: TensorSpec | None = None) -> NDArray[n
     An 8-bit output with the scale that the LiteRT 8-bit specification gives to softmax and logistic alone holds
     probabilities even where rounding many small ones to 0 has made their sum less than 1.
     """
-    real = scores.astype(np.float64)
-    if output is not None and holds_probabilities(output):
-        return np.asarray(real / np.maximum(real.sum(axis=1, keepdims=True), 1.0))
-    if (real < 0).any() or (np.abs(real.sum(axis=1) - 1) > SUM_TOLERANCE).any():
-        real = np.exp(real - real.max(axis=1, keepdims=True))
-    return np.asarray(real / real.sum(axis=1, keepdims=True))
+    return to_probabilities(scores, output is not None and holds_probabilities(output))
 
 
 def holds_probabilities(output: TensorSpec) -> bool:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-from edgekit.data.ink import EDGE, Grey, find_ink
-from edgekit.errors import DataError
+from .error import PictureError
+from .ink import EDGE, Grey, find_ink
 
 DIGIT_SIZE = 28
 INNER_SIZE = 20
@@ -26,13 +27,13 @@ def to_digit(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     A 28×28 image with a black margin is one already and comes back unchanged.
 
     Raises:
-        DataError: nothing stands out of the background, or the picture is smaller than 8 pixels.
+        PictureError: nothing stands out of the background, or the picture is smaller than 8 pixels.
     """
     grey = _luma(image)
     if _is_mnist(grey):
         return grey.round().astype(np.uint8)[..., None]
     if min(grey.shape) < MIN_SIZE:
-        raise DataError(f"a picture of {grey.shape[0]}x{grey.shape[1]} pixels is too small to show a digit.")
+        raise PictureError(f"a picture of {grey.shape[0]}x{grey.shape[1]} pixels is too small to show a digit.")
     # The first look finds the digit in the whole picture, the second sees it at the best resolution.
     grey = _around(grey, find_ink(_shrunk(grey)))
     ink = find_ink(_shrunk(grey))
@@ -42,8 +43,6 @@ def to_digit(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _luma(image: NDArray[np.uint8]) -> Grey:
     """ITU-R 601 luma, float32 [H, W] of 0 to 255."""
-    from PIL import Image
-
     if image.shape[2] == 1:
         return image[..., 0].astype(np.float32)
     return np.array(Image.fromarray(image).convert("L"), np.float32)
@@ -66,8 +65,6 @@ def _shrunk(grey: Grey) -> Grey:
 
 
 def _resized(grey: Grey, height: int, width: int) -> Grey:
-    from PIL import Image
-
     return np.array(Image.fromarray(grey).resize((width, height), Image.Resampling.BILINEAR))
 
 

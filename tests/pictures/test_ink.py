@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from edgekit.data.ink import find_ink
-from edgekit.errors import DataError
+from edgekit.pictures.error import PictureError
+from edgekit.pictures.ink import find_ink
 
 
 def stroke_on(paper: np.ndarray, pen: float) -> tuple[np.ndarray, np.ndarray]:
@@ -51,5 +51,5 @@ def test_a_stroke_across_the_whole_picture_is_ink_where_there_is_no_other() -> N
 def test_contrast_within_the_noise_is_refused() -> None:
     rng = np.random.default_rng(0)
     picture, _ = stroke_on(rng.normal(150, 10, (80, 80)), 140)
-    with pytest.raises(DataError, match="no digit stands out"):
+    with pytest.raises(PictureError, match="no digit stands out"):
         find_ink(picture)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from edgekit.errors import DataError
+from .error import PictureError
 
 # Ink must stand out of the paper by this many grey levels, and by this many times the paper's noise.
 MIN_CONTRAST = 12.0
@@ -38,7 +38,7 @@ def find_ink(grey: Grey) -> Grey:
     """How much ink is at each pixel of a picture [H, W] of 0 to 255: float32 from 0 to 1, and 0 outside the strokes.
 
     Raises:
-        DataError: nothing stands out of the background.
+        PictureError: nothing stands out of the background.
     """
     difference = grey - _background(grey)
     dark, light = np.maximum(-difference, 0), np.maximum(difference, 0)
@@ -47,7 +47,7 @@ def find_ink(grey: Grey) -> Grey:
     noise = _noise(grey)
     full = float(np.percentile(ink[strokes], 75)) if strokes.any() else 0.0
     if full < max(MIN_CONTRAST, MIN_CONTRAST_TO_NOISE * noise):
-        raise DataError("no digit stands out of its background; take a sharper picture with more contrast.")
+        raise PictureError("no digit stands out of its background; take a sharper picture with more contrast.")
     low = min(2.5 * noise, EDGE * full)
     ink = np.clip((ink - low) / (full - low), 0, 1)
     return np.where(_strokes(ink), ink, np.float32(0))
@@ -126,7 +126,7 @@ def _strokes(ink: Grey) -> Mask:
 
 def _is_inside(group: Places, shape: tuple[int, ...]) -> bool:
     """True if a group of pixels does not touch the picture's rim."""
-    return all(places.min() > 0 and places.max() < size - 1 for places, size in zip(group, shape, strict=True))
+    return all(group[axis].min() > 0 and group[axis].max() < shape[axis] - 1 for axis in (0, 1))
 
 
 def _grown(mask: Mask) -> Mask:
@@ -142,7 +142,7 @@ def _grown(mask: Mask) -> Mask:
 
 def _groups(mask: Mask) -> list[Places]:
     """The 8-connected groups of set pixels, each as its rows and columns."""
-    waiting = set(zip(*(axis.tolist() for axis in np.nonzero(mask)), strict=True))
+    waiting = set(map(tuple, np.argwhere(mask).tolist()))
     groups = []
     while waiting:
         group = [waiting.pop()]

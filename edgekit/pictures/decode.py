@@ -1,0 +1,72 @@
+"""Encoded images of any usual form and mode to uint8 pixels."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from .error import PictureError
+
+Pixels = NDArray[np.uint8]
+
+# Decoders that are pure and common. Pillow knows others that start programs (EPS) or open further files.
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
+READABLE = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm")
+
+
+def decode_image(data: bytes, name: str) -> Pixels:
+    """Decode an image from bytes as a viewer shows it: uint8 [H, W, 1] if it is grey, [H, W, 3] (RGB) otherwise.
+
+    The EXIF rotation is applied, the first frame of an animation taken, transparency laid on white, 16 bits are
+    scaled to 8. ``name`` is what error messages call the image.
+
+    Raises:
+        PictureError: it is no image, truncated, of a form that is not supported, or more pixels than Pillow's limit
+            against decompression bombs (about 89 million).
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"PIL\.")
+            warnings.simplefilter("error", Image.DecompressionBombWarning)  # the filter added last counts first
+            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+                image.seek(0)
+                return _to_array(ImageOps.exif_transpose(image))
+    except UnidentifiedImageError as exc:
+        raise PictureError(f"{name} is not an image of a known form; save it as JPEG or PNG, or remove it.") from exc
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as exc:
+        raise PictureError(f"{name} unpacks to more pixels than are safe ({exc}); shrink it, or remove it.") from exc
+    except Exception as exc:  # Pillow raises whatever the broken bytes lead to
+        raise PictureError(f"{name} cannot be decoded ({str(exc).rstrip('.')}); replace it, or remove it.") from exc
+
+
+def _to_array(image: Image.Image) -> Pixels:
+    if image.mode == "F":
+        raise ValueError("its pixels are floating-point numbers; save it with 8 bits a channel")
+    if image.mode.startswith("I"):
+        return _from_16_bit(np.asarray(image))
+    if _is_transparent(image):
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    elif image.mode == "1":
+        image = image.convert("L")
+    elif image.mode != "L":
+        image = image.convert("RGB")
+    pixels = np.array(image, np.uint8)
+    return pixels.reshape(*pixels.shape[:2], -1)
+
+
+def _is_transparent(image: Image.Image) -> bool:
+    """Pillow's own ``has_transparency_data`` is missing before 10.1, which Debian 12 has."""
+    palette = image.palette.mode if image.mode == "P" and image.palette else ""
+    return image.mode.endswith(("A", "a")) or palette.endswith("A") or "transparency" in image.info
+
+
+def _from_16_bit(values: NDArray[Any]) -> Pixels:
+    """Grey values of 0 to 65535 to uint8 [H, W, 1]; 65535 becomes 255."""
+    wide = np.clip(values.astype(np.int64), 0, 65_535)
+    return ((wide + 128) // 257).astype(np.uint8)[..., None]

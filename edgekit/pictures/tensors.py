@@ -1,0 +1,60 @@
+"""Pixels to the numbers that a model's input tensor takes, and the numbers of its output to probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+SUM_TOLERANCE = 0.05
+
+
+def real_pixels(images: NDArray[np.uint8], mean: Sequence[float], std: Sequence[float]) -> NDArray[np.float32]:
+    """uint8 [..., C] to float32 ``(pixel / 255 - mean) / std``, with one mean and std or one for each channel."""
+    pixels = images.astype(np.float32) / np.float32(255)
+    if set(mean) == {0.0} and set(std) == {1.0}:
+        return pixels
+    offset, spread = np.array(mean, np.float32), np.array(std, np.float32)
+    normalised: NDArray[np.float32] = (pixels - offset) / spread
+    return normalised
+
+
+def quantize(real: Array, dtype: str, scale: float | None, zero_point: int) -> Array:
+    """Real values to a tensor's type: rounded half to even, saturated; a cast if ``scale`` is None."""
+    if scale is None:
+        cast: Array = real.astype(dtype)
+        return cast
+    limits = np.iinfo(dtype)
+    steps = np.rint(real.astype(np.float32) / np.float32(scale)) + zero_point
+    stored: Array = np.clip(steps, limits.min, limits.max).astype(dtype)
+    return stored
+
+
+def dequantize(stored: Array, scale: float | None, zero_point: int) -> NDArray[np.float32]:
+    """Stored values to real ones, ``scale * (q - zero_point)``; they are real already if ``scale`` is None."""
+    if scale is None:
+        return stored.astype(np.float32)
+    return (stored.astype(np.float32) - np.float32(zero_point)) * np.float32(scale)
+
+
+def in_layout(stored: Array, layout: str) -> Array:
+    """[N, H, W, C] as a tensor of ``layout`` ``NHWC`` or ``NCHW`` lies in memory."""
+    return np.ascontiguousarray(stored.transpose(0, 3, 1, 2)) if layout == "NCHW" else stored
+
+
+def to_probabilities(scores: NDArray[np.float32], are_probabilities: bool = False) -> NDArray[np.float64]:
+    """Scores [N, classes] as probabilities: as they are if each row is one already, by softmax otherwise.
+
+    With ``are_probabilities`` they are known to be such, even where rounding many small ones to 0 has made their sum
+    less than 1.
+    """
+    real = scores.astype(np.float64)
+    if are_probabilities:
+        return np.asarray(real / np.maximum(real.sum(axis=1, keepdims=True), 1.0))
+    if (real < 0).any() or (np.abs(real.sum(axis=1) - 1) > SUM_TOLERANCE).any():
+        real = np.exp(real - real.max(axis=1, keepdims=True))
+    return np.asarray(real / real.sum(axis=1, keepdims=True))
