@@ -26,7 +26,7 @@ from .turns import TURN_NS, turn
 WARMUP_RUNS = 5
 MIN_RUNS = 15
 MAX_RUNS = 2000
-DURATION_NS = 500_000_000
+DURATION_NS = 250_000_000
 TICK_NS = 1000.0
 
 Run = list[tuple[str, str, float]]
