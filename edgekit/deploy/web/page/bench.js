@@ -2,7 +2,9 @@
 //
 //   GET  ./job.json   {"model": url, "description": {as model.json}, "runs": n, "seconds": s, "warmup": n,
 //                      "input": base64 of the input tensor's bytes, or null for zeros}
-//   POST ./result     what measure() returns, or {"error": text}
+//   POST ./result     what measure() returns, or {"error": text}; the answer 205 means that there is another job
+//
+// `runs` samples and `seconds` are both minima.
 
 import {arrayOf, load, sizeOf} from "./runtime.js";
 
@@ -27,7 +29,7 @@ export async function measure(job, onProgress = () => {}) {
   const batch = Math.max(1, Math.ceil((20 * step) / Math.max(estimate, step / 100)));
   const samples = [];
   const end = performance.now() + 1000 * seconds;
-  while (samples.length < runs && (performance.now() < end || !samples.length)) {
+  while (samples.length < runs || performance.now() < end) {
     const start = performance.now();
     for (let i = 0; i < batch; i++) output = await session.run(values);
     samples.push((performance.now() - start) / batch);
@@ -35,9 +37,13 @@ export async function measure(job, onProgress = () => {}) {
     if (samples.length % 20 === 0) await breathe(() => onProgress(samples.length));
   }
   session.close();
+  const again = performance.now();
+  (await load(model, description)).close();
   return {
     samples_ms: samples,
     load_ms: loaded - began,
+    warm_load_ms: performance.now() - again,
+    warmup_runs: 2 * warmup,
     first_ms: first,
     clock_ms: step,
     runs_per_sample: batch,
@@ -94,7 +100,8 @@ async function main() {
     say(`It did not work: ${result.error}`);
   }
   const headers = {"Content-Type": "application/json"};
-  await fetch("./result", {method: "POST", headers, body: JSON.stringify(result)});
+  const answer = await fetch("./result", {method: "POST", headers, body: JSON.stringify(result)});
+  if (answer.status === 205) location.reload();
 }
 
 if (document.querySelector("#bench")) main();
