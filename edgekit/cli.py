@@ -18,12 +18,17 @@ from edgekit.cli_devices import devices
 from edgekit.cli_measure import measure
 from edgekit.cli_options import LARGEST_SEED, Json, Kind, Out
 from edgekit.cli_result import finish
+from edgekit.cli_serve import serving
 from edgekit.cli_store import store
 from edgekit.cli_train import train
 
 INTERRUPTED = 130
 """The exit status that typer gives to Ctrl-C."""
-TRAINING_MODULES = ("torch", "onnxscript", "safetensors")
+EXTRAS = {
+    **dict.fromkeys(("torch", "onnxscript", "safetensors"), "train"),
+    **dict.fromkeys(("starlette", "uvicorn", "httptools", "segno", "brotli"), "serve"),
+}
+"""Packages that not every command needs, and the extra that brings them."""
 
 app = typer.Typer(
     name="edgekit",
@@ -52,6 +57,7 @@ app.add_typer(train)
 app.add_typer(convert)
 app.add_typer(measure)
 app.add_typer(deploying)
+app.add_typer(serving)
 app.add_typer(devices)
 app.add_typer(store)
 
@@ -78,9 +84,11 @@ def main() -> None:
     except EdgekitError as exc:
         _fail(str(exc), exc.exit_status)
     except ModuleNotFoundError as exc:
-        if exc.name not in TRAINING_MODULES:
+        if exc.name not in EXTRAS:
             raise
-        _fail(f"this command needs {exc.name}, which is not installed; run: pip install 'edgekit[train]'", 1)
+        _fail(
+            f"this command needs {exc.name}, which is not installed; run: pip install 'edgekit[{EXTRAS[exc.name]}]'", 1
+        )
     except OSError as exc:
         _fail(f"{exc.filename or 'the system'}: {exc.strerror or exc}; check the path and its permissions.", 1)
     except SystemExit as exc:

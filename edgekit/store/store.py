@@ -84,7 +84,7 @@ class Store:
             row = connection.execute("SELECT sha256 FROM names WHERE name = ?", (name,)).fetchone()
             if row is not None and row[0] != entry.sha256 and not replace:
                 raise UsageError(
-                    f"'{name}' is another model in {self.path} ({row[0][:12]}); choose another --name, or add --replace."
+                    f"'{name}' is another model in {self.path} ({row[0][:12]}); choose another --name or say --replace."
                 )
             # Writing the bytes again mends an artifact whose bytes have been damaged.
             connection.execute(
@@ -115,6 +115,11 @@ class Store:
                 known = [name for (name,) in connection.execute("SELECT name FROM names")]
                 raise UnknownNameError("model in the store", reference, known)
             return self._entry(row)
+
+    def changes(self) -> int:
+        """A number that is another one when another process or connection has changed the store."""
+        with self._using() as connection:
+            return int(connection.execute("PRAGMA data_version").fetchone()[0])
 
     def read(self, sha256: str) -> bytes:
         """The bytes of an artifact, proved by their hash.
