@@ -19,7 +19,7 @@ DEBIAN_PACKAGES = (
     "libc6 libgcc-s1 libstdc++6 zlib1g libexpat1 libssl3 libffi8 libbz2-1.0 liblzma5 libuuid1 libsqlite3-0 libcrypt1 "
     f"libgomp1 python{PYTHON}-minimal libpython{PYTHON}-minimal libpython{PYTHON}-stdlib"
 ).split()
-RUNTIMES = ("numpy", "ai-edge-litert", "onnxruntime")
+RUNTIMES = ("numpy", "pillow", "ai-edge-litert", "onnxruntime")
 PLATFORMS = ("manylinux_2_28_aarch64", "manylinux_2_27_aarch64", "manylinux_2_17_aarch64", "manylinux2014_aarch64")
 SOURCE = Path(__file__).parent / "count_instructions.c"
 

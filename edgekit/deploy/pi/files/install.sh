@@ -1,0 +1,56 @@
+#!/bin/sh
+# Make the app ready to run on this board:
+#   ./install.sh              the packages that it needs, in .venv beside this file
+#   ./install.sh --service    the same, and a service that starts with the board (asks for sudo)
+set -eu
+cd "$(dirname "$0")"
+fail() { echo "install.sh: $1" >&2; exit 1; }
+
+case "${1:-}" in
+    "" | --service) ;;
+    *) fail "there is no option '$1'; it is called alone, or with --service." ;;
+esac
+case "$(uname -m)" in
+    aarch64 | x86_64 | armv7l) ;;
+    *) fail "there are no wheels for $(uname -m); use a 64-bit Raspberry Pi OS, or its 32-bit form on a Pi 2 or later." ;;
+esac
+command -v python3 >/dev/null || fail "python3 is missing; run: sudo apt install python3-venv"
+python3 -c 'import sys; sys.exit(sys.version_info < (3, 9))' || fail "python3 is older than 3.9; use a newer system."
+# A 64-bit processor may have a 32-bit system: what counts is the Python.
+bits=$(python3 -c 'import sys; print(64 if sys.maxsize > 2**32 else 32)')
+needs=requirements.txt
+if [ "$bits" = 32 ]; then
+    needs=requirements-32bit.txt
+    [ -f $needs ] || fail "ONNX Runtime has no wheels for a 32-bit system; deploy the .tflite file, or use a 64-bit system."
+    python3 -c 'import sys; sys.exit(sys.version_info >= (3, 12))' \
+        || fail "the 32-bit tflite-runtime ends with Python 3.11 (Debian 12); use a 64-bit system."
+fi
+
+if ! .venv/bin/python -c 'import sys' 2>/dev/null; then
+    rm -rf .venv
+    system=""
+    # The system's NumPy where PyPI has none, and the system's camera package where it is installed.
+    if [ "$bits" = 32 ] || python3 -c 'import picamera2' 2>/dev/null; then system="--system-site-packages"; fi
+    python3 -m venv $system .venv || fail "no virtual environment can be made; run: sudo apt install python3-venv"
+fi
+if [ -d wheels ]; then
+    .venv/bin/python -m pip install --quiet --no-index --find-links wheels -r $needs \
+        || fail "the wheels in wheels/ are not those for this board; see README.md."
+else
+    .venv/bin/python -m pip install --quiet -r $needs \
+        || fail "the packages cannot be installed; check the network, or bring them in wheels/ (see README.md)."
+fi
+.venv/bin/python app.py --help >/dev/null
+echo "ready: .venv/bin/python app.py predict IMAGE"
+
+if [ "${1:-}" = --service ]; then
+    case "$PWD" in *[!A-Za-z0-9/._-]*) fail "move this folder to a path of plain letters for a service: $PWD" ;; esac
+    unit=$(ls ./*.service)
+    name=$(basename "$unit")
+    sudo=""
+    [ "$(id -u)" = 0 ] || sudo=sudo
+    sed -e "s|@FOLDER@|$PWD|g" -e "s|@USER@|$(id -un)|g" "$unit" | $sudo tee "/etc/systemd/system/$name" >/dev/null
+    $sudo systemctl daemon-reload
+    $sudo systemctl enable --now "$name"
+    echo "started: systemctl status $name"
+fi
