@@ -21,7 +21,13 @@ from edgekit.catalog import catalog_folder, read_toml
 from edgekit.errors import EdgekitError, UnknownNameError
 from edgekit.recipe import known_keys
 
-DRIVERS: Mapping[str, str] = {"local": "local", "null": "null", "board": "emulated.driver"}
+DRIVERS: Mapping[str, str] = {
+    "local": "local",
+    "null": "null",
+    "board": "emulated.driver",
+    "browser": "browser.headless",
+    "phone": "browser.phone",
+}
 """A card's driver and its module below ``edgekit.devices``."""
 
 

@@ -12,12 +12,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
-from edgekit.devices.cards import DRIVERS, DeviceCard, card_paths, device_card
-from edgekit.errors import UnknownNameError, UsageError
+from edgekit.devices.cards import DRIVERS, DeviceCard, device_card
+from edgekit.errors import UnknownNameError
 
 __all__ = ["TASKS", "Device", "DeviceCard", "Job", "Watch", "device_card", "open_device"]
 
-PLANNED = ("browser",)
 TASKS = ("measure", "operators", "arena", "turns")
 EMULATED_TASKS = ("count", "count-operators", "outputs")
 """Tasks beside those of a profile of this machine."""
@@ -75,15 +74,13 @@ def open_device(name: str) -> Device:
     """Open the device that ``--device`` names.
 
     Raises:
-        UsageError: this version has no driver for it.
+        UsageError: what its driver needs is not installed here.
         UnknownNameError: no device has that name.
     """
     if name.startswith("ssh://"):
         from edgekit.devices.ssh.driver import open_address
 
         return open_address(name)
-    if name in PLANNED and name not in card_paths():
-        raise UsageError(f"--device {name}: this version cannot measure there yet; it has {', '.join(card_paths())}.")
     card = device_card(name)
     device: Device = import_module(f"edgekit.devices.{DRIVERS[card.driver]}").open_driver(card)
     return device

@@ -1,0 +1,116 @@
+"""A headless Chromium with a profile of its own, which ends with everything that it started."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+
+from edgekit.errors import DeviceError, UsageError
+
+VARIABLE = "EDGEKIT_BROWSER"
+NAMES = (
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+    "chrome",
+    "microsoft-edge",
+    "brave-browser",
+)
+PLACES = (
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+    "C:/Program Files/Google/Chrome/Application/chrome.exe",
+    "C:/Program Files (x86)/Microsoft/Edge/Application/msedge.exe",
+)
+OPTIONS = (
+    "--headless=new",
+    "--no-first-run",
+    "--no-default-browser-check",
+    "--disable-extensions",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+)
+GRACE_S = 5
+NOISE_BYTES = 2000
+
+
+def find_browser() -> str:
+    """The program that $EDGEKIT_BROWSER names, or the first Chromium or relative of it that is installed.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if named := os.environ.get(VARIABLE):
+        if found := shutil.which(named):
+            return found
+        raise UsageError(f"{VARIABLE} is {named}, which is no program; name a Chromium, Chrome or Edge.")
+    for name in (*NAMES, *PLACES):
+        if found := shutil.which(name):
+            return found
+    raise UsageError(f"--device browser needs Chromium, Chrome or Edge; install one, or name it in ${VARIABLE}.")
+
+
+class Browser:
+    """A browser that shows one address. A context manager that ends it and removes its profile."""
+
+    def __init__(self, program: str, address: str) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="edgekit-browser-", ignore_cleanup_errors=True)
+        self._noise = Path(self._folder.name) / "noise.txt"
+        # Chromium's own sandbox does not work for root; the page that is opened is ours.
+        is_root = sys.platform != "win32" and os.geteuid() == 0
+        options = (*OPTIONS, "--no-sandbox") if is_root else OPTIONS
+        command = [program, *options, f"--user-data-dir={self._folder.name}/profile", address]
+        with self._noise.open("wb") as noise:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=noise, stderr=noise, start_new_session=True
+            )
+
+    def require_running(self) -> None:
+        """Raise if it has ended by itself.
+
+        Raises:
+            DeviceError: says how it ended.
+        """
+        if self._process.poll() is not None:
+            lines = self._noise.read_text(errors="replace")[-NOISE_BYTES:].strip().splitlines()
+            raise DeviceError(
+                f"The browser ended with status {self._process.returncode} ({lines[-1] if lines else 'no message'}); "
+                f"name another one in ${VARIABLE}."
+            )
+
+    def close(self) -> None:
+        """End it with its children."""
+        self._signal(signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(GRACE_S)
+        if sys.platform != "win32":
+            self._signal(signal.SIGKILL)  # children that did not listen
+        self._process.kill()
+        self._process.wait()
+        self._folder.cleanup()
+
+    def __enter__(self) -> Browser:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _signal(self, number: int) -> None:
+        if sys.platform == "win32":
+            self._process.terminate()
+            return
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, number)

@@ -1,0 +1,74 @@
+"""What both drivers share: a job becomes a page's job, and what the page posts becomes the worker's answer.
+
+A page has one thread and no profiler, so the task ``measure`` is all that it does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from edgekit.console import say
+from edgekit.deploy.web.build import page_files
+from edgekit.deploy.web.npm import find_package
+from edgekit.devices.browser.job import PageJob, page_job
+from edgekit.devices.browser.result import measured
+from edgekit.devices.browser.site import BenchSite
+from edgekit.devices.device import Job, Watch
+from edgekit.errors import UsageError
+
+MISSING = {
+    "operators": "a browser has no profiler of operators, which --device cpu has",
+    "arena": "the arena is a fact of the file, which --device cpu tells",
+}
+
+
+class PageDevice:
+    """A device whose jobs a page does. Each driver says how a page comes to the site and what its machine is."""
+
+    provenance = "measured"
+    lan = False
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._site: BenchSite | None = None
+
+    def run(self, job: Job, watch: Watch) -> dict[str, Any]:
+        """Run one job. See ``Device.run``.
+
+        Raises:
+            DeviceError: the page's runtime cannot be fetched, or no page measured it.
+        """
+        if job.task in MISSING:
+            return {"unavailable": MISSING[job.task]}
+        if job.task != "measure":
+            raise UsageError(f"files do not take turns in a page; --device {self.name} measures each alone")
+        asked = page_job(job)
+        files = {**page_files(job.runtime), **asked.files}
+        self._site = self._site or BenchSite(self.lan)
+        self._site.offer(files, asked.document)
+        watch(0.0)
+        found, machine = self.measure(self._site, job)
+        answer = measured(found, job, find_package(job.runtime).version, machine, asked.output)
+        _remark_on_output(job, asked, answer["machine"]["largest_difference_from_here"])
+        watch(1.0)
+        return answer
+
+    def measure(self, site: BenchSite, job: Job) -> tuple[dict[str, Any], Mapping[str, Any]]:
+        """What the page posted for the job that ``site`` offers, and what is known of its machine.
+
+        Raises:
+            DeviceError: no page came, or it did not finish in time.
+        """
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """End the site."""
+        if self._site is not None:
+            self._site.close()
+
+
+def _remark_on_output(job: Job, asked: PageJob, difference: float) -> None:
+    """Integers that differ are worth a word; floats are computed in another order there."""
+    if difference and asked.output.dtype.kind != "f":
+        say(f"{job.model.name}: its output in the browser differs from this machine's by up to {difference:g} steps")

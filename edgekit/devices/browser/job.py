@@ -1,0 +1,80 @@
+"""What a page is to measure: a model's bytes, what its tensors are, and an input with the output it has here."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from edgekit.artifact import Array, TensorSpec
+from edgekit.devices.device import Job
+from edgekit.errors import ModelError, UsageError
+from edgekit.runtimes.isolated import IsolatedSession
+
+RUNTIMES = ("litert", "ort")
+DTYPES = ("float32", "int8", "uint8")
+WARMUP_RUNS = 20
+
+
+@dataclass(frozen=True)
+class PageJob:
+    """``document`` is the page's job.json; ``files`` go beside it; ``output`` is what this machine gives, flat."""
+
+    document: Mapping[str, Any]
+    files: Mapping[str, bytes]
+    output: Array
+
+
+def page_job(job: Job) -> PageJob:
+    """Prepare a job of the task ``measure`` for a page.
+
+    Raises:
+        UsageError: the job wants threads, cores or a runtime that a page does not have.
+        ModelError: the file has not one input and one output, or one of a type that pages do not take.
+        RuntimeCrashError: the runtime did not survive the file here.
+    """
+    if job.threads != 1:
+        raise UsageError(f"--threads {job.threads}: a page runs a model on one thread; leave the option out.")
+    if job.pin not in ("auto", "off"):
+        raise UsageError(f"--pin {job.pin}: a page cannot choose its cores; leave the option out.")
+    if job.runtime not in RUNTIMES:
+        raise UsageError(f"--runtime {job.runtime} does not run in a browser; use {' or '.join(RUNTIMES)}.")
+    with IsolatedSession(job.model, job.runtime, threads=1) as session:
+        tensors = {"input": _only(session.inputs, "input", job), "output": _only(session.outputs, "output", job)}
+        values = _values(tensors["input"])
+        (output,) = session.run([values])
+    name = f"model{job.model.suffix}"
+    document = {
+        "model": name,
+        "description": {"runtime": job.runtime, **{key: _described(spec) for key, spec in tensors.items()}},
+        "runs": job.runs,
+        "seconds": job.seconds,
+        "warmup": WARMUP_RUNS,
+        "input": base64.b64encode(values.tobytes()).decode(),
+    }
+    return PageJob(document, {name: job.model.read_bytes()}, output.reshape(-1))
+
+
+def _only(specs: tuple[TensorSpec, ...], role: str, job: Job) -> TensorSpec:
+    if len(specs) != 1 or specs[0].dtype not in DTYPES:
+        found = ", ".join(f"{spec.name} ({spec.dtype})" for spec in specs)
+        raise ModelError(
+            f"{job.model} has the {role}s {found}, and a page takes one of {', '.join(DTYPES)}; use --device cpu."
+        )
+    return specs[0]
+
+
+def _values(spec: TensorSpec) -> Array:
+    """Random values in [0, 1), or any integers; the same ones each time. Open dimensions are 1."""
+    shape = [max(1, size) for size in spec.shape]
+    generator = np.random.default_rng(0)
+    if spec.dtype == "float32":
+        return generator.random(shape, np.float32)
+    return generator.integers(0, 256, shape, np.uint8).view(spec.dtype)
+
+
+def _described(spec: TensorSpec) -> dict[str, Any]:
+    return {**asdict(spec), "shape": [max(1, size) for size in spec.shape]}
