@@ -1,0 +1,136 @@
+"""``--device browser`` and ``--device phone``, in a real headless Chromium; for the phone it is sent to the address."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from edgekit.cli import app
+from edgekit.devices.browser import phone as phone_module
+from edgekit.devices.browser.chromium import Browser, find_browser
+from edgekit.devices.browser.headless import HeadlessBrowser
+from edgekit.devices.browser.phone import Phone
+from edgekit.devices.device import Job
+from edgekit.errors import DeviceError, UsageError
+from edgekit.profile.profile import ProfileOptions, profile_on
+from edgekit.profile.show import show
+
+STUDENT = Path(__file__).parents[3] / "students" / "mnist-tiny"
+MODEL = STUDENT / "model.int8.tflite"
+QUICK = ["--runs", "5", "--seconds", "0.05"]
+
+
+def test_a_model_is_measured_in_this_machines_browser() -> None:
+    done = CliRunner().invoke(app, ["profile", str(MODEL), "--device", "browser", "--json", *QUICK])
+    assert done.exit_code == 0, done.output
+    document = json.loads(done.stdout)
+    (model,) = document["models"]
+    assert document["provenance"] == "measured"
+    assert len(model["samples_ns"]) >= 5
+    assert min(model["samples_ns"]) > 0
+    assert model["load"]["cold_ns"] > model["load"]["warm_ns"] > 0
+    assert "Chrome" in model["machine"]["user_agent"]
+    assert model["machine"]["cross_origin_isolated"] is True
+    assert model["machine"]["largest_difference_from_here"] == 0  # the same integers as here
+    assert set(model["missing"]) == {"operators", "arena"}
+
+
+def test_a_phone_that_opens_the_printed_address_measures_every_file(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    opened: list[Browser] = []
+    monkeypatch.setattr(phone_module, "_invite", lambda address: opened.append(Browser(find_browser(), address)))
+    device = Phone(open_s=60)
+    try:
+        files = [str(MODEL), str(STUDENT / "model.int8.onnx")]
+        result = profile_on(device, files, ProfileOptions(device="phone", runs=5, seconds=0.05))
+    finally:
+        device.close()
+        for browser in opened:
+            browser.close()
+    assert [model.runtime for model in result.models] == ["litert", "ort"]
+    assert len(opened) == 1
+    assert all(len(model.samples_ns) >= 5 for model in result.models)
+    assert all("Chrome" in model.machine["user_agent"] for model in result.models)
+    assert "do not take turns" in result.no_ratios
+    show(result)
+    assert "headless Chrome" in capsys.readouterr().out
+
+
+def test_the_address_is_printed_with_a_code_for_the_camera(capsys: pytest.CaptureFixture[str]) -> None:
+    phone_module._invite("http://192.168.1.2:8000/secret/bench.html")
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "http://192.168.1.2:8000/secret/bench.html" in printed.err
+    assert "▀" in printed.err
+
+
+def test_a_phone_that_does_not_come_is_not_waited_for_longer_than_said(capsys: pytest.CaptureFixture[str]) -> None:
+    device = Phone(open_s=0.2)
+    try:
+        with pytest.raises(
+            DeviceError, match=r"Nobody opened http.* within 0.2 s; check that the phone is in the same"
+        ):
+            device.run(Job("measure", "litert", MODEL), lambda share: None)
+    finally:
+        device.close()
+
+
+def test_a_browser_that_ends_by_itself_is_an_error(tmp_path: Path) -> None:
+    program = tmp_path / "browser"
+    program.write_text("#!/bin/sh\necho no display >&2\nexit 3\n")
+    program.chmod(0o755)
+    device = HeadlessBrowser("browser", str(program))
+    try:
+        with pytest.raises(DeviceError, match=r"ended with status 3 \(no display\); name another one"):
+            device.run(Job("measure", "litert", MODEL), lambda share: None)
+    finally:
+        device.close()
+
+
+def test_a_browser_is_found_by_its_variable_or_said_to_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGEKIT_BROWSER", "sh")
+    assert find_browser().endswith("/sh")
+    monkeypatch.setenv("EDGEKIT_BROWSER", "/nowhere/chromium")
+    with pytest.raises(UsageError, match="EDGEKIT_BROWSER is /nowhere/chromium, which is no program"):
+        find_browser()
+    monkeypatch.delenv("EDGEKIT_BROWSER")
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(UsageError, match="install one, or name it"):
+        find_browser()
+
+
+def test_no_process_and_no_file_of_a_browser_outlives_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with Browser(find_browser(), "about:blank"):
+        while not processes_with(tmp_path):
+            time.sleep(0.05)
+        assert list(tmp_path.iterdir())
+    assert not list(tmp_path.iterdir())
+    deadline = time.monotonic() + 10
+    while processes_with(tmp_path) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not processes_with(tmp_path)
+
+
+def processes_with(folder: Path) -> list[str]:
+    """The commands of running processes that name a folder; one that has ended has no command any more."""
+    commands = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            commands.append(path.read_text(errors="replace"))
+    return [command for command in commands if str(folder) in command]
+
+
+def test_with_json_nothing_but_the_document_is_on_stdout() -> None:
+    command = ["profile", str(MODEL), "--device", "browser", "--threads", "2", "--json"]
+    done = subprocess.run([sys.executable, "-m", "edgekit", *command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--threads 2" in done.stderr
