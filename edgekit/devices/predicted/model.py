@@ -37,12 +37,16 @@ FINE = (
         for kind in ("conv", "pointwise")
         for part in ("macs", "tiles", "patches", "outputs", "weights", "layers")
     ),
+    "conv.padded",
     *(f"depthwise.{part}" for part in ("macs", "tiles", "inputs", "outputs", "layers")),
     *("dense.weights", "dense.layers", "pool.patches", "pool.outputs", "pool.layers"),
     *(f"{kind}.{part}" for kind in ("elementwise", "activation", "move", "other") for part in ("outputs", "layers")),
     "constant",
 )
 """Features that take many measured networks."""
+
+FINE_IN_BLOCKS = (*FINE, "depthwise.ragged", "depthwise.ragged_columns")
+"""Of a runtime that computes depthwise layers in blocks of channels, and slowly where these are not full."""
 
 REACH_DOWN, REACH_UP = 2, 10
 MAX_STEPS = 500

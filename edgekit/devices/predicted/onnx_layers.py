@@ -42,18 +42,28 @@ def onnx_layers(path: Path) -> tuple[str, list[Layer]]:
     from edgekit.graph.prepare import prepare
 
     model = check_onnx(str(path))
+    constant = not _may_be_replaced(model)
     try:
         model = folded(model) if is_quantized(model) else prepare(model, None)
     except ModelError as exc:
         raise type(exc)(f"{path}: {exc}") from exc
-    return _Graph(model, path).read()
+    return _Graph(model, path, constant).read()
+
+
+def _may_be_replaced(model: ModelProto) -> bool:
+    """True if weights are inputs with a default value: ONNX Runtime then keeps them as they are, for slower kernels.
+
+    Files of IR version 3 list all weights as inputs, and mean constants (ONNX specification, IR.md, "Graphs").
+    """
+    given = {item.name for item in model.graph.input}
+    return model.ir_version > 3 and any(item.name in given for item in model.graph.initializer)
 
 
 class _Graph:
-    def __init__(self, model: ModelProto, path: Path) -> None:
+    def __init__(self, model: ModelProto, path: Path, constant: bool) -> None:
         from onnx import shape_inference
 
-        self.path = path
+        self.path, self.constant = path, constant
         self.graph = shape_inference.infer_shapes(model).graph
         self.constants = {tensor.name: list(tensor.dims) for tensor in self.graph.initializer}
         self.shapes: dict[str, list[int]] = dict(self.constants)
@@ -113,7 +123,7 @@ class _Graph:
         is_plain = node.op_type == "Conv"
         rows = math.prod((output if is_plain else source)[2:])
         layer = convolution(rows, source[1], output[1], math.prod(weights[2:]), groups)
-        return replace(layer, inputs=self._size(node.input[0]), outputs=made)
+        return replace(layer, inputs=self._size(node.input[0]), outputs=made, constant=self.constant)
 
     def _window(self, node: NodeProto) -> int:
         return math.prod(next((a.ints for a in node.attribute if a.name == "kernel_shape"), ()))

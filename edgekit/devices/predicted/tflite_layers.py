@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -40,10 +41,15 @@ class _Graph:
     def __init__(self, path: Path) -> None:
         from ai_edge_litert import schema_py_generated as schema
 
-        self.path = path
+        self.path, self.schema = path, schema
         self.model = schema.Model.GetRootAsModel(path.read_bytes(), 0)
         self.graph = self.model.Subgraphs(0)
         self.names = {number: name for name, number in vars(schema.BuiltinOperator).items() if isinstance(number, int)}
+        self.readers: dict[int, list[str]] = defaultdict(list)
+        for position in range(self.graph.OperatorsLength()):
+            operator = self.graph.Operators(position)
+            for index in range(operator.InputsLength()):
+                self.readers[operator.Inputs(index)].append(self._name(operator))
         self.types = {number: name for name, number in vars(schema.TensorType).items() if isinstance(number, int)}
 
     def read(self) -> tuple[str, list[Layer]]:
@@ -55,6 +61,8 @@ class _Graph:
             name = self._name(operator)
             reads = [operator.Inputs(index) for index in range(operator.InputsLength())]
             writes = [operator.Outputs(index) for index in range(operator.OutputsLength())]
+            if name == "PAD" and self._is_part_of_a_convolution(writes[0]):
+                continue
             # What only constants lead to is computed once, when the file is opened.
             if reads and all(index < 0 or index in folded or self._is_constant(index) for index in reads):
                 folded.update(writes)
@@ -63,18 +71,22 @@ class _Graph:
                 raise ModelError(
                     f"{self.path} holds the operator {name}, whose cost its shapes do not tell; measure it."
                 )
-            layer = self._layer(name, reads, writes)
+            layer = self._layer(operator, name, reads, writes)
             if layer is not None:
                 layers.append(layer)
                 if writes:
                     macs.append((self._precision(writes[0]), layer.macs))
         return main_precision(macs), layers
 
+    def _is_part_of_a_convolution(self, index: int) -> bool:
+        """True if only a convolution reads a tensor: XNNPACK then pads while it convolves."""
+        return self.readers[index] in (["CONV_2D"], ["DEPTHWISE_CONV_2D"])
+
     def _name(self, operator: Any) -> str:
         code = self.model.OperatorCodes(operator.OpcodeIndex())
         return str(self.names[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())])
 
-    def _layer(self, name: str, reads: list[int], writes: list[int]) -> Layer | None:
+    def _layer(self, operator: Any, name: str, reads: list[int], writes: list[int]) -> Layer | None:
         made = sum(self._size(index) for index in writes)
         variable = [index for index in reads if index >= 0 and not self._is_constant(index)]
         taken = sum(self._size(index) for index in variable)
@@ -96,11 +108,19 @@ class _Graph:
             rows = max(1, self._size(reads[0]) // max(1, depth))
             return dense(depth, max(1, made // rows), rows)
         if name in POOLS:
-            return Layer("pool", made, taken, patches=max(taken, made))
+            return Layer("pool", made, taken, patches=max(taken, made * self._window(operator)))
         for kind, names in (("elementwise", ELEMENTWISE), ("activation", ACTIVATIONS), ("move", MOVES)):
             if name in names:
                 return Layer(kind, made, taken)
         return Layer("other", made, taken)
+
+    def _window(self, operator: Any) -> int:
+        """The places that one output of a pool sees; 1 for a reduction, which sees all."""
+        if operator.BuiltinOptionsType() != self.schema.BuiltinOptions.Pool2DOptions:
+            return 1
+        options = self.schema.Pool2DOptions()
+        options.Init(operator.BuiltinOptions().Bytes, operator.BuiltinOptions().Pos)
+        return int(options.FilterHeight() * options.FilterWidth())
 
     def _precision(self, index: int) -> str:
         return "int8" if self.types[self.graph.Tensors(index).Type()] in ("INT8", "UINT8") else "float32"

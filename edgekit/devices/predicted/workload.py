@@ -1,7 +1,8 @@
 """What a network asks of a processor, layer by layer, known from its shapes alone: no weights are needed, nothing runs.
 
-A layer is seen as the matrix product [rows, depth] × [depth, columns] that it amounts to, so five sums per kind of
-layer say what it costs on any runtime: multiply-accumulates, the patches that are gathered, inputs, outputs, weights.
+A layer is seen as the matrix product [rows, depth] × [depth, columns] that it amounts to, so a few sums per kind of
+layer say what it costs on any runtime: multiply-accumulates, the patches that are gathered, inputs, outputs, weights,
+and what kernels that compute blocks of channels do in vain, or cannot do at all.
 """
 
 from __future__ import annotations
@@ -20,15 +21,35 @@ KINDS = ("conv", "pointwise", "depthwise", "dense", "elementwise", "activation",
 """``conv``: a window over all channels; ``move``: concatenation, padding, transposition, resizing; ``other``: what is
 computed value by value with exponentials or comparisons (softmax, sigmoid, normalization of detections)."""
 
-QUANTITIES = ("macs", "tiles", "patches", "inputs", "outputs", "weights", "layers")
+QUANTITIES = (
+    "macs",
+    "tiles",
+    "padded",
+    "ragged",
+    "ragged_columns",
+    "patches",
+    "inputs",
+    "outputs",
+    "weights",
+    "layers",
+)
 TILE = 16
 """Kernels compute so many output channels at a time, whether they are all there or not."""
+DEPTH_TILE = 8
+"""Integer kernels of a convolution read so many input channels at a time from each place of its window."""
+BLOCK = 8
+"""Layers whose output channels are a multiple of this can be computed in blocks of channels."""
 PRECISIONS = ("float32", "int8")
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer; counts of values, not of bytes. ``patches``: rows × depth, what an explicit im2col would hold."""
+    """One layer; counts of values, not of bytes.
+
+    ``patches``: rows × depth, what an explicit im2col would hold. ``columns``: output channels. ``channels``: input
+    channels that one output sees at each place of the window. ``constant``: the weights are, so that a runtime can lay
+    them out as its fast kernels want them.
+    """
 
     kind: str
     outputs: int
@@ -36,20 +57,30 @@ class Layer:
     macs: int = 0
     patches: int = 0
     weights: int = 0
+    columns: int = 1
+    channels: int = 1
+    constant: bool = True
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ValueError(f"no layer is of the kind '{self.kind}'")
-        if min(self.outputs, self.inputs, self.macs, self.patches, self.weights) < 0:
+        if min(self.outputs, self.inputs, self.macs, self.patches, self.weights, self.columns, self.channels) < 0:
             raise ValueError(f"a layer of the kind '{self.kind}' has a negative count")
 
     @property
     def tiles(self) -> float:
         """The multiply-accumulates if the output channels were a multiple of TILE."""
-        if not self.macs or not self.weights:
-            return 0.0
-        columns = max(1, round(self.outputs * self.weights / self.macs))
-        return self.macs * math.ceil(columns / TILE) * TILE / columns
+        return self.macs * _rounded_up(self.columns, TILE)
+
+    @property
+    def padded(self) -> float:
+        """The multiply-accumulates if the input channels were a multiple of DEPTH_TILE, too."""
+        return self.tiles * _rounded_up(self.channels, DEPTH_TILE)
+
+    @property
+    def is_ragged(self) -> bool:
+        """True if it cannot be computed in blocks of output channels."""
+        return self.macs > 0 and not (self.constant and self.columns % BLOCK == 0)
 
 
 @dataclass(frozen=True)
@@ -72,7 +103,9 @@ class Workload:
         """``KIND.QUANTITY`` → its sum over the layers of that kind; what does not occur is absent."""
         sums: dict[str, float] = defaultdict(float)
         for layer in self.layers:
-            counts = (layer.macs, layer.tiles, layer.patches, layer.inputs, layer.outputs, layer.weights, 1)
+            ragged = (layer.macs, layer.columns) if layer.is_ragged else (0, 0)
+            values = (layer.patches, layer.inputs, layer.outputs, layer.weights)
+            counts = (layer.macs, layer.tiles, layer.padded, *ragged, *values, 1)
             for quantity, count in zip(QUANTITIES, counts, strict=True):
                 if count:
                     sums[f"{layer.kind}.{quantity}"] += count
@@ -90,6 +123,8 @@ def convolution(rows: int, depth: int, columns: int, window: int = 1, groups: in
         macs=rows * per_group * columns,
         patches=rows * depth * window,
         weights=per_group * columns,
+        columns=columns,
+        channels=depth // groups,
     )
 
 
@@ -102,7 +137,14 @@ def dense(depth: int, columns: int, rows: int = 1) -> Layer:
         macs=rows * depth * columns,
         patches=rows * depth,
         weights=depth * columns,
+        columns=columns,
+        channels=depth,
     )
+
+
+def _rounded_up(count: int, tile: int) -> float:
+    """How many times as many a multiple of ``tile`` is."""
+    return math.ceil(count / tile) * tile / max(1, count)
 
 
 def read_workload(path: Path) -> Workload:

@@ -9,7 +9,15 @@ import pytest
 
 from edgekit.devices.cards import device_card
 from edgekit.devices.predicted import calibrate as module
-from edgekit.devices.predicted.calibrate import FORMS, ProbeFile, calibrate, fit_tables, measure_probes, write_probes
+from edgekit.devices.predicted.calibrate import (
+    FORMS,
+    ProbeFile,
+    calibrate,
+    fit_tables,
+    measure_again,
+    measure_probes,
+    write_probes,
+)
 from edgekit.devices.predicted.model import features
 from edgekit.devices.predicted.predict import latency_tables
 from edgekit.devices.predicted.probes import LIMIT_MACS, probe_models
@@ -93,6 +101,26 @@ def test_a_device_without_a_runtime_says_so(tmp_path, few, monkeypatch):
 def test_an_address_needs_a_name_for_its_card():
     with pytest.raises(UsageError, match="--name"):
         calibrate("ssh://pi@kitchen")
+
+
+def test_onnx_runtime_computes_an_int8_probe_in_integers_as_it_does_real_files(tmp_path, few):
+    import onnx
+    import onnxruntime
+
+    (file, *_) = write_probes(tmp_path, [("ort", "int8")])
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
+    onnxruntime.InferenceSession(file.path, options)
+    kinds = {node.op_type for node in onnx.load(tmp_path / "optimized.onnx").graph.node}
+    assert "QLinearConv" in kinds
+    assert not kinds & {"Conv", "FusedConv", "Relu"}
+
+
+def test_a_probe_that_was_disturbed_is_measured_again(tmp_path, few):
+    files = write_probes(tmp_path, [("litert", "float32")])
+    exact = measure_probes(Counting(), files, 1)
+    disturbed = ((exact[0][0], 9 * exact[0][1]), *exact[1:])
+    assert measure_again(Counting(), disturbed, 1) == exact
 
 
 def test_noise_in_the_measurements_widens_the_interval(tmp_path, few):

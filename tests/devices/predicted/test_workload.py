@@ -9,10 +9,14 @@ import onnx
 import pytest
 from onnx import helper
 
+from edgekit.artifact import Metadata
 from edgekit.catalog import resolve_model
 from edgekit.devices.predicted.shapes import Map, Shapes
 from edgekit.devices.predicted.workload import Layer, Workload, convolution, read_layers, read_workload
 from edgekit.errors import ModelError, UnsupportedError
+from edgekit.export.tflite import lower
+from edgekit.graph.prepare import prepare
+from edgekit.runtimes.isolated import vet
 from tests.small_graphs import graph_of, noise
 
 
@@ -67,6 +71,35 @@ def test_shapes_written_down_ask_for_what_the_file_asks_for(tmp_path):
     x = net.conv(Map(8, 8, 3), 4, 3, 2)
     net.add(x, net.depthwise(x))
     assert _workload(path).sums() == net.workload().sums()
+
+
+def test_channels_that_fill_no_tile_cost_as_much_as_a_full_one():
+    layer = convolution(rows=10, depth=3, columns=20, window=9)
+    assert layer.tiles == 10 * 27 * 32
+    assert layer.padded == 10 * 9 * 8 * 32
+    assert not convolution(10, 8, 16).is_ragged
+    assert convolution(10, 20, 20, 9, groups=20).is_ragged
+
+
+def test_weights_that_may_be_replaced_keep_a_runtime_from_its_fast_kernels(tmp_path):
+    model = graph_of([helper.make_node("Conv", ["in", "w"], ["out"])], {"in": (1, 8, 8, 8)}, {"w": noise(8, 8, 1, 1)})
+    onnx.save(model, tmp_path / "constant.onnx")
+    model.graph.input.append(helper.make_tensor_value_info("w", onnx.TensorProto.FLOAT, (8, 8, 1, 1)))
+    onnx.save(model, tmp_path / "open.onnx")
+    assert [_workload(tmp_path / name).layers[0].is_ragged for name in ("constant.onnx", "open.onnx")] == [False, True]
+
+
+def test_padding_that_a_convolution_does_itself_is_no_layer(tmp_path):
+    nodes = [
+        helper.make_node("Conv", ["in", "w"], ["a"], strides=[2, 2], pads=[1] * 4),
+        helper.make_node("MaxPool", ["a"], ["out"], kernel_shape=[2, 2], strides=[2, 2]),
+    ]
+    graph = graph_of(nodes, {"in": (1, 3, 8, 8)}, {"w": noise(4, 3, 3, 3)})
+    path = tmp_path / "small.tflite"
+    path.write_bytes(lower(prepare(graph), Metadata()))
+    assert "PAD" in vet(path).operators
+    conv, pool = _workload(path).layers
+    assert (conv.kind, pool.kind, pool.patches) == ("conv", "pool", 4 * 4 * 4)
 
 
 def test_a_loop_says_that_its_cost_is_not_known(tmp_path):
