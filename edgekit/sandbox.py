@@ -9,11 +9,13 @@ memory ends the worker and becomes a RuntimeCrashError here. An EdgekitError rai
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -43,16 +45,28 @@ class Sandbox:
         subject: what the worker works on, a file's name as a rule; error messages begin with it.
         limits: what it may use. The memory limit holds where the system has RLIMIT_DATA (Linux).
         python: the interpreter that runs it; another one than ours needs only NumPy and what the call imports.
+        environment: variables that it gets beside ours.
     """
 
-    def __init__(self, subject: str, limits: Limits | None = None, python: str | Path = sys.executable) -> None:
+    def __init__(
+        self,
+        subject: str,
+        limits: Limits | None = None,
+        python: str | Path = sys.executable,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.subject = subject
         self.limits = limits or Limits()
         self._noise: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  closed in close()
         command = [str(python), "-P", str(CHILD), str(self.limits.memory_bytes)]
         try:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._noise, bufsize=1 << 16
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._noise,
+                bufsize=1 << 16,
+                env={**os.environ, **(environment or {})},
             )
         except OSError as exc:
             self._noise.close()
