@@ -7,6 +7,8 @@ import {paper} from "./paper.js";
 import {fromImageData} from "./picture.js";
 import {openStudent} from "./student.js";
 
+const GREETINGS = {digit: "Draw a digit, or show one.", photo: "Show a picture."};
+
 const find = (selector) => document.querySelector(selector);
 
 async function main() {
@@ -18,7 +20,7 @@ async function main() {
   const answer = answerer(student, view);
   if (contract.domain === "digit") useDrawing(answer, view);
   usePhotos(answer);
-  say(contract.domain === "digit" ? "Draw a digit, or show one." : "Show a picture.");
+  say(GREETINGS[contract.domain]);
   document.documentElement.dataset.ready = String(Math.round(performance.now()));
 }
 
@@ -60,61 +62,66 @@ function nextFrame() {
 }
 
 function useDrawing(answer, view) {
-  find("#draw").hidden = false;
   const sheet = paper(find("#paper"), () => answer(sheet.pixels));
-  find("#clear").addEventListener("click", () => {
+  const button = find("#clear");
+  show("#paper");
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    stopCamera();
     sheet.clear();
+    show("#paper");
     view.clear();
-    say("Draw a digit, or show one.");
+    say(GREETINGS.digit);
   });
 }
 
 function usePhotos(answer) {
-  find("#photo").hidden = false;
   find("#file").addEventListener("change", async (event) => {
     const [file] = event.target.files;
-    event.target.value = "";
     if (!file) return;
+    stopCamera();
     try {
       const pixels = await pictureOf(file, show("#picture"));
       await answer(() => pixels);
     } catch {
       say(`${file.name} cannot be read as a picture; choose a JPEG or PNG file.`, true);
     }
+    // So that the same file can be chosen again.
+    event.target.value = "";
   });
-  if (hasCamera()) useCamera(answer);
+  if (!hasCamera()) return;
+  find("#live").hidden = false;
+  find("#live").addEventListener("click", () => (camera === null ? watch(answer) : stopCamera()));
 }
 
-function useCamera(answer) {
-  const button = find("#live");
-  const video = find("#camera");
-  const canvas = document.createElement("canvas");
-  let stop = null;
-  button.hidden = false;
-  button.addEventListener("click", async () => {
-    if (stop !== null) {
-      stop();
-      stop = null;
-      button.textContent = "Start the camera";
-      return;
-    }
-    try {
-      stop = await startCamera(show("#camera"));
-      button.textContent = "Stop the camera";
-    } catch (error) {
-      say(`The camera cannot be used (${error.message}); choose a picture instead.`, true);
-      return;
-    }
-    while (stop !== null) {
-      if (video.videoWidth && !document.hidden) await answer(() => frameOf(video, canvas));
-      await nextFrame();
-    }
-  });
+// What stops the camera while it runs.
+let camera = null;
+
+async function watch(answer) {
+  const video = show("#camera");
+  const frame = document.createElement("canvas");
+  try {
+    camera = await startCamera(video);
+  } catch (error) {
+    say(`The camera cannot be used (${error.message}); choose a picture instead.`, true);
+    return;
+  }
+  find("#live").textContent = "Stop";
+  while (camera !== null) {
+    if (video.videoWidth && !document.hidden) await answer(() => frameOf(video, frame));
+    await nextFrame();
+  }
 }
 
-/** Show one of the two pictures and hide the other. */
+function stopCamera() {
+  camera?.();
+  camera = null;
+  find("#live").textContent = "Camera";
+}
+
+/** Show the paper, the camera or a picture, and only that. */
 function show(selector) {
-  for (const other of ["#picture", "#camera"]) find(other).hidden = other !== selector;
+  for (const other of ["#paper", "#camera", "#picture"]) find(other).hidden = other !== selector;
   return find(selector);
 }
 

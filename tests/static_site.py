@@ -30,7 +30,8 @@ class Site:
         self.url = url
         self.sent: list[tuple[str, int]] = []
         self.posted: list[bytes] = []
-        self.extra: dict[str, bytes] = {}
+        # Browsers ask for it where a page names no icon.
+        self.extra: dict[str, bytes] = {"favicon.ico": b""}
 
 
 @contextmanager
