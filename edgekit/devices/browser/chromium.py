@@ -41,6 +41,14 @@ OPTIONS = (
     "--disable-gpu",
     "--disable-dev-shm-usage",
 )
+LAUNCHER = """
+import fcntl, os, sys
+ends = [fcntl.fcntl(int(end), fcntl.F_DUPFD_CLOEXEC, 10) for end in sys.argv[1:3]]
+os.dup2(ends[0], 3)
+os.dup2(ends[1], 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+"""Puts two open files where Chromium looks for its pipes, at 3 and 4, and becomes the browser."""
 GRACE_S = 5
 NOISE_BYTES = 2000
 
@@ -71,10 +79,18 @@ class Browser:
         is_root = sys.platform != "win32" and os.geteuid() == 0
         options = (*OPTIONS, "--no-sandbox") if is_root else OPTIONS
         command = [program, *options, f"--user-data-dir={self._folder.name}/profile", address]
-        with self._noise.open("wb") as noise:
-            self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=noise, stderr=noise, start_new_session=True
-            )
+        self._ties, ends = _ties()
+        if ends:
+            launcher = [sys.executable, "-I", "-S", "-c", LAUNCHER, *map(str, ends)]
+            command = [*launcher, *command, "--remote-debugging-pipe"]
+        try:
+            with self._noise.open("wb") as noise:
+                self._process = subprocess.Popen(
+                    command, stdin=subprocess.DEVNULL, stdout=noise, stderr=noise, start_new_session=True, pass_fds=ends
+                )
+        finally:
+            for end in ends:
+                os.close(end)
 
     def require_running(self) -> None:
         """Raise if it has ended by itself.
@@ -98,6 +114,9 @@ class Browser:
             self._signal(signal.SIGKILL)  # children that did not listen
         self._process.kill()
         self._process.wait()
+        for tie in self._ties:
+            os.close(tie)
+        self._ties = ()
         self._folder.cleanup()
 
     def __enter__(self) -> Browser:
@@ -114,3 +133,14 @@ class Browser:
             return
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, number)
+
+
+def _ties() -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Our ends and the browser's of the pipes at which it waits for commands: when ours close, it ends.
+
+    So it does not outlive this process, however that ends. Nothing is ever said there. None on Windows.
+    """
+    if sys.platform == "win32":
+        return (), ()
+    commands, answers = os.pipe(), os.pipe()
+    return (commands[1], answers[0]), (commands[0], answers[1])

@@ -41,8 +41,12 @@ class PageDevice:
         """
         if job.task in MISSING:
             return {"unavailable": MISSING[job.task]}
+        if job.task == "turns":
+            raise UsageError("in a page files do not take turns, each was measured alone")
         if job.task != "measure":
-            raise UsageError(f"files do not take turns in a page; --device {self.name} measures each alone")
+            raise UsageError(
+                f"--device {self.name} measures latency only; use cpu or a board of 'edgekit list devices'."
+            )
         asked = page_job(job)
         files = {**page_files(job.runtime), **asked.files}
         self._site = self._site or BenchSite(self.lan)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -110,14 +112,36 @@ def test_a_browser_is_found_by_its_variable_or_said_to_be_missing(monkeypatch: p
 def test_no_process_and_no_file_of_a_browser_outlives_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with Browser(find_browser(), "about:blank"):
-        while not processes_with(tmp_path):
-            time.sleep(0.05)
+        assert within_seconds(20, lambda: len(processes_with(tmp_path)) > 1)
         assert list(tmp_path.iterdir())
     assert not list(tmp_path.iterdir())
-    deadline = time.monotonic() + 10
-    while processes_with(tmp_path) and time.monotonic() < deadline:
+    assert within_seconds(20, lambda: not processes_with(tmp_path))
+
+
+def test_a_browser_ends_when_the_process_that_started_it_is_killed(tmp_path: Path) -> None:
+    code = (
+        "from edgekit.devices.browser.chromium import Browser, find_browser\n"
+        "browser = Browser(find_browser(), 'about:blank')\n"
+        "input()\n"
+    )
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    starter = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, env=environment)
+    try:
+        assert within_seconds(20, lambda: len(processes_with(tmp_path)) > 1)
+    finally:
+        starter.kill()
+        starter.communicate()
+    assert within_seconds(20, lambda: not processes_with(tmp_path))
+
+
+def within_seconds(seconds: float, holds: Callable[[], bool]) -> bool:
+    """Whether something becomes true in that time."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
         time.sleep(0.05)
-    assert not processes_with(tmp_path)
+    return True
 
 
 def processes_with(folder: Path) -> list[str]:
