@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,13 @@ from tiny_models import Linear, fit_linear, float_onnx, int8_onnx, packed, quant
 
 from edgekit.data.dataset import Dataset
 from edgekit.data.mnist import open_mnist
+from edgekit.devices.cards import device_card
+from edgekit.devices.emulated.setup import installation
+from edgekit.errors import UsageError
+
+USERS_CACHE = os.environ.get("EDGEKIT_CACHE") or str(
+    Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgekit"
+)
 
 # How long an example takes says how busy the machine is, not whether the code is right.
 settings.register_profile("patient", deadline=None)
@@ -39,6 +47,18 @@ def small_mnist(mnist: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Pat
 def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reads or fills the user's cache of teacher answers."""
     monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.fixture
+def emulator(own_cache: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The emulator as it was set up in the user's own cache. Without it tests are skipped, but not in CI."""
+    monkeypatch.setenv("EDGEKIT_CACHE", USERS_CACHE)
+    try:
+        installation(device_card("raspberry-pi-4b"))
+    except UsageError as exc:
+        if os.environ.get("EDGEKIT_REQUIRE_EMULATOR"):
+            raise
+        pytest.skip(f"no emulator here: {exc}")
 
 
 @pytest.fixture(scope="session")

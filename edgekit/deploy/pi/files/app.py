@@ -20,7 +20,7 @@ ADVICE = "copy the bundle again, or make it anew with 'edgekit deploy'"
 def check_files(folder: Path) -> None:
     """Compare the bundle's files with their SHA-256 sums; SystemExit names the first one that differs."""
     try:
-        sums = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["files"]
+        sums = dict(json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["files"])
     except (OSError, ValueError, TypeError, KeyError):
         sys.exit(f"app.py: manifest.json is missing or broken; {ADVICE}.")
     for name, expected in sums.items():

@@ -268,6 +268,7 @@ class Handler(BaseHTTPRequestHandler):
         """The base calls this for what is no request of ours."""
         self.close_connection = True
         self._reply(code, *_json({"error": message or self.responses.get(code, ("error", ""))[0]}))
+        self._drain()
 
     def log_message(self, format: str, *args: Any) -> None:
         """Who asked for what, without the query; strangers' bytes as ASCII."""

@@ -1,0 +1,35 @@
+from pathlib import Path
+
+import pytest
+
+from edgekit.deploy.deploy import DeployOptions, deploy, show, targets
+from edgekit.errors import ModelError, UnknownNameError
+
+
+def test_a_target_is_found_by_its_folders_name(tmp_path: Path) -> None:
+    assert "pi" in targets()
+    with pytest.raises(UnknownNameError, match="did you mean 'pi'"):
+        DeployOptions("mnist-tiny", "pie", tmp_path)
+
+
+def test_a_deployment_says_what_was_written_and_what_to_type_next(
+    tmp_path: Path, tflite: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "my app"
+    result = deploy(DeployOptions(str(tflite), "pi", folder, archive=True))
+    assert result.files == {name: (folder / name).stat().st_size for name in result.files}
+    assert {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} == set(result.files)
+    assert Path(result.archive).stat().st_size > 0
+    assert result.to_dict()["runtime"] == "litert"
+    show(result)
+    printed = capsys.readouterr().out
+    assert "scp -r '" in printed
+    assert "./install.sh" in printed
+
+
+def test_nothing_is_written_for_a_broken_model(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.tflite"
+    broken.write_bytes(b"not a model")
+    with pytest.raises(ModelError):
+        deploy(DeployOptions(str(broken), "pi", tmp_path / "app"))
+    assert not (tmp_path / "app").exists()
