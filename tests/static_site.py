@@ -43,7 +43,7 @@ def serving(folder: Path) -> Iterator[Site]:
 
         def do_GET(self) -> None:
             name = self.path.split("?")[0].lstrip("/") or "index.html"
-            path = folder / name
+            path = site.folder / name
             if name in site.extra:
                 self.reply(200, name, site.extra[name])
             elif not path.is_file():
@@ -61,7 +61,7 @@ def serving(folder: Path) -> Iterator[Site]:
             self.send_response(status)
             self.send_header("Content-Type", TYPES.get(Path(name).suffix, "application/octet-stream"))
             self.send_header("Content-Length", str(len(data)))
-            self.send_header("Cache-Control", "max-age=60")
+            self.send_header("Cache-Control", "max-age=60" if name.endswith(".wasm") else "no-cache")
             if encoding:
                 self.send_header("Content-Encoding", encoding)
             for key, value in headers.items():

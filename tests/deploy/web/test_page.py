@@ -169,6 +169,26 @@ def test_a_file_that_was_changed_on_the_way_is_not_kept(
     phone.evaluate("caches.keys().then(names => Promise.all(names.map(name => caches.delete(name))))")
 
 
+def test_a_new_version_takes_the_old_ones_place_whole(
+    phone: Page, serve: Callable[[Path], Site], digits_bundle: Path, photos_bundle: Path
+) -> None:
+    site = serve(digits_bundle)
+    opened(phone, site)
+    phone.wait_for_selector("html[data-offline=ready]")
+    site.folder = photos_bundle
+    before = len(site.sent)
+    phone.evaluate("""async () => {
+        const registration = await navigator.serviceWorker.getRegistration();
+        const replaced = new Promise((done) => navigator.serviceWorker.addEventListener("controllerchange", done));
+        await registration.update();
+        await replaced;
+    }""")
+    assert "litert/litert_wasm_compat_internal.wasm" not in [name for name, _ in site.sent[before:]]
+    phone.context.set_offline(True)
+    phone.reload()
+    expect(phone.locator("#name")).to_have_text("mnist-linear")
+
+
 def test_over_plain_http_it_works_and_says_what_is_missing(
     phone: Page, serve: Callable[[Path], Site], digits_bundle: Path, complaints: list[str]
 ) -> None:

@@ -125,5 +125,7 @@ function show(selector) {
   return find(selector);
 }
 
-main().catch((error) => say(`The model cannot be opened: ${error.message}`, true));
-keepOffline(find("#offline"));
+// What is kept for later is fetched when the page works.
+main()
+  .catch((error) => say(`The model cannot be opened: ${error.message}`, true))
+  .then(() => keepOffline(find("#offline")));

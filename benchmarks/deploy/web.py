@@ -1,0 +1,146 @@
+"""The runtimes that a page can have, side by side in Chromium: what is downloaded, how soon it answers, how fast it is.
+
+Claim: LiteRT.js is smaller than ONNX Runtime Web, starts sooner and is faster, and an int8 file gives the same
+integers there as on the host. Each first visit is in a browser profile that has seen nothing, over loopback; the screen
+and the touch are those of a phone, the processor is this machine's.
+
+    python benchmarks/deploy/web.py [--runs 5]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import uvicorn
+from playwright.sync_api import Browser, sync_playwright
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from record import record
+
+from edgekit.data.mnist import open_mnist
+from edgekit.deploy.deploy import DeployOptions, deploy
+from edgekit.deploy.web.build import HEADERS, PAGE
+from edgekit.evaluate.classifier import Classifier
+from edgekit.serve.site import Page, Site, read_site, site_app
+
+STUDENT = Path(__file__).resolve().parents[2] / "students" / "mnist-tiny"
+FILES = {
+    "LiteRT, int8": "model.int8.tflite",
+    "ONNX Runtime, int8": "model.int8.onnx",
+    "ONNX Runtime, float": "model.onnx",
+}
+PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "has_touch": True, "is_mobile": True}
+IMAGES = 500
+
+
+@contextmanager
+def served(site: Site) -> Iterator[str]:
+    config = uvicorn.Config(site_app(site), host="127.0.0.1", port=0, log_level="error")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/"
+    server.should_exit = True
+    thread.join()
+
+
+def visits(browser: Browser, url: str) -> dict[str, float]:
+    """Milliseconds until the page answers: a first visit, a second one, and one without a network."""
+    context = browser.new_context(**PHONE)
+    page = context.new_page()
+    found = {}
+    for name in ("first_visit_ms", "second_visit_ms", "offline_ms"):
+        context.set_offline(name == "offline_ms")
+        page.goto(url)
+        page.wait_for_selector("html[data-ready]")
+        page.wait_for_selector("html[data-offline=ready]")
+        found[name] = float(page.get_attribute("html", "data-ready") or "nan")
+    context.close()
+    return found
+
+
+def measured(browser: Browser, url: str, folder: Path) -> dict[str, Any]:
+    """Latency as `edgekit profile --device browser` takes it, and the output integers of IMAGES test images."""
+    description = json.loads((folder / "model.json").read_text())
+    page = browser.new_context(**PHONE).new_page()
+    page.goto(f"{url}NOTICE.txt")
+    script = """async (description) => (await import("./bench.js")).measure(
+        {model: description.file, description, runs: 300, seconds: 3, warmup: 200})"""
+    found = page.evaluate(script, description)
+    images = open_mnist().test.images[np.arange(IMAGES)]
+    with Classifier(folder / description["file"], threads=1) as classifier:
+        expected = classifier.stored(images)
+    script = """async (images) => {
+        const student = await (await import("./student.js")).openStudent();
+        const results = [];
+        for (const data of images) {
+            const {output} = await student.look({width: 28, height: 28, channels: 1, data: Uint8Array.from(data)});
+            results.push(Array.from(output));
+        }
+        return results;
+    }"""
+    seen = np.array(page.evaluate(script, images.reshape(IMAGES, -1).tolist()))
+    page.context.close()
+    samples = found["samples_ms"]
+    return {
+        "latency_ms": {"median": statistics.median(samples), "p95": statistics.quantiles(samples, n=20)[-1]},
+        "load_ms": found["load_ms"],
+        "images": IMAGES,
+        "largest_difference_from_host": float(np.abs(seen - expected.astype(np.float64)).max()),
+        "user_agent": found["user_agent"],
+    }
+
+
+def sizes(folder: Path) -> dict[str, int]:
+    """Bytes of a first visit: raw, and with each file in its smallest form."""
+    files = [path for path in folder.rglob("*") if path.is_file() and path.suffix not in (".br", ".gz")]
+    forms = {"raw": "", "gzip": ".gz", "brotli": ".br"}
+    return {
+        name: sum(
+            min(p.stat().st_size for p in (path, path.with_name(path.name + end)) if p.is_file()) for path in files
+        )
+        for name, end in forms.items()
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--runs", type=int, default=5)
+    runs = parser.parse_args().runs
+    result: dict[str, Any] = {}
+    program = shutil.which("chromium")
+    with tempfile.TemporaryDirectory() as home, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        for title, name in FILES.items():
+            folder = Path(home) / name
+            deploy(DeployOptions(str(STUDENT / name), "web", folder))
+            site = read_site(folder)
+            bench = Page("text/javascript", "bench", {"": (PAGE / "bench.js").read_bytes()})
+            with served(Site({**site.pages, "bench.js": bench}, HEADERS)) as url:
+                times = [visits(browser, url) for _ in range(runs)]
+                result[title] = {
+                    "bytes": sizes(folder),
+                    **{key: statistics.median(time[key] for time in times) for key in times[0]},
+                    **measured(browser, url, folder),
+                }
+            print(title, json.dumps(result[title]), flush=True)
+        browser.close()
+    record(__file__, {"runs": runs, "runtimes": result})
+
+
+if __name__ == "__main__":
+    main()
