@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ PYTHON = os.environ.get("EDGEKIT_MEDIAPIPE_PYTHON", "")
 JOB = Path(__file__).parents[2] / "benchmarks" / "deploy" / "mediapipe_job.py"
 LABELS = ("crème brûlée", "tench, Tinca tinca", "-", "truck")
 SIDE = 32
+CONTRACT = InputContract(SIDE, SIDE, 3)
+Answers = dict[str, dict[str, Any]]
 
 needs_mediapipe = pytest.mark.skipif(not PYTHON, reason="EDGEKIT_MEDIAPIPE_PYTHON names no Python with mediapipe")
 node = helper.make_node
@@ -56,49 +59,58 @@ def images() -> NDArray[np.uint8]:
     return np.broadcast_to(gradients, (12, SIDE, SIDE, 3)).round().astype(np.uint8)
 
 
-def asked(folder: Path, file: bytes, images: NDArray[np.uint8]) -> dict[str, Any]:
-    """What MediaPipe says to a file and some images."""
-    (folder / "model.tflite").write_bytes(file)
-    np.save(folder / "images.npy", images)
-    job = {"images": str(folder / "images.npy"), "models": [str(folder / "model.tflite")]}
-    command = [PYTHON, "-P", str(JOB), json.dumps(job)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+FORMS: dict[str, tuple[str, InputContract]] = {
+    "float": ("float", CONTRACT),
+    "float, normalised": ("float", replace(CONTRACT, mean=(0.5,), std=(0.25,))),
+    "float, normalised by channel": ("float", replace(CONTRACT, mean=(0.4, 0.5, 0.6), std=(0.25,))),
+    "--io float32": ("float32", CONTRACT),
+    "--io uint8": ("uint8", CONTRACT),
+    "--io int8": ("int8", CONTRACT),
+}
+
+
+@pytest.fixture(scope="module")
+def files(network: onnx.ModelProto, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The classifier in each form, by its name in FORMS."""
+    written = {}
+    for number, (name, (io, contract)) in enumerate(FORMS.items()):
+        model = network if io == "float" else quantized(network, io)
+        written[name] = tmp_path_factory.mktemp("models") / f"{number}.tflite"
+        written[name].write_bytes(lower(model, Metadata(contract, LABELS)))
+    return written
+
+
+@pytest.fixture(scope="module")
+def answers(files: dict[str, Path], images: NDArray[np.uint8], tmp_path_factory: pytest.TempPathFactory) -> Answers:
+    """What MediaPipe says to each file about the images."""
+    path = tmp_path_factory.mktemp("images") / "images.npy"
+    np.save(path, images)
+    job = {"images": str(path), "models": [str(file) for file in files.values()]}
+    done = subprocess.run([PYTHON, "-P", str(JOB), json.dumps(job)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    (answer,) = json.loads(done.stdout.splitlines()[-1])["models"].values()
-    return answer
+    said = json.loads(done.stdout.splitlines()[-1])["models"]
+    return {name: said[str(file)] for name, file in files.items()}
 
 
 @needs_mediapipe
-@pytest.mark.parametrize("form", ["float", "float32", "uint8"])
+@pytest.mark.parametrize("form", ["float", "float, normalised", "--io float32", "--io uint8"])
 def test_labels_and_scores_are_those_of_edgekit(
-    network: onnx.ModelProto, images: NDArray[np.uint8], form: str, tmp_path: Path
+    files: dict[str, Path], answers: Answers, images: NDArray[np.uint8], form: str
 ) -> None:
-    model = network if form == "float" else quantized(network, form)
-    answer = asked(tmp_path, lower(model, Metadata(InputContract(SIDE, SIDE, 3), LABELS)), images)
-    with Classifier(tmp_path / "model.tflite") as classifier:
+    with Classifier(files[form]) as classifier:
         ours = classifier.scores(images)
     assert len(set(ours.argmax(axis=1))) > 1
-    for row, found in zip(ours, answer["answers"], strict=True):
+    for row, found in zip(ours, answers[form]["answers"], strict=True):
         assert found[0][0] == LABELS[row.argmax()]
         theirs = dict(found)
-        np.testing.assert_allclose([theirs.get(label, 0.0) for label in LABELS], row, atol=1e-6)
+        np.testing.assert_allclose([theirs.get(label, 0.0) for label in LABELS], row, atol=1e-5)
 
 
 @needs_mediapipe
-def test_a_normalisation_that_all_channels_share_is_applied_to_float_input(
-    network: onnx.ModelProto, images: NDArray[np.uint8], tmp_path: Path
+@pytest.mark.parametrize(
+    ("form", "words"), [("--io int8", "type"), ("float, normalised by channel", "Per-channel image normalization")]
+)
+def test_mediapipe_refuses_int8_input_and_float_input_normalised_by_channel(
+    answers: Answers, form: str, words: str
 ) -> None:
-    contract = InputContract(SIDE, SIDE, 3, mean=(0.5,), std=(0.25,))
-    answer = asked(tmp_path, lower(network, Metadata(contract, LABELS)), images)
-    with Classifier(tmp_path / "model.tflite") as classifier:
-        ours = classifier.scores(images)
-    theirs = [[dict(found)[label] for label in LABELS] for found in answer["answers"]]
-    np.testing.assert_allclose(theirs, ours, atol=1e-5)
-
-
-@needs_mediapipe
-def test_int8_input_is_refused_by_mediapipe_and_needs_io_uint8(
-    network: onnx.ModelProto, images: NDArray[np.uint8], tmp_path: Path
-) -> None:
-    answer = asked(tmp_path, lower(quantized(network), Metadata(InputContract(SIDE, SIDE, 3), LABELS)), images)
-    assert "type" in answer["error"].lower()
+    assert words in answers[form]["error"]
