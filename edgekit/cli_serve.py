@@ -39,5 +39,4 @@ def serve(
 
     options = verb.ServeOptions(path, store, lan, port, verb.certificate_of(certificate, key), memory)
     server = verb.Server(options)
-    finish(verb, server.serving, json)
-    server.run()
+    server.run(lambda: finish(verb, server.serving, json))

@@ -72,6 +72,11 @@ class Sandbox:
             self._noise.close()
             raise RuntimeCrashError(f"{python} cannot be started ({exc.strerror}); name a Python interpreter.") from exc
 
+    @property
+    def pid(self) -> int:
+        """The number of the worker process."""
+        return self._process.pid
+
     def call(self, target: str, **arguments: Any) -> Any:
         """Call ``module:function`` with a tree of JSON values and ndarrays each way.
 

@@ -56,6 +56,11 @@ class OpenModel:
         self._loop = asyncio.get_running_loop()
         self._task: asyncio.Task[None] | None = None
 
+    @property
+    def worker(self) -> int | None:
+        """The number of the worker process, where there is one."""
+        return self._sandbox.pid if self._sandbox is not None else None
+
     async def open(self) -> None:
         """Start the worker.
 

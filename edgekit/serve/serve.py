@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -94,11 +95,11 @@ class Server:
         url = address.url(self.listener, options.lan, options.certificate is not None)
         self.serving = Serving(url, str(path), token, options.lan)
 
-    def run(self) -> None:
-        """Answer until SIGTERM or SIGINT."""
+    def run(self, announce: Callable[[], None]) -> None:
+        """Answer until SIGTERM or SIGINT; ``announce`` tells whoever waits for it that clients may come."""
         from edgekit.serve.server import run
 
-        run(self.app, self.listener, self.options.certificate)
+        run(self.app, self.listener, self.options.certificate, announce)
 
 
 def show(result: Serving) -> None:
@@ -110,6 +111,8 @@ def show(result: Serving) -> None:
         print(f"token: {result.token}    (curl -H 'Authorization: Bearer {result.token}' {result.url}models)")
     elif result.lan:
         print(qr_code(result.url), end="")
+        if result.url.startswith("http:"):
+            say("a phone's browser gives the camera and offline use to https alone (--certificate, --key)")
     say("Ctrl-C ends it")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from edgekit.errors import UsageError
 from edgekit.files import require_file
 
 if TYPE_CHECKING:
+    import uvicorn
     from starlette.types import ASGIApp
 
 MAX_CONNECTIONS = 1024
@@ -42,12 +43,27 @@ class Certificate:
             ) from exc
 
 
-def run(app: ASGIApp, listener: socket.socket, certificate: Certificate | None = None) -> None:
+def run(
+    app: ASGIApp,
+    listener: socket.socket,
+    certificate: Certificate | None = None,
+    announce: Callable[[], None] = lambda: None,
+) -> None:
     """Serve ``app`` on a listening socket until SIGTERM or SIGINT; requests that have begun are answered.
+
+    ``announce`` is called as soon as a signal ends it well and clients may come.
 
     Raises:
         ModuleNotFoundError: uvicorn is not installed.
     """
+    server = make_server(app, certificate)
+    with _ending_quietly(server):
+        announce()
+        server.run(sockets=[listener])
+
+
+def make_server(app: ASGIApp, certificate: Certificate | None = None) -> uvicorn.Server:
+    """Uvicorn with limits for strangers, and no words of its own but errors."""
     import uvicorn
 
     from edgekit.serve.protocol import PatientProtocol
@@ -69,15 +85,21 @@ def run(app: ASGIApp, listener: socket.socket, certificate: Certificate | None =
         timeout_graceful_shutdown=FAREWELL_S,
         **secure,
     )
-    with _ending_quietly():
-        uvicorn.Server(config).run(sockets=[listener])
+    return uvicorn.Server(config)
 
 
 @contextmanager
-def _ending_quietly() -> Iterator[None]:
-    """Uvicorn raises the signal that ended it once more, for whoever listened before: nobody need be told."""
+def _ending_quietly(server: uvicorn.Server) -> Iterator[None]:
+    """Signals end the server also before it has begun to listen to them itself.
+
+    When it has ended, uvicorn raises the signal once more for whoever listened before, and nobody need be told.
+    """
+
+    def end(*_: object) -> None:
+        server.should_exit = True
+
     signals = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, lambda *_: None) for number in signals]
+    before = [signal.signal(number, end) for number in signals]
     try:
         yield
     finally:

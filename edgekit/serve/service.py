@@ -121,7 +121,7 @@ def service_app(store: Store, memory_bytes: int, token: str = "", body: BodyRead
 def _top(text: str | None) -> int:
     if text is None:
         return DEFAULT_TOP
-    if not text.isdecimal() or not 1 <= int(text) <= MAX_TOP:
+    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(MAX_TOP))) or not 1 <= int(text) <= MAX_TOP:
         raise HTTPException(400, f"'top' is how many guesses are wanted, 1 to {MAX_TOP}.")
     return int(text)
 

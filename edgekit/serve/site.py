@@ -6,6 +6,7 @@ So what is served is what was built, byte for byte, and no name in a request eve
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -21,6 +22,7 @@ from edgekit.errors import UsageError
 from edgekit.files import sha256_bytes
 
 HEADERS = "headers.json"
+NAME = re.compile(r"[A-Za-z0-9-]+")
 INDEX = "index.html"
 ENCODINGS = {"br": ".br", "gzip": ".gz"}
 """Endings of files that stand beside others as compressed forms of them, the smallest first."""
@@ -97,7 +99,7 @@ def read_site(folder: Path) -> Site:
     files = _checked(folder)
     if INDEX not in files:
         raise UsageError(f"{folder} has no {INDEX}; make the bundle with 'edgekit deploy --target web'.")
-    headers: dict[str, str] = json.loads(files.get(HEADERS, b"{}"))
+    headers = _headers(folder, files.get(HEADERS, b"{}"))
     pages = {
         name: Page(
             kind=TYPES.get(PurePosixPath(name).suffix.lower(), BINARY),
@@ -112,6 +114,17 @@ def read_site(folder: Path) -> Site:
 def site_app(site: Site, routes: Sequence[BaseRoute] = ()) -> Starlette:
     """The ASGI application of a site, with ``routes`` of one's own before its files."""
     return Starlette(routes=[*routes, Mount("/", site)])
+
+
+def _headers(folder: Path, text: bytes) -> dict[str, str]:
+    """The headers of every answer, as ``headers.json`` says them."""
+    try:
+        headers = {str(name): str(value) for name, value in json.loads(text).items()}
+    except (ValueError, AttributeError) as exc:
+        raise UsageError(f"{folder / HEADERS} is no object of names and values; deploy the bundle again.") from exc
+    if not all(NAME.fullmatch(name) and value.isascii() and value.isprintable() for name, value in headers.items()):
+        raise UsageError(f"{folder / HEADERS} holds what cannot be a header; deploy the bundle again.")
+    return headers
 
 
 def _checked(folder: Path) -> dict[str, bytes]:

@@ -1,0 +1,110 @@
+"""``edgekit store``: models under names, from the command line."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgekit.errors import ModelError, UnknownNameError, UsageError
+from edgekit.evaluate.input_options import InputOptions
+from edgekit.files import sha256_file
+from edgekit.store import commands
+
+DEFAULT = InputOptions()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "store.db"
+
+
+def edgekit(path: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "edgekit", "store", *words, "--store", str(path)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def document(path: Path, *words: str) -> Any:
+    done = edgekit(path, *words, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_a_model_goes_in_is_listed_shown_and_removed(path: Path, digit_files: dict[str, Path]) -> None:
+    file = str(digit_files["int8.tflite"])
+    added = document(path, "add", "mnist-tiny", file)["models"]
+    assert [model["name"] for model in added] == ["mnist-tiny", "digits"]
+    assert document(path, "list")["models"] == [added[1], added[0]]
+    shown = document(path, "show", "digits")
+    assert shown["sha256"] == sha256_file(digit_files["int8.tflite"])
+    assert shown["student"]["labels"] == list("0123456789")
+    assert shown["recipe"] == "least squares"
+    assert "least squares" in edgekit(path, "show", shown["sha256"][:8]).stdout
+    assert document(path, "remove", "digits")["models"] == [added[1]]
+    assert document(path, "gc")["removed"] == [shown["sha256"]]
+    assert "mnist-tiny" in edgekit(path, "list").stdout
+    assert edgekit(path, "show", "digits").returncode == 2
+
+
+def test_what_the_user_says_of_a_file_goes_into_its_card(
+    path: Path, digit_files: dict[str, Path], tmp_path: Path
+) -> None:
+    names = tmp_path / "names.txt"
+    names.write_text("\n".join(f"n{index}" for index in range(10)))
+    commands.add(path, [str(digit_files["onnx"])], "named", False, InputOptions(mean=(0.5,), labels=names))
+    student = commands.show_one(path, "named").entry.card["student"]
+    assert student["labels"][9] == "n9"
+    assert student["contract"]["mean"] == [0.5]
+    assert student["runtime"] == "ort"
+
+
+def test_one_name_cannot_be_given_to_several(path: Path) -> None:
+    with pytest.raises(UsageError, match="--name names one model"):
+        commands.add(path, ["mnist-tiny", "mnist-linear"], "x", False, DEFAULT)
+
+
+def test_a_broken_file_is_not_kept(path: Path, tmp_path: Path, digit_files: dict[str, Path]) -> None:
+    broken = tmp_path / "broken.tflite"
+    broken.write_bytes(digit_files["int8.tflite"].read_bytes()[:200])
+    with pytest.raises(ModelError, match=r"broken\.tflite"):
+        commands.add(path, [str(broken)], "", False, DEFAULT)
+    with pytest.raises(UnknownNameError):
+        commands.add(path, ["no-such-student"], "", False, DEFAULT)
+    assert commands.list_(path).entries == ()
+
+
+def test_a_model_that_is_no_classifier_is_kept_with_the_reason(path: Path, tmp_path: Path) -> None:
+    from onnx import TensorProto, helper
+
+    sizes = [1, 1, 8, 8]
+    value = helper.make_tensor_value_info
+    node = helper.make_node("Relu", ["x"], ["y"])
+    tensors = [value(name, TensorProto.FLOAT, sizes) for name in "xy"]
+    model = helper.make_model(
+        helper.make_graph([node], "g", tensors[:1], tensors[1:]),
+        opset_imports=[helper.make_opsetid("", 17)],
+        ir_version=8,
+    )
+    file = tmp_path / "filter.onnx"
+    file.write_bytes(model.SerializeToString())
+    commands.add(path, [str(file)], "", False, DEFAULT)
+    card = commands.show_one(path, "filter").entry.card
+    assert card["student"] is None
+    assert "not one row of scores" in card["refusal"]
+    assert "no image" in edgekit(path, "list").stdout
+
+
+def test_collecting_says_what_is_damaged_and_fails(path: Path) -> None:
+    commands.add(path, ["mnist-tiny"], "", False, DEFAULT)
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("UPDATE artifacts SET data = zeroblob(length(data))")
+    connection.close()
+    done = edgekit(path, "gc", "--json")
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["damaged"][0]["name"] == "mnist-tiny"
+    assert "add the file again" in done.stderr
