@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from edgekit.console import say
+from edgekit.console import say, warn
 from edgekit.devices.browser.driver import PageDevice
 from edgekit.devices.browser.result import system_name
 from edgekit.devices.browser.site import BenchSite
@@ -55,7 +55,9 @@ class Phone(PageDevice):
 
 
 def _invite(address: str) -> None:
-    from edgekit.serve.address import qr_code
+    from edgekit.serve.address import LOOPBACK, qr_code
 
+    if f"//{LOOPBACK}:" in address:
+        warn("this machine has no address on a network, so only its own browsers can open the page")
     say(f"Open this address on the phone, which must be in the same network as this machine:\n\n  {address}\n")
     print(qr_code(address), file=sys.stderr, flush=True)

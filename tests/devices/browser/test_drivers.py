@@ -72,6 +72,12 @@ def test_the_address_is_printed_with_a_code_for_the_camera(capsys: pytest.Captur
     assert printed.out == ""
     assert "http://192.168.1.2:8000/secret/bench.html" in printed.err
     assert "▀" in printed.err
+    assert "warning" not in printed.err
+
+
+def test_without_a_network_it_says_that_no_phone_can_come(capsys: pytest.CaptureFixture[str]) -> None:
+    phone_module._invite("http://127.0.0.1:8000/secret/bench.html")
+    assert "this machine has no address on a network" in capsys.readouterr().err
 
 
 def test_a_phone_that_does_not_come_is_not_waited_for_longer_than_said(capsys: pytest.CaptureFixture[str]) -> None:

@@ -94,7 +94,7 @@ async function main() {
     say("Loading the runtime and the model…");
     result = await measure(await response.json(), (count) => say(`Measuring: ${count} runs…`));
     const sorted = [...result.samples_ms].sort((a, b) => a - b);
-    say(`Done: ${sorted.length} runs, median ${sorted[sorted.length >> 1].toFixed(3)} ms. You can close this page.`);
+    say(`Done: ${sorted.length} runs, median ${sorted[sorted.length >> 1].toFixed(3)} ms.`);
   } catch (error) {
     result = {error: String(error?.message ?? error), user_agent: navigator.userAgent};
     say(`It did not work: ${result.error}`);
@@ -102,6 +102,7 @@ async function main() {
   const headers = {"Content-Type": "application/json"};
   const answer = await fetch("./result", {method: "POST", headers, body: JSON.stringify(result)});
   if (answer.status === 205) location.reload();
+  else say(`${status.textContent} You can close this page.`);
 }
 
 if (document.querySelector("#bench")) main();
