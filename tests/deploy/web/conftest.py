@@ -6,29 +6,38 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 from static_site import Site, serving
 
 from edgekit.deploy.deploy import DeployOptions, deploy
 from edgekit.deploy.web import compress
+from edgekit.deploy.web.npm import find_package
+from edgekit.devices.browser.chromium import find_browser
+from edgekit.errors import UsageError
 from edgekit.evaluate.input_options import InputOptions
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+def skip_unless_required(reason: str) -> NoReturn:
+    if os.environ.get("EDGEKIT_REQUIRE_BROWSER"):
+        pytest.fail(reason)
+    pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     from playwright.sync_api import sync_playwright
 
-    program = os.environ.get("EDGEKIT_BROWSER") or next(filter(None, map(shutil.which, BROWSERS)), None)
-    if program is None:
-        pytest.skip("no Chromium on PATH; name one in $EDGEKIT_BROWSER")
+    try:
+        program = find_browser()
+    except UsageError as exc:
+        skip_unless_required(f"no browser here: {exc}")
     with sync_playwright() as playwright:
         options = ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
         options.append("--host-resolver-rules=MAP phone.test 127.0.0.1")
@@ -41,6 +50,10 @@ def chromium() -> Iterator[Browser]:
 def make_bundle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Path]]:
     """Deploys a student to the web; without Brotli, which takes half a minute for a runtime."""
 
+    if shutil.which("npm") is None and not find_package("litert").archive.is_file():
+        skip_unless_required("neither npm nor the runtime's archive in the cache")
+
+    @cache
     def make(model: str, domain: str = "") -> Path:
         folder = tmp_path_factory.mktemp("web") / "bundle"
         deploy(DeployOptions(model, "web", folder, input=InputOptions(domain=domain)))

@@ -121,6 +121,18 @@ def test_a_picture_from_a_file_is_classified_as_on_the_host(
     assert phone.get_attribute("html", "data-output") == " ".join(map(str, expected))
 
 
+def test_a_photo_that_was_taken_sideways_is_turned_upright(
+    phone: Page, serve: Callable[[Path], Site], photos_bundle: Path, tmp_path: Path
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by a quarter
+    Image.new("RGB", (60, 40), "gray").save(tmp_path / "sideways.jpg", exif=exif)
+    opened(phone, serve(photos_bundle))
+    phone.set_input_files("#file", tmp_path / "sideways.jpg")
+    expect(phone.locator("#best")).not_to_have_text("–")
+    assert phone.evaluate("(({width, height}) => [width, height])(document.querySelector('#picture'))") == [40, 60]
+
+
 def test_a_file_that_is_no_picture_is_refused_by_name(
     phone: Page, serve: Callable[[Path], Site], photos_bundle: Path, tmp_path: Path
 ) -> None:
@@ -141,6 +153,31 @@ def test_the_camera_is_classified_live_until_it_is_stopped(
     assert phone.inner_text("#live") == "Stop"
     phone.click("#live")
     assert phone.evaluate("document.querySelector('#camera').srcObject") is None
+
+
+@pytest.mark.parametrize("runtime", ["litert", "ort"])
+def test_many_runs_do_not_fill_the_memory(
+    phone: Page, serve: Callable[[Path], Site], make_bundle: Callable[..., Path], runtime: str
+) -> None:
+    phone.goto(f"{serve(make_bundle(f'mnist-tiny@{runtime}')).url}NOTICE.txt")
+    script = """async () => {
+        const {openStudent} = await import("./student.js");
+        const grow = WebAssembly.Memory.prototype.grow;
+        let grown = 0;
+        WebAssembly.Memory.prototype.grow = function (pages) {
+            grown += pages;
+            return grow.call(this, pages);
+        };
+        const student = await openStudent();
+        const image = {width: 28, height: 28, channels: 1, data: new Uint8Array(784).fill(200, 300, 400)};
+        const run = async (times) => {
+            for (let i = 0; i < times; i++) await student.look(image);
+            return grown;
+        };
+        return [await run(100), await run(3000)];
+    }"""
+    before, after = phone.evaluate(script)
+    assert after == before
 
 
 def test_no_script_but_the_bundles_own_can_run(

@@ -127,5 +127,5 @@ function show(selector) {
 
 // What is kept for later is fetched when the page works.
 main()
-  .catch((error) => say(`The model cannot be opened: ${error.message}`, true))
+  .catch((error) => say(`The model cannot be opened: ${error?.message ?? error}`, true))
   .then(() => keepOffline(find("#offline")));

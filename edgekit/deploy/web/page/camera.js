@@ -25,9 +25,9 @@ export function frameOf(video, canvas) {
   return drawn(video, video.videoWidth, video.videoHeight, canvas);
 }
 
-/** The picture in a file, upright. */
+/** The picture in a file, upright: a bitmap's default is to follow the camera's mark. */
 export async function pictureOf(file, canvas) {
-  const bitmap = await createImageBitmap(file, {imageOrientation: "from-image"});
+  const bitmap = await createImageBitmap(file);
   try {
     return drawn(bitmap, bitmap.width, bitmap.height, canvas);
   } finally {

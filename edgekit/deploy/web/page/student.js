@@ -1,7 +1,7 @@
 // The student as the page sees it: pictures in, probabilities out.
 
 import {encoder, prepare, probabilities} from "./preprocess.js";
-import {load} from "./runtime.js";
+import {arrayOf, load, sizeOf} from "./runtime.js";
 
 /**
  * Open the bundle's model. look(image) gives {probabilities, output, ms}: one number for each of `labels`, the output
@@ -11,6 +11,8 @@ export async function openStudent() {
   const description = await (await fetch("./model.json")).json();
   const session = await load(`./${description.file}`, description);
   const encode = encoder(description);
+  // The first run is slow, and better now than under somebody's finger.
+  await session.run(new (arrayOf(description.input.dtype))(sizeOf(description.input)));
 
   async function look(image) {
     const input = encode(prepare(image, description.contract));
