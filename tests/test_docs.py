@@ -28,6 +28,7 @@ PAGES = (
     "docs/profiling.md",
     "docs/devices.md",
     "docs/data.md",
+    "docs/serve.md",
     "docs/benchmarks.md",
 )
 BLOCK = re.compile(r"(?P<skip><!-- not run by the tests:[^>]*-->\n)?```sh\n(?P<body>.*?)```", re.DOTALL)
