@@ -28,6 +28,7 @@ PAGES = (
     "docs/profiling.md",
     "docs/devices.md",
     "docs/data.md",
+    "docs/deploy-pi.md",
     "docs/serve.md",
     "docs/benchmarks.md",
 )

@@ -43,7 +43,8 @@ def build(student: Student, options: DeployOptions) -> Bundle:
     files[f"{student.name}.service"] = files.pop("app.service")
     files |= {name: text.encode() for name, text in requirements(student.runtime).items()}
     files["labels.txt"] = "".join(f"{_one_line(label)}\n" for label in student.labels).encode()
-    files["model.json"] = (json.dumps(student.to_dict(), indent=1, ensure_ascii=False) + "\n").encode()
+    about = {key: value for key, value in student.to_dict().items() if key != "labels"}  # labels.txt has them
+    files["model.json"] = (json.dumps(about, indent=1, ensure_ascii=False) + "\n").encode()
     files[student.file] = student.data
     return Bundle(files, PROGRAMS)
 

@@ -21,6 +21,8 @@ from edgekit.pictures.fit import fit
 Array = NDArray[Any]
 
 MAX_THREADS = 4
+SMALL_BYTES = 500_000
+"""Of a model file; below that, waking up threads takes longer than they save."""
 DEFAULT_TOP = 3
 # 150 MB once it is decoded: a board has little memory.
 MAX_PIXELS = 50_000_000
@@ -35,10 +37,11 @@ class Model:
 
     def __init__(self, folder: Path, threads: int = 0) -> None:
         self.about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-        self.labels: list[str] = self.about["labels"]
+        self.labels = (folder / "labels.txt").read_text(encoding="utf-8").split("\n")[:-1]
         Image.MAX_IMAGE_PIXELS = MAX_PIXELS
         opener = open_tflite if self.about["runtime"] == "litert" else open_onnx
-        self._run = opener(folder / self.about["file"], threads or min(MAX_THREADS, os.cpu_count() or 1))
+        path = folder / self.about["file"]
+        self._run = opener(path, threads or default_threads(path))
         self._lock = Lock()
 
     def answer(self, data: bytes, name: str, top: int = DEFAULT_TOP) -> dict[str, Any]:
@@ -78,6 +81,11 @@ class Model:
         real = tensors.dequantize(stored.reshape(1, -1), spec["scale"], spec["zero_point"])
         chances: NDArray[np.float64] = tensors.to_probabilities(real, spec["probabilities"])[0]
         return chances
+
+
+def default_threads(path: Path) -> int:
+    """As many threads as a model of this size gains from here."""
+    return 1 if path.stat().st_size < SMALL_BYTES else min(MAX_THREADS, os.cpu_count() or 1)
 
 
 def open_tflite(path: Path, threads: int) -> Callable[[Array], Array]:

@@ -195,8 +195,9 @@ class Handler(BaseHTTPRequestHandler):
         if path == "/health":
             return _json({"status": "ok"})
         if path == "/model.json":
-            about = self.server.model.about
-            return _json({"name": about["name"], "domain": about["contract"]["domain"], "labels": about["labels"]})
+            model = self.server.model
+            about = {"name": model.about["name"], "domain": model.about["contract"]["domain"], "labels": model.labels}
+            return _json(about)
         raise Refusal(404, "there is nothing of that name; POST a picture to /predict, or open / in a browser.")
 
     def _post(self) -> tuple[bytes, str]:
