@@ -62,7 +62,8 @@ def _only(specs: tuple[TensorSpec, ...], role: str, job: Job) -> TensorSpec:
     if len(specs) != 1 or specs[0].dtype not in DTYPES:
         found = ", ".join(f"{spec.name} ({spec.dtype})" for spec in specs)
         raise ModelError(
-            f"{job.model} has the {role}s {found}, and a page takes one of {', '.join(DTYPES)}; use --device cpu."
+            f"{job.model} has the {role}s {found}, and a page takes one {role} of "
+            f"{', '.join(DTYPES)}; use --device cpu."
         )
     return specs[0]
 

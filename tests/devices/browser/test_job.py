@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from onnx import helper
+from small_graphs import graph_of
 
 from edgekit.devices.browser.job import page_job
 from edgekit.devices.device import Job
@@ -51,3 +53,11 @@ def test_a_file_that_is_no_model_is_refused_here_already(tmp_path: Path) -> None
     (tmp_path / "a.tflite").write_bytes(b"no model")
     with pytest.raises(ModelError):
         page_job(replace(JOB, model=tmp_path / "a.tflite"))
+
+
+def test_a_model_of_several_outputs_is_named_with_the_way_out(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Split", ["x"], ["a", "b"], axis=1)]
+    graph = graph_of(nodes, {"x": (1, 4)}, outputs=["a", "b"])
+    (tmp_path / "two.onnx").write_bytes(graph.SerializeToString())
+    with pytest.raises(ModelError, match=r"has the outputs a \(float32\), b \(float32\), .* use --device cpu"):
+        page_job(replace(JOB, model=tmp_path / "two.onnx", runtime="ort"))
