@@ -6,6 +6,7 @@ Nothing of a model is parsed in this process, nor any picture: both are the affa
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -31,10 +32,12 @@ from edgekit.store.store import Entry, Store
 DESCRIPTION = Path(__file__).with_name("openapi.json")
 DEFAULT_TOP = 3
 MAX_TOP = 1000
+FRESH_S = 0.05
+"""How old what is known of the store may be: asking it takes as long as a tenth of a prediction."""
 
 
 class Service:
-    """What the routes do, over one store. Predictions of a name that is changed in the store follow at once."""
+    """What the routes do, over one store. What is changed in the store is followed within FRESH_S."""
 
     def __init__(self, store: Store, memory_bytes: int, body: BodyReader | None = None) -> None:
         self.store = store
@@ -43,6 +46,7 @@ class Service:
         self.metrics = Metrics()
         self._entries: dict[str, Entry] = {}
         self._changes = -1
+        self._looked = -math.inf
 
     async def health(self, request: Request) -> Response:
         """Whether the store can be read."""
@@ -87,10 +91,13 @@ class Service:
         return JSONResponse(document)
 
     def _find(self, name: str) -> Entry:
-        changes = self.store.changes()
-        if changes != self._changes:
-            self._entries.clear()
-            self._changes = changes
+        now = time.monotonic()
+        if now - self._looked > FRESH_S:
+            self._looked = now
+            changes = self.store.changes()
+            if changes != self._changes:
+                self._entries.clear()
+                self._changes = changes
         if name not in self._entries:
             self._entries[name] = self.store.find(name)
         return self._entries[name]
@@ -105,13 +112,13 @@ def service_app(store: Store, memory_bytes: int, token: str = "", body: BodyRead
         yield
         await service.pool.close()
 
-    routes = [
+    routes = [  # matched in this order, and nearly all requests are for the first
+        Route("/models/{name}/predict", service.predict, methods=["POST"], name="predict"),
         Route("/health", service.health, name="health"),
         Route("/metrics", service.figures, name="metrics"),
         Route("/openapi.json", service.description, name="openapi"),
         Route("/models", service.models, name="models"),
         Route("/models/{name}", service.card, name="card"),
-        Route("/models/{name}/predict", service.predict, methods=["POST"], name="predict"),
     ]
     guard = Middleware(Guard, token=token, count=service.metrics.count_request)
     handlers: dict[Any, Callable[..., Awaitable[Response]]] = {EdgekitError: _refuse, HTTPException: _refuse_http}

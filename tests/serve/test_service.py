@@ -6,6 +6,7 @@ import json
 import sqlite3
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from served import edgekit_serve, png, running
 from edgekit.data.dataset import Dataset
 from edgekit.evaluate.predict import predict
 from edgekit.serve.body import BodyReader
-from edgekit.serve.service import service_app
+from edgekit.serve.service import FRESH_S, service_app
 from edgekit.store.store import Store
 
 MEMORY = 1 << 30
@@ -201,17 +202,18 @@ def test_a_store_that_is_damaged_altogether_is_refused_and_the_service_goes_on(s
         assert service.get("/openapi.json").status_code == 200
 
 
-def test_a_name_that_stands_for_another_model_is_followed_at_once(store_file: Path, digits: list[bytes]) -> None:
+def test_a_name_that_stands_for_another_model_is_followed_soon(store_file: Path, digits: list[bytes]) -> None:
     with running(service_app(Store(store_file), MEMORY)) as url, httpx.Client(base_url=url, timeout=60) as service:
         labels(service, "tiny", digits[:1])
         with Store(store_file) as store:
             other = store.find("linear")
             store.add("tiny", store.read(other.sha256), other.card, replace=True)
+        time.sleep(2 * FRESH_S)
         answer = service.post("/models/tiny/predict", content=digits[0])
         assert answer.json()["sha256"] == other.sha256
 
 
-def test_other_labels_of_the_same_file_are_followed_at_once(store_file: Path, digits: list[bytes]) -> None:
+def test_other_labels_of_the_same_file_are_followed_soon(store_file: Path, digits: list[bytes]) -> None:
     with running(service_app(Store(store_file), MEMORY)) as url, httpx.Client(base_url=url, timeout=60) as service:
         labels(service, "tiny", digits[:1])
         with Store(store_file) as store:
@@ -219,6 +221,7 @@ def test_other_labels_of_the_same_file_are_followed_at_once(store_file: Path, di
             words = [f"digit {label}" for label in entry.card["student"]["labels"]]
             card = {**entry.card, "student": {**entry.card["student"], "labels": words}}
             store.add("tiny", store.read(entry.sha256), card)
+        time.sleep(2 * FRESH_S)
         assert labels(service, "tiny", digits[:1]) == ["digit 7"]
 
 
