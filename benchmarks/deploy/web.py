@@ -117,6 +117,24 @@ def sizes(folder: Path) -> dict[str, int]:
     }
 
 
+def table(runtimes: dict[str, Any]) -> str:
+    """The table of docs/deploy-web.md."""
+    lines = {
+        "first visit, raw": lambda found: f"{found['bytes']['raw'] / 1e6:.2f} MB",
+        "… gzip": lambda found: f"{found['bytes']['gzip'] / 1e6:.2f} MB",
+        "… Brotli": lambda found: f"{found['bytes']['brotli'] / 1e6:.2f} MB",
+        "first visit until it answers": lambda found: f"{found['first_visit_ms'] / 1000:.1f} s",
+        "without a network, until it answers": lambda found: f"{found['offline_ms'] / 1000:.1f} s",
+        "one inference, median": lambda found: f"{found['latency_ms']['median']:.2f} ms",
+        f"largest difference from the host, {IMAGES} images": lambda found: (
+            f"{found['largest_difference_from_host']:.0g}"
+        ),
+    }
+    rows = [["", *runtimes], ["---"] * (len(runtimes) + 1)]
+    rows += [[name, *(text(found) for found in runtimes.values())] for name, text in lines.items()]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=5)
@@ -140,6 +158,7 @@ def main() -> None:
             print(title, json.dumps(result[title]), flush=True)
         browser.close()
     record(__file__, {"runs": runs, "runtimes": result})
+    print(table(result))
 
 
 if __name__ == "__main__":

@@ -67,8 +67,8 @@ def in_two_passes(picture: Pixels, shape: tuple[int, int, int]) -> Pixels:
 
 def test_a_photo_of_any_size_becomes_the_same_pixels_as_in_python(script: Callable[..., Any]) -> None:
     rng = np.random.default_rng(0)
-    sizes = [(300, 200), (17, 333), (32, 32), (5, 7), (120, 160), (100, 31)]
-    shapes = [(96, 96, 3), (28, 28, 1), (31, 47, 3), (64, 48, 1)]
+    sizes = [(150, 100), (17, 133), (32, 32), (5, 7), (100, 31)]
+    shapes = [(48, 48, 3), (28, 28, 1), (31, 47, 3), (64, 48, 1)]
     cases = [(rng.integers(0, 256, (*size, c), np.uint8), shape) for size in sizes for c in (1, 3) for shape in shapes]
     given = [
         (as_image(picture), {"height": h, "width": w, "channels": c, "domain": "photo"}) for picture, (h, w, c) in cases
@@ -80,7 +80,7 @@ def test_a_photo_of_any_size_becomes_the_same_pixels_as_in_python(script: Callab
 
 
 def test_a_digit_on_any_paper_becomes_the_same_pixels_as_in_python(script: Callable[..., Any], mnist: Dataset) -> None:
-    pictures = [on_paper(mnist.test.images[np.arange(i, i + 1)][0, ..., 0], seed=i) for i in range(16)]
+    pictures = [on_paper(mnist.test.images[np.arange(i, i + 1)][0, ..., 0], seed=i) for i in range(10)]
     contract = {"height": 28, "width": 28, "channels": 1, "domain": "digit"}
     seen = script("preprocess.js", PREPARE, [(as_image(picture), contract) for picture in pictures])
     for picture, pixels in zip(pictures, seen, strict=True):

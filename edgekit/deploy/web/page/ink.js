@@ -1,8 +1,9 @@
-// Ink on paper: which pixels of a picture belong to the strokes of a digit, and how much; edgekit's ink.py step by step.
+// Ink on paper: which pixels of a picture belong to the strokes of a digit, and how much; edgekit's ink.py step by
+// step.
 //
-// Uneven light is a smooth surface that is fitted to the picture; ink is what differs from it, in the direction in which
-// the picture differs most. Shadows are told from strokes by their breadth, dirt by its size, the table's edge by
-// touching the picture's rim.
+// Uneven light is a smooth surface that is fitted to the picture; ink is what differs from it, in the direction in
+// which the picture differs most. Shadows are told from strokes by their breadth, dirt by its size, the table's edge
+// by touching the picture's rim.
 
 import {leastSquares, max, median, percentile, roundHalfEven, sum} from "./numbers.js";
 
@@ -46,24 +47,46 @@ export function findInk(grey) {
  * The fit begins at the picture's rim, which is mostly paper, and goes on with all pixels close to the surface.
  */
 function background({width, height, data}) {
-  const at = (i, size) => (size === 1 ? -1 : -1 + (2 * i) / (size - 1));
-  const x = Float64Array.from(data, (_, i) => at(i % width, width));
-  const y = Float64Array.from(data, (_, i) => at(Math.floor(i / width), height));
-  const times = (a, b) => a.map((value, i) => value * b[i]);
-  const terms = [x.map(() => 1), x, y, times(x, y), times(x, x), times(y, y)];
+  const terms = surfaceTerms(width, height);
+  const [, x, y] = terms;
   const all = Int32Array.from(data.keys());
   const rim = all.filter((i) => Math.max(Math.abs(x[i]), Math.abs(y[i])) > 0.85);
-  const level = median(Float64Array.from(rim, (i) => data[i]));
-  const reach = 3 * median(Float64Array.from(rim, (i) => Math.abs(data[i] - level))) + 4;
+  const level = median(gather(data, rim));
+  const reach = 3 * median(gather(data, rim).map((value) => Math.abs(value - level))) + 4;
   let paper = rim.filter((i) => Math.abs(data[i] - level) <= reach);
   let surface;
   for (let round = 0; round < 4; round++) {
     surface = combine(terms, leastSquares(terms, data, paper));
     const distance = surface.map((value, i) => Math.abs(data[i] - value));
-    const spread = median(Float64Array.from(paper, (i) => distance[i]));
-    paper = all.filter((i) => distance[i] <= 4 * spread + 4);
+    const limit = 4 * median(gather(distance, paper)) + 4;
+    paper = all.filter((i) => distance[i] <= limit);
   }
   return Float32Array.from(surface);
+}
+
+/** 1, x, y, xy, xx and yy at each pixel; x and y go from -1 to 1. */
+function surfaceTerms(width, height) {
+  const terms = Array.from({length: 6}, () => new Float64Array(width * height));
+  const at = (i, size) => (size === 1 ? -1 : -1 + (2 * i) / (size - 1));
+  for (let row = 0, i = 0; row < height; row++) {
+    const y = at(row, height);
+    for (let column = 0; column < width; column++, i++) {
+      const x = at(column, width);
+      terms[0][i] = 1;
+      terms[1][i] = x;
+      terms[2][i] = y;
+      terms[3][i] = x * y;
+      terms[4][i] = x * x;
+      terms[5][i] = y * y;
+    }
+  }
+  return terms;
+}
+
+function gather(values, places) {
+  const result = new Float64Array(places.length);
+  for (let i = 0; i < places.length; i++) result[i] = values[places[i]];
+  return result;
 }
 
 function combine(terms, coefficients) {

@@ -35,11 +35,11 @@ export function median(values) {
  */
 export function leastSquares(terms, values, places) {
   const size = terms.length;
-  const matrix = terms.map((left) => Float64Array.from([...terms, values], (right) => {
-    let total = 0;
-    for (const i of places) total += left[i] * right[i];
-    return total;
-  }));
+  const matrix = terms.map(() => new Float64Array(size + 1));
+  for (let i = 0; i < size; i++) {
+    for (let j = i; j < size; j++) matrix[j][i] = matrix[i][j] = productSum(terms[i], terms[j], places);
+    matrix[i][size] = productSum(terms[i], values, places);
+  }
   const smallest = 1e-12 * places.length;
   for (let i = 0; i < size; i++) {
     let pivot = i;
@@ -57,4 +57,10 @@ export function leastSquares(terms, values, places) {
     }
   }
   return matrix.map((row, i) => row[size] / row[i]);
+}
+
+function productSum(left, right, places) {
+  let total = 0;
+  for (let i = 0; i < places.length; i++) total += left[places[i]] * right[places[i]];
+  return total;
 }

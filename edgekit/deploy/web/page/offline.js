@@ -4,7 +4,7 @@
 export async function keepOffline(place) {
   if (!globalThis.isSecureContext) {
     place.textContent =
-      "Opened over plain HTTP: browsers then allow neither the camera nor keeping this page offline. HTTPS allows both.";
+      "Opened over plain HTTP: browsers then allow neither the camera nor use without a network. HTTPS allows both.";
     return;
   }
   if (!("serviceWorker" in navigator)) {

@@ -1,4 +1,4 @@
-// Pictures: {width, height, channels, data}, rows first, channels last; data is a Uint8Array unless a function says else.
+// Pictures: {width, height, channels, data}, rows first, channels last; data is a Uint8Array.
 
 /** A canvas's ImageData as an image of three channels; it must have no transparent pixels. */
 export function fromImageData({width, height, data}) {

@@ -72,7 +72,9 @@ export function probabilities(values, {scale, zero_point: zeroPoint, probabiliti
   if (!real.every(Number.isFinite)) throw new Error("The model gives scores that are not finite numbers.");
   const total = sum(real);
   if (given) return real.map((value) => value / Math.max(total, 1));
-  if (real.every((value) => value >= 0) && Math.abs(total - 1) <= SUM_TOLERANCE) return real.map((value) => value / total);
+  if (real.every((value) => value >= 0) && Math.abs(total - 1) <= SUM_TOLERANCE) {
+    return real.map((value) => value / total);
+  }
   const highest = max(real);
   const powers = real.map((value) => Math.exp(value - highest));
   const all = sum(powers);

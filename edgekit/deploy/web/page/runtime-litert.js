@@ -1,7 +1,8 @@
 // LiteRT compiled to WebAssembly, for .tflite files.
 //
-// The package's own JavaScript API knows no int8 tensors, so this drives the same bindings one level below it. The build
-// is the one with plain SIMD: it runs on every browser, and relaxed SIMD may round differently from phone to phone.
+// The package's own JavaScript API knows no int8 tensors, so this drives the same bindings one level below it. The
+// build is the one with plain SIMD: it runs on every browser, and relaxed SIMD may round differently from phone to
+// phone.
 
 import {arrayOf, shapeOf, sizeOf} from "./runtime.js";
 

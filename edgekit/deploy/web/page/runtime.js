@@ -12,7 +12,7 @@ const ARRAYS = {float32: Float32Array, int8: Int8Array, uint8: Uint8Array, int32
 /** The typed array class that holds a tensor of a dtype. */
 export function arrayOf(dtype) {
   const found = ARRAYS[dtype];
-  if (!found) throw new Error(`A tensor of type ${dtype} cannot be used in a page; deploy a float32, int8 or uint8 model.`);
+  if (!found) throw new Error(`A page has no tensors of ${dtype}; deploy a float32, int8 or uint8 model.`);
   return found;
 }
 
