@@ -29,6 +29,7 @@ MODEL = STUDENT / "model.int8.tflite"
 QUICK = ["--runs", "5", "--seconds", "0.05"]
 
 
+@pytest.mark.usefixtures("chromium", "pages")
 def test_a_model_is_measured_in_this_machines_browser() -> None:
     done = CliRunner().invoke(app, ["profile", str(MODEL), "--device", "browser", "--json", *QUICK])
     assert done.exit_code == 0, done.output
@@ -44,6 +45,7 @@ def test_a_model_is_measured_in_this_machines_browser() -> None:
     assert set(model["missing"]) == {"operators", "arena"}
 
 
+@pytest.mark.usefixtures("chromium", "pages")
 def test_a_phone_that_opens_the_printed_address_measures_every_file(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -80,6 +82,7 @@ def test_without_a_network_it_says_that_no_phone_can_come(capsys: pytest.Capture
     assert "this machine has no address on a network" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("pages")
 def test_a_phone_that_does_not_come_is_not_waited_for_longer_than_said(capsys: pytest.CaptureFixture[str]) -> None:
     device = Phone(open_s=0.2)
     try:
@@ -91,6 +94,7 @@ def test_a_phone_that_does_not_come_is_not_waited_for_longer_than_said(capsys: p
         device.close()
 
 
+@pytest.mark.usefixtures("pages")
 def test_a_browser_that_ends_by_itself_is_an_error(tmp_path: Path) -> None:
     program = tmp_path / "browser"
     program.write_text("#!/bin/sh\necho no display >&2\nexit 3\n")
@@ -115,19 +119,21 @@ def test_a_browser_is_found_by_its_variable_or_said_to_be_missing(monkeypatch: p
         find_browser()
 
 
-def test_no_process_and_no_file_of_a_browser_outlives_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_process_and_no_file_of_a_browser_outlives_it(
+    chromium: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    with Browser(find_browser(), "about:blank"):
+    with Browser(chromium, "about:blank"):
         assert within_seconds(20, lambda: len(processes_with(tmp_path)) > 1)
         assert list(tmp_path.iterdir())
     assert not list(tmp_path.iterdir())
     assert within_seconds(20, lambda: not processes_with(tmp_path))
 
 
-def test_a_browser_ends_when_the_process_that_started_it_is_killed(tmp_path: Path) -> None:
+def test_a_browser_ends_when_the_process_that_started_it_is_killed(chromium: str, tmp_path: Path) -> None:
     code = (
-        "from edgekit.devices.browser.chromium import Browser, find_browser\n"
-        "browser = Browser(find_browser(), 'about:blank')\n"
+        "from edgekit.devices.browser.chromium import Browser\n"
+        f"browser = Browser({chromium!r}, 'about:blank')\n"
         "input()\n"
     )
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
@@ -159,6 +165,7 @@ def processes_with(folder: Path) -> list[str]:
     return [command for command in commands if str(folder) in command]
 
 
+@pytest.mark.usefixtures("chromium")
 def test_with_json_nothing_but_the_document_is_on_stdout() -> None:
     command = ["profile", str(MODEL), "--device", "browser", "--threads", "2", "--json"]
     done = subprocess.run([sys.executable, "-m", "edgekit", *command], capture_output=True, text=True, check=False)
