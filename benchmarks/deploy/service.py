@@ -54,7 +54,7 @@ def main() -> None:
         drawn = [expect(address, drawing(image)) for image in open_mnist().test.images[np.arange(20)]]
         result["32 connections, drawings of 280x280"] = row(address, drawn, 32, 1000 if quick else 5000)
         result["long run"] = long_run(address, exchanges, process, 20_000 if quick else LONG_REQUESTS)
-    print("\n".join(f"{k}: {v}" for k,v in result.items()))
+    print("\n".join(f"{k}: {v}" for k, v in result.items()))
     if not quick:
         record(__file__, result)
 
