@@ -1,14 +1,22 @@
-"""A student to deploy, and pictures of digits."""
+"""A student to deploy, pictures of digits, and a browser."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from PIL import Image
+from required import skip_unless_required
 
 from edgekit.data.dataset import Dataset
+from edgekit.devices.browser.chromium import find_browser
+from edgekit.errors import UsageError
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 STUDENT = Path(__file__).parents[2] / "students" / "mnist-tiny"
 
@@ -37,3 +45,19 @@ def digits(mnist: Dataset, tmp_path_factory: pytest.TempPathFactory) -> list[Pat
         paper.paste(Image.fromarray(230 - np.array(image.resize((112, 112))) // 2), (40, 20))
         paper.convert("RGB").save(path)
     return paths
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    from playwright.sync_api import sync_playwright
+
+    try:
+        program = find_browser()
+    except UsageError as exc:
+        skip_unless_required(f"no browser here: {exc}")
+    with sync_playwright() as playwright:
+        options = ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+        options.append("--host-resolver-rules=MAP phone.test 127.0.0.1")
+        browser = playwright.chromium.launch(executable_path=program, args=options)
+        yield browser
+        browser.close()

@@ -1,4 +1,5 @@
 import http.client
+import io
 import json
 import re
 import signal
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 from pi_app import environment
+from PIL import Image
 
 from edgekit.deploy.pi.files.classify import service
 from edgekit.deploy.pi.files.classify.model import AppError, Model
@@ -110,6 +112,15 @@ def test_what_is_no_picture_is_refused_and_the_next_request_served(port: int, bo
     assert status == 400
     assert answer["error"].startswith("the picture ")
     assert ask(port, "POST", "/predict", digits[0].read_bytes())[0] == 200
+
+
+def test_a_small_file_that_unpacks_to_many_pixels_is_refused(port: int) -> None:
+    stream = io.BytesIO()
+    Image.new("1", (8000, 7000)).save(stream, "PNG")
+    assert stream.tell() < 20_000
+    status, answer = ask(port, "POST", "/predict", stream.getvalue())
+    assert status == 400
+    assert "more pixels than are safe" in answer["error"]
 
 
 def test_a_body_of_100_megabytes_is_refused_before_it_is_read(port: int) -> None:

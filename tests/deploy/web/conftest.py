@@ -2,48 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import pytest
+from required import skip_unless_required
 from static_site import Site, serving
 
 from edgekit.deploy.deploy import DeployOptions, deploy
 from edgekit.deploy.web import compress
 from edgekit.deploy.web.npm import find_package
-from edgekit.devices.browser.chromium import find_browser
-from edgekit.errors import UsageError
 from edgekit.evaluate.input_options import InputOptions
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
-
-
-def skip_unless_required(reason: str) -> NoReturn:
-    if os.environ.get("EDGEKIT_REQUIRE_BROWSER"):
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    from playwright.sync_api import sync_playwright
-
-    try:
-        program = find_browser()
-    except UsageError as exc:
-        skip_unless_required(f"no browser here: {exc}")
-    with sync_playwright() as playwright:
-        options = ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
-        options.append("--host-resolver-rules=MAP phone.test 127.0.0.1")
-        browser = playwright.chromium.launch(executable_path=program, args=options)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")
