@@ -37,9 +37,7 @@ def main(folder: Path, words: Sequence[str]) -> int:
 def parser() -> argparse.ArgumentParser:
     """All commands and their options."""
     parser = argparse.ArgumentParser("app.py", description="Classify pictures with the model in this folder.")
-    parser.add_argument(
-        "--threads", type=_positive_int, default=0, help="of the runtime (default: 1, large models: 4)"
-    )
+    parser.add_argument("--threads", type=_positive_int, default=0, help="of the runtime (default: 1, large models: 4)")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     predict = commands.add_parser("predict", help="classify picture files")
