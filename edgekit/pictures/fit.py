@@ -49,6 +49,8 @@ def to_photo(image: Pixels, shape: Shape) -> Pixels:
     # Rounding must not make the rectangle larger than the picture: Pillow refuses that.
     cut_width, cut_height = min(scale * width, picture.width), min(scale * height, picture.height)
     left, top = (picture.width - cut_width) / 2, (picture.height - cut_height) / 2
-    box = (left, top, left + cut_width, top + cut_height)
-    resized = picture.resize((width, height), Image.Resampling.BILINEAR, box=box)
+    # One axis after the other: which one Pillow takes first depends on its version, and a grey level on that.
+    box = (left, 0, left + cut_width, picture.height)
+    across = picture.resize((width, picture.height), Image.Resampling.BILINEAR, box=box)
+    resized = across.resize((width, height), Image.Resampling.BILINEAR, box=(0, top, width, top + cut_height))
     return np.array(resized, np.uint8).reshape(shape)
