@@ -16,22 +16,7 @@ from typer.main import get_command
 from edgekit.cli import app
 
 ROOT = Path(__file__).parent.parent
-PAGES = (
-    "README.md",
-    "docs/distill.md",
-    "docs/quantize.md",
-    "docs/finetuning.md",
-    "docs/prepare.md",
-    "docs/operators.md",
-    "docs/files.md",
-    "docs/profile.md",
-    "docs/profiling.md",
-    "docs/devices.md",
-    "docs/data.md",
-    "docs/deploy-pi.md",
-    "docs/serve.md",
-    "docs/benchmarks.md",
-)
+PAGES = ("README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")))
 BLOCK = re.compile(r"(?P<skip><!-- not run by the tests:[^>]*-->\n)?```sh\n(?P<body>.*?)```", re.DOTALL)
 
 
