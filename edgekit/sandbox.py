@@ -9,13 +9,16 @@ memory ends the worker and becomes a RuntimeCrashError here. An EdgekitError rai
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -71,6 +74,7 @@ class Sandbox:
         except OSError as exc:
             self._noise.close()
             raise RuntimeCrashError(f"{python} cannot be started ({exc.strerror}); name a Python interpreter.") from exc
+        self._watchdog = _Watchdog(self._process, self.limits.seconds)
 
     @property
     def pid(self) -> int:
@@ -86,29 +90,20 @@ class Sandbox:
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        expired = threading.Event()
-
-        def expire() -> None:
-            expired.set()
-            self._process.kill()
-
-        watchdog = threading.Timer(self.limits.seconds, expire)
-        watchdog.daemon = True
-        watchdog.start()
+        request = {"call": target, "arguments": arguments, "seconds": int(self.limits.seconds) + GRACE_S}
         try:
-            request = {"call": target, "arguments": arguments, "seconds": int(self.limits.seconds) + GRACE_S}
-            send(self._process.stdin, request)
-            reply = receive(self._process.stdout)
+            with self._watchdog.watching():
+                send(self._process.stdin, request)
+                reply = receive(self._process.stdout)
         except (EOFError, BrokenPipeError, ProtocolError) as exc:
-            raise self._crash(expired.is_set()) from exc
-        finally:
-            watchdog.cancel()
+            raise self._crash(self._watchdog.expired) from exc
         if "error" in reply:
             raise self._error(reply["error"])
         return reply["result"]
 
     def close(self) -> None:
         """End the worker; nothing happens if it is gone already."""
+        self._watchdog.end()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 try:
@@ -170,6 +165,40 @@ class Sandbox:
         end = self._noise.seek(0, 2)
         self._noise.seek(max(0, end - NOISE_BYTES))
         return self._noise.read().decode(errors="replace").strip()
+
+
+class _Watchdog:
+    """Kills a process whose call takes longer than ``seconds``, or up to a twentieth more.
+
+    One thread watches all calls, since starting one takes longer than a small call.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], seconds: float) -> None:
+        self.expired = False
+        self._process, self._seconds = process, seconds
+        self._deadline = math.inf
+        self._ended = threading.Event()
+        threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """The block is a call."""
+        self._deadline = time.monotonic() + self._seconds
+        try:
+            yield
+        finally:
+            self._deadline = math.inf
+
+    def end(self) -> None:
+        """Watch no longer."""
+        self._ended.set()
+
+    def _watch(self) -> None:
+        while not self._ended.wait(self._seconds / 20):
+            if time.monotonic() > self._deadline:
+                self.expired = True
+                self._process.kill()
+                return
 
 
 def _cause(status: int) -> str:

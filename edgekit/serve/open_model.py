@@ -1,78 +1,58 @@
-"""A model that is open in a worker process, for many requests at once.
+"""A model that is open in worker processes, for many requests at once.
 
 Requests that come while the worker is busy wait, and are handed over together when it is free. So the cost of
-speaking with another process is shared by all that wait, and a lone request waits for nobody.
+speaking with another process is shared by all that wait, and a lone request waits for nobody. Where more wait than are
+handed over at once, a second worker is started.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any
+import os
 
-import numpy as np
-
-from edgekit.errors import DataError, EdgekitError, RuntimeCrashError
-from edgekit.sandbox import Limits, Sandbox
+from edgekit.errors import EdgekitError
+from edgekit.sandbox import Limits
+from edgekit.serve.model_worker import Guesses, ModelWorker, Request
 from edgekit.store.store import Entry
 
 MAX_BATCH = 8
 """Handed over together. With more, the worker would have nothing to do while the answers of all are sent."""
 MAX_WAITING = 512
-WORKER = "edgekit.serve.worker"
-ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1"}
-"""Finding a digit solves small systems of equations, which take five times as long on several threads."""
-
-Guesses = list[list[Any]]
-"""[label, probability] of the likeliest classes, likeliest first."""
+MAX_WORKERS = min(2, os.cpu_count() or 1)
 
 
 class BusyError(EdgekitError):
     """More requests wait for a model than are let in."""
 
 
-@dataclass(frozen=True)
-class Request:
-    """A picture file, how many guesses are wanted, and who waits for them."""
-
-    picture: bytes
-    top: int
-    answer: asyncio.Future[Guesses]
-
-
 class OpenModel:
-    """A worker process with one model, and those who wait for it. Made by ``open_model``."""
+    """The workers of one model, and those who wait for them."""
 
     def __init__(self, entry: Entry, data: bytes, limits: Limits) -> None:
         self.entry = entry
-        self.memory = 0
-        self.crashes = 0
+        self.workers: list[ModelWorker] = []
         self._data, self._limits = data, limits
-        self._sandbox: Sandbox | None = None
         self._waiting: asyncio.Queue[Request | None] = asyncio.Queue(MAX_WAITING)
-        self._thread = ThreadPoolExecutor(1, f"model-{entry.name}")
-        self._loop = asyncio.get_running_loop()
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     @property
-    def worker(self) -> int | None:
-        """The number of the worker process, where there is one."""
-        return self._sandbox.pid if self._sandbox is not None else None
+    def memory(self) -> int:
+        """Bytes of all workers."""
+        return sum(worker.memory for worker in self.workers)
+
+    @property
+    def crashes(self) -> int:
+        """How often a worker has ended before its time."""
+        return sum(worker.crashes for worker in self.workers)
 
     async def open(self) -> None:
-        """Start the worker.
+        """Start the first worker.
 
         Raises:
             ModelError, RuntimeCrashError: the runtime refuses the file, or does not survive it.
         """
-        try:
-            await self._loop.run_in_executor(self._thread, self._start)
-        except BaseException:
-            self._thread.shutdown(wait=False)
-            raise
-        self._task = asyncio.create_task(self._work())
+        worker = await self._started()
+        self._tasks.append(asyncio.create_task(self._work(worker)))
 
     async def predict(self, picture: bytes, top: int) -> Guesses:
         """The likeliest classes of a picture file.
@@ -82,30 +62,46 @@ class OpenModel:
             ModelError, RuntimeCrashError: the model cannot be run on it, or the worker did not survive it.
             BusyError: too many requests wait already.
         """
-        request = Request(picture, top, self._loop.create_future())
+        request = Request(picture, top, asyncio.get_running_loop().create_future())
         try:
             self._waiting.put_nowait(request)
         except asyncio.QueueFull as exc:
             raise BusyError(f"{MAX_WAITING} requests wait for '{self.entry.name}'; try again in a moment.") from exc
+        if self._wants_help():
+            self._tasks.append(asyncio.create_task(self._help()))
         return await request.answer
 
     async def close(self) -> None:
-        """Answer those who wait, and end the worker."""
-        if self._task is not None:
+        """Answer those who wait, and end the workers."""
+        for _ in self._tasks:
             await self._waiting.put(None)
-            await self._task
-        self._thread.shutdown()
-        if self._sandbox is not None:
-            self._sandbox.close()
+        await asyncio.gather(*self._tasks)
+        for worker in self.workers:
+            worker.close()
 
-    async def _work(self) -> None:
+    def _wants_help(self) -> bool:
+        """Whether more wait than are handed over at once, and there is memory for one more worker."""
+        has_room = 2 * self.memory <= self._limits.memory_bytes
+        return self._waiting.qsize() > MAX_BATCH and len(self._tasks) < MAX_WORKERS and has_room
+
+    async def _started(self) -> ModelWorker:
+        worker = ModelWorker(self.entry, self._data, self._limits)
+        await worker.open()
+        self.workers.append(worker)
+        return worker
+
+    async def _help(self) -> None:
+        """One more worker; that it cannot be started is no reason to refuse anybody."""
+        try:
+            worker = await self._started()
+        except EdgekitError:
+            return
+        await self._work(worker)
+
+    async def _work(self, worker: ModelWorker) -> None:
         while True:
             batch, is_last = self._next(await self._waiting.get())
-            answers: list[Guesses | Exception]
-            try:
-                answers = await self._loop.run_in_executor(self._thread, self._answer, batch)
-            except Exception as exc:  # a bug of ours must not leave these and all later ones waiting
-                answers = [exc] * len(batch)
+            answers = await worker.answer(batch)
             for request, answer in zip(batch, answers, strict=True):
                 _settle(request.answer, answer)
             if is_last:
@@ -122,47 +118,6 @@ class OpenModel:
                 return batch, False
             item = self._waiting.get_nowait()
         return batch, True
-
-    def _start(self) -> None:
-        sandbox = Sandbox(self.entry.name, self._limits, environment=ENVIRONMENT)
-        try:
-            data = np.frombuffer(self._data, np.uint8)
-            opened = sandbox.call(f"{WORKER}:open_served", data=data, student=self.entry.card["student"])
-        except BaseException:
-            sandbox.close()
-            raise
-        self._sandbox, self.memory = sandbox, opened["memory"]
-
-    def _answer(self, batch: Sequence[Request]) -> list[Guesses | Exception]:
-        """Guesses or an error for each request; where the worker crashes, the others do not suffer for one of them."""
-        if not batch:
-            return []
-        try:
-            return self._call(batch)
-        except RuntimeCrashError as exc:
-            self._end()
-            if len(batch) == 1:
-                return [exc]
-        except EdgekitError as exc:
-            if len(batch) == 1:
-                return [exc]
-        return [answer for request in batch for answer in self._answer([request])]
-
-    def _call(self, batch: Sequence[Request]) -> list[Guesses | Exception]:
-        if self._sandbox is None:
-            self._start()
-        assert self._sandbox is not None
-        pictures = [np.frombuffer(request.picture, np.uint8) for request in batch]
-        reply = self._sandbox.call(f"{WORKER}:predict", pictures=pictures, tops=[request.top for request in batch])
-        self.memory = reply["memory"]
-        return [DataError(answer) if isinstance(answer, str) else answer for answer in reply["answers"]]
-
-    def _end(self) -> None:
-        if self._sandbox is not None:
-            self._sandbox.close()
-        self._sandbox = None
-        self.memory = 0
-        self.crashes += 1
 
 
 def _settle(future: asyncio.Future[Guesses], answer: Guesses | Exception) -> None:

@@ -7,7 +7,8 @@ from collections import OrderedDict
 
 from edgekit.errors import ModelError
 from edgekit.sandbox import Limits
-from edgekit.serve.open_model import Guesses, OpenModel
+from edgekit.serve.model_worker import Guesses
+from edgekit.serve.open_model import OpenModel
 from edgekit.store.store import Entry, Store
 
 FIRST_GUESS = 64 << 20

@@ -82,8 +82,9 @@ def test_a_worker_that_ends_is_started_again(store: Store, digits: list[bytes]) 
         entry = store.find("tiny")
         await pool.predict(entry, digits[0], 1)
         (model,) = pool.open_models
-        assert model.worker is not None
-        os.kill(model.worker, signal.SIGKILL)
+        (worker,) = model.workers
+        assert worker.pid is not None
+        os.kill(worker.pid, signal.SIGKILL)
         with pytest.raises(RuntimeCrashError, match="SIGKILL"):
             await pool.predict(entry, digits[0], 1)
         guesses = await pool.predict(entry, digits[0], 1)
