@@ -17,7 +17,7 @@ DIGIT_SIZE = 28
 INNER_SIZE = 20
 WORKING_SIZE = 112
 MIN_SIZE = 8
-# A margin of at most this grey level is black, also after a JPEG.
+# A margin of which at most half is lighter than this grey level is black, also after a JPEG.
 BLACK = 8
 
 
@@ -52,7 +52,7 @@ def _is_mnist(grey: Grey) -> bool:
     if grey.shape != (DIGIT_SIZE, DIGIT_SIZE):
         return False
     margin = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    return bool(np.median(margin) <= BLACK and grey.max() > 127)
+    return bool(np.count_nonzero(margin > BLACK) <= margin.size // 2 and grey.max() > 127)
 
 
 def _shrunk(grey: Grey) -> Grey:

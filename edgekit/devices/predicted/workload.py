@@ -37,7 +37,7 @@ TILE = 16
 """Kernels compute so many output channels at a time, whether they are all there or not."""
 DEPTH_TILE = 8
 """Integer kernels of a convolution read so many input channels at a time from each place of its window."""
-BLOCK = 8
+BLOCK = 4
 """Layers whose output channels are a multiple of this can be computed in blocks of channels."""
 PRECISIONS = ("float32", "int8")
 

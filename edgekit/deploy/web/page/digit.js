@@ -4,7 +4,7 @@
 // that their centre of mass is in the middle (LeCun, Bottou, Bengio, Haffner 1998).
 
 import {EDGE, findInk} from "./ink.js";
-import {max, median, percentile, roundHalfEven} from "./numbers.js";
+import {max, percentile, roundHalfEven} from "./numbers.js";
 import {toGrey} from "./picture.js";
 import {resize} from "./resize.js";
 
@@ -12,7 +12,7 @@ export const DIGIT_SIZE = 28;
 const INNER_SIZE = 20;
 const WORKING_SIZE = 112;
 const MIN_SIZE = 8;
-// A margin of at most this grey level is black, also after a JPEG.
+// A margin of which at most half is lighter than this grey level is black, also after a JPEG.
 const BLACK = 8;
 
 /** Find the digit in a picture, dark on light or light on dark: a 28×28 image of one channel. */
@@ -34,7 +34,7 @@ function isMnist({width, height, data}) {
     const last = DIGIT_SIZE - 1;
     margin.push(data[i], data[last * width + i], data[i * width], data[i * width + last]);
   }
-  return median(margin) <= BLACK && data.some((value) => value > 127);
+  return margin.filter((value) => value > BLACK).length <= margin.length / 2 && data.some((value) => value > 127);
 }
 
 /** At most WORKING_SIZE pixels a side, averaged: less noise and a bounded cost. */
