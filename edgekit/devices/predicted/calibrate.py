@@ -17,7 +17,7 @@ import numpy as np
 from edgekit.console import print_table, progress, warn
 from edgekit.devices.cards import card_paths, user_folder
 from edgekit.devices.device import Device, Job, open_device
-from edgekit.devices.predicted.model import FINE, FINE_IN_BLOCKS, Array, LatencyTable, features, fit_rates, interval
+from edgekit.devices.predicted.model import COVERAGE, FINE, FINE_IN_BLOCKS, Array, LatencyTable, features, fit_rates
 from edgekit.devices.predicted.probes import probe_models
 from edgekit.devices.predicted.tables import write_tables
 from edgekit.devices.predicted.workload import Workload, read_layers, workload_of
@@ -187,7 +187,7 @@ def fit_tables(measured: Sequence[tuple[ProbeFile, float]], threads: int) -> tup
         ratios = _ratios(found)
         real = np.array([file.name.startswith(LIKE_REAL) for file, _ in found])
         errors = np.abs(1 / ratios[real] - 1)
-        factor = interval(list(np.log(ratios[real])))
+        factor = _interval(ratios, [_style(file) for file, _ in found])
         names, matrix, times = _problem(found)
         rates = fit_rates(matrix, times, strength=STRENGTH)
         tables.append(
@@ -233,6 +233,18 @@ def _ratios(found: Sequence[tuple[ProbeFile, float]]) -> Array:
         out = styles == style
         expected[out] = matrix[out] @ fit_rates(matrix[~out], times[~out], strength=STRENGTH)
     return np.asarray(times / np.maximum(expected, 1.0))
+
+
+def _interval(ratios: Array, styles: Sequence[str]) -> float:
+    """The factor within which COVERAGE of the networks of every style lie, also of the one that is predicted worst.
+
+    Who asks for a prediction has a network of yet another style: what is exchangeable are styles, not networks (Dunn,
+    Wasserman, Ramdas, Distribution-Free Prediction Sets for Two-Layer Hierarchical Models, 2023).
+    """
+    errors = np.abs(np.log(ratios))
+    belongs = np.array(styles)
+    worst = max(float(np.quantile(errors[belongs == style], COVERAGE)) for style in set(styles) - {""})
+    return float(np.exp(worst))
 
 
 def _style(file: ProbeFile) -> str:
