@@ -49,6 +49,26 @@ def test_a_model_is_opened_once_however_many_ask_for_it(store: Store, digits: li
     assert in_pool(store, use) == (1, 1)
 
 
+def test_a_second_worker_helps_where_many_wait(
+    store: Store, digits: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(open_model, "MAX_WORKERS", 2)
+
+    async def use(pool: Pool) -> tuple[int, int, list[str]]:
+        entry = store.find("tiny")
+        await pool.predict(entry, digits[0], 1)
+        (model,) = pool.open_models
+        alone = len(model.workers)
+        answers = []
+        while len(model.workers) < 2:
+            answers += await asyncio.gather(*(pool.predict(entry, digits[i % len(digits)], 1) for i in range(100)))
+        return alone, len(model.workers), [guesses[0][0] for guesses in answers[: len(digits)]]
+
+    alone, together, labels = in_pool(store, use)
+    assert (alone, together) == (1, 2)
+    assert labels[:3] == ["7", "2", "1"]
+
+
 def test_the_longest_unused_model_makes_room(store: Store, digits: list[bytes]) -> None:
     async def use(pool: Pool) -> list[list[str]]:
         opened = []
