@@ -22,6 +22,7 @@ LIMIT_MACS = 400e6
 SINGLE: dict[str, tuple[tuple[int, int], ...]] = {
     "pointwise": ((96, 16), (48, 32), (28, 96), (14, 64), (14, 256), (7, 512), (5, 32)),
     "conv": ((64, 8), (48, 24), (28, 32), (14, 96), (7, 192), (10, 16)),
+    "stem": ((96, 3), (48, 3), (49, 1), (28, 1)),
     "depthwise": ((96, 16), (48, 48), (28, 128), (14, 256), (7, 512), (12, 24), (28, 18), (14, 90), (7, 302)),
     "dense": ((1, 32), (1, 128), (1, 512), (1, 1024)),
     "add": ((56, 32), (14, 64), (7, 16)),
@@ -171,6 +172,8 @@ def _chain(probe: Probe, kind: str) -> Tensor:
             x = probe.conv(x, x.channels, 1)
         elif kind == "conv":
             x = probe.conv(x, x.channels)
+        elif kind == "stem":
+            x = probe.conv(x, 16, 5 if number else 3) if number % 2 == 0 else probe.conv(x, probe.channels, 1)
         elif kind == "depthwise":
             x = probe.depthwise(x, 5 if number == 5 else 3)
         elif kind == "dense":
