@@ -60,7 +60,10 @@ class Sandbox:
     ) -> None:
         self.subject = subject
         self.limits = limits or Limits()
-        self._noise: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  closed in close()
+        try:
+            self._noise: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  closed in close()
+        except OSError as exc:
+            raise RuntimeCrashError(f"No temporary file can be made ({exc.strerror}); look at $TMPDIR.") from exc
         command = [str(python), "-P", str(CHILD), str(self.limits.memory_bytes)]
         try:
             self._process = subprocess.Popen(
@@ -97,20 +100,26 @@ class Sandbox:
                 reply = receive(self._process.stdout)
         except (EOFError, BrokenPipeError, ProtocolError) as exc:
             raise self._crash(self._watchdog.expired) from exc
+        if self._watchdog.expired:  # the reply and the deadline met
+            raise self._crash(expired=True)
         if "error" in reply:
             raise self._error(reply["error"])
         return reply["result"]
 
+    def kill(self) -> None:
+        """End the worker at once; a call in another thread fails then."""
+        self._process.kill()
+
     def close(self) -> None:
         """End the worker; nothing happens if it is gone already."""
         self._watchdog.end()
+        self.kill()  # first, since a pipe cannot be closed while another thread reads it
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 try:
                     pipe.close()
                 except BrokenPipeError:
                     continue
-        self._process.kill()
         self._process.wait()
         self._noise.close()
 
@@ -177,6 +186,7 @@ class _Watchdog:
         self.expired = False
         self._process, self._seconds = process, seconds
         self._deadline = math.inf
+        self._lock = threading.Lock()
         self._ended = threading.Event()
         threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
 
@@ -187,7 +197,8 @@ class _Watchdog:
         try:
             yield
         finally:
-            self._deadline = math.inf
+            with self._lock:  # a call that has ended is not killed any more
+                self._deadline = math.inf
 
     def end(self) -> None:
         """Watch no longer."""
@@ -195,10 +206,11 @@ class _Watchdog:
 
     def _watch(self) -> None:
         while not self._ended.wait(self._seconds / 20):
-            if time.monotonic() > self._deadline:
-                self.expired = True
-                self._process.kill()
-                return
+            with self._lock:
+                if time.monotonic() > self._deadline:
+                    self.expired = True
+                    self._process.kill()
+                    return
 
 
 def _cause(status: int) -> str:

@@ -6,6 +6,8 @@ import io
 import os
 import struct
 import sys
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -127,6 +129,35 @@ def test_a_worker_that_is_gone_stays_an_error_and_closes_quietly() -> None:
         for _ in range(2):
             with pytest.raises(RuntimeCrashError):
                 sandbox.call("os:_exit", status=7)
+
+
+def test_a_worker_is_closed_while_another_thread_waits_for_its_answer() -> None:
+    sandbox = Sandbox("busy.onnx", Limits(seconds=60))
+    errors: list[RuntimeCrashError] = []
+
+    def wait() -> None:
+        try:
+            sandbox.call("signal:pause")
+        except RuntimeCrashError as exc:
+            errors.append(exc)
+
+    assert sandbox.call("json:loads", s="1") == 1
+    thread = threading.Thread(target=wait)
+    thread.start()
+    time.sleep(0.3)
+    start = time.monotonic()
+    sandbox.kill()
+    thread.join()
+    sandbox.close()
+    assert time.monotonic() - start < 10
+    assert ["SIGKILL" in str(error) for error in errors] == [True]
+
+
+def test_a_reply_that_comes_with_the_deadline_is_too_late_for_this_call_and_not_for_the_next() -> None:
+    with Sandbox("slow.onnx") as sandbox:
+        sandbox._watchdog.expired = True
+        with pytest.raises(RuntimeCrashError, match="took longer"):
+            sandbox.call("json:loads", s="1")
 
 
 def test_a_python_that_is_none_is_an_error() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 from collections.abc import Callable
 
@@ -30,13 +31,23 @@ class Guard:
             await self.app(scope, receive, send)
             return
 
+        began = False
+
         async def counting(message: Message) -> None:
+            nonlocal began
             if message["type"] == "http.response.start":
+                began = True
                 self.count(getattr(scope.get("endpoint"), "__name__", "none"), message["status"])
             await send(message)
 
         refusal = self._refusal(scope)
-        await (refusal or self.app)(scope, receive, counting)
+        try:
+            await (refusal or self.app)(scope, receive, counting)
+        except asyncio.CancelledError:  # the server ends, and has waited long enough
+            if began:
+                raise
+            farewell = JSONResponse({"error": "The service ends; ask again in a moment."}, 503, {"Retry-After": "1"})
+            await farewell(scope, receive, counting)
 
     def _refusal(self, scope: Scope) -> JSONResponse | None:
         headers = Headers(scope=scope)

@@ -39,6 +39,7 @@ class ModelWorker:
         self.crashes = 0
         self._entry, self._data, self._limits = entry, data, limits
         self._sandbox: Sandbox | None = None
+        self._killed = False
         self._thread = ThreadPoolExecutor(1, f"model-{entry.name}")
         self._loop = asyncio.get_running_loop()
 
@@ -56,7 +57,7 @@ class ModelWorker:
         try:
             await self._loop.run_in_executor(self._thread, self._start)
         except BaseException:
-            self._thread.shutdown(wait=False)
+            self.close()
             raise
 
     async def answer(self, batch: Sequence[Request]) -> list[Guesses | Exception]:
@@ -66,21 +67,32 @@ class ModelWorker:
         except Exception as exc:  # a bug of ours must not leave these and all later ones waiting
             return [exc] * len(batch)
 
+    def kill(self) -> None:
+        """End the process in the middle of what it does; no other one is started."""
+        self._killed = True
+        sandbox = self._sandbox
+        if sandbox is not None:
+            sandbox.kill()
+
     def close(self) -> None:
-        """End the process."""
+        """End the process; who still waits for its answer gets an error."""
+        self.kill()
         self._thread.shutdown()
         if self._sandbox is not None:
             self._sandbox.close()
 
     def _start(self) -> None:
-        sandbox = Sandbox(self._entry.name, self._limits, environment=ENVIRONMENT)
+        self._sandbox = Sandbox(self._entry.name, self._limits, environment=ENVIRONMENT)
         try:
+            if self._killed:
+                raise RuntimeCrashError(f"The service of '{self._entry.name}' ends; ask again later.")
             data = np.frombuffer(self._data, np.uint8)
-            opened = sandbox.call(f"{WORKER}:open_served", data=data, student=self._entry.card["student"])
+            opened = self._sandbox.call(f"{WORKER}:open_served", data=data, student=self._entry.card["student"])
         except BaseException:
-            sandbox.close()
+            self._sandbox.close()
+            self._sandbox = None
             raise
-        self._sandbox, self.memory = sandbox, opened["memory"]
+        self.memory = opened["memory"]
 
     def _answer(self, batch: Sequence[Request]) -> list[Guesses | Exception]:
         """Guesses or an error for each request; where the process crashes, the others do not suffer for one of them."""
@@ -90,8 +102,8 @@ class ModelWorker:
             return self._call(batch)
         except RuntimeCrashError as exc:
             self._end()
-            if len(batch) == 1:
-                return [exc]
+            if len(batch) == 1 or self._killed:
+                return [exc] * len(batch)
         except EdgekitError as exc:
             if len(batch) == 1:
                 return [exc]

@@ -73,11 +73,18 @@ class OpenModel:
 
     async def close(self) -> None:
         """Answer those who wait, and end the workers."""
-        for _ in self._tasks:
-            await self._waiting.put(None)
-        await asyncio.gather(*self._tasks)
+        try:
+            for _ in self._tasks:
+                await self._waiting.put(None)
+            await asyncio.gather(*self._tasks)
+        finally:
+            for worker in self.workers:
+                worker.close()
+
+    def kill(self) -> None:
+        """End the workers in the middle of what they do, when nobody waits any more."""
         for worker in self.workers:
-            worker.close()
+            worker.kill()
 
     def _wants_help(self) -> bool:
         """Whether more wait than are handed over at once, and there is memory for one more worker."""
@@ -86,15 +93,19 @@ class OpenModel:
 
     async def _started(self) -> ModelWorker:
         worker = ModelWorker(self.entry, self._data, self._limits)
-        await worker.open()
         self.workers.append(worker)
+        try:
+            await worker.open()
+        except BaseException:
+            self.workers.remove(worker)
+            raise
         return worker
 
     async def _help(self) -> None:
         """One more worker; that it cannot be started is no reason to refuse anybody."""
         try:
             worker = await self._started()
-        except EdgekitError:
+        except Exception:  # a system without one more process or file, say
             return
         await self._work(worker)
 

@@ -64,7 +64,9 @@ class Pool:
                     await self._make_room(0, keep=entry.sha256)
 
     async def close(self) -> None:
-        """End all workers."""
+        """End all workers, also those that are busy: this is called when no request is left."""
+        for model in self._open.values():
+            model.kill()
         async with self._lock:
             await self._make_room(self.memory_bytes + 1)
 
