@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edgekit.files import model_name
+
 if TYPE_CHECKING:
     from edgekit.evaluate.input_options import InputOptions
 
@@ -119,4 +121,4 @@ def taken_run() -> str:
 def home_of(model: str) -> Path:
     """Where files made from MODEL go if no --out says it: into its run folder, or into runs/NAME."""
     path = Path(model)
-    return path if path.is_dir() else Path("runs") / path.name.split(".")[0]
+    return path if path.is_dir() else Path("runs") / model_name(path)

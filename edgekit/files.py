@@ -30,6 +30,11 @@ def sha256_bytes(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def model_name(path: Path) -> str:
+    """A model's name without its file's endings: mobilenet_0.25 for mobilenet_0.25.int8.tflite."""
+    return path.stem.removesuffix(".int8")
+
+
 def short_names(paths: Iterable[str | Path]) -> dict[str, str]:
     """The name of each path's file, with as many of its folders before it as tell different paths apart."""
     parts = {str(path): Path(path).parts for path in paths}
@@ -80,6 +85,7 @@ def storage_errors(path: Path, option: str = "--out") -> Iterator[None]:
             errno.EROFS: f"the file system is read-only; choose another {option}",
             errno.ENOTDIR: f"a part of that path is a file; choose another {option}",
             errno.EEXIST: f"a file of that name is in the way; choose another {option}",
+            errno.ENOTEMPTY: f"another command has just written there; choose another {option}",
             errno.EISDIR: "a folder of that name is in the way; choose another name",
             errno.ENOENT: f"a folder cannot be made there; choose another {option}",
             errno.ENAMETOOLONG: f"the name is too long; choose a shorter {option}",

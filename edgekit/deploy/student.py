@@ -13,7 +13,7 @@ from edgekit.errors import ModelError, UsageError
 from edgekit.evaluate.classifier import Classifier, holds_probabilities, remark_on_input
 from edgekit.evaluate.input_options import InputOptions
 from edgekit.evaluate.target import Target, find_targets
-from edgekit.files import sha256_bytes
+from edgekit.files import model_name, sha256_bytes
 
 RUNTIMES = ("litert", "ort")
 APP_DTYPES = ("int8", "uint8", "float32")
@@ -92,7 +92,7 @@ def read_student(
                 )
         data = target.path.read_bytes()
         return Student(
-            name=_name(model, target.path),
+            name=app_name(target.path),
             path=target.path,
             data=data,
             sha256=sha256_bytes(data),
@@ -118,9 +118,9 @@ def _choose(model: str, runtime: str | None, preferred: Sequence[str]) -> Target
     )
 
 
-def _name(model: str, path: Path) -> str:
+def app_name(path: Path) -> str:
     """As in mnist-tiny for students/mnist-tiny/model.int8.tflite, and flowers for flowers.tflite."""
-    stem = path.name.split(".")[0]
+    stem = model_name(path)
     name = path.resolve().parent.name if stem == "model" else stem
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40] or "student"
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgekit.deploy.student import Student, read_student
+from edgekit.deploy.student import Student, app_name, read_student
 from edgekit.errors import ModelError
 from edgekit.evaluate.input_options import InputOptions
 from edgekit.evaluate.target import find_targets
@@ -36,7 +36,6 @@ def read_model(model: str, options: InputOptions) -> ReadModel:
     contents = vet(path)
     metadata = contents.metadata(str(path))
     student, refusal = _read_student(model, options)
-    name = student.name if student else path.stem
     card = {
         "file": path.name,
         "bytes": contents.file_bytes,
@@ -46,9 +45,9 @@ def read_model(model: str, options: InputOptions) -> ReadModel:
         "quality": dict(metadata.quality),
         "parents": dict(metadata.parents),
         "student": student.to_dict() if student else None,
-        "refusal": refusal,
+        "refusal": refusal.replace(str(path), path.name),  # it is told to others: not where the file lay
     }
-    return ReadModel(name, student.data if student else Path(path).read_bytes(), card)
+    return ReadModel(app_name(path), student.data if student else Path(path).read_bytes(), card)
 
 
 def _read_student(model: str, options: InputOptions) -> tuple[Student | None, str]:

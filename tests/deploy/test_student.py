@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.deploy.student import read_student
+from edgekit.cli_options import home_of
+from edgekit.deploy.student import app_name, read_student
 from edgekit.errors import DataError, ModelError, RuntimeCrashError, UnknownNameError, UsageError
 from edgekit.evaluate.input_options import InputOptions
 
@@ -58,6 +59,12 @@ def test_an_app_is_called_after_the_file_or_after_its_folder(tflite: Path, tmp_p
     file.write_bytes(tflite.read_bytes())
     assert read_student(str(file)).name == "meine-blumen"
     assert read_student(str(tflite)).name == "mnist-tiny"
+
+
+def test_a_dot_in_a_files_name_does_not_end_its_name() -> None:
+    assert app_name(Path("mobilenet_v1_0.25_128.tflite")) == "mobilenet-v1-0-25-128"
+    assert home_of("models/mobilenet_v1_0.25_128.tflite") == Path("runs/mobilenet_v1_0.25_128")
+    assert home_of("models/mobilenet_v1_0.5_160.int8.onnx") == Path("runs/mobilenet_v1_0.5_160")
 
 
 def test_labels_and_domain_may_be_said_where_the_file_does_not(tflite: Path, tmp_path: Path) -> None:

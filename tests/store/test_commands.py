@@ -96,6 +96,7 @@ def test_a_model_that_is_no_classifier_is_kept_with_the_reason(path: Path, tmp_p
     card = commands.show_one(path, "filter").entry.card
     assert card["student"] is None
     assert "not one row of scores" in card["refusal"]
+    assert str(tmp_path) not in card["refusal"]
     assert "no image" in edgekit(path, "list").stdout
 
 
