@@ -23,7 +23,7 @@ def test_a_deployment_says_what_was_written_and_what_to_type_next(
     assert result.to_dict()["runtime"] == "litert"
     show(result)
     printed = capsys.readouterr().out
-    assert "scp -r '" in printed
+    assert f"scp -r '{folder}' pi@raspberrypi.local:\n" in printed  # a folder named there would be nested the next time
     assert "./install.sh" in printed
 
 

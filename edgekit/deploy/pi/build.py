@@ -53,7 +53,7 @@ def next_commands(folder: Path) -> tuple[str, ...]:
     """From this machine to a first prediction on the board."""
     name = folder.resolve().name
     return (
-        f"scp -r {shlex.quote(str(folder))} pi@raspberrypi.local:{shlex.quote(name)}",
+        f"scp -r {shlex.quote(str(folder))} pi@raspberrypi.local:",  # the second time, too, it goes to ~/NAME
         f"ssh pi@raspberrypi.local {shlex.quote(f'cd {shlex.quote(name)} && ./install.sh')}",
     )
 

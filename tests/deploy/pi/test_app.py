@@ -1,9 +1,11 @@
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from pi_app import app, lines
+from pi_app import app, environment, lines
 
 from edgekit.data.image import prepare_image
 from edgekit.evaluate.classifier import Classifier
@@ -20,6 +22,14 @@ def test_predict_prints_labels_with_probabilities(bundle: Path, digits: list[Pat
     assert done.returncode == 0
     assert [line.split(": ")[1][0] for line in done.stdout.splitlines()] == ["7", "2", "1"]
     assert done.stdout.splitlines()[0].startswith(f"{digits[0]}: 7 ")
+
+
+def test_a_python_without_the_packages_is_told_of_the_installer(bundle: Path, digits: list[Path]) -> None:
+    command = [sys.executable, "-S", str(bundle / "app.py"), "predict", str(digits[0])]  # -S: no site-packages
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "is not installed here; run ./install.sh" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("form", ["bundle", "onnx_bundle"])

@@ -114,6 +114,14 @@ def test_what_is_no_picture_is_refused_and_the_next_request_served(port: int, bo
     assert ask(port, "POST", "/predict", digits[0].read_bytes())[0] == 200
 
 
+def test_a_form_is_told_to_be_sent_as_the_picture_alone(port: int, digits: list[Path]) -> None:
+    body = b'--x\r\nContent-Disposition: form-data; name="f"\r\n\r\n' + digits[0].read_bytes() + b"\r\n--x--\r\n"
+    form = f"Content-Type: multipart/form-data; boundary=x\r\nContent-Length: {len(body)}"
+    answer = send(port, f"POST /predict HTTP/1.0\r\nHost: 127.0.0.1\r\n{form}\r\n\r\n".encode() + body)
+    assert answer.startswith(b"HTTP/1.0 400")
+    assert b"--data-binary @FILE" in answer
+
+
 def test_a_small_file_that_unpacks_to_many_pixels_is_refused(port: int) -> None:
     stream = io.BytesIO()
     Image.new("1", (8000, 7000)).save(stream, "PNG")

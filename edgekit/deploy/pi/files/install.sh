@@ -51,6 +51,7 @@ if [ "${1:-}" = --service ]; then
     [ "$(id -u)" = 0 ] || sudo=sudo
     sed -e "s|@FOLDER@|$PWD|g" -e "s|@USER@|$(id -un)|g" "$unit" | $sudo tee "/etc/systemd/system/$name" >/dev/null
     $sudo systemctl daemon-reload
-    $sudo systemctl enable --now "$name"
+    $sudo systemctl enable "$name"
+    $sudo systemctl restart "$name"  # one that is running already would go on with the old model
     echo "started: systemctl status $name"
 fi

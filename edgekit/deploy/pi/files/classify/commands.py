@@ -19,7 +19,14 @@ INTERRUPTED = 130
 def main(folder: Path, words: Sequence[str]) -> int:
     """Run the app in the bundle ``folder``; the exit status."""
     options = parser().parse_args(words)
-    from .model import AppError, Model
+    try:
+        from .model import AppError, Model
+    except ModuleNotFoundError as exc:
+        print(
+            f"app.py: {exc.name} is not installed here; run ./install.sh, then .venv/bin/python app.py.",
+            file=sys.stderr,
+        )
+        return 1
 
     try:
         status: int = options.run(Model(folder, options.threads), options)

@@ -205,6 +205,8 @@ class Handler(BaseHTTPRequestHandler):
             raise Refusal(404, "there is nothing of that name; POST a picture to /predict.")
         self._require_token()
         data = self._body()
+        if self.headers.get("Content-Type", "").startswith("multipart/"):
+            raise Refusal(400, "the body is a form; send the picture alone, as curl --data-binary @FILE does.")
         with self.server.decoders:
             try:
                 return _json(self.server.model.answer(data, "the picture", top=10))
