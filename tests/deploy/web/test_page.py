@@ -121,6 +121,23 @@ def test_a_picture_from_a_file_is_classified_as_on_the_host(
     assert phone.get_attribute("html", "data-output") == " ".join(map(str, expected))
 
 
+def test_of_many_classes_none_is_shown_before_there_is_an_answer(
+    phone: Page, serve: Callable[[Path], Site], digits_bundle: Path
+) -> None:
+    opened(phone, serve(digits_bundle))
+    show_many = """async (answer) => {
+        const {answerView} = await import("./answer.js");
+        document.querySelector("#labels").replaceChildren();
+        const view = answerView(Array.from({length: 12}, (_, i) => `kind ${i}`));
+        if (answer) view.show({probabilities: Array(12).fill(1 / 12), ms: 1});
+    }"""
+    phone.evaluate(show_many, False)
+    expect(phone.locator("#labels")).to_be_hidden()
+    phone.evaluate(show_many, True)
+    expect(phone.locator("#labels li")).to_have_count(10)
+    expect(phone.locator("#labels")).to_be_visible()
+
+
 def test_a_photo_that_was_taken_sideways_is_turned_upright(
     phone: Page, serve: Callable[[Path], Site], photos_bundle: Path, tmp_path: Path
 ) -> None:

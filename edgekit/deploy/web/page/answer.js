@@ -7,8 +7,9 @@ const REMEMBERED = 15;
 /** A view of answers: show(result) and clear(). */
 export function answerView(labels) {
   const best = document.querySelector("#best");
+  const list = document.querySelector("#labels");
   const latency = document.querySelector("#latency");
-  const rows = makeRows(Math.min(labels.length, SHOWN));
+  const rows = makeRows(list, Math.min(labels.length, SHOWN));
   const times = [];
 
   function show({probabilities, ms}) {
@@ -16,6 +17,7 @@ export function answerView(labels) {
     best.textContent = labels[order[0]];
     // Few classes keep their places, so that the eye finds them; of many the likeliest are shown.
     const shown = labels.length <= SHOWN ? labels.map((_, i) => i) : order.slice(0, SHOWN);
+    list.hidden = false;
     rows.forEach((row, i) => row(labels[shown[i]], probabilities[shown[i]]));
     times.push(ms);
     if (times.length > REMEMBERED) times.shift();
@@ -24,15 +26,15 @@ export function answerView(labels) {
 
   function clear() {
     best.textContent = "–";
-    rows.forEach((row, i) => row(labels.length <= SHOWN ? labels[i] : "", 0));
+    list.hidden = labels.length > SHOWN;
+    rows.forEach((row, i) => row(labels[i], 0));
   }
 
   clear();
   return {show, clear};
 }
 
-function makeRows(count) {
-  const list = document.querySelector("#labels");
+function makeRows(list, count) {
   return Array.from({length: count}, () => {
     const [item, name, bar, share] = ["li", "span", "progress", "span"].map((tag) => document.createElement(tag));
     item.append(name, bar, share);
