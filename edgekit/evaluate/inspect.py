@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from edgekit.artifact import Metadata, TensorSpec
+from edgekit.artifact import InputContract, Metadata, TensorSpec
 from edgekit.catalog import resolve_models
 from edgekit.console import print_facts
 from edgekit.errors import EdgekitError
@@ -106,12 +106,17 @@ def _rows(facts: FileFacts) -> list[tuple[str, str]]:
         *(("output", _describe(spec)) for spec in facts.outputs),
         ("opens", f"not in {facts.runtime}: {facts.refusal}" if facts.refusal else f"in {facts.runtime}"),
         ("XNNPACK", _delegation(facts)),
-        ("contract", "" if contract is None else f"{contract.domain}, mean {contract.mean}, std {contract.std}"),
+        ("contract", "" if contract is None else _contract(contract)),
         ("labels", ", ".join(metadata.labels[:12]) + (", ..." if len(metadata.labels) > 12 else "")),
         ("recipe", metadata.recipe),
         ("quality", ", ".join(f"{name} {value:g}" for name, value in metadata.quality.items())),
         *((f"parent {name}", digest) for name, digest in metadata.parents.items()),
     ]
+
+
+def _contract(contract: InputContract) -> str:
+    mean, std = (", ".join(f"{value:g}" for value in values) for values in (contract.mean, contract.std))
+    return f"{contract.domain}, mean {mean}, std {std}"
 
 
 def _delegation(facts: FileFacts) -> str:

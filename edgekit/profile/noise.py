@@ -61,7 +61,7 @@ def find_noise(
         "drift": (
             abs(drift) > DRIFT,
             f"the runs became {abs(drift):.1%} {'slower' if drift > 0 else 'faster'} while they were measured",
-            "let the machine cool down and measure longer with --seconds 10",
+            f"{'let the machine cool down and ' if drift > 0 else ''}measure longer with --seconds 10",
         ),
         "load": (
             load > BUSY_SHARE,

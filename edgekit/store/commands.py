@@ -133,7 +133,9 @@ def show(result: Listing | Shown | Swept) -> None:
     elif isinstance(result, Shown):
         print_facts(result.entry.name, [row for row in _facts(result.entry) if row[1]])
     else:
-        print(f"{result.store}: {len(result.removed)} models without a name removed, {result.freed_bytes:,} bytes")
+        count = len(result.removed)
+        models = "1 model" if count == 1 else f"{count} models"
+        print(f"{result.store}: {models} without a name removed, {result.freed_bytes:,} bytes")
 
 
 def _row(entry: Entry) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ def test_a_file_is_described_from_itself_alone(
     printed = capsys.readouterr().out
     assert facts.sha256 in printed
     assert "least squares" in printed
+    assert "digit, mean 0, std 1\n" in printed
 
 
 def test_a_file_that_its_runtime_refuses_is_still_described(linear: Linear, tmp_path: Path) -> None:

@@ -59,3 +59,12 @@ def test_a_warning_says_which_option_helps():
     (warning,) = find_noise(STEADY, summarize(STEADY), QUIET, threads=8)
     assert warning.text == "8 threads share 4 cores"
     assert warning.remedy == "use --threads 4"
+
+
+def test_only_a_machine_that_became_slower_is_to_cool_down():
+    for samples, remedy in (
+        ([*STEADY, *[time * 2 for time in STEADY]], "let the machine cool down and measure longer with --seconds 10"),
+        ([*[time * 2 for time in STEADY], *STEADY], "measure longer with --seconds 10"),
+    ):
+        found = find_noise(samples, summarize(samples), QUIET, threads=1)
+        assert next(warning.remedy for warning in found if warning.kind == "drift") == remedy

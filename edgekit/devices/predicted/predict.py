@@ -75,11 +75,16 @@ def latency_tables(card: DeviceCard) -> tuple[LatencyTable, ...]:
 
 def _require_reach(table: LatencyTable, workload: Workload, path: Path, card: DeviceCard) -> None:
     if not table.reaches(workload):
+        known = f"{_number(table.smallest)} to {_number(table.largest)} million"
         raise UsageError(
-            f"{path.name} takes {workload.macs / 1e6:.3g} million multiply-accumulates, far from the "
-            f"{table.smallest:.3g} to {table.largest:.3g} million of the networks that are known on {card.name}; "
+            f"{path.name} takes {_number(workload.macs / 1e6)} million multiply-accumulates, far from the "
+            f"{known} of the networks that are known on {card.name}; "
             "measure there with --device ssh://user@host, or calibrate it with 'edgekit devices calibrate'."
         )
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _choices(tables: Sequence[LatencyTable], wanted: Sequence[str]) -> str:
