@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 DEFAULT_PORT = 8000
 DEFAULT_MEMORY_MIB = 1024
 LEAST_MEMORY_MIB = 256
+MOST_MEMORY_MIB = 1 << 24
+"""16 TiB: more than any machine has, and what a system still takes for a limit."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ class ServeOptions:
             raise UsageError(
                 f"--memory {self.memory_mib} is too little for one model; give {LEAST_MEMORY_MIB} or more."
             )
+        if self.memory_mib > MOST_MEMORY_MIB:
+            raise UsageError(f"--memory {self.memory_mib} is in MiB, and too much; give {MOST_MEMORY_MIB} or less.")
 
 
 @dataclass(frozen=True)
@@ -121,6 +125,8 @@ def _store_app(options: ServeOptions, token: str) -> tuple[ASGIApp, Path]:
     from edgekit.store.store import Store, default_store
 
     path = options.path or default_store()
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder; name a store's file, or leave out --store to serve a web bundle.")
     if not path.is_file():
         raise UsageError(f"There is no store {path} yet; make it with 'edgekit store add MODEL --store {path}'.")
     return service_app(Store(path), options.memory_mib << 20, token), path
@@ -134,7 +140,9 @@ def _bundle_app(options: ServeOptions) -> tuple[ASGIApp, Path]:
 
 
 def _newest_bundle() -> Path:
-    found = sorted(Path("runs").glob("*/web/manifest.json"), key=lambda path: path.stat().st_mtime)
+    pages = [page for form in ("*/index.html", "*/web/index.html") for page in Path("runs").glob(form)]
+    manifests = [page.with_name("manifest.json") for page in pages]
+    found = sorted(filter(Path.is_file, manifests), key=lambda path: path.stat().st_mtime)
     if not found:
         raise UsageError("No bundle was named, and runs/ has none; make one with 'edgekit deploy --target web'.")
     say(f"no BUNDLE named: taking the newest, {found[-1].parent}")

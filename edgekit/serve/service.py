@@ -32,6 +32,10 @@ from edgekit.store.store import Entry, Store
 DESCRIPTION = Path(__file__).with_name("openapi.json")
 DEFAULT_TOP = 3
 MAX_TOP = 1000
+SENTENCES = {
+    404: "There is no such address here; /models lists the models, and /openapi.json says what is answered.",
+    405: "This address does not answer that method; /openapi.json says which one it does.",
+}
 FRESH_S = 0.05
 """How old what is known of the store may be: asking it takes as long as a tenth of a prediction."""
 
@@ -65,6 +69,8 @@ class Service:
         entry = self._find(request.path_params["name"])
         top = _top(request.query_params.get("top"))
         async with self.body.read(request) as picture:
+            if request.headers.get("content-type", "").startswith("multipart/"):
+                raise DataError("The body is a form; send the picture alone, as curl --data-binary @FILE does.")
             began = time.perf_counter()
             guesses = await self.pool.predict(entry, picture, top)
         self.metrics.count_prediction(entry.name, time.perf_counter() - began)
@@ -150,4 +156,4 @@ async def _refuse(request: Request, exc: EdgekitError) -> Response:
 
 
 async def _refuse_http(request: Request, exc: HTTPException) -> Response:
-    return JSONResponse({"error": exc.detail}, exc.status_code, exc.headers)
+    return JSONResponse({"error": SENTENCES.get(exc.status_code, exc.detail)}, exc.status_code, exc.headers)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -27,6 +29,11 @@ MEMORY = 1 << 30
 def labels(service: httpx.Client, model: str, pictures: list[bytes]) -> list[str]:
     answers = [service.post(f"/models/{model}/predict", content=picture) for picture in pictures]
     return [answer.json()["guesses"][0]["label"] for answer in answers]
+
+
+def children(pid: int) -> list[int]:
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return [int(child) for task in tasks for child in (task / "children").read_text().split()]
 
 
 @pytest.mark.parametrize("name", ["tiny", "linear", "float"])
@@ -133,6 +140,21 @@ def test_a_picture_that_unpacks_to_too_much_is_refused(service: httpx.Client, di
     assert labels(service, "tiny", digits[:1]) == ["7"]
 
 
+def test_a_form_is_told_to_be_sent_as_the_picture_alone(service: httpx.Client, digits: list[bytes]) -> None:
+    answer = service.post("/models/tiny/predict", files={"picture": digits[0]})
+    assert answer.status_code == 422
+    assert "--data-binary @FILE" in answer.json()["error"]
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/", 404), ("GET", "/models/tiny/predict", 405)])
+def test_a_wrong_address_is_answered_with_the_way_to_the_right_one(
+    service: httpx.Client, method: str, path: str, status: int
+) -> None:
+    answer = service.request(method, path)
+    assert answer.status_code == status
+    assert "/openapi.json" in answer.json()["error"]
+
+
 @pytest.mark.parametrize("top", ["0", "-1", "x", "1e3", "99999", "٣"])
 def test_top_is_a_number_of_guesses(service: httpx.Client, digits: list[bytes], top: str) -> None:
     answer = service.post("/models/tiny/predict", params={"top": top}, content=digits[0])
@@ -237,12 +259,27 @@ def test_a_signal_ends_it_and_its_workers(store_file: Path, digits: list[bytes])
     with edgekit_serve("--store", str(store_file)) as (said, process):
         with httpx.Client(base_url=said["url"], timeout=60) as service:
             assert labels(service, "tiny", digits[:1]) == ["7"]
-        workers = [
-            int(child)
-            for task in Path(f"/proc/{process.pid}/task").iterdir()
-            for child in (task / "children").read_text().split()
-        ]
+        workers = children(process.pid)
         assert workers
+    assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
+
+
+def test_a_signal_ends_it_also_where_workers_hang_and_says_so_to_those_who_wait(
+    store_file: Path, digits: list[bytes]
+) -> None:
+    with edgekit_serve("--store", str(store_file)) as (said, process), ThreadPoolExecutor(3) as clients:
+        with httpx.Client(base_url=said["url"], timeout=60) as service:
+            assert labels(service, "tiny", digits[:1]) == ["7"]
+        workers = children(process.pid)
+        for worker in workers:
+            os.kill(worker, signal.SIGSTOP)
+        url = f"{said['url']}models/tiny/predict"
+        waiting = [clients.submit(httpx.post, url, content=digits[0], timeout=60) for _ in range(3)]
+        time.sleep(1)
+        process.terminate()
+        assert process.wait(20) == 0
+        answers = [future.result() for future in waiting]
+    assert [(answer.status_code, "error" in answer.json()) for answer in answers] == [(503, True)] * 3
     assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
 
 
@@ -260,7 +297,9 @@ def test_the_network_is_let_in_only_with_lan_and_then_a_token_is_needed(store_fi
     ("words", "message"),
     [
         (["--store", "none.db"], "edgekit store add"),
+        (["--store", "."], "name a store's file"),
         (["--store", "--memory", "1"], "--memory 1 is too little"),
+        (["--store", "--memory", "99999999999999"], "--memory 99999999999999 is in MiB, and too much"),
         (["nowhere"], "edgekit deploy --target web"),
         (["--certificate", "c.pem"], "both --certificate and --key"),
     ],

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import os
 import shutil
 import ssl
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from served import edgekit_serve, running
 
 from edgekit.deploy.bundle import Bundle
 from edgekit.errors import UsageError
+from edgekit.serve.serve import _newest_bundle
 from edgekit.serve.server import Certificate
 from edgekit.serve.site import read_site, site_app
 
@@ -158,6 +161,18 @@ def test_the_program_serves_a_bundle_and_ends_at_a_signal(bundle: Path) -> None:
     with edgekit_serve(str(bundle)) as (said, _):
         assert said["url"].startswith("http://127.0.0.1:")
         assert httpx.get(said["url"]).content == FILES["index.html"]
+
+
+def test_the_newest_bundle_is_found_wherever_deploy_put_it_in_runs(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    older, newer = Path("runs/digits/web"), Path("runs/web")
+    for age, folder in ((60, older), (0, newer)):
+        Bundle(FILES).write(folder)
+        os.utime(folder / "manifest.json", (time.time() - age,) * 2)
+    Bundle({"app.py": b""}).write(Path("runs/pi"))
+    assert _newest_bundle() == newer
 
 
 def test_on_the_network_a_code_for_the_phones_camera_is_printed(bundle: Path) -> None:
