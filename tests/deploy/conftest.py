@@ -47,8 +47,9 @@ def digits(mnist: Dataset, tmp_path_factory: pytest.TempPathFactory) -> list[Pat
     return paths
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
+    """A browser. Not for the whole session: Playwright keeps an event loop running, beside which no other may start."""
     from playwright.sync_api import sync_playwright
 
     try:
