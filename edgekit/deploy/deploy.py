@@ -2,9 +2,9 @@
 
 A target is a folder here with a ``build.py``, which has
 
-    RUNTIMES                                     those that its app can have, the best one first
-    build(student, options) -> Bundle            the app's files
-    next_commands(folder) -> tuple[str, ...]     what to type to see it work
+    RUNTIMES                                         those that its app can have, the best one first
+    build(student, options) -> Bundle                the app's files
+    next_commands(folder, name) -> tuple[str, ...]   what to type to see it work
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Target(Protocol):
     def build(self, student: Student, options: DeployOptions) -> Bundle:
         """The app's files."""
 
-    def next_commands(self, folder: Path) -> tuple[str, ...]:
+    def next_commands(self, folder: Path, name: str) -> tuple[str, ...]:
         """What to type to see it work."""
 
 
@@ -109,7 +109,7 @@ def deploy(options: DeployOptions) -> Deployment:
         folder=str(options.folder),
         archive=str(archive or ""),
         files={name: len(data) for name, data in bundle.contents.items()},
-        next=target.next_commands(options.folder),
+        next=target.next_commands(options.folder, student.name),
     )
 
 

@@ -23,8 +23,8 @@ def test_a_deployment_says_what_was_written_and_what_to_type_next(
     assert result.to_dict()["runtime"] == "litert"
     show(result)
     printed = capsys.readouterr().out
-    assert f"scp -r '{folder}' pi@raspberrypi.local:\n" in printed  # a folder named there would be nested the next time
-    assert "./install.sh" in printed
+    assert f"scp -r '{folder}/.' pi@raspberrypi.local:mnist-tiny\n" in printed  # with the dot never into a folder in it
+    assert "ssh pi@raspberrypi.local 'cd mnist-tiny && ./install.sh'" in printed
 
 
 def test_nothing_is_written_for_a_broken_model(tmp_path: Path) -> None:

@@ -49,12 +49,11 @@ def build(student: Student, options: DeployOptions) -> Bundle:
     return Bundle(files, PROGRAMS)
 
 
-def next_commands(folder: Path) -> tuple[str, ...]:
-    """From this machine to a first prediction on the board."""
-    name = folder.resolve().name
+def next_commands(folder: Path, name: str) -> tuple[str, ...]:
+    """From this machine to a first prediction on the board; typed again, they bring the board up to date."""
     return (
-        f"scp -r {shlex.quote(str(folder))} pi@raspberrypi.local:",  # the second time, too, it goes to ~/NAME
-        f"ssh pi@raspberrypi.local {shlex.quote(f'cd {shlex.quote(name)} && ./install.sh')}",
+        f"scp -r {shlex.quote(f'{folder}/.')} pi@raspberrypi.local:{name}",
+        f"ssh pi@raspberrypi.local 'cd {name} && ./install.sh'",
     )
 
 

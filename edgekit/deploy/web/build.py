@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,9 +66,9 @@ def build(student: Student, options: DeployOptions) -> Bundle:
     return Bundle({**served, "headers.json": _json(HEADERS)})
 
 
-def next_commands(folder: Path) -> tuple[str, ...]:
+def next_commands(folder: Path, name: str) -> tuple[str, ...]:
     """Look at it here, and from a phone."""
-    return (f"edgekit serve {folder}", f"edgekit serve {folder} --lan")
+    return tuple(f"edgekit serve {shlex.quote(str(folder))}{option}" for option in ("", " --lan"))
 
 
 def page_files(runtime: str) -> dict[str, bytes]:

@@ -1,4 +1,6 @@
 import ast
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -68,3 +70,26 @@ def test_the_installer_knows_one_option(bundle: Path) -> None:
     done = subprocess.run(["sh", str(bundle / "install.sh"), "--servise"], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "no option '--servise'" in done.stderr
+
+
+def test_the_service_is_that_of_the_model_and_begins_anew(bundle: Path, tmp_path: Path) -> None:
+    app = Path(shutil.copytree(bundle, tmp_path / "app"))
+    (app / "older.service").write_text("of a model that was here before")
+    programs = {
+        app / ".venv/bin/python": f'[ "$1" = -m ] || exec {sys.executable} "$@"',  # without pip
+        tmp_path / "bin/id": "echo pi",
+        tmp_path / "bin/sudo": 'echo "$@" >> "$CALLS"; [ "$1" != tee ] || cat >> "$CALLS"',
+    }
+    for path, script in programs.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+    calls = tmp_path / "calls"
+    given = {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "CALLS": str(calls)}
+    command = ["sh", str(app / "install.sh"), "--service"]
+    done = subprocess.run(command, env=given, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    said = calls.read_text()
+    assert said.startswith("tee /etc/systemd/system/mnist-tiny.service\n")
+    assert f"WorkingDirectory={app}\n" in said
+    assert said.endswith("systemctl enable mnist-tiny.service\nsystemctl restart mnist-tiny.service\n")

@@ -45,11 +45,11 @@ echo "ready: .venv/bin/python app.py predict IMAGE"
 
 if [ "${1:-}" = --service ]; then
     case "$PWD" in *[!A-Za-z0-9/._-]*) fail "move this folder to a path of plain letters for a service: $PWD" ;; esac
-    unit=$(ls ./*.service)
-    name=$(basename "$unit")
+    # By the model's name, since a folder that had another model before may have that one's unit, too.
+    name=$(.venv/bin/python -c 'import json; print(json.load(open("model.json", encoding="utf-8"))["name"])').service
     sudo=""
     [ "$(id -u)" = 0 ] || sudo=sudo
-    sed -e "s|@FOLDER@|$PWD|g" -e "s|@USER@|$(id -un)|g" "$unit" | $sudo tee "/etc/systemd/system/$name" >/dev/null
+    sed -e "s|@FOLDER@|$PWD|g" -e "s|@USER@|$(id -un)|g" "$name" | $sudo tee "/etc/systemd/system/$name" >/dev/null
     $sudo systemctl daemon-reload
     $sudo systemctl enable "$name"
     $sudo systemctl restart "$name"  # one that is running already would go on with the old model
