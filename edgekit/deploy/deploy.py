@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from edgekit.deploy.bundle import Bundle
     from edgekit.deploy.student import Student
 
+COPIES = {"gzip": ".gz", "Brotli": ".br"}
+"""Endings of the compressed copies that a page has beside its files."""
+
 
 @dataclass(frozen=True)
 class DeployOptions:
@@ -114,10 +117,17 @@ def deploy(options: DeployOptions) -> Deployment:
 
 
 def show(result: Deployment) -> None:
-    """Print the files with their bytes, and the next command."""
-    rows = [(name, f"{size:,}") for name, size in result.files.items()]
-    rows.append(("in all", f"{sum(result.files.values()):,}"))
-    print_table(f"{result.model} for {result.target} in {result.folder}", ("file", "bytes"), rows)
+    """Print the files with their bytes, compressed copies beside them, and the next command."""
+    copies = {name: end for name, end in COPIES.items() if any(file.endswith(end) for file in result.files)}
+    forms = {"bytes": "", **copies}
+    table = {
+        name: [result.files.get(f"{name}{end}", size) for end in forms.values()]
+        for name, size in result.files.items()
+        if not name.endswith(tuple(COPIES.values()))
+    }
+    table["in all"] = [sum(sizes) for sizes in zip(*table.values(), strict=True)]
+    rows = [(name, *(f"{size:,}" for size in sizes)) for name, sizes in table.items()]
+    print_table(f"{result.model} for {result.target} in {result.folder}", ("file", *forms), rows)
     if result.archive:
         print(f"the same as one file: {result.archive}")
     print("next:")
