@@ -127,6 +127,7 @@ class Metadata:
         """
         try:
             document = json.loads(text)
+            json.dumps(document, ensure_ascii=False).encode()  # half a surrogate pair could be written nowhere
             contract = document.get("contract")
             if contract is not None:
                 for name in ("mean", "std"):

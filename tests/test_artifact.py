@@ -60,6 +60,7 @@ def test_metadata_survives_the_file() -> None:
         '{"contract": {"shape": [2, 2, 3], "domain": "foto"}}',
         '{"quality": {"accuracy": 1%s}}' % ("0" * 400),
         '{"labels": 5}',
+        '{"labels": ["\\ud800"]}',
     ],
 )
 def test_a_broken_description_names_the_file(text: str) -> None:

@@ -12,6 +12,7 @@ import gzip
 import io
 import json
 import os
+import re
 import shutil
 import tarfile
 import tempfile
@@ -23,6 +24,7 @@ from edgekit.errors import UsageError
 from edgekit.files import sha256_bytes, storage_errors, write_bytes
 
 MANIFEST = "manifest.json"
+SUM = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,8 @@ class Bundle:
     def __post_init__(self) -> None:
         for name in self.files:
             path = PurePosixPath(name)
-            if path.is_absolute() or ".." in path.parts or str(path) != name or name == MANIFEST:
+            leads_out = path.is_absolute() or ".." in path.parts or str(path) != name
+            if leads_out or name in (MANIFEST, ".") or not name.isprintable():
                 raise ValueError(f"'{name}' cannot be the name of a file in a bundle")
         if unknown := self.executable - set(self.files):
             raise ValueError(f"{sorted(unknown)} are to be executable but are no files of the bundle")
@@ -60,17 +63,25 @@ class Bundle:
             UsageError: the folder holds files and is no bundle.
             StorageError: it cannot be written.
         """
-        if folder.is_dir() and any(folder.iterdir()):
+        with storage_errors(folder):
+            is_there = folder.is_dir()
+            is_in_use = is_there and any(folder.iterdir())
+        if is_in_use:
             self._update(folder)
             return
         with storage_errors(folder):
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            work = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+            place = folder if is_there else folder.parent
+            place.mkdir(parents=True, exist_ok=True)
+            work = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=place))
             try:
                 os.chmod(work, 0o755)
                 for name, data in self.contents.items():
                     self._write_file(work / name, name, data)
-                os.replace(work, folder)
+                if is_there:  # it may be a mount point, a link, or where somebody's shell is: it stays
+                    for item in sorted(work.iterdir(), key=lambda path: path.name == MANIFEST):
+                        os.replace(item, folder / item.name)
+                else:
+                    os.replace(work, folder)
             finally:
                 shutil.rmtree(work, ignore_errors=True)
 
@@ -91,11 +102,13 @@ class Bundle:
         write_bytes(path, gzip.compress(stream.getvalue(), mtime=0))
 
     def _update(self, folder: Path) -> None:
-        known = written_files(folder)
+        known = read_manifest(folder)
+        if known is None:
+            raise UsageError(f"{folder} holds other files and no bundle; choose another --out, or empty it.")
         for name, data in self.contents.items():
             self._write_file(folder / name, name, data)
         with storage_errors(folder):
-            for name in known - set(self.files):
+            for name in known.keys() - set(self.files):
                 (folder / name).unlink(missing_ok=True)
 
     def _write_file(self, path: Path, name: str, data: bytes) -> None:
@@ -106,15 +119,14 @@ class Bundle:
         return 0o755 if name in self.executable else 0o644
 
 
-def written_files(folder: Path) -> set[str]:
-    """The names in the manifest of the bundle in ``folder``.
+def read_manifest(folder: Path) -> dict[str, str] | None:
+    """The SHA-256 of each file of the bundle in ``folder``; None if there is no bundle.
 
-    Raises:
-        UsageError: it is no bundle.
+    A stranger's manifest names no file outside the folder, and another program's is none.
     """
     try:
-        names = set(json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"])
-        Bundle(dict.fromkeys(names, b""))  # a manifest of a stranger must not name files outside the folder
-        return names
-    except (OSError, ValueError, TypeError, KeyError) as exc:
-        raise UsageError(f"{folder} holds other files and no bundle; choose another --out, or empty it.") from exc
+        sums: dict[str, str] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
+        Bundle(dict.fromkeys(sums, b""))
+        return sums if all(map(SUM.fullmatch, sums.values())) else None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None

@@ -40,6 +40,8 @@ def decode_image(data: bytes, name: str) -> Pixels:
         raise PictureError(f"{name} is not an image of a known form; save it as JPEG or PNG, or remove it.") from exc
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as exc:
         raise PictureError(f"{name} unpacks to more pixels than are safe ({exc}); shrink it, or remove it.") from exc
+    except MemoryError as exc:
+        raise PictureError(f"{name} needs more memory than there is; shrink it, or remove it.") from exc
     except Exception as exc:  # Pillow raises whatever the broken bytes lead to
         raise PictureError(f"{name} cannot be decoded ({str(exc).rstrip('.')}); replace it, or remove it.") from exc
 

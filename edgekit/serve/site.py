@@ -17,7 +17,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount
 from starlette.types import Receive, Scope, Send
 
-from edgekit.deploy.bundle import MANIFEST, written_files
+from edgekit.deploy.bundle import MANIFEST, read_manifest
 from edgekit.errors import UsageError
 from edgekit.files import sha256_bytes
 
@@ -129,10 +129,11 @@ def _headers(folder: Path, text: bytes) -> dict[str, str]:
 
 def _checked(folder: Path) -> dict[str, bytes]:
     """Every file that the manifest names, and the manifest."""
-    written_files(folder)  # refuses names that lead out of the folder
-    manifest = (folder / MANIFEST).read_bytes()
-    files = {MANIFEST: manifest}
-    for name, expected in json.loads(manifest)["files"].items():
+    sums = read_manifest(folder)
+    if sums is None:
+        raise UsageError(f"{folder} holds no bundle; make one with 'edgekit deploy --target web'.")
+    files = {MANIFEST: (folder / MANIFEST).read_bytes()}
+    for name, expected in sums.items():
         try:
             data = (folder / name).read_bytes()
         except OSError as exc:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def read_model(model: str, options: InputOptions) -> ReadModel:
         "format": contents.format,
         "scheme": contents.scheme,
         "recipe": metadata.recipe,
-        "quality": dict(metadata.quality),
+        "quality": {name: value for name, value in metadata.quality.items() if isfinite(value)},
         "parents": dict(metadata.parents),
         "student": student.to_dict() if student else None,
         "refusal": refusal.replace(str(path), path.name),  # it is told to others: not where the file lay

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from edgekit.console import print_facts, print_table, progress
-from edgekit.errors import ModelError, UsageError
+from edgekit.errors import ModelError, StorageError, UsageError
 from edgekit.evaluate.input_options import InputOptions
 from edgekit.store.store import Entry, Store
 
@@ -138,15 +139,29 @@ def show(result: Listing | Shown | Swept) -> None:
         print(f"{result.store}: {models} without a name removed, {result.freed_bytes:,} bytes")
 
 
+@contextmanager
+def _reading(entry: Entry) -> Iterator[None]:
+    """A card that EdgeKit did not write lacks what is read here, or has something else there."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError) as exc:
+        raise StorageError(f"The card of '{entry.name}' is damaged; add its file again.") from exc
+
+
 def _row(entry: Entry) -> tuple[str, ...]:
-    student = entry.card["student"]
-    image = _image(student["contract"]) if student else "no image"
-    classes = str(len(student["labels"])) if student else ""
-    card = entry.card
-    return (entry.name, card["file"], f"{card['bytes']:,}", image, classes, entry.sha256[:SHORT], entry.added)
+    with _reading(entry):
+        card, student = entry.card, entry.card["student"]
+        image = _image(student["contract"]) if student else "no image"
+        classes = str(len(student["labels"])) if student else ""
+        return (entry.name, str(card["file"]), f"{card['bytes']:,}", image, classes, entry.sha256[:SHORT], entry.added)
 
 
 def _facts(entry: Entry) -> list[tuple[str, str]]:
+    with _reading(entry):
+        return _all_facts(entry)
+
+
+def _all_facts(entry: Entry) -> list[tuple[str, str]]:
     card, student = entry.card, entry.card["student"] or {}
     labels = student.get("labels", [])
     return [

@@ -188,6 +188,6 @@ class Store:
     def _entry(self, row: tuple[str, str, str, str]) -> Entry:
         name, sha256, added, card = row
         try:
-            return Entry(name, sha256, added, loads(card))
-        except ValueError as exc:
+            return Entry(name, sha256, added, {**loads(card)})
+        except (ValueError, TypeError, RecursionError) as exc:
             raise StorageError(f"The card of '{name}' in {self.path} is damaged; add its file again.") from exc

@@ -171,6 +171,16 @@ def test_a_photo_for_an_input_of_two_channels_is_refused() -> None:
         to_photo(np.zeros((9, 9, 3), np.uint8), (8, 8, 2))
 
 
+def test_a_picture_that_does_not_fit_into_memory_is_said_to_be_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhausted(*_: object) -> None:
+        raise MemoryError
+
+    picture = encoded(gradient("L"), "PNG")
+    monkeypatch.setattr(Image.Image, "load", exhausted)
+    with pytest.raises(DataError, match=r"poster\.png needs more memory than there is; shrink it"):
+        decode_image(picture, "poster.png")
+
+
 def test_the_limit_of_pixels_is_the_one_at_which_pillow_warns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 500)  # it warns above that, and refuses above twice that
     with pytest.raises(DataError, match="unpacks to more pixels than are safe"):

@@ -8,7 +8,9 @@ import pytest
 
 from edgekit.deploy.bundle import Bundle
 from edgekit.errors import StorageError, UsageError
+from edgekit.serve.site import read_site
 
+SUM = "0" * 64
 BUNDLE = Bundle({"app.py": b"print()", "page/index.html": b"<p>"}, frozenset({"app.py"}))
 
 
@@ -37,6 +39,20 @@ def test_an_older_bundle_is_brought_up_to_date_and_other_files_there_are_left_al
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
+def test_an_empty_folder_that_is_there_stays_the_same_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    (tmp_path / "link").symlink_to(folder)
+    before = folder.stat().st_ino
+    BUNDLE.write(tmp_path / "link")
+    assert folder.stat().st_ino == before
+    assert sorted(path.name for path in folder.iterdir()) == ["app.py", "manifest.json", "page"]
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    BUNDLE.write(Path())
+    assert sorted(path.name for path in Path().absolute().iterdir()) == ["app.py", "manifest.json", "page"]
+
+
 def test_a_folder_of_other_files_is_not_written_into(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("three years")
     with pytest.raises(UsageError, match="holds other files and no bundle"):
@@ -45,16 +61,33 @@ def test_a_folder_of_other_files_is_not_written_into(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "manifest", ["", "[]", '{"files": 3}', '{"files": {"../thesis.txt": ""}}', '{"files": {"/etc/passwd": ""}}']
+    "manifest",
+    [
+        "",
+        "[]",
+        "[" * 100_000,
+        '{"files": 3}',
+        '{"files": ["thesis.txt"]}',
+        '{"files": {"thesis.txt": "of another program"}}',
+        f'{{"files": {{"../thesis.txt": "{SUM}"}}}}',
+        f'{{"files": {{"/etc/passwd": "{SUM}"}}}}',
+        f'{{"files": {{".": "{SUM}"}}}}',
+        f'{{"files": {{"a\\u0000b": "{SUM}"}}}}',
+        f'{{"files": {{"\\ud800": "{SUM}"}}}}',
+    ],
 )
-def test_a_strangers_manifest_cannot_have_files_elsewhere_removed(manifest: str, tmp_path: Path) -> None:
+def test_a_strangers_manifest_cannot_have_files_removed(manifest: str, tmp_path: Path) -> None:
     folder = tmp_path / "app"
     folder.mkdir()
     (folder / "manifest.json").write_text(manifest)
-    (tmp_path / "thesis.txt").write_text("three years")
+    for thesis in (tmp_path / "thesis.txt", folder / "thesis.txt"):
+        thesis.write_text("three years")
     with pytest.raises(UsageError, match="no bundle"):
         BUNDLE.write(folder)
     assert (tmp_path / "thesis.txt").exists()
+    assert (folder / "thesis.txt").exists()
+    with pytest.raises(UsageError, match="edgekit deploy"):
+        read_site(folder)
 
 
 @pytest.mark.parametrize("name", ["../app.py", "/app.py", "a//b", "manifest.json", "./a"])

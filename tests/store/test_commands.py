@@ -109,3 +109,19 @@ def test_collecting_says_what_is_damaged_and_fails(path: Path) -> None:
     assert done.returncode == 1
     assert json.loads(done.stdout)["damaged"][0]["name"] == "mnist-tiny"
     assert "add the file again" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "card", ["[]", "5", "null", "{}", '{"student": 5}', "[" * 100_000, '{"student": {}, "file": 1}']
+)
+@pytest.mark.parametrize("words", [("list",), ("show", "digits")])
+def test_a_card_of_a_strange_store_is_damaged_and_not_a_crash(
+    path: Path, digit_files: dict[str, Path], words: tuple[str, ...], card: str
+) -> None:
+    commands.add(path, [str(digit_files["onnx"])], "digits", False, DEFAULT)
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE artifacts SET card = ?", (card,))
+    done = edgekit(path, *words)
+    assert done.returncode == 1
+    assert "The card of 'digits'" in done.stderr
+    assert done.stderr.count("\n") == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable, Mapping
+from importlib import import_module
 
 from edgekit.console import progress
 from edgekit.files import sha256_bytes, user_cache, write_bytes
@@ -47,8 +48,17 @@ def _cached(data: bytes, suffix: str, compress: Callable[[bytes], bytes]) -> byt
     if len(data) < MIN_CACHED:
         return compress(data)
     path = user_cache() / "compressed" / f"{sha256_bytes(data)}{suffix}"
-    if path.is_file():
-        return path.read_bytes()
+    if path.is_file() and _holds(packed := path.read_bytes(), data, suffix):
+        return packed
     packed = compress(data)
     write_bytes(path, packed, option="$EDGEKIT_CACHE")
     return packed
+
+
+def _holds(packed: bytes, data: bytes, suffix: str) -> bool:
+    """Whether a copy from the cache is what was put there; unpacking takes a moment."""
+    try:
+        unpack = gzip.decompress if suffix == ".gz" else import_module("brotli").decompress
+        return bool(unpack(packed) == data)
+    except Exception:  # whatever broken bytes lead to
+        return False

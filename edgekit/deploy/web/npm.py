@@ -75,11 +75,15 @@ class Package:
         with tempfile.TemporaryDirectory() as folder:
             command = [npm, "pack", wanted, "--json", "--ignore-scripts", "--pack-destination", folder]
             try:
-                done = subprocess.run(command, capture_output=True, text=True, timeout=FETCH_SECONDS, cwd=folder)
+                done = subprocess.run(
+                    command, capture_output=True, text=True, errors="replace", timeout=FETCH_SECONDS, cwd=folder
+                )
             except subprocess.TimeoutExpired:
                 raise DeviceError(
                     f"npm needed more than {FETCH_SECONDS} s for {wanted}; try again, {by_hand}."
                 ) from None
+            except OSError as exc:
+                raise DeviceError(f"{npm} cannot be started ({exc.strerror}); install Node.js, {by_hand}.") from exc
             archives = list(Path(folder).glob("*.tgz"))
             if done.returncode or len(archives) != 1:
                 raise DeviceError(f"npm cannot fetch {wanted} ({_reason(done)}); look at its configuration, {by_hand}.")

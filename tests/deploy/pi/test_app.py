@@ -1,3 +1,4 @@
+import json
 import shutil
 import subprocess
 import sys
@@ -81,7 +82,32 @@ def test_a_missing_file_is_refused_by_name(own: Path, digits: list[Path]) -> Non
     assert "model.json cannot be read (No such file or directory)" in app(own, "predict", digits[0]).stderr
 
 
-@pytest.mark.parametrize("manifest", [None, "", "{}", '{"files": 3}', "[1]"])
+def test_a_manifest_with_a_name_that_no_file_can_have_is_refused(own: Path, digits: list[Path]) -> None:
+    (own / "manifest.json").write_text('{"files": {"a\\u0000\\u001b[31m": ""}}')
+    done = app(own, "predict", digits[0])
+    assert done.returncode == 1
+    assert "cannot be read" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert "\x1b" not in done.stderr
+
+
+def test_an_interrupt_before_the_model_is_open_ends_it_without_a_word(own: Path, digits: list[Path]) -> None:
+    (own / "classify" / "model.py").write_text("raise KeyboardInterrupt\n")
+    manifest = json.loads((own / "manifest.json").read_text())
+    del manifest["files"]["classify/model.py"]
+    (own / "manifest.json").write_text(json.dumps(manifest))
+    done = app(own, "predict", digits[0])
+    assert (done.returncode, done.stderr) == (130, "")
+
+
+@pytest.mark.parametrize("threads", ["0", "65", "9" * 30, "x"])
+def test_a_number_of_threads_that_no_board_has_is_refused(bundle: Path, digits: list[Path], threads: str) -> None:
+    done = app(bundle, "--threads", threads, "predict", digits[0])
+    assert done.returncode == 2
+    assert "must be a whole number, 1 to 64" in done.stderr
+
+
+@pytest.mark.parametrize("manifest", [None, "", "{}", '{"files": 3}', "[1]", "[" * 100_000])
 def test_a_broken_manifest_is_refused(own: Path, manifest: str | None, digits: list[Path]) -> None:
     path = own / "manifest.json"
     path.unlink() if manifest is None else path.write_text(manifest)

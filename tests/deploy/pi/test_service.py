@@ -228,6 +228,12 @@ def test_only_addresses_of_this_machine_need_no_token(host: str, is_local: bool)
     assert is_loopback(host) == is_local
 
 
+def test_a_token_that_no_header_can_carry_is_refused(model: Model) -> None:
+    for token in ("schlüsselwort", "eight  \n\n\n"):
+        with pytest.raises(AppError, match="no header can carry"):
+            serve(model, "127.0.0.1", 0, token)
+
+
 def test_a_short_token_and_an_address_of_others_are_refused(model: Model) -> None:
     with pytest.raises(AppError, match="8 or more"):
         serve(model, "127.0.0.1", 0, "1234")

@@ -96,6 +96,17 @@ def test_a_failing_npm_is_quoted(cache: Path, tmp_path: Path, monkeypatch: pytes
         package(DATA).read()
 
 
+def test_an_npm_that_writes_no_text_or_is_no_program_is_an_error_that_says_so(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_npm(tmp_path, monkeypatch, "printf '\\377 broken' >&2; exit 1")
+    with pytest.raises(DeviceError, match=r"npm cannot fetch .* broken"):
+        package(DATA).read()
+    (tmp_path / "bin" / "npm").write_bytes(b"\0\0\0\0")
+    with pytest.raises(DeviceError, match="npm cannot be started"):
+        package(DATA).read()
+
+
 @pytest.mark.parametrize("runtime", ["litert", "ort"])
 def test_the_runtimes_are_pinned(runtime: str) -> None:
     found = find_package(runtime)

@@ -21,13 +21,13 @@ def check_files(folder: Path) -> None:
     """Compare the bundle's files with their SHA-256 sums; SystemExit names the first one that differs."""
     try:
         sums = dict(json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["files"])
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
         sys.exit(f"app.py: manifest.json is missing or broken; {ADVICE}.")
     for name, expected in sums.items():
         try:
             found = hashlib.sha256((folder / name).read_bytes()).hexdigest()
-        except OSError as exc:
-            sys.exit(f"app.py: {name} cannot be read ({exc.strerror}); {ADVICE}.")
+        except (OSError, ValueError) as exc:
+            sys.exit(f"app.py: {ascii(name)[1:-1]} cannot be read ({getattr(exc, 'strerror', exc)}); {ADVICE}.")
         if found != expected:
             sys.exit(f"app.py: {name} is not the file that was deployed (its SHA-256 differs); {ADVICE}.")
 
@@ -35,5 +35,8 @@ def check_files(folder: Path) -> None:
 if __name__ == "__main__":
     if sys.version_info < (3, 9):  # noqa: UP036
         sys.exit(f"app.py: Python {sys.version.split()[0]} is too old; use Python 3.9 or later.")
-    check_files(FOLDER)
-    sys.exit(import_module("classify.commands").main(FOLDER, sys.argv[1:]))
+    try:
+        check_files(FOLDER)
+        sys.exit(import_module("classify.commands").main(FOLDER, sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from .model import Model
 
 INTERRUPTED = 130
+MAX_THREADS = 64
+MAX_COUNT = 10**9
 
 
 def main(folder: Path, words: Sequence[str]) -> int:
@@ -44,7 +46,7 @@ def main(folder: Path, words: Sequence[str]) -> int:
 def parser() -> argparse.ArgumentParser:
     """All commands and their options."""
     parser = argparse.ArgumentParser("app.py", description="Classify pictures with the model in this folder.")
-    parser.add_argument("--threads", type=_positive_int, default=0, help="of the runtime (default: 1, large models: 4)")
+    parser.add_argument("--threads", type=_thread_count, default=0, help="of the runtime (default: 1, large models: 4)")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     predict = commands.add_parser("predict", help="classify picture files")
@@ -136,11 +138,14 @@ def _printable(text: str) -> str:
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
-def _positive_int(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return value
+def _thread_count(text: str) -> int:
+    return _positive_int(text, MAX_THREADS)
+
+
+def _positive_int(text: str, most: int = MAX_COUNT) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(most)) and 1 <= int(text) <= most):
+        raise argparse.ArgumentTypeError(f"must be a whole number, 1 to {most}")
+    return int(text)
 
 
 def _seconds(text: str) -> float:

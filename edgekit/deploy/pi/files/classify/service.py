@@ -61,6 +61,8 @@ def serve(model: Model, host: str, port: int, token: str) -> None:
         token = secrets.token_urlsafe(16)
     if token and len(token) < MIN_TOKEN:
         raise AppError(f"the token has {len(token)} characters; give one of {MIN_TOKEN} or more, or none to get one.")
+    if not (token.isascii() and token.isprintable()):
+        raise AppError("the token has characters that no header can carry; give one of letters, digits and signs.")
     try:
         server = Server(model, host, port, token)
     except (OSError, OverflowError) as exc:
