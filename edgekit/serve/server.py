@@ -90,7 +90,7 @@ def make_server(app: ASGIApp, certificate: Certificate | None = None) -> uvicorn
 
 @contextmanager
 def _ending_quietly(server: uvicorn.Server) -> Iterator[None]:
-    """Signals end the server also before it has begun to listen to them itself.
+    """Signals end the server also before it has begun to listen to them itself, and a second one like the first.
 
     When it has ended, uvicorn raises the signal once more for whoever listened before, and nobody need be told.
     """
@@ -98,6 +98,7 @@ def _ending_quietly(server: uvicorn.Server) -> Iterator[None]:
     def end(*_: object) -> None:
         server.should_exit = True
 
+    server.handle_exit = end  # type: ignore[method-assign]  # uvicorn's own leaves all as it is at a second Ctrl-C
     signals = (signal.SIGINT, signal.SIGTERM)
     before = [signal.signal(number, end) for number in signals]
     try:

@@ -276,7 +276,9 @@ def test_a_signal_ends_it_also_where_workers_hang_and_says_so_to_those_who_wait(
         url = f"{said['url']}models/tiny/predict"
         waiting = [clients.submit(httpx.post, url, content=digits[0], timeout=60) for _ in range(3)]
         time.sleep(1)
-        process.terminate()
+        for _ in range(2):
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.3)
         assert process.wait(20) == 0
         answers = [future.result() for future in waiting]
     assert [(answer.status_code, "error" in answer.json()) for answer in answers] == [(503, True)] * 3
