@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterable
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -20,6 +22,18 @@ SIGNALS = {
     "SIGKILL": "the system ended it, most likely for want of memory; free some or measure a smaller model",
 }
 CRASH = "a crash inside the native runtime; the file may be damaged, try another version of the runtime"
+
+
+@contextmanager
+def deadline(seconds: float, act: Callable[[], None]) -> Iterator[None]:
+    """Call ``act`` in a thread if the block takes longer. It keeps no program from ending, whenever Ctrl-C comes."""
+    timer = threading.Timer(seconds, act)
+    timer.daemon = True
+    try:
+        timer.start()
+        yield
+    finally:
+        timer.cancel()
 
 
 @dataclass

@@ -5,14 +5,14 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
-import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from edgekit.devices.conversation import Conversation, request_line
+from edgekit.devices.conversation import Conversation, deadline, request_line
 from edgekit.devices.device import DeviceCard, Job, Watch
 from edgekit.runtimes.isolated import runtime_python
 
@@ -66,15 +66,13 @@ def run_worker(
             command, stdin=pipe, stdout=pipe, stderr=noise, text=True, cwd=folder, env=environment
         )
         # The worker ends itself when its time is up; this is for a system without alarms.
-        watchdog = threading.Timer(job.limit_s + GRACE_S, _expire, (process, conversation))
-        watchdog.start()
         try:
-            _ask(process, job)
-            assert process.stdout is not None
-            conversation.listen(process.stdout, watch)
-            status = process.wait()
+            with deadline(job.limit_s + GRACE_S, partial(_expire, process, conversation)):
+                _ask(process, job)
+                assert process.stdout is not None
+                conversation.listen(process.stdout, watch)
+                status = process.wait()
         finally:
-            watchdog.cancel()
             process.kill()
             process.communicate()
         noise.seek(0)

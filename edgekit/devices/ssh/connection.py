@@ -17,6 +17,7 @@ from pathlib import Path
 from shutil import which
 from typing import IO, Any
 
+from edgekit.devices.conversation import deadline
 from edgekit.devices.device import Watch
 from edgekit.devices.ssh.address import SshAddress
 from edgekit.errors import DeviceError, EdgekitError, StorageError, UsageError
@@ -128,9 +129,7 @@ class Connection:
         return connection_error(self.address, self._process.returncode, noise)
 
     def _wait_until_ready(self) -> dict[str, Any]:
-        watchdog = threading.Timer(READY_S, self.abort)
-        watchdog.start()
-        try:
+        with deadline(READY_S, self.abort):
             for line in self.lines():  # a login script may have something to say first
                 message = as_message(line)
                 if "refused" in message:
@@ -138,8 +137,6 @@ class Connection:
                 if "ready" in message:
                     about: dict[str, Any] = message["ready"]
                     return about
-        finally:
-            watchdog.cancel()
         raise self.lost()
 
     def _refusal(self, refused: dict[str, str]) -> EdgekitError:

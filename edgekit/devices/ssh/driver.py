@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.devices import local
-from edgekit.devices.conversation import Conversation
+from edgekit.devices.conversation import Conversation, deadline
 from edgekit.devices.device import Job, Watch
 from edgekit.devices.ssh.address import SshAddress, parse_address
 from edgekit.devices.ssh.connection import Connection, as_message
@@ -110,9 +109,7 @@ def _converse(connection: Connection, request: dict[str, Any], conversation: Con
         connection.abort()
 
     # The worker ends itself when its time is up; this is for one that does not.
-    watchdog = threading.Timer(conversation.job.limit_s + local.GRACE_S, expire)
-    watchdog.start()
-    try:
+    with deadline(conversation.job.limit_s + local.GRACE_S, expire):
         answer = _Answer(connection)
         connection.tell({"run": request})
         try:
@@ -121,8 +118,6 @@ def _converse(connection: Connection, request: dict[str, Any], conversation: Con
             answer.finish()
             raise
         return answer
-    finally:
-        watchdog.cancel()
 
 
 class _Answer:
