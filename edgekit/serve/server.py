@@ -98,7 +98,7 @@ def _ending_quietly(server: uvicorn.Server) -> Iterator[None]:
     def end(*_: object) -> None:
         server.should_exit = True
 
-    server.handle_exit = end  # type: ignore[method-assign]  # uvicorn's own leaves all as it is at a second Ctrl-C
+    server.handle_exit = end  # type: ignore[assignment]  # uvicorn's own leaves all as it is at a second Ctrl-C
     signals = (signal.SIGINT, signal.SIGTERM)
     before = [signal.signal(number, end) for number in signals]
     try:
