@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 
-from edgekit.errors import ModelError
+from edgekit.errors import UsageError
 from edgekit.sandbox import Limits
 from edgekit.serve.model_worker import Guesses
 from edgekit.serve.open_model import OpenModel
@@ -52,7 +52,8 @@ class Pool:
 
         Raises:
             DataError: it is no readable picture.
-            ModelError, RuntimeCrashError: the model is damaged, is no image classifier, or cannot be run.
+            UsageError: the model is no image classifier.
+            ModelError, RuntimeCrashError: it is damaged, or cannot be run.
             BusyError: too many requests wait for it.
         """
         model = await self._get(entry)
@@ -85,7 +86,7 @@ class Pool:
 
     async def _load(self, entry: Entry) -> OpenModel:
         if entry.card["student"] is None:
-            raise ModelError(entry.card["refusal"] or f"'{entry.name}' is no image classifier.")
+            raise UsageError(entry.card["refusal"] or f"'{entry.name}' is no image classifier.")
         data = await asyncio.to_thread(self._store.read, entry.sha256)
         expected = self._measured.get(entry.sha256) or FIRST_GUESS + len(data)
         await self._make_room(expected)

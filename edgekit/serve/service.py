@@ -21,7 +21,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 import edgekit
-from edgekit.errors import DataError, EdgekitError, UnknownNameError
+from edgekit.errors import DataError, EdgekitError, UnknownNameError, UsageError
 from edgekit.serve.body import BodyReader
 from edgekit.serve.guard import Guard
 from edgekit.serve.metrics import CONTENT_TYPE, Metrics
@@ -151,7 +151,7 @@ def _summary(entry: Entry) -> dict[str, Any]:
 
 
 async def _refuse(request: Request, exc: EdgekitError) -> Response:
-    status = {UnknownNameError: 404, DataError: 422, BusyError: 503}.get(type(exc), 500)
+    status = {UnknownNameError: 404, UsageError: 422, DataError: 422, BusyError: 503}.get(type(exc), 500)
     return JSONResponse({"error": str(exc)}, status, {"Retry-After": "1"} if status == 503 else None)
 
 

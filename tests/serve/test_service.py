@@ -252,7 +252,7 @@ def test_what_is_no_classifier_is_listed_and_not_served(store_file: Path, digits
         store.add("other", b"bytes", {**store.find("tiny").card, "student": None, "refusal": "It gives no scores."})
     with running(service_app(Store(store_file), MEMORY)) as url:
         answer = httpx.post(f"{url}models/other/predict", content=digits[0])
-    assert (answer.status_code, answer.json()["error"]) == (500, "It gives no scores.")
+    assert (answer.status_code, answer.json()["error"]) == (422, "It gives no scores.")
 
 
 def test_a_signal_ends_it_and_its_workers(store_file: Path, digits: list[bytes]) -> None:

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgekit.console import print_table, progress, warn
-from edgekit.devices.cards import card_paths, user_folder
+from edgekit.devices.cards import card_paths, device_card, user_folder
 from edgekit.devices.device import Device, Job, open_device
 from edgekit.devices.predicted.model import COVERAGE, FINE, FINE_IN_BLOCKS, Array, LatencyTable, features, fit_rates
 from edgekit.devices.predicted.probes import probe_models
 from edgekit.devices.predicted.tables import write_tables
 from edgekit.devices.predicted.workload import Workload, read_layers, workload_of
+from edgekit.devices.ssh.address import SCHEME
 from edgekit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -85,9 +86,11 @@ def calibrate(device: str, threads: int = 1, name: str = "", runtimes: Sequence[
         runtimes: those to calibrate; all that the device has if empty.
 
     Raises:
-        UsageError: a name is unknown, the device has none of the runtimes, or an address has no name for its card.
+        UsageError: a name is unknown, the device cannot be calibrated, it has none of the runtimes, or an address has
+            no name for its card.
         StorageError: the user's folder cannot be written.
     """
+    _require_clock(device)
     name = name or f"{device}-calibrated"
     if "/" in name:
         raise UsageError(f"{device} is an address and its card needs a name; give one with --name.")
@@ -208,6 +211,12 @@ def fit_tables(measured: Sequence[tuple[ProbeFile, float]], threads: int) -> tup
             )
         )
     return tuple(tables)
+
+
+def _require_clock(device: str) -> None:
+    """An emulated board has no times, and a page or a phone would take an hour."""
+    if not device.startswith(SCHEME) and device_card(device).driver != "local":
+        raise UsageError(f"{device} cannot be calibrated; name cpu, or a device as in ssh://pi@kitchen.")
 
 
 def _by_form(measured: Sequence[tuple[ProbeFile, float]]) -> list[list[tuple[ProbeFile, float]]]:

@@ -98,6 +98,12 @@ def test_a_device_without_a_runtime_says_so(tmp_path, few, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("device", ["raspberry-pi-4b", "browser", "phone"])
+def test_a_device_without_a_clock_of_its_own_is_refused_before_anything_is_written(device):
+    with pytest.raises(UsageError, match=f"{device} cannot be calibrated; name cpu"):
+        calibrate(device)
+
+
 def test_an_address_needs_a_name_for_its_card():
     with pytest.raises(UsageError, match="--name"):
         calibrate("ssh://pi@kitchen")
