@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.deploy.web.compress import MIN_CACHED, compressed_copies
+from edgekit.deploy.web import compress
+from edgekit.deploy.web.compress import compressed_copies
 
 
 def test_a_copy_in_the_cache_that_was_changed_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path))
-    files = {"runtime.wasm": bytes(MIN_CACHED)}
+    monkeypatch.setattr(compress, "MIN_CACHED", 1000)
+    files = {"runtime.wasm": bytes(1000)}
     first = compressed_copies(files)
     kept = list((tmp_path / "compressed").iterdir())
     assert kept
