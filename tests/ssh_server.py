@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -41,10 +42,12 @@ def make_key(path: Path) -> None:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port below those that the system gives to whoever asks for any, so that no other test is given it meanwhile."""
+    while True:
+        port = random.SystemRandom().randrange(20_000, 32_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @dataclass
@@ -91,12 +94,19 @@ class Server:
         self.process = subprocess.Popen(command, stderr=log, stdin=subprocess.DEVNULL)
         log.close()
         for _ in range(500):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
+            if self._greets():
+                return
             assert self.process.poll() is None, (self.folder / "sshd.log").read_text()
             time.sleep(0.01)
         raise AssertionError("sshd does not answer")
+
+    def _greets(self) -> bool:
+        """Whether it is sshd that answers there, not another test's server that was given the same free port."""
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=2) as probe:
+                return probe.recv(4) == b"SSH-"
+        except OSError:
+            return False
 
     def stop(self) -> None:
         if self.process is not None:

@@ -13,8 +13,8 @@ from edgekit.deploy.web.compress import compressed_copies
 
 def test_a_copy_in_the_cache_that_was_changed_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path))
-    monkeypatch.setattr(compress, "MIN_CACHED", 1000)
-    files = {"runtime.wasm": bytes(1000)}
+    monkeypatch.setattr(compress, "MIN_CACHED", 4096)
+    files = {"runtime.wasm": bytes(4096)}
     first = compressed_copies(files)
     kept = list((tmp_path / "compressed").iterdir())
     assert kept
