@@ -13,18 +13,19 @@ import sys
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "quantize"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import numpy as np
+from images import part_of
+from models import Model, open_model
+from places import ENVIRONMENTS, ROOT
+from record import record
+from tools import calibration_of
+
+from edgekit.evaluate.classifier import Classifier
+
 FOLDER = Path(__file__).resolve().parent
-sys.path[:0] = [str(FOLDER.parent), str(FOLDER.parent / "quantize")]
-
-import numpy as np  # noqa: E402
-from images import part_of  # noqa: E402
-from models import Model, open_model  # noqa: E402
-from places import ENVIRONMENTS, ROOT  # noqa: E402
-from record import record  # noqa: E402
-from tools import calibration_of  # noqa: E402
-
-from edgekit.evaluate.classifier import Classifier  # noqa: E402
-
 PACKAGE = "mediapipe==1.2.2"
 PRODUCTS = ROOT / "runs" / "benchmarks" / "deploy"
 IMAGES = {"resnet56": 1000, "mobilenetv2": 100, "efficientnet_lite0": 100}

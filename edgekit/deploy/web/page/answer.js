@@ -1,5 +1,7 @@
 // The likeliest classes with their probabilities, and how long the model took.
 
+import {median} from "./numbers.js";
+
 const SHOWN = 10;
 // Of the latencies shown, the median of so many: a browser's clock is coarse, and single runs jump.
 const REMEMBERED = 15;
@@ -46,8 +48,4 @@ function makeRows(list, count) {
       share.textContent = `${(100 * probability).toFixed(1)} %`;
     };
   });
-}
-
-function median(values) {
-  return [...values].sort((a, b) => a - b)[values.length >> 1];
 }
