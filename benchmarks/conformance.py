@@ -13,7 +13,7 @@ from pathlib import Path
 from record import record
 
 from edgekit import catalog
-from edgekit.evaluate.compare import compare
+from edgekit.evaluation.compare import compare
 
 ENVIRONMENT = Path(".venvs/tflite-runtime")
 IMAGES = 1000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from record import record
 
-from edgekit.profile.profile import ProfileOptions, profile
+from edgekit.profiling.profile import ProfileOptions, profile
 
 
 def main() -> None:

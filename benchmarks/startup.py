@@ -13,7 +13,7 @@ HEAVY = ("torch", "onnx", "onnxruntime", "ai_edge_litert", "tflite_micro", "nump
 RUNS = 21
 PROBE = f"""
 import sys
-from edgekit.cli import app
+from edgekit.cli.main import app
 try:
     app(["--help"])
 except SystemExit:

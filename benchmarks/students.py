@@ -6,8 +6,8 @@ from record import record
 
 from edgekit import catalog
 from edgekit.data import open_data
-from edgekit.evaluate.evaluate import accuracy_of
-from edgekit.evaluate.inspect import inspect_file
+from edgekit.evaluation.evaluate import accuracy_of
+from edgekit.evaluation.inspect import inspect_file
 
 
 def main() -> None:

@@ -9,9 +9,9 @@ from record import record
 
 from edgekit import catalog
 from edgekit.data import open_data
-from edgekit.distill.distill import teacher_accuracy
-from edgekit.distill.teach import TeachOptions, teach
-from edgekit.distill.teacher import TeacherOptions, open_teacher
+from edgekit.training.distill import teacher_accuracy
+from edgekit.training.teach import TeachOptions, teach
+from edgekit.training.teacher import TeacherOptions, open_teacher
 
 
 def main() -> None:

@@ -44,7 +44,7 @@ progress and remarks go to stderr. This page is made by `python docs/update_comm
 def help_of(*words: str) -> str:
     """What ``edgekit WORDS --help`` prints, 100 columns wide."""
     environment = {**os.environ, "COLUMNS": "100", "TERMINAL_WIDTH": "100", "NO_COLOR": "1"}
-    command = [sys.executable, "-c", "from edgekit.cli import app; app(prog_name='edgekit')", *words, "--help"]
+    command = [sys.executable, "-c", "from edgekit.cli.main import app; app(prog_name='edgekit')", *words, "--help"]
     return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout.strip()
 
 

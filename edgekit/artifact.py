@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.errors import EdgekitError, ModelError, UnknownNameError
-from edgekit.pictures import tensors
+from edgekit.inputs import tensors
 
 METADATA_KEY = "edgekit"
 

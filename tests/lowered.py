@@ -22,11 +22,11 @@ from small_graphs import (
 )
 
 from edgekit.artifact import InputContract, Metadata
-from edgekit.export.tflite import lower
+from edgekit.conversion.tflite import lower
 from edgekit.graph.prepare import prepare
-from edgekit.quantize.plan import Plan
-from edgekit.quantize.qdq import insert_qdq
-from edgekit.quantize.scheme import affines, stored_tensors, tie_groups
+from edgekit.quantization.plan import Plan
+from edgekit.quantization.qdq import insert_qdq
+from edgekit.quantization.tensor_groups import affines, stored_tensors, tie_groups
 
 node = helper.make_node
 ALL_KERNELS = (XNNPACK, OPTIMIZED, REFERENCE)

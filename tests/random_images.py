@@ -6,7 +6,7 @@ import numpy as np
 
 from edgekit.artifact import InputContract
 from edgekit.data.dataset import Split
-from edgekit.quantize.calibrate import RealInputs
+from edgekit.quantization.calibrate import RealInputs
 
 SIZE, CHANNELS = 8, 3
 CONTRACT = InputContract(SIZE, SIZE, CHANNELS)

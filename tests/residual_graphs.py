@@ -12,10 +12,10 @@ from random_images import CONTRACT
 from small_graphs import graph_of, session
 
 from edgekit.graph.prepare import prepare
-from edgekit.quantize.calibrate import RealInputs
-from edgekit.quantize.plan import Plan
-from edgekit.quantize.scheme import tie_groups
-from edgekit.quantize.search import choose_ranges
+from edgekit.quantization.calibrate import RealInputs
+from edgekit.quantization.plan import Plan
+from edgekit.quantization.rungs.range_search import choose_ranges
+from edgekit.quantization.tensor_groups import tie_groups
 
 WIDTH, CLASSES = 4, 5
 BLOCKS = ("conv_relu", "clipped", "residual", "depthwise", "pool", "join", "shifted", "swish", "gate")

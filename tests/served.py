@@ -15,8 +15,8 @@ import numpy as np
 from PIL import Image
 from starlette.types import ASGIApp
 
-from edgekit.serve import address
-from edgekit.serve.server import Certificate, make_server
+from edgekit.web import address
+from edgekit.web.server import Certificate, make_server
 
 
 def png(image: np.ndarray[Any, Any]) -> bytes:

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from edgekit.artifact import InputContract
-from edgekit.quantize.plan import Plan
-from edgekit.quantize.qdq import insert_qdq
-from edgekit.quantize.scheme import affines, stored_tensors, tie_groups
+from edgekit.quantization.plan import Plan
+from edgekit.quantization.qdq import insert_qdq
+from edgekit.quantization.tensor_groups import affines, stored_tensors, tie_groups
 from edgekit.runtimes.ort import EXACT_PRODUCTS
 
 Arrays = Sequence[NDArray]

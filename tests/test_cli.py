@@ -23,7 +23,7 @@ def edgekit(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess
 def test_help_imports_nothing_heavy() -> None:
     probe = f"""
 import sys
-from edgekit.cli import app
+from edgekit.cli.main import app
 try:
     app(["--help"])
 except SystemExit:

@@ -23,7 +23,7 @@ from places import ENVIRONMENTS, ROOT
 from record import record
 from tools import calibration_of
 
-from edgekit.evaluate.classifier import Classifier
+from edgekit.evaluation.classifier import Classifier
 
 FOLDER = Path(__file__).resolve().parent
 PACKAGE = "mediapipe==1.2.2"

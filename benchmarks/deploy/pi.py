@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from record import record
 
 from edgekit.data.mnist import open_mnist
-from edgekit.deploy.deploy import DeployOptions, deploy
+from edgekit.deployment.deploy import DeployOptions, deploy
 from edgekit.devices.cards import device_card
 from edgekit.devices.emulated.setup import installation
 

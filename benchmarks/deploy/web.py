@@ -30,10 +30,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from record import record
 
 from edgekit.data.mnist import open_mnist
-from edgekit.deploy.deploy import DeployOptions, deploy
-from edgekit.deploy.web.build import HEADERS, PAGE
-from edgekit.evaluate.classifier import Classifier
-from edgekit.serve.site import Page, Site, read_site, site_app
+from edgekit.deployment.deploy import DeployOptions, deploy
+from edgekit.deployment.web.build import HEADERS, PAGE
+from edgekit.evaluation.classifier import Classifier
+from edgekit.service.site import Page, Site, read_site, site_app
 
 STUDENT = Path(__file__).resolve().parents[2] / "students" / "mnist-tiny"
 FILES = {

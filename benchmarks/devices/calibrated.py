@@ -21,8 +21,8 @@ from record import record
 
 from edgekit.devices.cards import device_card
 from edgekit.devices.device import Job, open_device
-from edgekit.devices.predicted.model import Prediction
-from edgekit.devices.predicted.predict import predict_latency
+from edgekit.devices.latency.model import Prediction
+from edgekit.devices.latency.predict import predict_latency
 from edgekit.errors import EdgekitError
 from edgekit.runtimes import default_runtime
 

@@ -21,10 +21,10 @@ from record import record
 
 from edgekit import catalog
 from edgekit.devices.device import Device, Job, open_device
-from edgekit.evaluate.device_session import DeviceSession
-from edgekit.evaluate.evaluate import evaluate
-from edgekit.profile.counts import count_runs
-from edgekit.profile.emulate import count_file
+from edgekit.evaluation.device_session import DeviceSession
+from edgekit.evaluation.evaluate import evaluate
+from edgekit.profiling.counts import count_runs
+from edgekit.profiling.emulate import count_file
 
 BOARDS = {"cortex-a53": "raspberry-pi-3b-plus", "cortex-a72": "raspberry-pi-4b", "cortex-a76": "raspberry-pi-5"}
 IMAGES = 200

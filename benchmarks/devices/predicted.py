@@ -12,8 +12,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from record import record
 
-from edgekit.devices.predicted.fit import fit_published, show
-from edgekit.devices.predicted.published import published_rows
+from edgekit.devices.latency.fit import fit_published, show
+from edgekit.devices.latency.published import published_rows
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ from files import files, runtime_of
 from edgekit.console import progress
 from edgekit.devices.device import Job
 from edgekit.devices.local import LocalDevice
-from edgekit.profile.ratio import ratio_interval
+from edgekit.profiling.ratio import ratio_interval
 
 PAIRS = 12
 SECONDS = 0.7

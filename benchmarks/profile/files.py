@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from edgekit.artifact import Metadata
-from edgekit.export.tflite import lower
+from edgekit.conversion.tflite import lower
 from edgekit.graph.prepare import prepare
 
 STUDENTS = Path(__file__).resolve().parents[2] / "students"

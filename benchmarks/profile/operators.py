@@ -11,7 +11,7 @@ from files import files, runtime_of
 
 from edgekit.devices.device import Job
 from edgekit.devices.local import LocalDevice
-from edgekit.profile.records import OperatorProfile
+from edgekit.profiling.records import OperatorProfile
 
 TIMES = 5
 

@@ -16,8 +16,8 @@ from typing import Any
 from common import publish
 from files import files
 
-from edgekit.profile.worker.measure import WARMUP_NS
-from edgekit.profile.worker.operators import DURATION_NS
+from edgekit.runtimes.worker.measure import WARMUP_NS
+from edgekit.runtimes.worker.operators import DURATION_NS
 
 TIMES = 5
 

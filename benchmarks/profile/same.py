@@ -10,9 +10,9 @@ from files import files
 
 from edgekit.console import progress
 from edgekit.devices.device import open_device
-from edgekit.evaluate.target import find_targets
-from edgekit.profile.profile import ProfileOptions
-from edgekit.profile.ratio import compare_latency
+from edgekit.profiling.profile import ProfileOptions
+from edgekit.profiling.ratio import compare_latency
+from edgekit.runtimes.model_ref import find_targets
 
 TIMES = 20
 NARROW = 0.03

@@ -13,8 +13,8 @@ from models import MODEL_NAMES, Model, open_model
 from numpy.typing import NDArray
 from tools import EDGEKIT, EDGEKIT_FLOAT_IO, FORMATS, TOOLS, outcome_of
 
-from edgekit.evaluate.classifier import image_layout
-from edgekit.profile.statistics import median_interval, variance_inflation
+from edgekit.evaluation.classifier import image_layout
+from edgekit.profiling.statistics import median_interval, variance_inflation
 from edgekit.runtimes import litert, ort
 from edgekit.runtimes.session import Session
 

@@ -22,17 +22,17 @@ from places import FILES, PRODUCTS, ROOT
 from scores import Judge
 
 from edgekit.artifact import Metadata
+from edgekit.conversion.tflite.lower_model import lower
 from edgekit.data.dataset import Split
-from edgekit.export.tflite.lower_model import lower
 from edgekit.files import write_bytes, write_json
 from edgekit.graph.isolated import open_prepared
 from edgekit.graph.metadata import write_metadata
-from edgekit.quantize.calibrate import RealInputs, calibrate
-from edgekit.quantize.finetune import FinetuneOptions, finetune
-from edgekit.quantize.plan import Plan
-from edgekit.quantize.qdq import insert_qdq
-from edgekit.quantize.scheme import affines, tie_groups
-from edgekit.quantize.simulate import QuantizedModule
+from edgekit.quantization.calibrate import RealInputs, calibrate
+from edgekit.quantization.plan import Plan
+from edgekit.quantization.qdq import insert_qdq
+from edgekit.quantization.rungs.fake_quantized import QuantizedModule
+from edgekit.quantization.rungs.finetune import FinetuneOptions, finetune
+from edgekit.quantization.tensor_groups import affines, tie_groups
 
 sys.path.append(str(ROOT / "benchmarks"))
 from record import record

@@ -14,9 +14,9 @@ from places import PRODUCTS
 
 from edgekit.artifact import InputContract
 from edgekit.data.dataset import Split
-from edgekit.evaluate.classifier import Classifier
-from edgekit.evaluate.evaluate import all_scores
-from edgekit.evaluate.statistics import signal_to_noise_db, wilson_interval
+from edgekit.evaluation.classifier import Classifier
+from edgekit.evaluation.evaluate import all_scores
+from edgekit.evaluation.statistics import signal_to_noise_db, wilson_interval
 from edgekit.files import sha256_file
 
 Scores = NDArray[np.float32]

@@ -1,4 +1,4 @@
-"""Image files to uint8 pixels, and pixels to what an input contract asks for: ``edgekit.pictures`` for paths."""
+"""Image files to uint8 pixels, and pixels to what an input contract asks for: ``edgekit.inputs`` for paths."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 from edgekit.artifact import InputContract
 from edgekit.errors import DataError
 from edgekit.files import require_file
-from edgekit.pictures import decode, fit
-from edgekit.pictures.decode import READABLE, Pixels
-from edgekit.pictures.error import PictureError
+from edgekit.inputs import decode, fit
+from edgekit.inputs.decode import READABLE, Pixels
+from edgekit.inputs.error import PictureError
 
 # Those that are not readable are here so that such photos are refused by name, not left out without a word.
 SUFFIXES = frozenset((*READABLE, ".heic", ".heif", ".avif", ".jxl"))

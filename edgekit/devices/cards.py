@@ -81,7 +81,7 @@ class Emulator:
 
 @dataclass(frozen=True)
 class DeviceCard:
-    """A device. ``latency`` are the tables of the latency model, which ``edgekit.devices.predicted`` reads."""
+    """A device. ``latency`` are the tables of the latency model, which ``edgekit.devices.latency`` reads."""
 
     name: str
     summary: str

@@ -27,7 +27,7 @@ Watch = Callable[[float], None]
 
 @dataclass(frozen=True)
 class Job:
-    """One task for one process of ``edgekit.profile.worker``, whose docstring describes tasks and answers.
+    """One task for one process of ``edgekit.runtimes.worker``, whose docstring describes tasks and answers.
 
     ``runs`` and ``seconds`` are minima of the sampling; ``limit_s`` is the time after which the process is ended.
     ``pin`` says which cores the process keeps to: auto, off, or their numbers as in "2,3". ``others`` are further files

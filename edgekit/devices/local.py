@@ -16,7 +16,7 @@ from edgekit.devices.conversation import Conversation, deadline, request_line
 from edgekit.devices.device import DeviceCard, Job, Watch
 from edgekit.runtimes.isolated import runtime_python
 
-WORKER = Path(__file__).parents[1] / "profile" / "worker"
+WORKER = Path(__file__).parents[1] / "runtimes" / "worker"
 WORKER_NAME = "edgekit_worker"
 GRACE_S = 5
 

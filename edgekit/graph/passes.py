@@ -20,11 +20,11 @@ from edgekit.graph.layers import (
     multiply_by_reciprocal,
     plain_gemm,
 )
-from edgekit.graph.lines import LINES
 from edgekit.graph.moves import MOVES
 from edgekit.graph.patterns import PATTERNS
 from edgekit.graph.pools import POOLS, counted_padding, every_nth_pixel, rounded_up_end
 from edgekit.graph.products import PRODUCTS
+from edgekit.graph.signals import LINES
 from edgekit.graph.transposed import TRANSPOSED
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from edgekit.data.dataset import Split
-from edgekit.evaluate.compare import Comparison
-from edgekit.evaluate.evaluate import Evaluation, Mistake
-from edgekit.evaluate.statistics import wilson_interval
-from edgekit.profile.records import ModelProfile, ProfileResult
+from edgekit.evaluation.compare import Comparison
+from edgekit.evaluation.evaluate import Evaluation, Mistake
+from edgekit.evaluation.statistics import wilson_interval
+from edgekit.profiling.records import ModelProfile, ProfileResult
 from edgekit.report.record import Latency, ModelRow, Parity, Picture
 from edgekit.runtimes import find_runtime
 

@@ -16,20 +16,20 @@ from edgekit import __version__, catalog
 from edgekit.artifact import Metadata
 from edgekit.console import print_table, say, warn
 from edgekit.data import open_data
-from edgekit.distill.distill import DistillOptions, DistillResult, distill
-from edgekit.distill.teacher import TeacherOptions
 from edgekit.errors import ModelError
-from edgekit.evaluate.compare import Comparison, compare
-from edgekit.evaluate.evaluate import Evaluation, accuracy_of
+from edgekit.evaluation.compare import Comparison, compare
+from edgekit.evaluation.evaluate import Evaluation, accuracy_of
 from edgekit.files import require_writable, write_bytes, write_json, write_text
-from edgekit.profile.profile import ProfileOptions, ProfileResult, profile
-from edgekit.quantize.quantize import QuantizeOptions, quantize
+from edgekit.profiling.profile import ProfileOptions, ProfileResult, profile
+from edgekit.quantization.quantize import QuantizeOptions, quantize
 from edgekit.recipe import TrainRecipe
 from edgekit.report.assemble import context_of, model_row, parity_of, pictures_of, warnings_of
 from edgekit.report.html import parity_text, render
 from edgekit.report.record import ModelRow, Report
 from edgekit.report.svg import require_matplotlib
 from edgekit.report.units import bytes_text, time_text
+from edgekit.training.distill import DistillOptions, DistillResult, distill
+from edgekit.training.teacher import TeacherOptions
 
 STUDENT, RECIPE, IO = "mnist-tiny", "demo", "int8"
 TEACHER_FILE = "teacher.onnx"
@@ -155,8 +155,8 @@ def run(options: DemoOptions) -> DemoResult:
 
 def export_teacher(options: DemoOptions) -> Path:
     """The card's teacher as an ONNX file in the folder, so that it is profiled like its student."""
-    from edgekit.distill.weights import load_weights
-    from edgekit.export.torch_onnx import to_onnx
+    from edgekit.conversion.torch_onnx import to_onnx
+    from edgekit.training.weights import load_weights
     from edgekit.zoo import build
 
     card = catalog.network_card("teachers", catalog.network_card("students", STUDENT).teacher)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edgekit.data.dataset import Images
-from edgekit.evaluate.statistics import wilson_interval
+from edgekit.evaluation.statistics import wilson_interval
 from edgekit.report.markup import Html, element, join
 from edgekit.report.plots import (
     MARKS,

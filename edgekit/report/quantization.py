@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from edgekit.files import write_text
-from edgekit.quantize.layer_table import TensorRow
-from edgekit.quantize.quantize import QuantizeResult
+from edgekit.quantization.quantize import QuantizeResult
+from edgekit.quantization.sensitivity import TensorRow
 from edgekit.report.html import document
 from edgekit.report.markup import Html, element
 from edgekit.runtimes.delegation import summarize

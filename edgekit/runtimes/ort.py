@@ -33,7 +33,7 @@ UNPACKED_ONCE = ("session.disable_quant_qdq", "1")
 """ONNX Runtime keeps a DequantizeLinear of constants for its integer kernels, which models with small weights and float
 computation do not use: they would unpack their weights in every run and take twice as long. This does it once."""
 SMALL_WEIGHTS = b"weight_only_wi8"
-"""How the recipe of such a file begins (``edgekit.export.weights_only``)."""
+"""How the recipe of such a file begins (``edgekit.conversion.weights_only``)."""
 
 
 class OrtSession:

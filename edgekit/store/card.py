@@ -7,11 +7,11 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from edgekit.deploy.student import Student, app_name, read_student
+from edgekit.deployment.app_model import Student, app_name, read_student
 from edgekit.errors import ModelError
-from edgekit.evaluate.input_options import InputOptions
-from edgekit.evaluate.target import find_targets
+from edgekit.evaluation.input_options import InputOptions
 from edgekit.runtimes.isolated import vet
+from edgekit.runtimes.model_ref import find_targets
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 from edgekit.console import print_facts, print_table, progress
 from edgekit.errors import ModelError, StorageError, UsageError
-from edgekit.evaluate.input_options import InputOptions
+from edgekit.evaluation.input_options import InputOptions
 from edgekit.store.store import Entry, Store
 
 SHORT = 12

@@ -12,7 +12,7 @@ from residual_graphs import BLOCKS, minmax_plan, residual
 from small_graphs import graph_of, noise, run_onnx
 
 from edgekit.graph.names import with_short_names
-from edgekit.quantize.qdq import insert_qdq
+from edgekit.quantization.qdq import insert_qdq
 
 IMAGE = next(iter(random_inputs(1)))
 

@@ -15,9 +15,9 @@ import pytest
 from onnx import GraphProto, ModelProto, TensorProto, helper, numpy_helper
 from rehearsal import Rehearsal
 
+from edgekit.conversion.export import export
 from edgekit.errors import EdgekitError, ModelError
-from edgekit.evaluate.inspect import inspect
-from edgekit.export.convert import export
+from edgekit.evaluation.inspect import inspect
 from edgekit.runtimes import isolated
 from edgekit.sandbox import Limits
 

@@ -15,10 +15,10 @@ import pytest
 import torch
 from torch import nn
 
-from edgekit.distill.weights import load_weights
 from edgekit.errors import DataError, EdgekitError, ModelError
-from edgekit.evaluate.inspect import inspect
-from edgekit.evaluate.predict import predict
+from edgekit.evaluation.inspect import inspect
+from edgekit.evaluation.predict import predict
+from edgekit.training.weights import load_weights
 
 
 class Code:

@@ -12,11 +12,11 @@ import torch
 from typer.testing import CliRunner
 
 from edgekit import catalog
-from edgekit.cli import app
-from edgekit.distill.weights import save_weights
+from edgekit.cli.main import app
 from edgekit.errors import ModelError
 from edgekit.files import sha256_file
 from edgekit.report.demo import STUDENT_FILES, DemoOptions, DemoResult, commands, run, show
+from edgekit.training.weights import save_weights
 from edgekit.zoo import build
 
 FILES = ("teacher.onnx", *STUDENT_FILES)

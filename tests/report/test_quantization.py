@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.quantize.judge import Verdict
-from edgekit.quantize.ladder import RungRecord
-from edgekit.quantize.layer_table import TensorRow
-from edgekit.quantize.measure import MeasuredFile, Quality
-from edgekit.quantize.quantize import QuantizeResult
+from edgekit.quantization.judge import Verdict
+from edgekit.quantization.ladder import RungRecord
+from edgekit.quantization.quality import MeasuredFile, Quality
+from edgekit.quantization.quantize import QuantizeResult
+from edgekit.quantization.sensitivity import TensorRow
 from edgekit.report.quantization import PAGE_FILE, render_quantization, write_page
 from edgekit.runtimes.delegation import UndelegatedOperator
 

@@ -12,8 +12,8 @@ from small_graphs import graph_of, noise, quantized
 from tiny_models import Operator, Tensor, packed, tflite_graph
 
 from edgekit.artifact import Metadata
+from edgekit.conversion.tflite import lower
 from edgekit.errors import ModelError
-from edgekit.export.tflite import lower
 from edgekit.graph.prepare import prepare
 from edgekit.runtimes.delegation import UndelegatedOperator, summarize, undelegated
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from edgekit.errors import ModelError, UnknownNameError, UsageError
-from edgekit.evaluate.input_options import InputOptions
+from edgekit.evaluation.input_options import InputOptions
 from edgekit.files import sha256_file
 from edgekit.store import commands
 

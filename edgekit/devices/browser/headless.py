@@ -11,7 +11,7 @@ from edgekit.devices.browser.driver import PageDevice
 from edgekit.devices.browser.site import BenchSite
 from edgekit.devices.device import DeviceCard, Job
 from edgekit.errors import RuntimeCrashError
-from edgekit.profile.worker import machine, throttling
+from edgekit.runtimes.worker import machine, throttling
 
 PATIENCE_S = 0.5
 

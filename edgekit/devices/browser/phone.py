@@ -55,7 +55,7 @@ class Phone(PageDevice):
 
 
 def _invite(address: str) -> None:
-    from edgekit.serve.address import LOOPBACK, qr_code
+    from edgekit.web.address import LOOPBACK, qr_code
 
     if f"//{LOOPBACK}:" in address:
         warn("this machine has no address on a network, so only its own browsers can open the page")

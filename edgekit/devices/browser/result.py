@@ -33,7 +33,7 @@ BROWSERS = (
 def measured(
     found: Mapping[str, Any], job: Job, version: str, machine: Mapping[str, Any], expected: Array
 ) -> dict[str, Any]:
-    """The answer to a job of the task ``measure`` (``edgekit.profile.worker.measure``).
+    """The answer to a job of the task ``measure`` (``edgekit.runtimes.worker.measure``).
 
     Args:
         found: what the page posted.

@@ -16,7 +16,7 @@ from http import HTTPStatus
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from edgekit.deploy.web.build import HEADERS as PAGE_HEADERS
+from edgekit.deployment.web.build import HEADERS as PAGE_HEADERS
 from edgekit.errors import DeviceError, UsageError
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ class BenchSite:
         try:
             import uvicorn
 
-            from edgekit.serve.address import listen, new_token, url
-            from edgekit.serve.protocol import PatientProtocol
+            from edgekit.web.address import listen, new_token, url
+            from edgekit.web.protocol import PatientProtocol
         except ModuleNotFoundError as exc:
             raise UsageError(
                 f"Measuring in a browser needs {exc.name}; install it with: pip install 'edgekit[serve]'."
@@ -114,7 +114,7 @@ class BenchSite:
     async def _give_file(self, request: Request) -> Response:
         from starlette.responses import Response
 
-        from edgekit.serve.site import BINARY, TYPES
+        from edgekit.service.site import BINARY, TYPES
 
         name = request.path_params["name"]
         if name == JOB and self._number:
@@ -129,7 +129,7 @@ class BenchSite:
     async def _take_result(self, request: Request) -> Response:
         from starlette.responses import Response
 
-        from edgekit.serve.body import BodyReader
+        from edgekit.web.body import BodyReader
 
         number = self._number
         async with BodyReader(MAX_RESULT_BYTES, MAX_RESULT_BYTES).read(request) as body:

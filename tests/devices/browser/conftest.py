@@ -7,10 +7,10 @@ from typing import NoReturn
 
 import pytest
 
-from edgekit.deploy.web.npm import find_package
 from edgekit.devices.browser.chromium import find_browser
 from edgekit.devices.browser.job import RUNTIMES
 from edgekit.errors import DeviceError, UsageError
+from edgekit.web.npm import find_package
 
 
 @pytest.fixture

@@ -14,15 +14,15 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from edgekit.cli import app
+from edgekit.cli.main import app
 from edgekit.devices.browser import phone as phone_module
 from edgekit.devices.browser.chromium import Browser, find_browser
 from edgekit.devices.browser.headless import HeadlessBrowser
 from edgekit.devices.browser.phone import Phone
 from edgekit.devices.device import Job
 from edgekit.errors import DeviceError, UsageError
-from edgekit.profile.profile import ProfileOptions, profile_on
-from edgekit.profile.show import show
+from edgekit.profiling.profile import ProfileOptions, profile_on
+from edgekit.profiling.show import show
 
 STUDENT = Path(__file__).parents[3] / "students" / "mnist-tiny"
 MODEL = STUDENT / "model.int8.tflite"

@@ -7,12 +7,12 @@ import pytest
 from typer.testing import CliRunner
 
 from edgekit.catalog import network_card
-from edgekit.cli import app
+from edgekit.cli.main import app
 from edgekit.devices.device import Job, open_device
 from edgekit.errors import GateError, ModelError, UsageError
-from edgekit.evaluate.evaluate import evaluate
-from edgekit.profile.counts import count_runs
-from edgekit.profile.emulate import count_file, profile_emulated
+from edgekit.evaluation.evaluate import evaluate
+from edgekit.profiling.counts import count_runs
+from edgekit.profiling.emulate import count_file, profile_emulated
 
 TINY = network_card("students", "mnist-tiny").folder / "model.int8.tflite"
 

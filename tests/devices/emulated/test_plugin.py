@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from edgekit.devices.emulated.parts import SOURCE
-from edgekit.profile.counts import COUNTERS
+from edgekit.profiling.counts import COUNTERS
 
 STUBS = """
 void qemu_plugin_register_vcpu_tb_trans_cb(void) {}

@@ -8,12 +8,12 @@ import shutil
 import pytest
 from ssh_server import MODEL, Server, free_port
 
-from edgekit.cli import main
-from edgekit.devices.predicted.model import LatencyTable, Prediction
+from edgekit.cli.main import main
+from edgekit.devices.latency.model import LatencyTable, Prediction
 from edgekit.errors import UsageError
-from edgekit.profile.board import BoardResult, FilePrediction
-from edgekit.profile.profile import ProfileOptions
-from edgekit.profile.several import profile_several
+from edgekit.profiling.board import BoardResult, FilePrediction
+from edgekit.profiling.profile import ProfileOptions
+from edgekit.profiling.several import profile_several
 
 QUICK = ("--seconds", "0.05", "--runs", "20")
 
@@ -99,7 +99,7 @@ def test_a_measured_device_beside_a_predicted_one_is_marked(server, edgekit, mon
     table = LatencyTable("litert", "int8", 1, {"constant": 1.0}, "rows", 9, 3, 0.1, 100.0, 0.1, 0.3, 0.8, 1.25)
     predicted = FilePrediction(str(MODEL), "litert", (Prediction(2.0, 1.6, 2.5, table),))
     found = BoardResult("raspberry-pi-4b", (predicted,), None, "it is not set up")
-    monkeypatch.setattr("edgekit.profile.board.profile_board", lambda models, name, runtime: found)
+    monkeypatch.setattr("edgekit.profiling.board.profile_board", lambda models, name, runtime: found)
     devices = ("--device", "raspberry-pi-4b", "--device", server.address)
     status, out, err = edgekit("profile", MODEL, *devices, *QUICK)
     lines = [line for line in out.split("Side by side")[1].splitlines() if MODEL.name in line]

@@ -1,0 +1,48 @@
+"""``edgekit list``: what the catalog holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from edgekit import catalog
+from edgekit.console import print_table
+from edgekit.devices.cards import card_paths, device_card
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The entries of one kind, each a row of text cells under ``columns``."""
+
+    kind: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {self.kind: [dict(zip(self.columns, row, strict=True)) for row in self.rows]}
+
+
+def listing(kind: str) -> Listing:
+    """List ``teachers``, ``students``, ``devices`` or ``recipes``."""
+    if kind == "devices":
+        cards = [device_card(name) for name in card_paths()]
+        cells = tuple((card.name, ", ".join(card.abilities), card.summary) for card in cards)
+        return Listing(kind, ("name", "figures", "summary"), cells)
+    if kind == "recipes":
+        from edgekit.quantization.recipes import RECIPES
+
+        return Listing(kind, ("name", "summary"), tuple(RECIPES.items()))
+    rows = []
+    for name in catalog.names(kind):
+        card = catalog.network_card(kind, name)
+        height, width, channels = card.contract.shape
+        ships = [path.name for path in (card.weights, *card.model_files) if path.exists()]
+        row = (name, f"{height}x{width}x{channels}", str(len(card.classes)), ", ".join(card.recipes), ", ".join(ships))
+        rows.append((*row, card.summary))
+    return Listing(kind, ("name", "input", "classes", "recipes", "ships", "summary"), tuple(rows))
+
+
+def show(result: Listing) -> None:
+    """Print the listing as a table."""
+    print_table("", result.columns, result.rows)

@@ -1,0 +1,104 @@
+"""The command line: signatures only, a file for each group of commands beside this one.
+
+Each body imports one verb, so that ``--help`` loads no torch, onnx or runtime.
+"""
+
+from __future__ import annotations
+
+import sys
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from edgekit.cli.convert import convert
+from edgekit.cli.deploy import deploying
+from edgekit.cli.devices import devices
+from edgekit.cli.measure import measure
+from edgekit.cli.options import LARGEST_SEED, Json, Kind, Out
+from edgekit.cli.result import finish
+from edgekit.cli.serve import serving
+from edgekit.cli.store import store
+from edgekit.cli.train import train
+
+INTERRUPTED = 130
+"""The exit status that typer gives to Ctrl-C."""
+EXTRAS = {
+    **dict.fromkeys(("torch", "onnxscript", "safetensors"), "train"),
+    **dict.fromkeys(("starlette", "uvicorn", "httptools", "segno", "brotli"), "serve"),
+}
+"""Packages that not every command needs, and the extra that brings them."""
+
+app = typer.Typer(
+    name="edgekit",
+    help="From a trained teacher network to a verified int8 student file on a device, and what it costs there.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.command()
+def demo(
+    out: Out = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, max=LARGEST_SEED, help="Seed of everything random.")] = 0,
+    json: Json = False,
+) -> None:
+    """MNIST from teacher to report: distill, quantize, verify, profile."""
+    from edgekit.report import demo as verb
+
+    finish(verb, verb.demo(out or Path("runs/demo"), seed), json)
+
+
+app.add_typer(train)
+app.add_typer(convert)
+app.add_typer(measure)
+app.add_typer(deploying)
+app.add_typer(serving)
+app.add_typer(devices)
+app.add_typer(store)
+
+
+@app.command("list")
+def list_(
+    kind: Annotated[Kind, typer.Argument(help="What to list.")] = Kind.students,
+    json: Json = False,
+) -> None:
+    """List the catalog: teachers, students, devices or recipes."""
+    from edgekit.cli import listing as verb
+
+    finish(verb, verb.listing(kind.value), json)
+
+
+def main() -> None:
+    """Run the command line; an EdgekitError becomes one line on stderr and its exit status."""
+    from edgekit.errors import EdgekitError
+
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a stranger's label may be no text of this terminal
+    try:
+        app()
+    except EdgekitError as exc:
+        _fail(str(exc), exc.exit_status)
+    except ModuleNotFoundError as exc:
+        if exc.name not in EXTRAS:
+            raise
+        _fail(
+            f"this command needs {exc.name}, which is not installed; run: pip install 'edgekit[{EXTRAS[exc.name]}]'", 1
+        )
+    except OSError as exc:
+        _fail(f"{exc.filename or 'the system'}: {exc.strerror or exc}; check the path and its permissions.", 1)
+    except SystemExit as exc:
+        if exc.code == INTERRUPTED:
+            _fail("interrupted; nothing half-written is left.", INTERRUPTED)
+        raise
+
+
+def _fail(text: str, status: int) -> NoReturn:
+    from edgekit.console import say
+
+    say(f"edgekit: {text}")
+    sys.exit(status)

@@ -1,0 +1,93 @@
+"""``edgekit export``: an ONNX file in the canonical float form, or as TFLite by the same writer as the int8 files."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit.artifact import Metadata
+from edgekit.catalog import resolve_models
+from edgekit.console import print_table
+from edgekit.conversion.tflite import lower
+from edgekit.errors import ModelError, UnknownNameError
+from edgekit.files import require_file, require_writable, sha256_bytes, sha256_file, write_bytes
+from edgekit.graph.inputs import Shapes
+from edgekit.graph.isolated import is_quantized, open_prepared
+from edgekit.graph.metadata import read_metadata, write_metadata
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+FORMATS = ("tflite", "onnx")
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """The file that was written, from what, and its size in bytes."""
+
+    source: Path
+    path: Path
+    format: str
+    file_bytes: int
+    sha256: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {**asdict(self), "source": str(self.source), "path": str(self.path)}
+
+
+def export(model: str, to: str, folder: Path, shapes: Shapes | None = None) -> ExportResult:
+    """Write ``model.onnx`` or ``model.tflite`` into a folder; a QDQ int8 ONNX file becomes ``model.int8.tflite``.
+
+    Args:
+        model: an ONNX file, a run folder or a student's name.
+        to: ``tflite`` or ``onnx``; the latter is the prepared float form: static, folded, one file.
+        folder: where to write; made if it does not exist.
+        shapes: sizes that the model's inputs leave open, by the input's name.
+
+    Raises:
+        ModelError, UnsupportedError: the model is not ONNX, is broken, or holds what the target form has not.
+        RuntimeCrashError: the file made the worker that looks at it first crash or hang.
+        StorageError: the folder cannot be written.
+    """
+    if to not in FORMATS:
+        raise UnknownNameError("export format", to, FORMATS)
+    source = _onnx_file(model)
+    require_writable(folder)
+    prepared = open_prepared(source, shapes=shapes)
+    metadata = read_metadata(prepared, str(source))
+    metadata = replace(metadata, parents={**metadata.parents, "onnx": sha256_file(source)})
+    quantized = is_quantized(prepared)
+    if to == "onnx":
+        if quantized:
+            raise ModelError(f"{source} is int8 already; give the float ONNX file that it was made from.")
+        name, data = "model.onnx", write_metadata(prepared, metadata).SerializeToString(deterministic=True)
+    else:
+        name, data = "model.int8.tflite" if quantized else "model.tflite", _lowered(prepared, metadata, source)
+    write_bytes(folder / name, data)
+    return ExportResult(source, folder / name, to, len(data), sha256_bytes(data))
+
+
+def show(result: ExportResult) -> None:
+    """Print what was written."""
+    print_table("", ("file", "bytes"), [(str(result.path), f"{result.file_bytes:,}")])
+
+
+def _lowered(model: ModelProto, metadata: Metadata, source: Path) -> bytes:
+    try:
+        return lower(model, metadata)
+    except ModelError as exc:
+        raise type(exc)(f"{source}: {exc}") from exc
+
+
+def _onnx_file(model: str) -> Path:
+    """The ONNX file that MODEL stands for, the float one if there are two."""
+    found = resolve_models(model)
+    named = [path for path in found if path.suffix == ".onnx"]
+    if not named:
+        raise ModelError(
+            f"{found[0]} is not an ONNX file, from which alone EdgeKit exports; write the model as ONNX first "
+            "(torch.onnx.export, tf2onnx, paddle2onnx) and give that file."
+        )
+    return require_file(next((path for path in named if not path.name.endswith(".int8.onnx")), named[0]))

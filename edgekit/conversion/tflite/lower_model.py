@@ -1,0 +1,106 @@
+"""The lowering as a whole: read the graph, fuse activations, lower node by node, write the file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgekit.artifact import Metadata
+from edgekit.conversion.tflite.compressed import with_stored_weights
+from edgekit.conversion.tflite.islands import CONVERSIONS, with_conversions
+from edgekit.conversion.tflite.lowering import Lowering
+from edgekit.conversion.tflite.ops import known_operators, lowering_of
+from edgekit.conversion.tflite.shared_scales import WEIGHTED, unit_scales
+from edgekit.conversion.tflite.standard_metadata import described_file
+from edgekit.conversion.tflite.writer import ModelRecord
+from edgekit.conversion.weights_only import stored_weights
+from edgekit.errors import UnsupportedError
+from edgekit.graph.ir import Graph, Node, Quant, fuse_activations, read_graph
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+FUSING = frozenset({"Conv", "Gemm", "Add", "Sub", "Mul", "Div", "MaxPool", "AveragePool"})
+"""Operators whose TFLite form takes an activation along."""
+BIAS = 2
+"""Position of the bias among the inputs of an operator with weights."""
+
+
+def lower(model: ModelProto, metadata: Metadata) -> bytes:
+    """Turn a prepared float model into a float32 .tflite file, or a QDQ model into an int8 one.
+
+    Weights that are stored in fewer bits alone (``edgekit.conversion.weights_only``) are stored so in the file too.
+
+    Inputs and outputs keep their ONNX names and types; images are [N, H, W, C] in the file. ``metadata`` is
+    stored under the name ``edgekit`` and as standard TFLite metadata.
+
+    Raises:
+        UnsupportedError: an operator, or the form of one, does not exist in TFLite.
+    """
+    stored, floats = stored_weights(model)
+    return described_file(with_stored_weights(_lowered(floats), stored), metadata)
+
+
+def check_lowerable(model: ModelProto) -> None:
+    """Raise what ``lower`` would raise, before any long work on a model.
+
+    Raises:
+        UnsupportedError: see ``lower``.
+    """
+    _lowered(stored_weights(model)[1])
+
+
+def _lowered(model: ModelProto) -> ModelRecord:
+    graph = unit_scales(_readable(model))
+    lowering = Lowering(graph)
+    for node in graph.nodes:
+        lowering_of(node.op)(lowering, node)
+    return lowering.finish()
+
+
+def _readable(model: ModelProto) -> Graph:
+    graph = with_conversions(fuse_activations(read_graph(model), FUSING))
+    known = known_operators()
+    for node in graph.nodes:
+        if node.op not in known:
+            raise UnsupportedError(
+                f"{node} has no TFLite form yet (known: {', '.join(known)}); replace that layer of the model."
+            )
+        if node.op not in CONVERSIONS:
+            _check_quantization(graph, node)
+    return graph
+
+
+def _check_quantization(graph: Graph, node: Node) -> None:
+    """Raise unless a node's integers are those of the LiteRT 8-bit specification, as other tools' may not be."""
+    for position, name in enumerate((*node.inputs, *node.outputs)):
+        tensor = graph.tensors.get(name)
+        if tensor is None or tensor.quant is None:
+            continue
+        quant, weighted = tensor.quant, node.op in WEIGHTED and tensor.data is not None
+        if quant.dtype != ("int32" if weighted and position == BIAS else "int8"):
+            fault = f"is stored as {quant.dtype}"
+        elif len(quant.scales) > 1 and not (weighted and quant.axis == _channel_axis(node, position)):
+            fault = f"has one scale for each index of axis {quant.axis}"
+        elif weighted and quant.zero_points.any():
+            fault = "has a zero point other than 0"
+        elif weighted and position == BIAS and not _is_product(graph, node, quant):
+            fault = "has another scale than its input and weights together"
+        else:
+            continue
+        raise UnsupportedError(
+            f"{node}: '{name}' {fault}, which TFLite does not compute with; quantize the float model with EdgeKit."
+        )
+
+
+def _channel_axis(node: Node, position: int) -> int:
+    """The axis of the output channels of weights or a bias."""
+    return 1 if node.op == "ConvTranspose" and position != BIAS else 0
+
+
+def _is_product(graph: Graph, node: Node, bias: Quant) -> bool:
+    source, weights = (graph.tensors[name].quant for name in node.inputs[:2])
+    if source is None or weights is None or len(bias.scales) not in (1, len(weights.scales)):
+        return False
+    return bool(np.allclose(bias.scales, source.scales * weights.scales, rtol=1e-4, atol=0))

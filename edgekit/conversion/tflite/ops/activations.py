@@ -1,0 +1,236 @@
+"""Activation functions: operators that treat each value by itself, and Softmax."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from edgekit.conversion.tflite.lowering import ACTIVATIONS, Lowering, lowers
+from edgekit.conversion.tflite.writer import Options
+from edgekit.graph.draft import Array
+from edgekit.graph.ir import Node, Quant
+
+INT8_MIN, INT8_MAX = -128, 127
+SMALLEST_SCALE = 2.0**-40
+CLIPS = {(0.0, math.inf): "RELU", (0.0, 6.0): "RELU6", (-1.0, 1.0): "RELU_N1_TO_1"}
+FUSED = {(0.0, math.inf): "Relu", (0.0, 6.0): "Relu6", (-1.0, 1.0): "ReluN1"}
+FUNCTIONS = {
+    "Abs": "ABS", "Ceil": "CEIL", "Cos": "COS", "Exp": "EXP", "Floor": "FLOOR",
+    "Log": "LOG", "Neg": "NEG", "Round": "ROUND", "Sigmoid": "LOGISTIC", "Sign": "SIGN", "Sin": "SIN",
+    "Sqrt": "SQRT", "Tanh": "TANH",
+}  # fmt: skip
+INTEGER_VERSIONS = {"Abs": 2, "Sigmoid": 2, "Tanh": 2}
+"""The versions of those that compute with int8 in every runtime; the others are float only."""
+
+PROBABILITIES = (1 / 256, INT8_MIN)
+FIXED = {
+    "Sigmoid": PROBABILITIES, "Softmax": PROBABILITIES, "HardSigmoid": PROBABILITIES, "Tanh": (1 / 128, 0),
+    "LogSoftmax": (16 / 256, INT8_MAX),
+}  # fmt: skip
+"""Scale and zero point of the results that the LiteRT 8-bit quantization specification fixes."""
+
+
+@lowers(*FUNCTIONS)
+def function(low: Lowering, node: Node) -> None:
+    """Sigmoid, Tanh, Exp, ... → the operator of that name."""
+    quantized = low.is_quantized(node)
+    if quantized and node.op not in INTEGER_VERSIONS:
+        raise low.refusal(node, "is computed in float only")
+    _check_fixed(low, node)
+    _in_place(low, node, FUNCTIONS[node.op], version=INTEGER_VERSIONS[node.op] if quantized else 1)
+
+
+@lowers("LeakyRelu")
+def leaky_relu(low: Lowering, node: Node) -> None:
+    """LeakyRelu → LEAKY_RELU."""
+    options = Options("LeakyReluOptions", {"Alpha": node.attributes.get("alpha", 0.01)})
+    _in_place(low, node, "LEAKY_RELU", options, version=2 if low.is_quantized(node) else 1)
+
+
+@lowers("Gelu")
+def gelu(low: Lowering, node: Node) -> None:
+    """Gelu → GELU, by the error function or by its approximation with tanh."""
+    options = Options("GeluOptions", {"Approximate": node.attributes.get("approximate", "none") == "tanh"})
+    _in_place(low, node, "GELU", options, version=2 if low.is_quantized(node) else 1)
+
+
+@lowers("PRelu")
+def prelu(low: Lowering, node: Node) -> None:
+    """PRelu → PRELU."""
+    order = low.placed(node.inputs[0]).order
+    slope = low.operand(node, 1, order)
+    low.emit("PRELU", (low.activation(node, order=order), slope), low.result(node, order))
+
+
+@lowers("Relu", "Clip")
+def clip(low: Lowering, node: Node) -> None:
+    """A Relu or Clip that could not be fused → RELU, RELU6, RELU_N1_TO_1, or MAXIMUM and MINIMUM with its limits.
+
+    Of integers: ADD of 0 with that activation.
+    """
+    lowest, highest = _limits(low, node)
+    placed = low.placed(node.inputs[0])
+    quant = low.tensor(node.outputs[0]).quant
+    target = low.result(node, placed.order, placed.columns)
+    if quant is not None:
+        _clip_integers(low, placed.index, target, (lowest, highest))
+    elif (lowest, highest) in CLIPS:
+        low.emit(CLIPS[lowest, highest], (placed.index,), target)
+    elif lowest == 0:
+        between = low.alike(target)
+        low.emit("RELU", (placed.index,), between)
+        _limit(low, "MINIMUM", between, target, np.asarray(highest, np.float32))
+    else:
+        _clip_reals(low, placed.index, target, (lowest, highest))
+
+
+@lowers("HardSigmoid")
+def hard_sigmoid(low: Lowering, node: Node) -> None:
+    """HardSigmoid, max(0, min(1, alpha · x + beta)) → arithmetic that RELU6, or int8 itself, clips."""
+    alpha, beta = node.attributes.get("alpha", 0.2), node.attributes.get("beta", 0.5)
+    _check_fixed(low, node)
+    placed = low.placed(node.inputs[0])
+    target = low.result(node, placed.order, placed.columns)
+    if low.is_quantized(node):
+        if not 0 <= beta <= 1:
+            raise low.refusal(node, f"has a beta of {beta}, which is not in [0, 1]")
+        # At the result's scale, with a zero point that puts 0 where beta will be, both steps saturate at 0 and 1.
+        shifted = min(INT8_MIN + round(256 * beta), INT8_MAX)
+        between = low.alike(target, Quant(np.asarray([1 / 256], np.float32), np.asarray([shifted]), None, "int8"))
+        low.emit("MUL", (placed.index, _stored_scalar(low, alpha)), between, Options("MulOptions"), version=2)
+        low.emit("ADD", (between, _stored_scalar(low, beta)), target, Options("AddOptions"), version=2)
+        return
+    source = placed.index
+    if not math.isclose(6 * alpha, 1, rel_tol=1e-6):
+        source = low.alike(target)
+        low.emit("MUL", (placed.index, _scalar(low, 6 * alpha)), source, Options("MulOptions"))
+    between = low.alike(target)
+    low.emit(
+        "ADD",
+        (source, _scalar(low, 6 * beta)),
+        between,
+        Options("AddOptions", {"FusedActivationFunction": ACTIVATIONS["Relu6"]}),
+    )
+    low.emit("MUL", (between, _scalar(low, 1 / 6)), target, Options("MulOptions"))
+
+
+@lowers("HardSwish")
+def hard_swish(low: Lowering, node: Node) -> None:
+    """HardSwish, x · relu6(x + 3) / 6 → HARD_SWISH; of integers ADD and two MUL, which XNNPACK takes.
+
+    HARD_SWISH of integers is left to a kernel that needs thirty times as long on x86. The second MUL divides by 6 and
+    changes no integer: its input counts in steps of six times the result's scale.
+    """
+    placed, quant = low.placed(node.inputs[0]), low.tensor(node.outputs[0]).quant
+    target = low.result(node, placed.order, placed.columns)
+    if quant is None:
+        low.emit("HARD_SWISH", (placed.index,), target)
+        return
+    gate = low.alike(target, Quant(np.asarray([6 / 255], np.float32), np.asarray([INT8_MIN]), None, "int8"))
+    sixfold = low.alike(target, replace(quant, scales=quant.scales * np.float32(6)))
+    clipped = Options("AddOptions", {"FusedActivationFunction": ACTIVATIONS["Relu6"]})
+    low.emit("ADD", (placed.index, _stored_scalar(low, 3)), gate, clipped, version=2)
+    low.emit("MUL", (placed.index, gate), sixfold, Options("MulOptions"), version=2)
+    low.emit("MUL", (sixfold, _stored_scalar(low, 1 / 6)), target, Options("MulOptions"), version=2)
+
+
+@lowers("Softmax", "LogSoftmax")
+def softmax(low: Lowering, node: Node) -> None:
+    """Softmax, LogSoftmax → SOFTMAX, LOG_SOFTMAX over the axis that lies innermost in memory."""
+    _check_fixed(low, node)
+    given = low.placed(node.inputs[0]).order
+    axis = node.attributes.get("axis", -1) % len(given)
+    order = (*(other for other in given if other != axis), axis)
+    source, version = low.activation(node, order=order), 2 if low.is_quantized(node) else 1
+    if node.op == "Softmax":
+        low.emit("SOFTMAX", (source,), low.result(node, order), Options("SoftmaxOptions", {"Beta": 1.0}), version)
+    else:
+        low.emit("LOG_SOFTMAX", (source,), low.result(node, order), Options("LogSoftmaxOptions"), version)
+
+
+def _in_place(low: Lowering, node: Node, code: str, options: Options | None = None, version: int = 1) -> None:
+    """Append an operator that takes one value to one value, wherever each lies in memory."""
+    placed = low.placed(node.inputs[0])
+    low.emit(code, (placed.index,), low.result(node, placed.order, placed.columns), options, version)
+
+
+def _check_fixed(low: Lowering, node: Node) -> None:
+    quant = low.tensor(node.outputs[0]).quant
+    if quant is None or node.op not in FIXED or (quant.scale, quant.zero_point) == FIXED[node.op]:
+        return
+    scale, zero_point = FIXED[node.op]
+    raise low.refusal(
+        node,
+        f"must have output scale 1/{1 / scale:.0f} and zero point {zero_point}, not {quant.scale}, {quant.zero_point}",
+    )
+
+
+def _limits(low: Lowering, node: Node) -> tuple[float, float]:
+    if node.op == "Relu":
+        return 0.0, math.inf
+    found = [-math.inf, math.inf]
+    for position, name in enumerate(node.inputs[1:]):
+        data = low.tensor(name).data if name else np.asarray(found[position])
+        if data is None or data.size != 1:
+            raise low.refusal(node, f"clips to the computed limit '{name}'")
+        found[position] = float(data.reshape(-1)[0])
+    lowest, highest = found
+    largest = float(np.finfo(np.float32).max)
+    return (-math.inf if lowest <= -largest else lowest), (math.inf if highest >= largest else highest)
+
+
+def _clip_reals(low: Lowering, source: int, target: int, limits: tuple[float, float]) -> None:
+    codes = [
+        (code, np.asarray(limit, np.float32))
+        for code, limit in zip(("MAXIMUM", "MINIMUM"), limits, strict=True)
+        if math.isfinite(limit)
+    ]
+    _chain(low, source, target, codes)
+
+
+def _clip_integers(low: Lowering, source: int, target: int, limits: tuple[float, float]) -> None:
+    """A conversion to the result's scale takes a usual activation along; XNNPACK has no RELU of integers.
+
+    Int8 itself saturates at the ends of the result's range; other limits inside it need an operator of their own.
+    """
+    quant, usual = low.model.tensors[target].quant, FUSED.get(limits, "")
+    assert quant is not None
+    steps = [limit / quant.scale + quant.zero_point for limit in limits]
+    stored = [round(min(max(step, INT8_MIN), INT8_MAX)) for step in steps]
+    codes: list[tuple[str, Array]] = []
+    if not usual and stored[0] > INT8_MIN:
+        codes.append(("MAXIMUM", np.asarray(stored[0], np.int8)))
+    if not usual and stored[1] < INT8_MAX:
+        codes.append(("MINIMUM", np.asarray(stored[1], np.int8)))
+    if not codes or not quant.same_as(low.model.tensors[source].quant):
+        converted = target if not codes else low.alike(target)
+        low.rescale(source, converted, usual)
+        source = converted
+    _chain(low, source, target, codes)
+
+
+def _chain(low: Lowering, source: int, target: int, codes: list[tuple[str, Array]]) -> None:
+    for position, (code, limit) in enumerate(codes):
+        result = target if position == len(codes) - 1 else low.alike(target)
+        _limit(low, code, source, result, limit)
+        source = result
+
+
+def _limit(low: Lowering, code: str, source: int, target: int, limit: Array) -> None:
+    """Append a MAXIMUM or MINIMUM with one constant, stored as ``target`` stores its values."""
+    quant = low.model.tensors[target].quant
+    operands = (source, low.constant(limit, quant))
+    low.emit(code, operands, target, Options("MaximumMinimumOptions"), version=2 if quant else 1)
+
+
+def _scalar(low: Lowering, value: float) -> int:
+    return low.constant(np.asarray(value, np.float32))
+
+
+def _stored_scalar(low: Lowering, value: float) -> int:
+    """One constant as int8: the largest step of a scale of its own, so it is exact (but for what is as good as 0)."""
+    scale = np.asarray([max(abs(value) / INT8_MAX, SMALLEST_SCALE)], np.float32)
+    stored = np.asarray(round(value / float(scale[0])), np.int8)
+    return low.constant(stored, Quant(scale, np.zeros(1, np.int64), None, "int8"))

@@ -1,0 +1,93 @@
+"""Functions of one value that TFLite has no operator for: several of its operators each, in float."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgekit.conversion.tflite.lowering import Lowering, lowers
+from edgekit.conversion.tflite.writer import Options
+from edgekit.graph.ir import Node
+
+SELU = (1.67326319217681884765625, 1.05070102214813232421875)
+"""The defaults of ONNX: alpha and gamma."""
+
+
+class Chain:
+    """Operators on tensors like a node's result, one after the other."""
+
+    def __init__(self, low: Lowering, node: Node) -> None:
+        if low.is_quantized(node):
+            raise low.refusal(node, "is computed in float only")
+        placed = low.placed(node.inputs[0])
+        self.low, self.source = low, placed.index
+        self.target = low.result(node, placed.order, placed.columns)
+
+    def number(self, value: float) -> int:
+        """A constant."""
+        return self.low.constant(np.asarray(value, np.float32))
+
+    def apply(self, code: str, *operands: int, last: bool = False) -> int:
+        """Append an operator; the last one writes the node's result."""
+        tables = {"MAXIMUM": "MaximumMinimumOptions", "MINIMUM": "MaximumMinimumOptions"}
+        arithmetic = ("ADD", "SUB", "MUL", "DIV")
+        table = f"{code.title()}Options" if code in arithmetic else tables.get(code)
+        result = self.target if last else self.low.alike(self.target)
+        self.low.emit(code, operands, result, Options(table) if table else None)
+        return result
+
+    def softplus(self, last: bool = False) -> int:
+        """``log(1 + exp(x)) = max(x, 0) - log(sigmoid(|x|))``, in which nothing overflows."""
+        tail = self.apply("LOG", self.apply("LOGISTIC", self.apply("ABS", self.source)))
+        return self.apply("SUB", self.apply("RELU", self.source), tail, last=last)
+
+    def elu(self, alpha: float, last: bool = False) -> int:
+        """``max(x, 0) + alpha · min(elu(x), 0)``."""
+        below = self.apply("MINIMUM", self.apply("ELU", self.source), self.number(0))
+        scaled = self.apply("MUL", below, self.number(alpha))
+        return self.apply("ADD", self.apply("RELU", self.source), scaled, last=last)
+
+
+@lowers("Softplus")
+def softplus(low: Lowering, node: Node) -> None:
+    """Softplus, log(1 + exp(x)) → ABS, LOGISTIC, LOG, RELU, SUB."""
+    Chain(low, node).softplus(last=True)
+
+
+@lowers("Mish")
+def mish(low: Lowering, node: Node) -> None:
+    """Mish, x · tanh(softplus(x)) → Softplus's operators, TANH, MUL."""
+    chain = Chain(low, node)
+    chain.apply("MUL", chain.source, chain.apply("TANH", chain.softplus()), last=True)
+
+
+@lowers("Softsign")
+def softsign(low: Lowering, node: Node) -> None:
+    """Softsign, x / (1 + |x|) → ABS, ADD, DIV."""
+    chain = Chain(low, node)
+    chain.apply("DIV", chain.source, chain.apply("ADD", chain.apply("ABS", chain.source), chain.number(1)), last=True)
+
+
+@lowers("Reciprocal")
+def reciprocal(low: Lowering, node: Node) -> None:
+    """Reciprocal → DIV."""
+    chain = Chain(low, node)
+    chain.apply("DIV", chain.number(1), chain.source, last=True)
+
+
+@lowers("Selu")
+def selu(low: Lowering, node: Node) -> None:
+    """Selu → ELU with a factor below 0, and a factor for all."""
+    chain = Chain(low, node)
+    alpha, gamma = (node.attributes.get(name, value) for name, value in zip(("alpha", "gamma"), SELU, strict=True))
+    chain.apply("MUL", chain.elu(alpha), chain.number(gamma), last=True)
+
+
+@lowers("Elu")
+def elu(low: Lowering, node: Node) -> None:
+    """Elu → ELU; with a factor below 0 that is not 1 → ELU, MINIMUM, MUL, RELU, ADD, in float only."""
+    alpha = node.attributes.get("alpha", 1.0)
+    if alpha != 1:
+        Chain(low, node).elu(alpha, last=True)
+        return
+    placed = low.placed(node.inputs[0])
+    low.emit("ELU", (placed.index,), low.result(node, placed.order, placed.columns))

@@ -1,0 +1,111 @@
+"""Pooling and means over height and width."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgekit.conversion.tflite.lowering import Lowering, fused, lowers
+from edgekit.conversion.tflite.ops.windows import VALID, Window, padded_input, scheme_input
+from edgekit.conversion.tflite.writer import Options
+from edgekit.graph.draft import Array
+from edgekit.graph.ir import Node, Quant
+
+
+@lowers("MaxPool")
+def max_pool(low: Lowering, node: Node) -> None:
+    """MaxPool → MAX_POOL_2D."""
+    if len(node.outputs) > 1 and node.outputs[1]:
+        raise low.refusal(node, "also returns indices")
+    window = _undilated(low, node)
+    if window.kernel == (1, 1) and window.before == window.after == (0, 0):
+        _every_nth_pixel(low, node, window)
+        return
+    source, padding = scheme_input(low, node, window, lowest=True)
+    _emit_pool(low, node, "MAX_POOL_2D", source, window, padding)
+
+
+@lowers("AveragePool")
+def average_pool(low: Lowering, node: Node) -> None:
+    """AveragePool → AVERAGE_POOL_2D, which leaves padding out of the mean."""
+    window = _undilated(low, node)
+    padding = window.scheme
+    if node.attributes.get("count_include_pad", 0) and window.before + window.after != (0, 0, 0, 0):
+        given = node.attributes.get("pads", (0, 0, 0, 0))[2:]
+        if any(reached > amount for reached, amount in zip(window.after, given, strict=True)):
+            raise low.refusal(node, "counts padding in the mean and rounds its size up")
+        source, padding = padded_input(low, node, window), VALID
+    elif padding is not None:
+        source = low.activation(node)
+    else:
+        raise low.refusal(node, "has padding that is neither SAME nor VALID")
+    _emit_pool(low, node, "AVERAGE_POOL_2D", source, window, padding)
+
+
+@lowers("GlobalAveragePool")
+def global_average_pool(low: Lowering, node: Node) -> None:
+    """GlobalAveragePool → AVERAGE_POOL_2D over the whole image; MEAN where it changes the scale, as in int8 files."""
+    source, target = low.tensor(node.inputs[0]), low.tensor(node.outputs[0])
+    if len(source.shape) != 4:
+        raise low.refusal(node, f"works on {len(source.shape) - 2} spatial dimensions instead of 2")
+    if source.quant is not None and not source.quant.same_as(target.quant):
+        axes = low.constant(np.asarray([1, 2], np.int32))
+        options = Options("ReducerOptions", {"KeepDims": True})
+        low.emit("MEAN", (low.activation(node), axes), low.result(node), options, version=2)
+        return
+    size = source.shape[2:]
+    window = Window(size=size, kernel=size, strides=(1, 1), dilations=(1, 1), steps=(1, 1), before=(0, 0))
+    _emit_pool(low, node, "AVERAGE_POOL_2D", low.activation(node), window, VALID)
+
+
+def _every_nth_pixel(low: Lowering, node: Node, window: Window) -> None:
+    """A window of one pixel → DEPTHWISE_CONV_2D with weights of 1: XNNPACK takes neither such pools nor strided slices.
+
+    In integers the product with a weight of 127 steps of 1/127 is rounded to the very value that went in.
+    """
+    tensor = low.tensor(node.inputs[0])
+    channels = tensor.shape[1]
+    ones: Array = np.ones((1, 1, 1, channels), np.float32)
+    bias: Array = np.zeros(channels, np.float32)
+    weight_quant = bias_quant = None
+    if tensor.quant is not None:
+        if not tensor.quant.same_as(low.tensor(node.outputs[0]).quant):
+            raise low.refusal(node, "changes the scale, which pooling must keep")
+        zero = np.zeros(1, np.int64)
+        weight_quant = Quant(np.asarray([1 / 127], np.float32), zero, None, "int8")
+        bias_quant = Quant(tensor.quant.scales * weight_quant.scales, zero, None, "int32")
+        ones, bias = np.full(ones.shape, 127, np.int8), np.zeros(channels, np.int32)
+    fields = {
+        "StrideH": window.strides[0],
+        "StrideW": window.strides[1],
+        "DilationHFactor": 1,
+        "DilationWFactor": 1,
+        "DepthMultiplier": 1,
+        "Padding": VALID,
+        **fused(node),
+    }
+    inputs = [low.activation(node), low.constant(ones, weight_quant), low.constant(bias, bias_quant)]
+    options = Options("DepthwiseConv2DOptions", fields)
+    low.emit("DEPTHWISE_CONV_2D", inputs, low.result(node), options, version=3 if weight_quant else 1)
+
+
+def _undilated(low: Lowering, node: Node) -> Window:
+    window = Window.of(low, node)
+    if window.dilations != (1, 1):
+        raise low.refusal(node, "has a dilated pooling window")
+    return window
+
+
+def _emit_pool(low: Lowering, node: Node, code: str, source: int, window: Window, padding: int) -> None:
+    quant = low.tensor(node.inputs[0]).quant
+    target_quant = low.tensor(node.outputs[0]).quant
+    if quant is not None and not quant.same_as(target_quant):
+        raise low.refusal(node, "changes the scale, which pooling must keep")
+    fields = {
+        "StrideH": window.strides[0],
+        "StrideW": window.strides[1],
+        "FilterHeight": window.kernel[0],
+        "FilterWidth": window.kernel[1],
+        "Padding": padding,
+        **fused(node),
+    }
+    low.emit(code, (source,), low.result(node), Options("Pool2DOptions", fields), version=2 if quant else 1)

@@ -1,0 +1,182 @@
+"""Operators that change the size of an image or repeat values: Resize, DepthToSpace, SpaceToDepth, Tile, Expand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.conversion.tflite.lowering import CHANNELS_LAST, Lowering, default_order, lowers
+from edgekit.conversion.tflite.ops.slices import gathered
+from edgekit.conversion.tflite.writer import Options
+from edgekit.graph.ir import Node
+
+Reals = NDArray[np.float64]
+MODES = ("half_pixel", "pytorch_half_pixel", "half_pixel_symmetric", "align_corners", "asymmetric")
+VARIANTS: tuple[dict[str, bool], ...] = ({}, {"HalfPixelCenters": True}, {"AlignCorners": True})
+"""The three ways in which TFLite's kernels find the place in the source."""
+
+PLACE_TOLERANCE = 1e-4
+"""Pixels by which a place may differ: kernels compute it in float32."""
+
+
+@lowers("Resize")
+def resize(low: Lowering, node: Node) -> None:
+    """Resize → RESIZE_NEAREST_NEIGHBOR or RESIZE_BILINEAR; other ways of picking the nearest → GATHER."""
+    source, target = low.tensor(node.inputs[0]), low.tensor(node.outputs[0])
+    axes = {axis: _Axis.of(low, node, axis) for axis in range(len(source.shape))}
+    axes = {axis: found for axis, found in axes.items() if found.size != found.steps}
+    mode = node.attributes.get("mode", "nearest")
+    is_image = len(source.shape) == 4 and set(axes) <= {2, 3}
+    if mode == "linear" and is_image:
+        variant = next((fields for fields in VARIANTS if all(axis.is_linear(fields) for axis in axes.values())), None)
+    elif mode == "nearest":
+        rounding = node.attributes.get("nearest_mode", "round_prefer_floor")
+        taken = {axis: found.nearest(rounding) for axis, found in axes.items()}
+        variant = next((fields for fields in VARIANTS if is_image and _takes(axes, taken, fields)), None)
+        if variant is None:
+            _resize_by_indices(low, node, taken)
+            return
+    else:
+        variant = None
+    if variant is None or node.attributes.get("antialias", 0):
+        way = node.attributes.get("coordinate_transformation_mode", "half_pixel")
+        raise low.refusal(node, f"resizes {mode} with places by {way}, which TFLite does not have for these sizes")
+    table = "ResizeBilinear" if mode == "linear" else "ResizeNearestNeighbor"
+    code = "RESIZE_BILINEAR" if mode == "linear" else "RESIZE_NEAREST_NEIGHBOR"
+    index = low.requantized(node, low.activation(node, order=CHANNELS_LAST), target.quant)
+    size = low.constant(np.asarray(target.shape[2:], np.int32))
+    version = 3 if variant.get("HalfPixelCenters") else 2 if target.quant else 1
+    low.emit(code, (index, size), low.result(node, CHANNELS_LAST), Options(f"{table}Options", variant), version)
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """One axis of a Resize: its size, its new number of steps, and the place in the source of each step."""
+
+    size: int
+    steps: int
+    places: Reals
+
+    @classmethod
+    def of(cls, low: Lowering, node: Node, axis: int) -> _Axis:
+        size, steps = low.tensor(node.inputs[0]).shape[axis], low.tensor(node.outputs[0]).shape[axis]
+        options = node.attributes
+        mode = options.get("coordinate_transformation_mode", "half_pixel")
+        if mode not in MODES or options.get("keep_aspect_ratio_policy", "stretch") != "stretch":
+            raise low.refusal(node, f"resizes by {mode} with '{options.get('keep_aspect_ratio_policy', 'stretch')}'")
+        return cls(size, steps, _places(mode, size, steps, _scale(low, node, axis, steps / size)))
+
+    def nearest(self, rounding: str) -> NDArray[np.int64]:
+        """The index that each step takes, by ONNX's ``nearest_mode``."""
+        ways = {
+            "round_prefer_floor": np.ceil(self.places - 0.5),
+            "round_prefer_ceil": np.floor(self.places + 0.5),
+            "floor": np.floor(self.places),
+            "ceil": np.ceil(self.places),
+        }
+        found: NDArray[np.int64] = np.clip(ways[rounding], 0, self.size - 1).astype(np.int64)
+        return found
+
+    def kernel_nearest(self, fields: Mapping[str, bool]) -> NDArray[np.int64]:
+        """The index that a step takes in TFLite's kernel with these options."""
+        shift = np.float32(0.5 if fields.get("HalfPixelCenters") else 0)
+        places = (np.arange(self.steps, dtype=np.float32) + shift) * np.float32(self._kernel_scale(fields))
+        rounded = np.floor(places + np.float32(0.5)) if fields.get("AlignCorners") else np.floor(places)
+        found: NDArray[np.int64] = np.clip(rounded, 0, self.size - 1).astype(np.int64)
+        return found
+
+    def is_linear(self, fields: Mapping[str, bool]) -> bool:
+        """True if TFLite's kernel with these options reads at the same places."""
+        steps, scale = np.arange(self.steps), self._kernel_scale(fields)
+        places = (steps + 0.5) * scale - 0.5 if fields.get("HalfPixelCenters") else steps * scale
+        own, other = (np.clip(found, 0, self.size - 1) for found in (self.places, places))
+        return bool(np.abs(own - other).max() < PLACE_TOLERANCE)
+
+    def _kernel_scale(self, fields: Mapping[str, bool]) -> float:
+        if fields.get("AlignCorners") and self.steps > 1:
+            return (self.size - 1) / (self.steps - 1)
+        return self.size / self.steps
+
+
+def _scale(low: Lowering, node: Node, axis: int, ratio: float) -> float:
+    """The factor for an axis: of the input ``scales`` if there is one, else the ratio of the sizes."""
+    scales = low.tensor(node.inputs[2]).data if len(node.inputs) > 2 and node.inputs[2] else None
+    if scales is None or not scales.size:
+        return ratio
+    rank = len(low.tensor(node.inputs[0]).shape)
+    axes = [given % rank for given in node.attributes.get("axes", range(rank))]
+    return float(scales[axes.index(axis)]) if axis in axes else 1.0
+
+
+def _places(mode: str, size: int, steps: int, scale: float) -> Reals:
+    """Where each step lies in the source, in pixels, by ONNX's ``coordinate_transformation_mode``."""
+    step = np.arange(steps, dtype=np.float64)
+    if mode == "align_corners":
+        return step * ((size - 1) / (steps - 1)) if steps > 1 else step * 0
+    if mode == "asymmetric":
+        return step / scale
+    if mode == "pytorch_half_pixel" and steps == 1:
+        return step * 0
+    shift = size / 2 * (1 - steps / (scale * size)) if mode == "half_pixel_symmetric" else 0.0
+    return shift + (step + 0.5) / scale - 0.5
+
+
+def _takes(axes: Mapping[int, _Axis], taken: Mapping[int, NDArray[np.int64]], fields: Mapping[str, bool]) -> bool:
+    return all(np.array_equal(found.kernel_nearest(fields), taken[axis]) for axis, found in axes.items())
+
+
+def _resize_by_indices(low: Lowering, node: Node, taken: Mapping[int, NDArray[np.int64]]) -> None:
+    tensor, order = low.tensor(node.outputs[0]), low.placed(node.inputs[0]).order
+    source = low.requantized(node, low.activation(node, order=order), tensor.quant)
+    target, shape = low.result(node, order), list(low.model.tensors[source].shape)
+    for axis, indices in taken.items():
+        shape[order.index(axis)] = len(indices)
+        result = target if axis == max(taken) else low.scratch(shape, tensor)
+        gathered(low, source, result, order.index(axis), indices)
+        source = result
+    if not taken:
+        low.reshape(source, target)
+
+
+@lowers("DepthToSpace", "SpaceToDepth")
+def depth_and_space(low: Lowering, node: Node) -> None:
+    """DepthToSpace, SpaceToDepth → DEPTH_TO_SPACE, SPACE_TO_DEPTH; columns before rows needs the channels in order."""
+    tensor, block = low.tensor(node.inputs[0]), node.attributes["blocksize"]
+    quant = low.tensor(node.outputs[0]).quant
+    source = low.requantized(node, low.activation(node, order=CHANNELS_LAST), quant)
+    if node.op == "SpaceToDepth":
+        options = Options("SpaceToDepthOptions", {"BlockSize": block})
+        low.emit("SPACE_TO_DEPTH", (source,), low.result(node, CHANNELS_LAST), options, version=2 if quant else 1)
+        return
+    if node.attributes.get("mode", "DCR") == "CRD":
+        shuffled = low.scratch(low.model.tensors[source].shape, low.tensor(node.outputs[0]))
+        gathered(low, source, shuffled, 3, np.arange(tensor.shape[1]).reshape(-1, block * block).T.reshape(-1))
+        source = shuffled
+    options = Options("DepthToSpaceOptions", {"BlockSize": block})
+    low.emit("DEPTH_TO_SPACE", (source,), low.result(node, CHANNELS_LAST), options)
+
+
+@lowers("Tile")
+def tile(low: Lowering, node: Node) -> None:
+    """Tile with constant repeats → TILE."""
+    repeats, order = low.tensor(node.inputs[1]).data, low.placed(node.inputs[0]).order
+    if repeats is None or low.is_quantized(node):
+        raise low.refusal(node, "repeats quantized values or as often as is computed")
+    times = low.constant(repeats.reshape(-1)[list(order)].astype(np.int32))
+    low.emit("TILE", (low.activation(node, order=order), times), low.result(node, order), Options("TileOptions"))
+
+
+@lowers("Expand")
+def expand(low: Lowering, node: Node) -> None:
+    """Expand → BROADCAST_TO."""
+    if low.is_quantized(node):
+        raise low.refusal(node, "repeats quantized values")
+    source, tensor = low.tensor(node.inputs[0]), low.tensor(node.outputs[0])
+    alike = source.data is None and len(source.shape) == len(tensor.shape)
+    order = low.placed(source.name).order if alike else default_order(tensor)
+    operand, target = low.operand(node, 0, order), low.result(node, order)
+    shape = low.constant(np.asarray(low.model.tensors[target].shape, np.int32))
+    low.emit("BROADCAST_TO", (operand, shape), target, Options("BroadcastToOptions"), version=2)

@@ -1,0 +1,54 @@
+"""Concat, and the conversions that stand alone: Q and DQ at the boundary, Cast."""
+
+from __future__ import annotations
+
+from edgekit.conversion.tflite.lowering import Lowering, default_order, lowers
+from edgekit.conversion.tflite.writer import Options
+from edgekit.graph.ir import Node
+
+TYPES = {"float32": 0, "int32": 2, "uint8": 3, "int64": 4, "bool": 6}
+"""The schema's TensorType."""
+
+
+@lowers("Concat")
+def concat(low: Lowering, node: Node) -> None:
+    """Concat → CONCATENATION; inputs of another scale are brought to the result's first."""
+    target = low.tensor(node.outputs[0])
+    variable = [name for name in node.inputs if low.tensor(name).data is None]
+    order = low.placed(variable[0]).order if variable else default_order(target)
+    sources = [low.operand(node, position, order) for position in range(len(node.inputs))]
+    inputs = [low.requantized(node, source, target.quant) for source in sources]
+    axis = order.index(node.attributes["axis"] % len(order))
+    options = Options("ConcatenationOptions", {"Axis": axis})
+    low.emit("CONCATENATION", inputs, low.result(node, order), options, version=2 if target.quant else 1)
+
+
+@lowers("QuantizeLinear")
+def quantize(low: Lowering, node: Node) -> None:
+    """A Q that stands alone → QUANTIZE at a float input; between two scales a conversion."""
+    placed = low.placed(node.inputs[0])
+    target = low.result(node, placed.order, placed.columns)
+    if low.tensor(node.inputs[0]).quant is not None:
+        low.rescale(placed.index, target)
+    else:
+        low.emit("QUANTIZE", (placed.index,), target, Options("QuantizeOptions"))
+
+
+@lowers("DequantizeLinear")
+def dequantize(low: Lowering, node: Node) -> None:
+    """A DQ that stands alone → DEQUANTIZE: at a float output."""
+    placed = low.placed(node.inputs[0])
+    target = low.result(node, placed.order, placed.columns)
+    low.emit("DEQUANTIZE", (placed.index,), target, Options("DequantizeOptions"), version=2)
+
+
+@lowers("Cast")
+def cast(low: Lowering, node: Node) -> None:
+    """Cast between floats, whole numbers and truth values → CAST."""
+    placed = low.placed(node.inputs[0])
+    target = low.result(node, placed.order, placed.columns)
+    kinds = [low.model.tensors[index].dtype for index in (placed.index, target)]
+    if low.model.tensors[placed.index].quant is not None or not set(kinds) <= set(TYPES):
+        raise low.refusal(node, f"turns {kinds[0]} into {kinds[1]}")
+    fields = {"InDataType": TYPES[kinds[0]], "OutDataType": TYPES[kinds[1]]}
+    low.emit("CAST", (placed.index,), target, Options("CastOptions", fields))

@@ -1,0 +1,126 @@
+"""Operators that take parts of a tensor: Slice, Split, Gather."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edgekit.conversion.tflite.lowering import Lowering, lowers
+from edgekit.conversion.tflite.ops.reductions import without
+from edgekit.conversion.tflite.writer import Options
+from edgekit.graph.draft import Array
+from edgekit.graph.ir import Node
+
+
+@lowers("Slice")
+def slice_(low: Lowering, node: Node) -> None:
+    """Slice → SLICE, which XNNPACK takes; with steps other than 1 → STRIDED_SLICE."""
+    source, target = low.tensor(node.inputs[0]), low.tensor(node.outputs[0])
+    order = low.placed(source.name).order
+    ranges = [_range(low, node, axis) for axis in order]
+    index = low.requantized(node, low.activation(node, order=order), target.quant)
+    emit_slice(low, index, low.result(node, order), ranges)
+
+
+@lowers("Split")
+def split(low: Lowering, node: Node) -> None:
+    """Split → SPLIT into equal parts, or SPLIT_V into others."""
+    order = low.placed(node.inputs[0]).order
+    axis = node.attributes.get("axis", 0) % len(order)
+    if "" in node.outputs:
+        raise low.refusal(node, "leaves one of its results without a name")
+    targets = [low.result(node, order, position=position) for position in range(len(node.outputs))]
+    where = low.constant(np.asarray(order.index(axis), np.int32))
+    source = low.activation(node, order=order)
+    own = low.model.tensors[source].quant
+    records = [low.model.tensors[target] for target in targets]
+    parts = [
+        target if own is None or own.same_as(record.quant) else low.scratch(record.shape, low.tensor(node.inputs[0]))
+        for target, record in zip(targets, records, strict=True)
+    ]
+    sizes = [low.tensor(name).shape[axis] for name in node.outputs]
+    count, version = {"NumSplits": len(sizes)}, 2 if own else 1
+    if len(set(sizes)) == 1:
+        low.emit("SPLIT", (where, source), parts, Options("SplitOptions", count), version)
+    else:
+        lengths = low.constant(np.asarray(sizes, np.int32))
+        low.emit("SPLIT_V", (source, lengths, where), parts, Options("SplitVOptions", count), version)
+    for part, target in zip(parts, targets, strict=True):
+        if part != target:
+            low.rescale(part, target)
+
+
+@lowers("Gather")
+def gather(low: Lowering, node: Node) -> None:
+    """Gather with constant indices → SLICE if they follow each other, else GATHER."""
+    source, target = low.tensor(node.inputs[0]), low.tensor(node.outputs[0])
+    order = low.placed(source.name).order
+    axis = node.attributes.get("axis", 0) % len(order)
+    given = _whole_numbers(low, node, 1)
+    rank = len(low.tensor(node.inputs[1]).shape)
+    if given is None or rank > 1:
+        raise low.refusal(node, f"takes values at indices of {rank} dimensions")
+    indices = given % source.shape[axis]
+    place = order.index(axis)
+    index = low.requantized(node, low.activation(node, order=order), target.quant)
+    result = low.result(node, order if rank else without(order, (axis,)))
+    shape = [len(indices) if other == axis else source.shape[other] for other in order]
+    taken = result if rank else low.scratch(shape, target)
+    if np.all(np.diff(indices) == 1):
+        ranges = [range(size) for size in low.model.tensors[index].shape]
+        ranges[place] = range(int(indices[0]), int(indices[-1]) + 1)
+        emit_slice(low, index, taken, ranges)
+    else:
+        gathered(low, index, taken, place, indices)
+    if not rank:
+        low.reshape(taken, result)
+
+
+def gathered(low: Lowering, source: int, target: int, axis: int, indices: Array) -> None:
+    """Append a GATHER of constant indices along an axis in memory."""
+    operands = (source, low.constant(indices.astype(np.int32)))
+    version = 2 if low.model.tensors[source].quant else 1
+    low.emit("GATHER", operands, target, Options("GatherOptions", {"Axis": axis}), version)
+
+
+def _range(low: Lowering, node: Node, axis: int) -> range:
+    """The indices along one axis that a Slice takes."""
+    source = low.tensor(node.inputs[0])
+    starts, ends, axes, steps = (_whole_numbers(low, node, position) for position in range(1, 5))
+    assert starts is not None
+    assert ends is not None
+    where = np.arange(len(starts)) if axes is None else axes % len(source.shape)
+    found = np.flatnonzero(where == axis)
+    if not found.size:
+        return range(source.shape[axis])
+    position = found[0]
+    step = 1 if steps is None else int(steps[position])
+    part = slice(int(starts[position]), int(ends[position]), step)
+    return range(*part.indices(source.shape[axis]))
+
+
+def _whole_numbers(low: Lowering, node: Node, position: int) -> Array | None:
+    """The constant vector at an input position, None where the input is absent."""
+    if position >= len(node.inputs) or not node.inputs[position]:
+        return None
+    data = low.tensor(node.inputs[position]).data
+    if data is None:
+        raise low.refusal(node, f"takes a part whose place, '{node.inputs[position]}', is computed")
+    return data.reshape(-1)
+
+
+def emit_slice(low: Lowering, source: int, target: int, ranges: Sequence[range]) -> None:
+    """Append a SLICE, or a STRIDED_SLICE where steps ask for it, of the indices along each axis in memory."""
+    quantized = low.model.tensors[source].quant is not None
+    begin = low.constant(np.asarray([part.start for part in ranges], np.int32))
+    if all(part.step == 1 for part in ranges):
+        size = low.constant(np.asarray([len(part) for part in ranges], np.int32))
+        low.emit("SLICE", (source, begin, size), target, Options("SliceOptions"), version=2 if quantized else 1)
+        return
+    # Going backwards through index 0, the end would be -1, which means the last index: the mask says "to the edge".
+    to_edge = sum(1 << axis for axis, part in enumerate(ranges) if part.stop < 0)
+    end = low.constant(np.asarray([part.stop for part in ranges], np.int32))
+    steps = low.constant(np.asarray([part.step for part in ranges], np.int32))
+    options = Options("StridedSliceOptions", {"EndMask": to_edge} if to_edge else {})
+    low.emit("STRIDED_SLICE", (source, begin, end, steps), target, options, version=2 if quantized else 1)

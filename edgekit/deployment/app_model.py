@@ -1,0 +1,141 @@
+"""All that an app must know of a model file: its tensors, how pixels become its input, what its classes are called."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from edgekit.artifact import InputContract, TensorSpec
+from edgekit.errors import ModelError, UsageError
+from edgekit.evaluation.classifier import Classifier, holds_probabilities, remark_on_input
+from edgekit.evaluation.input_options import InputOptions
+from edgekit.files import model_name, sha256_bytes
+from edgekit.runtimes.model_ref import Target, find_targets
+
+RUNTIMES = ("litert", "ort")
+APP_DTYPES = ("int8", "uint8", "float32")
+"""Types of the input and output that apps read and write."""
+
+
+@dataclass(frozen=True)
+class Student:
+    """An image classifier file that was opened once and looked at.
+
+    Attributes:
+        name: what the app is called, in ``[a-z0-9-]``.
+        data: the file's bytes; ``sha256`` is theirs.
+        runtime: ``litert`` for a .tflite file, ``ort`` for an .onnx file.
+        input: the image's tensor, [1, H, W, C] or [1, C, H, W] as ``layout`` (``NHWC`` or ``NCHW``) says.
+        output: the tensor of the scores, whose last dimension is the number of classes.
+        contract: how uint8 pixels become real input.
+        labels: one name for each class.
+        gives_probabilities: true if the scores are known to be probabilities, and need no softmax.
+    """
+
+    name: str
+    path: Path
+    data: bytes
+    sha256: str
+    runtime: str
+    input: TensorSpec
+    output: TensorSpec
+    layout: str
+    contract: InputContract
+    labels: tuple[str, ...]
+    gives_probabilities: bool
+
+    @property
+    def file(self) -> str:
+        """The model's name inside a bundle."""
+        return "model.tflite" if self.runtime == "litert" else "model.onnx"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The document ``model.json`` that every bundle carries."""
+        return {
+            "name": self.name,
+            "file": self.file,
+            "sha256": self.sha256,
+            "runtime": self.runtime,
+            "input": {**_tensor(self.input), "layout": self.layout},
+            "output": {**_tensor(self.output), "probabilities": self.gives_probabilities},
+            "contract": asdict(self.contract),
+            "labels": list(self.labels),
+        }
+
+
+def read_student(
+    model: str, options: InputOptions | None = None, runtime: str | None = None, preferred: Sequence[str] = RUNTIMES
+) -> Student:
+    """Open MODEL in a worker and describe it.
+
+    Args:
+        model: a file, a run folder or a student's name, each also as ``MODEL@RUNTIME``.
+        options: what the user says of its input and classes.
+        runtime: ``litert`` or ``ort``; None takes the first file that a runtime in ``preferred`` opens.
+        preferred: runtimes that the target has, the best one first.
+
+    Raises:
+        ModelError, RuntimeCrashError: the file is broken, no image classifier, or of types that no app has.
+        UsageError: there is no such model, or the target has not that runtime.
+    """
+    target = _choose(model, runtime, preferred)
+    with Classifier(target.path, runtime=target.runtime, threads=1, options=options) as classifier:
+        remark_on_input(classifier)
+        for spec in (classifier.input, classifier.output):
+            if spec.dtype not in APP_DTYPES:
+                raise ModelError(
+                    f"{target.path} has a tensor '{spec.name}' of {spec.dtype}, and apps take {', '.join(APP_DTYPES)}; "
+                    "quantize or export it again."
+                )
+        data = target.path.read_bytes()
+        return Student(
+            name=app_name(target.path),
+            path=target.path,
+            data=data,
+            sha256=sha256_bytes(data),
+            runtime=target.runtime,
+            input=_fixed(classifier.input, classifier.contract, classifier.layout),
+            output=_fixed_row(classifier.output),
+            layout=classifier.layout,
+            contract=classifier.contract,
+            labels=classifier.labels,
+            gives_probabilities=holds_probabilities(classifier.output),
+        )
+
+
+def _choose(model: str, runtime: str | None, preferred: Sequence[str]) -> Target:
+    targets = find_targets(model, runtime)
+    for name in preferred:
+        for target in targets:
+            if target.runtime == name:
+                return target
+    found = ", ".join(dict.fromkeys(target.runtime for target in targets))
+    raise UsageError(
+        f"{model} would run in {found}, and this target has {' and '.join(preferred)}; choose one of them."
+    )
+
+
+def app_name(path: Path) -> str:
+    """As in mnist-tiny for students/mnist-tiny/model.int8.tflite, and flowers for flowers.tflite."""
+    stem = model_name(path)
+    name = path.resolve().parent.name if stem == "model" else stem
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40] or "student"
+
+
+def _fixed(spec: TensorSpec, contract: InputContract, layout: str) -> TensorSpec:
+    """The input with every open dimension filled in: a batch of one image."""
+    height, width, channels = contract.shape
+    shape = (1, height, width, channels) if layout == "NHWC" else (1, channels, height, width)
+    return TensorSpec(spec.name, shape, spec.dtype, spec.scale, spec.zero_point)
+
+
+def _fixed_row(spec: TensorSpec) -> TensorSpec:
+    shape = tuple(max(1, size) for size in spec.shape)
+    return TensorSpec(spec.name, shape, spec.dtype, spec.scale, spec.zero_point)
+
+
+def _tensor(spec: TensorSpec) -> dict[str, Any]:
+    return {**asdict(spec), "shape": list(spec.shape)}

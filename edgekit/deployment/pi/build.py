@@ -1,0 +1,87 @@
+"""The files of a Pi bundle: those in ``files/``, some with names filled in, the pictures package, and the model."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from string import Template
+
+import edgekit
+from edgekit import inputs
+from edgekit.deployment.app_model import Student
+from edgekit.deployment.bundle import Bundle
+from edgekit.deployment.deploy import DeployOptions
+
+RUNTIMES = ("litert", "ort")
+FILES = Path(__file__).parent / "files"
+TEMPLATES = ("README.md", "app.service")
+PROGRAMS = frozenset({"app.py", "install.sh"})
+SKIPPED = frozenset({".pyc"})
+
+TITLES = {"litert": "LiteRT", "ort": "ONNX Runtime"}
+MODERN = """\
+# aarch64 and x86_64, Python 3.9 or later
+numpy>=1.23.2
+pillow>=9.1
+"""
+ARMV7L = """\
+# armv7l, Python 3.9 to 3.11: the last tflite-runtime, which was built for NumPy 1. NumPy and Pillow are the system's
+# (python3-numpy, python3-pil), or come from piwheels, which Raspberry Pi OS has set up for pip.
+numpy<2
+pillow>=9.1
+tflite-runtime==2.14.0
+"""
+
+
+def build(student: Student, options: DeployOptions) -> Bundle:
+    """The bundle of a student."""
+    files = {name: path.read_bytes() for name, path in _sources().items()}
+    words = {"name": student.name, "runtime": TITLES[student.runtime], "summary": _summary(student)}
+    for name in TEMPLATES:
+        files[name] = Template(files[name].decode()).substitute(words).encode()
+    files[f"{student.name}.service"] = files.pop("app.service")
+    files |= {name: text.encode() for name, text in requirements(student.runtime).items()}
+    files["labels.txt"] = "".join(f"{_one_line(label)}\n" for label in student.labels).encode()
+    about = {key: value for key, value in student.to_dict().items() if key != "labels"}  # labels.txt has them
+    files["model.json"] = (json.dumps(about, indent=1, ensure_ascii=False) + "\n").encode()
+    files[student.file] = student.data
+    return Bundle(files, PROGRAMS)
+
+
+def next_commands(folder: Path, name: str) -> tuple[str, ...]:
+    """From this machine to a first prediction on the board; typed again, they bring the board up to date."""
+    return (
+        f"scp -r {shlex.quote(f'{folder}/.')} pi@raspberrypi.local:{name}",
+        f"ssh pi@raspberrypi.local 'cd {name} && ./install.sh'",
+    )
+
+
+def requirements(runtime: str) -> dict[str, str]:
+    """What pip is to install, by file: pip itself finds the wheel for the board's architecture and Python version."""
+    if runtime == "ort":
+        return {"requirements.txt": MODERN + "onnxruntime>=1.19\n"}
+    return {"requirements.txt": MODERN + "ai-edge-litert>=2.1\n", "requirements-32bit.txt": ARMV7L}
+
+
+def _sources() -> dict[str, Path]:
+    """Where each file that is carried as it is comes from, by its name in the bundle."""
+    package = Path(inputs.__file__).parent
+    found = {"edgekit/__init__.py": Path(edgekit.__file__)}
+    for root, prefix in ((FILES, ""), (package, "edgekit/inputs/")):
+        for path in sorted(root.rglob("*")):
+            if path.is_file() and path.suffix not in SKIPPED:
+                found[prefix + path.relative_to(root).as_posix()] = path
+    return found
+
+
+def _summary(student: Student) -> str:
+    contract = student.contract
+    size = f"{contract.height}x{contract.width} {'grey' if contract.channels == 1 else 'colour'} pixels"
+    return (
+        f"The model ({student.file}, {len(student.data):,} bytes) takes {size} and knows {len(student.labels)} classes."
+    )
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

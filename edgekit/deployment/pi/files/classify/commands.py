@@ -1,0 +1,155 @@
+"""The command line of app.py. What a command does not need is not imported: a board takes long over that."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .model import Model
+
+INTERRUPTED = 130
+MAX_THREADS = 64
+MAX_COUNT = 10**9
+
+
+def main(folder: Path, words: Sequence[str]) -> int:
+    """Run the app in the bundle ``folder``; the exit status."""
+    options = parser().parse_args(words)
+    try:
+        from .model import AppError, Model
+    except ModuleNotFoundError as exc:
+        print(
+            f"app.py: {exc.name} is not installed here; run ./install.sh, then .venv/bin/python app.py.",
+            file=sys.stderr,
+        )
+        return 1
+
+    try:
+        status: int = options.run(Model(folder, options.threads), options)
+        return status
+    except AppError as exc:
+        print(f"app.py: {exc}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # whoever read our lines has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands and their options."""
+    parser = argparse.ArgumentParser("app.py", description="Classify pictures with the model in this folder.")
+    parser.add_argument("--threads", type=_thread_count, default=0, help="of the runtime (default: 1, large models: 4)")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    predict = commands.add_parser("predict", help="classify picture files")
+    predict.add_argument("images", metavar="IMAGE", nargs="+", type=Path)
+    predict.add_argument("--json", action="store_true", help="print a JSON line for each picture")
+    predict.add_argument("--scores", action="store_true", help="with --json: also the model's raw output")
+    predict.set_defaults(run=run_predict)
+
+    watch = commands.add_parser("watch", help="classify every new picture of a folder, as JSON lines")
+    watch.add_argument("folder", metavar="FOLDER", type=Path)
+    watch.add_argument("--all", action="store_true", help="also those that are there already")
+    watch.add_argument("--every", type=_seconds, default=0.5, metavar="S", help="look so often (default: 0.5)")
+    watch.set_defaults(run=run_watch)
+
+    camera = commands.add_parser("camera", help="classify what a camera sees, as JSON lines")
+    camera.add_argument("--every", type=_seconds, default=1.0, metavar="S", help="take a picture so often (default: 1)")
+    camera.add_argument("--count", type=_positive_int, default=0, metavar="N", help="stop after so many pictures")
+    camera.set_defaults(run=run_camera)
+
+    serve = commands.add_parser("serve", help="classify what is sent over HTTP, and serve a page to draw or upload")
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on; others than this one need a token")
+    serve.add_argument("--port", type=int, default=8000, choices=range(65536), metavar="PORT")
+    serve.add_argument("--token", default=os.environ.get("APP_TOKEN", ""), help="(default: $APP_TOKEN, or a new one)")
+    serve.set_defaults(run=run_serve)
+    return parser
+
+
+def run_predict(model: Model, options: argparse.Namespace) -> int:
+    """``predict``: 1 if a picture could not be classified."""
+    from edgekit.inputs.error import PictureError
+
+    failed = False
+    for path in options.images:
+        try:
+            data = path.read_bytes()
+            result = {"image": str(path), **model.answer(data, str(path))}
+            if options.scores:
+                result["scores"] = model.scores(data, str(path))
+        except (OSError, PictureError) as exc:
+            failed = True
+            result = {"image": str(path), "error": _reason(exc)}
+        if options.json:
+            emit(result)
+        elif "error" in result:
+            print(f"app.py: {_printable(result['image'])}: {_printable(result['error'])}", file=sys.stderr)
+        else:
+            guesses = [f"{guess['label']} {guess['probability']:.1%}" for guess in result["guesses"]]
+            print(_printable(f"{path}: {', '.join(guesses)}"), flush=True)
+    return int(failed)
+
+
+def run_watch(model: Model, options: argparse.Namespace) -> int:
+    """``watch``, until it is interrupted."""
+    from .watch import watch
+
+    for result in watch(model, options.folder, options.every, options.all):
+        emit(result)
+    return 0
+
+
+def run_camera(model: Model, options: argparse.Namespace) -> int:
+    """``camera``."""
+    from .camera import watch_camera
+
+    for result in watch_camera(model, options.every, options.count):
+        emit(result)
+    return 0
+
+
+def run_serve(model: Model, options: argparse.Namespace) -> int:
+    """``serve``, until SIGTERM or Ctrl-C."""
+    from .service import serve
+
+    serve(model, options.host, options.port, options.token)
+    return 0
+
+
+def emit(result: dict[str, Any]) -> None:
+    """One JSON line on stdout."""
+    print(json.dumps(result), flush=True)
+
+
+def _reason(exc: Exception) -> str:
+    return exc.strerror or str(exc) if isinstance(exc, OSError) else str(exc)
+
+
+def _printable(text: str) -> str:
+    """A file's name must not steer the terminal."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def _thread_count(text: str) -> int:
+    return _positive_int(text, MAX_THREADS)
+
+
+def _positive_int(text: str, most: int = MAX_COUNT) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(most)) and 1 <= int(text) <= most):
+        raise argparse.ArgumentTypeError(f"must be a whole number, 1 to {most}")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= 86_400:
+        raise argparse.ArgumentTypeError("must be more than 0, and at most a day")
+    return value

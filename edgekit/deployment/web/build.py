@@ -1,0 +1,146 @@
+"""The bundle of ``--target web``: the page, one runtime, the model, and what makes it an app that works offline."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit.deployment.bundle import Bundle
+from edgekit.files import sha256_bytes
+from edgekit.web.compress import compressed_copies
+from edgekit.web.icons import BACKGROUND, SIZES, icon
+from edgekit.web.npm import Package, find_package
+
+if TYPE_CHECKING:
+    from edgekit.deployment.app_model import Student
+    from edgekit.deployment.deploy import DeployOptions
+
+RUNTIMES = ("litert", "ort")
+"""LiteRT comes first: smaller, faster, and the same integers (docs/deploy-web.md)."""
+
+PAGE = Path(__file__).parent / "page"
+MEASURING = ("bench.html", "bench.js")
+"""What `edgekit profile` adds to a page; an app does not need it."""
+LICENCES = Path(__file__).parent / "licences"
+
+POLICY = {
+    "default-src": "'none'",
+    "script-src": "'self' 'wasm-unsafe-eval'",
+    "style-src": "'self'",
+    "img-src": "'self'",
+    "media-src": "'self'",
+    "connect-src": "'self'",
+    "worker-src": "'self'",
+    "manifest-src": "'self'",
+    "base-uri": "'none'",
+    "form-action": "'none'",
+    "frame-ancestors": "'none'",
+}
+HEADERS = {
+    "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in POLICY.items()),
+    "Cross-Origin-Embedder-Policy": "require-corp",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+"""Of every response; a server finds them in the bundle's ``headers.json``."""
+
+
+def build(student: Student, options: DeployOptions) -> Bundle:
+    """The page's files for a student.
+
+    Raises:
+        DeviceError: the runtime's package cannot be fetched.
+    """
+    page = {**page_files(student.runtime), **_student_files(student)}
+    for name in MEASURING:
+        del page[name]
+    page["index.html"] = _with_preloads(page, student.file)
+    page["precache.js"] = _precache(page)
+    served = {**page, **compressed_copies(page)}
+    return Bundle({**served, "headers.json": _json(HEADERS)})
+
+
+def next_commands(folder: Path, name: str) -> tuple[str, ...]:
+    """Look at it here, and from a phone."""
+    return tuple(f"edgekit serve {shlex.quote(str(folder))}{option}" for option in ("", " --lan"))
+
+
+def page_files(runtime: str) -> dict[str, bytes]:
+    """The page without a student: EdgeKit's own files, also those that measure, and those of one runtime.
+
+    Raises:
+        DeviceError: the runtime's package cannot be fetched.
+    """
+    own = {path.name: path.read_bytes() for path in sorted(PAGE.iterdir())}
+    for other in RUNTIMES:
+        if other != runtime:
+            del own[f"runtime-{other}.js"]
+    package = find_package(runtime)
+    return {**own, **package.read(), "NOTICE.txt": _notice(package)}
+
+
+def _with_preloads(page: Mapping[str, bytes], model: str) -> bytes:
+    """The page's HTML, which tells the browser at once what else it needs, so that all is fetched side by side."""
+    links = [f'<link rel="modulepreload" href="{name}">' for name in page if name.endswith(".js") and _is_module(name)]
+    fetched = [name for name in page if name.endswith(".wasm") or name in (model, "model.json")]
+    links += [f'<link rel="preload" as="fetch" crossorigin href="{name}">' for name in fetched]
+    return page["index.html"].replace(b"<!-- preloads -->", "\n".join(links).encode())
+
+
+def _is_module(name: str) -> bool:
+    return "/" not in name and name not in ("sw.js", "precache.js")
+
+
+def _student_files(student: Student) -> dict[str, bytes]:
+    icons = {f"icons/{size}.png": icon(size) for size in SIZES}
+    files = {student.file: student.data, "model.json": _json(student.to_dict()), **icons}
+    return {**files, "app.webmanifest": _json(_web_manifest(student.name))}
+
+
+def _web_manifest(name: str) -> dict[str, Any]:
+    icons = [
+        {"src": f"icons/{size}.png", "sizes": f"{size}x{size}", "type": "image/png", "purpose": purpose}
+        for size in SIZES[1:]
+        for purpose in ("any", "maskable")
+    ]
+    return {
+        "name": name,
+        "short_name": name[:12],
+        "id": "./",
+        "start_url": "./",
+        "scope": "./",
+        "display": "standalone",
+        "background_color": BACKGROUND,
+        "theme_color": BACKGROUND,
+        "icons": icons,
+    }
+
+
+def _precache(files: Mapping[str, bytes]) -> bytes:
+    """A script for the service worker: which files it keeps, by their SHA-256, and a version that changes with them.
+
+    A browser looks for a new service worker in its scripts only, so this cannot be a JSON file.
+    """
+    sums = {name: sha256_bytes(data) for name, data in sorted(files.items()) if name != "sw.js"}
+    version = sha256_bytes(json.dumps(sums).encode())[:16]
+    document = json.dumps({"version": version, "files": sums}, indent=1)
+    return f"self.PRECACHE = {document};\n".encode()
+
+
+def _notice(package: Package) -> bytes:
+    head = (
+        "This page was made with EdgeKit (Apache-2.0). It runs the model with\n"
+        f"{package.title}, npm package {package.package} {package.version}, licence {package.licence}\n"
+        f"{package.holder}\n\n"
+    )
+    return head.encode() + (LICENCES / f"{package.licence}.txt").read_bytes()
+
+
+def _json(document: Any) -> bytes:
+    return (json.dumps(document, indent=1, ensure_ascii=False) + "\n").encode()

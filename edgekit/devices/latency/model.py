@@ -1,0 +1,199 @@
+"""The latency model: a network takes the sum of what its features cost, each at a rate of the device.
+
+The rates are fitted to networks of known latency by least squares of the relative error, with no rate below zero, so
+every one keeps a meaning (nanoseconds per multiply-accumulate, per value read or written, per layer).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.devices.latency.workload import KINDS, Workload
+from edgekit.errors import EdgekitError
+from edgekit.recipe import known_keys
+
+Array = NDArray[np.float64]
+
+COVERAGE = 0.9
+"""The share of networks whose latency lies within the interval of a prediction."""
+
+GROUPED: Mapping[str, tuple[str, ...]] = {
+    "macs": ("conv.macs", "pointwise.macs", "dense.macs"),
+    "depthwise_macs": ("depthwise.macs",),
+    "values": tuple(f"{kind}.{side}" for kind in KINDS for side in ("inputs", "outputs")),
+    "layers": tuple(f"{kind}.layers" for kind in KINDS),
+}
+"""Features that few networks suffice for. Any key of ``Workload.sums`` is a feature too; ``constant`` is 1."""
+
+FINE = (
+    *(
+        f"{kind}.{part}"
+        for kind in ("conv", "pointwise")
+        for part in ("macs", "tiles", "patches", "outputs", "weights", "layers")
+    ),
+    "conv.padded",
+    *(f"depthwise.{part}" for part in ("macs", "tiles", "inputs", "outputs", "layers")),
+    *("dense.weights", "dense.layers", "pool.patches", "pool.outputs", "pool.layers"),
+    *(f"{kind}.{part}" for kind in ("elementwise", "activation", "move", "other") for part in ("outputs", "layers")),
+    "constant",
+)
+"""Features that take many measured networks."""
+
+FINE_IN_BLOCKS = (*FINE, "depthwise.ragged", "depthwise.ragged_columns")
+"""Of a runtime that computes depthwise layers in blocks of channels, and slowly where these are not full."""
+
+REACH_DOWN, REACH_UP = 2, 10
+MAX_STEPS = 500
+
+
+@dataclass(frozen=True)
+class LatencyTable:
+    """One ``[[latency]]`` table of a device card: a fitted model for one runtime, precision and number of threads.
+
+    Attributes:
+        coefficients: nanoseconds per unit of each feature.
+        fitted_on: what it was fitted on, in words.
+        rows: how many latencies that were, of networks of how many ``families``.
+        smallest, largest: millions of multiply-accumulates of the networks that its rates come from.
+        median_error: median relative error of networks whose family was held out; None if none could be.
+        p90_error: what 90% of these errors are below.
+        low, high: factors on the prediction between which COVERAGE of the networks lie.
+    """
+
+    runtime: str
+    precision: str
+    threads: int
+    coefficients: Mapping[str, float]
+    fitted_on: str
+    rows: int
+    families: int
+    smallest: float
+    largest: float
+    median_error: float | None
+    p90_error: float | None
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.low <= 1 <= self.high:
+            raise EdgekitError(f"The interval {self.low} to {self.high} of a [[latency]] table must hold 1.")
+        if not self.coefficients or min(self.coefficients.values()) < 0:
+            raise EdgekitError("The coefficients of a [[latency]] table must be there and none below 0.")
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any], source: str) -> LatencyTable:
+        """Read a table of a card.
+
+        Raises:
+            EdgekitError: it lacks a key or has one of the wrong type.
+        """
+        values = {"median_error": None, "p90_error": None, **known_keys(cls, document, f"{source} [[latency]]")}
+        try:
+            return cls(**values)
+        except (TypeError, AttributeError) as exc:
+            raise EdgekitError(
+                f"A [[latency]] table of {source} is wrong ({exc}); write it with 'edgekit devices fit'."
+            ) from exc
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values without those that are None, for TOML and JSON."""
+        return {key: value for key, value in asdict(self).items() if value is not None}
+
+    def reaches(self, workload: Workload) -> bool:
+        """Whether a network is about as large as those that the rates come from: small ones show other costs."""
+        return self.smallest / REACH_DOWN <= workload.macs / 1e6 <= self.largest * REACH_UP
+
+    def predict(self, workload: Workload) -> Prediction:
+        """The latency of a network."""
+        names = tuple(self.coefficients)
+        rates = np.array([self.coefficients[name] for name in names])
+        latency = float(features(workload, names) @ rates) / 1e6
+        return Prediction(latency, latency * self.low, latency * self.high, self)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Milliseconds of one inference, and the interval that COVERAGE of such predictions hold true in."""
+
+    latency_ms: float
+    low_ms: float
+    high_ms: float
+    table: LatencyTable
+
+    def __str__(self) -> str:
+        digits = max(0, 2 - math.floor(math.log10(self.latency_ms)))
+        middle, low, high = (f"{value:.{digits}f}" for value in (self.latency_ms, self.low_ms, self.high_ms))
+        return f"{middle} ms ({low}–{high}, predicted)"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {**asdict(self), "table": self.table.to_dict(), "provenance": "predicted", "coverage": COVERAGE}
+
+
+def features(workload: Workload, names: Sequence[str]) -> Array:
+    """The values of features of a network, float64 [len(names)]."""
+    sums = {**workload.sums(), "constant": 1.0}
+    return np.array([sum(sums.get(key, 0.0) for key in GROUPED.get(name, (name,))) for name in names])
+
+
+def fit_rates(matrix: Array, times: Array, prior: Array | None = None, strength: float = 0.01) -> Array:
+    """Rates, none below zero, with which ``matrix @ rates`` comes nearest to ``times`` in relative terms.
+
+    Args:
+        matrix: features of networks, [n, features].
+        times: their latencies, [n], all above 0.
+        prior: rates to stay near, relative to their own size; without one, small ones are preferred.
+        strength: how many networks' worth of error it costs to be one prior away (or, without one, as a share of n).
+    """
+    relative = matrix / times[:, None]
+    if prior is None:
+        scale = 1 / np.maximum(np.sqrt((relative**2).mean(axis=0)), 1e-300)
+        target, weight = 0.0, float(np.sqrt(strength * len(times)))
+    else:
+        scale, target, weight = prior, 1.0, float(np.sqrt(strength))
+    count = matrix.shape[1]
+    rows = np.vstack([relative * scale, np.eye(count) * weight])
+    goal = np.concatenate([np.ones(len(times)), np.full(count, target * weight)])
+    rates: Array = least_squares(rows, goal) * scale
+    return rates
+
+
+def least_squares(matrix: Array, goal: Array) -> Array:
+    """The x ≥ 0 that minimizes |matrix · x − goal|, by Lawson and Hanson's active sets (1974, chapter 23)."""
+    x = np.zeros(matrix.shape[1])
+    free = np.zeros(len(x), bool)
+    for _ in range(MAX_STEPS):
+        slope = matrix.T @ (goal - matrix @ x)
+        slope[free] = 0
+        best = int(np.argmax(slope))
+        if slope[best] <= 1e-9:
+            break
+        free[best] = True
+        while True:
+            wanted = np.zeros(len(x))
+            wanted[free] = np.linalg.lstsq(matrix[:, free], goal, rcond=None)[0]
+            below = free & (wanted <= 0)
+            if not below.any():
+                break
+            share = float((x[below] / (x[below] - wanted[below] + 1e-300)).min())
+            x += share * (wanted - x)
+            free &= x > 1e-12
+        x = wanted
+    return x
+
+
+def interval(log_errors: Sequence[float], coverage: float = COVERAGE) -> float:
+    """The factor within which ``coverage`` of new networks lie, from |log(actual / predicted)| of held-out ones.
+
+    The quantile of split conformal prediction (Lei et al. 2018), which holds for any distribution; where there are too
+    few errors for it, half more than the largest.
+    """
+    ordered = np.sort(np.abs(np.asarray(log_errors)))
+    rank = int(np.ceil((len(ordered) + 1) * coverage))
+    return float(np.exp(ordered[rank - 1] if rank <= len(ordered) else 1.5 * ordered[-1]))

@@ -1,0 +1,150 @@
+"""The layers of an .onnx file, from its shapes. Parses untrusted bytes: called inside a worker."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgekit.devices.latency.workload import Layer, convolution, dense, main_precision
+from edgekit.errors import ModelError
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto
+
+ELEMENTWISE = frozenset({"Add", "Sub", "Mul", "Div", "Max", "Min", "Sum"})
+ACTIVATIONS = frozenset({"Relu", "Clip", "LeakyRelu", "PRelu", "HardSwish", "HardSigmoid", "Abs", "Neg"})
+POOLS = frozenset(
+    {"AveragePool", "MaxPool", "GlobalAveragePool", "GlobalMaxPool", "ReduceMean", "ReduceSum", "ReduceMax", "LpPool"}
+)
+MOVES = frozenset(
+    {
+        *("Concat", "Pad", "Transpose", "Slice", "Split", "Resize", "Upsample", "DepthToSpace", "SpaceToDepth"),
+        *("Gather", "Tile", "Expand", "Cast"),
+    }
+)
+FREE = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout", "Shape", "Constant"})
+QDQ = frozenset({"QuantizeLinear", "DequantizeLinear"})
+FUSED = frozenset({"Relu", "Clip"})
+LOOPS = frozenset({"If", "Loop", "Scan", "LSTM", "GRU", "RNN"})
+
+
+def onnx_layers(path: Path) -> tuple[str, list[Layer]]:
+    """The precision and the layers of an .onnx file, once prepared (batch 1, folded, activations behind their layer).
+
+    Raises:
+        ModelError: the file is broken, or its shapes do not tell what it costs.
+    """
+    from edgekit.graph.constants import folded
+    from edgekit.graph.isolated import is_quantized
+    from edgekit.graph.load import check_onnx
+    from edgekit.graph.prepare import prepare
+
+    model = check_onnx(str(path))
+    constant = not _may_be_replaced(model)
+    try:
+        model = folded(model) if is_quantized(model) else prepare(model, None)
+    except ModelError as exc:
+        raise type(exc)(f"{path}: {exc}") from exc
+    return _Graph(model, path, constant).read()
+
+
+def _may_be_replaced(model: ModelProto) -> bool:
+    """True if weights are inputs with a default value: ONNX Runtime then keeps them as they are, for slower kernels.
+
+    Files of IR version 3 list all weights as inputs, and mean constants (ONNX specification, IR.md, "Graphs").
+    """
+    given = {item.name for item in model.graph.input}
+    return model.ir_version > 3 and any(item.name in given for item in model.graph.initializer)
+
+
+class _Graph:
+    def __init__(self, model: ModelProto, path: Path, constant: bool) -> None:
+        from onnx import shape_inference
+
+        self.path, self.constant = path, constant
+        self.graph = shape_inference.infer_shapes(model).graph
+        self.constants = {tensor.name: list(tensor.dims) for tensor in self.graph.initializer}
+        self.shapes: dict[str, list[int]] = dict(self.constants)
+        for value in (*self.graph.input, *self.graph.value_info, *self.graph.output):
+            self.shapes[value.name] = [max(1, axis.dim_value) for axis in value.type.tensor_type.shape.dim]
+        self.makers = {name: node for node in self.graph.node for name in node.output}
+        self.uses: dict[str, int] = {}
+        for node in self.graph.node:
+            for name in node.input:
+                self.uses[name] = self.uses.get(name, 0) + 1
+
+    def read(self) -> tuple[str, list[Layer]]:
+        layers: list[Layer] = []
+        macs: list[tuple[str, int]] = []
+        for node in self.graph.node:
+            if node.op_type in LOOPS:
+                raise ModelError(
+                    f"{self.path} holds the operator {node.op_type}, whose cost its shapes do not tell; measure it."
+                )
+            layer = None if self._is_free(node) else self._layer(node)
+            if layer is not None:
+                layers.append(layer)
+                macs.append((self._precision(node), layer.macs))
+        return main_precision(macs), layers
+
+    def _is_free(self, node: NodeProto) -> bool:
+        if node.op_type in FREE or all(self._is_constant(name) for name in node.input):
+            return True
+        if node.op_type == "DequantizeLinear":
+            return True
+        if node.op_type == "QuantizeLinear":  # at the graph's own boundary it is a pass over the values
+            return node.input[0] in self.makers
+        maker = self.makers.get(node.input[0])
+        weighted = maker is not None and (maker.op_type in ("Conv", "Gemm", "ConvTranspose") or maker.op_type == "Add")
+        return node.op_type in FUSED and weighted and self.uses.get(node.input[0], 0) == 1
+
+    def _layer(self, node: NodeProto) -> Layer:
+        made = sum(self._size(name) for name in node.output)
+        taken = sum(self._size(name) for name in node.input if name and not self._is_constant(name))
+        kind = node.op_type
+        if kind in ("Conv", "ConvTranspose"):
+            return self._convolution(node, made)
+        if kind in ("Gemm", "MatMul"):
+            depth = self._shape(node.input[0])[-1]
+            rows = max(1, self._size(node.input[0]) // max(1, depth))
+            return dense(depth, max(1, made // rows), rows)
+        if kind in POOLS:
+            return Layer("pool", made, taken, patches=max(taken, made * self._window(node)))
+        for name, kinds in (("elementwise", ELEMENTWISE), ("activation", ACTIVATIONS), ("move", MOVES | QDQ)):
+            if kind in kinds:
+                return Layer(name, made, taken)
+        return Layer("other", made, taken)
+
+    def _convolution(self, node: NodeProto, made: int) -> Layer:
+        source, weights, output = (self._shape(name) for name in (node.input[0], node.input[1], node.output[0]))
+        groups = next((attribute.i for attribute in node.attribute if attribute.name == "group"), 1)
+        is_plain = node.op_type == "Conv"
+        rows = math.prod((output if is_plain else source)[2:])
+        layer = convolution(rows, source[1], output[1], math.prod(weights[2:]), groups)
+        return replace(layer, inputs=self._size(node.input[0]), outputs=made, constant=self.constant)
+
+    def _window(self, node: NodeProto) -> int:
+        return math.prod(next((a.ints for a in node.attribute if a.name == "kernel_shape"), ()))
+
+    def _precision(self, node: NodeProto) -> str:
+        """int8 if the layer's values come out of DequantizeLinear, and its weights as well."""
+        sources = [self.makers.get(name) for name in node.input[:2] if name not in self.constants]
+        return "int8" if all(item is not None and item.op_type in QDQ for item in sources) else "float32"
+
+    def _is_constant(self, name: str) -> bool:
+        if not name or name in self.constants:
+            return True
+        maker = self.makers.get(name)
+        return maker is not None and maker.op_type in QDQ and self._is_constant(maker.input[0])
+
+    def _shape(self, name: str) -> list[int]:
+        if name not in self.shapes:
+            raise ModelError(
+                f"{self.path} has a tensor '{name}' whose shape is not known; fix its shapes, or measure it."
+            )
+        return self.shapes[name]
+
+    def _size(self, name: str) -> int:
+        return math.prod(self._shape(name)) if name else 0

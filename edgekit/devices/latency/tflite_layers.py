@@ -1,0 +1,137 @@
+"""The layers of a .tflite file, from its shapes. Parses untrusted bytes: called inside a worker."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from edgekit.devices.latency.workload import Layer, convolution, dense, main_precision
+from edgekit.errors import ModelError
+
+ELEMENTWISE = frozenset({"ADD", "SUB", "MUL", "DIV", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE"})
+ACTIVATIONS = frozenset({"RELU", "RELU6", "RELU_N1_TO_1", "PRELU", "LEAKY_RELU", "HARD_SWISH", "ABS", "NEG", "SQUARE"})
+POOLS = frozenset({"AVERAGE_POOL_2D", "MAX_POOL_2D", "MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN"})
+MOVES = frozenset(
+    {
+        *("CONCATENATION", "PAD", "PADV2", "MIRROR_PAD", "TRANSPOSE", "SLICE", "STRIDED_SLICE", "SPLIT", "SPLIT_V"),
+        *("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "DEPTH_TO_SPACE", "SPACE_TO_DEPTH", "PACK", "UNPACK", "TILE"),
+        *("QUANTIZE", "DEQUANTIZE", "CAST", "GATHER", "SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND"),
+    }
+)
+FREE = frozenset({"RESHAPE", "SQUEEZE", "EXPAND_DIMS", "SHAPE"})
+LOOPS = frozenset({"WHILE", "IF", "CALL", "CALL_ONCE"})
+
+
+def tflite_layers(path: Path) -> tuple[str, list[Layer]]:
+    """The precision and the layers of a .tflite file's main graph.
+
+    Raises:
+        ModelError: the file is broken, or its shapes do not tell what it costs.
+    """
+    from edgekit.runtimes.tflite_contents import read_tflite
+
+    read_tflite(path)  # every offset is checked before anything is taken from the file
+    return _Graph(path).read()
+
+
+class _Graph:
+    def __init__(self, path: Path) -> None:
+        from ai_edge_litert import schema_py_generated as schema
+
+        self.path, self.schema = path, schema
+        self.model = schema.Model.GetRootAsModel(path.read_bytes(), 0)
+        self.graph = self.model.Subgraphs(0)
+        self.names = {number: name for name, number in vars(schema.BuiltinOperator).items() if isinstance(number, int)}
+        self.readers: dict[int, list[str]] = defaultdict(list)
+        for position in range(self.graph.OperatorsLength()):
+            operator = self.graph.Operators(position)
+            for index in range(operator.InputsLength()):
+                self.readers[operator.Inputs(index)].append(self._name(operator))
+        self.types = {number: name for name, number in vars(schema.TensorType).items() if isinstance(number, int)}
+
+    def read(self) -> tuple[str, list[Layer]]:
+        layers: list[Layer] = []
+        macs: list[tuple[str, int]] = []
+        folded: set[int] = set()
+        for position in range(self.graph.OperatorsLength()):
+            operator = self.graph.Operators(position)
+            name = self._name(operator)
+            reads = [operator.Inputs(index) for index in range(operator.InputsLength())]
+            writes = [operator.Outputs(index) for index in range(operator.OutputsLength())]
+            if name == "PAD" and self._is_part_of_a_convolution(writes[0]):
+                continue
+            # What only constants lead to is computed once, when the file is opened.
+            if reads and all(index < 0 or index in folded or self._is_constant(index) for index in reads):
+                folded.update(writes)
+                continue
+            if name in LOOPS:
+                raise ModelError(
+                    f"{self.path} holds the operator {name}, whose cost its shapes do not tell; measure it."
+                )
+            layer = self._layer(operator, name, reads, writes)
+            if layer is not None:
+                layers.append(layer)
+                if writes:
+                    macs.append((self._precision(writes[0]), layer.macs))
+        return main_precision(macs), layers
+
+    def _is_part_of_a_convolution(self, index: int) -> bool:
+        """True if only a convolution reads a tensor: XNNPACK then pads while it convolves."""
+        return self.readers[index] in (["CONV_2D"], ["DEPTHWISE_CONV_2D"])
+
+    def _name(self, operator: Any) -> str:
+        code = self.model.OperatorCodes(operator.OpcodeIndex())
+        return str(self.names[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())])
+
+    def _layer(self, operator: Any, name: str, reads: list[int], writes: list[int]) -> Layer | None:
+        made = sum(self._size(index) for index in writes)
+        variable = [index for index in reads if index >= 0 and not self._is_constant(index)]
+        taken = sum(self._size(index) for index in variable)
+        if name in FREE:
+            return None
+        if name in ("CONV_2D", "DEPTHWISE_CONV_2D"):
+            weights, output, source = self._shape(reads[1]), self._shape(writes[0]), self._shape(reads[0])
+            depth, columns, window = source[-1], output[-1], weights[1] * weights[2]
+            # Filters are [channels out, height, width, channels in], depthwise ones [1, height, width, channels].
+            groups = depth if name == "DEPTHWISE_CONV_2D" else max(1, depth // weights[3])
+            layer = convolution(math.prod(output[:-1]), depth, columns, window, groups)
+            return replace(layer, inputs=self._size(reads[0]))
+        if name == "TRANSPOSE_CONV":
+            weights, source = self._shape(reads[1]), self._shape(reads[2])
+            layer = convolution(math.prod(source[:-1]), source[-1], weights[0], weights[1] * weights[2])
+            return replace(layer, outputs=made)
+        if name in ("FULLY_CONNECTED", "BATCH_MATMUL"):
+            depth = self._shape(reads[1])[-1] if name == "FULLY_CONNECTED" else self._shape(reads[0])[-1]
+            rows = max(1, self._size(reads[0]) // max(1, depth))
+            return dense(depth, max(1, made // rows), rows)
+        if name in POOLS:
+            return Layer("pool", made, taken, patches=max(taken, made * self._window(operator)))
+        for kind, names in (("elementwise", ELEMENTWISE), ("activation", ACTIVATIONS), ("move", MOVES)):
+            if name in names:
+                return Layer(kind, made, taken)
+        return Layer("other", made, taken)
+
+    def _window(self, operator: Any) -> int:
+        """The places that one output of a pool sees; 1 for a reduction, which sees all."""
+        if operator.BuiltinOptionsType() != self.schema.BuiltinOptions.Pool2DOptions:
+            return 1
+        options = self.schema.Pool2DOptions()
+        options.Init(operator.BuiltinOptions().Bytes, operator.BuiltinOptions().Pos)
+        return int(options.FilterHeight() * options.FilterWidth())
+
+    def _precision(self, index: int) -> str:
+        return "int8" if self.types[self.graph.Tensors(index).Type()] in ("INT8", "UINT8") else "float32"
+
+    def _is_constant(self, index: int) -> bool:
+        buffer = self.model.Buffers(self.graph.Tensors(index).Buffer())
+        return bool(buffer.DataLength()) or buffer.Offset() > 1
+
+    def _shape(self, index: int) -> list[int]:
+        tensor = self.graph.Tensors(index)
+        return [int(tensor.Shape(axis)) for axis in range(tensor.ShapeLength())]
+
+    def _size(self, index: int) -> int:
+        return math.prod(self._shape(index))

@@ -1,0 +1,189 @@
+"""What a network asks of a processor, layer by layer, known from its shapes alone: no weights are needed, nothing runs.
+
+A layer is seen as the matrix product [rows, depth] × [depth, columns] that it amounts to, so a few sums per kind of
+layer say what it costs on any runtime: multiply-accumulates, the patches that are gathered, inputs, outputs, weights,
+and what kernels that compute blocks of channels do in vain, or cannot do at all.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from edgekit.errors import ModelError
+from edgekit.files import require_file
+
+KINDS = ("conv", "pointwise", "depthwise", "dense", "elementwise", "activation", "pool", "move", "other")
+"""``conv``: a window over all channels; ``move``: concatenation, padding, transposition, resizing; ``other``: what is
+computed value by value with exponentials or comparisons (softmax, sigmoid, normalization of detections)."""
+
+QUANTITIES = (
+    "macs",
+    "tiles",
+    "padded",
+    "ragged",
+    "ragged_columns",
+    "patches",
+    "inputs",
+    "outputs",
+    "weights",
+    "layers",
+)
+TILE = 16
+"""Kernels compute so many output channels at a time, whether they are all there or not."""
+DEPTH_TILE = 8
+"""Integer kernels of a convolution read so many input channels at a time from each place of its window."""
+BLOCK = 4
+"""Layers whose output channels are a multiple of this can be computed in blocks of channels."""
+PRECISIONS = ("float32", "int8")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer; counts of values, not of bytes.
+
+    ``patches``: rows × depth, what an explicit im2col would hold. ``columns``: output channels. ``channels``: input
+    channels that one output sees at each place of the window. ``constant``: the weights are, so that a runtime can lay
+    them out as its fast kernels want them.
+    """
+
+    kind: str
+    outputs: int
+    inputs: int
+    macs: int = 0
+    patches: int = 0
+    weights: int = 0
+    columns: int = 1
+    channels: int = 1
+    constant: bool = True
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"no layer is of the kind '{self.kind}'")
+        if min(self.outputs, self.inputs, self.macs, self.patches, self.weights, self.columns, self.channels) < 0:
+            raise ValueError(f"a layer of the kind '{self.kind}' has a negative count")
+
+    @property
+    def tiles(self) -> float:
+        """The multiply-accumulates if the output channels were a multiple of TILE."""
+        return self.macs * _rounded_up(self.columns, TILE)
+
+    @property
+    def padded(self) -> float:
+        """The multiply-accumulates if the input channels were a multiple of DEPTH_TILE, too."""
+        return self.tiles * _rounded_up(self.channels, DEPTH_TILE)
+
+    @property
+    def is_ragged(self) -> bool:
+        """True if it cannot be computed in blocks of output channels."""
+        return self.macs > 0 and not (self.constant and self.columns % BLOCK == 0)
+
+
+@dataclass(frozen=True)
+class Workload:
+    """The layers of a network in order, and the precision that most of its arithmetic is done in."""
+
+    precision: str
+    layers: tuple[Layer, ...]
+
+    def __post_init__(self) -> None:
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"no workload is of the precision '{self.precision}'")
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one inference."""
+        return sum(layer.macs for layer in self.layers)
+
+    def sums(self) -> Mapping[str, float]:
+        """``KIND.QUANTITY`` → its sum over the layers of that kind; what does not occur is absent."""
+        sums: dict[str, float] = defaultdict(float)
+        for layer in self.layers:
+            ragged = (layer.macs, layer.columns) if layer.is_ragged else (0, 0)
+            values = (layer.patches, layer.inputs, layer.outputs, layer.weights)
+            counts = (layer.macs, layer.tiles, layer.padded, *ragged, *values, 1)
+            for quantity, count in zip(QUANTITIES, counts, strict=True):
+                if count:
+                    sums[f"{layer.kind}.{quantity}"] += count
+        return dict(sums)
+
+
+def convolution(rows: int, depth: int, columns: int, window: int = 1, groups: int = 1) -> Layer:
+    """A convolution with ``rows`` output positions, ``depth`` input and ``columns`` output channels."""
+    per_group = depth // groups * window
+    kind = "depthwise" if groups == depth > 1 else "pointwise" if window == 1 and groups == 1 else "conv"
+    return Layer(
+        kind,
+        outputs=rows * columns,
+        inputs=rows * depth,
+        macs=rows * per_group * columns,
+        patches=rows * depth * window,
+        weights=per_group * columns,
+        columns=columns,
+        channels=depth // groups,
+    )
+
+
+def dense(depth: int, columns: int, rows: int = 1) -> Layer:
+    """A fully connected layer on ``rows`` vectors of ``depth`` values."""
+    return Layer(
+        "dense",
+        rows * columns,
+        rows * depth,
+        macs=rows * depth * columns,
+        patches=rows * depth,
+        weights=depth * columns,
+        columns=columns,
+        channels=depth,
+    )
+
+
+def _rounded_up(count: int, tile: int) -> float:
+    """How many times as many a multiple of ``tile`` is."""
+    return math.ceil(count / tile) * tile / max(1, count)
+
+
+def read_workload(path: Path) -> Workload:
+    """The workload of an .onnx or .tflite file, read in a worker.
+
+    Raises:
+        ModelError: the file is missing or broken, or holds something whose cost its shapes do not tell (loops).
+        RuntimeCrashError: it made the worker crash, hang or want too much memory.
+    """
+    from edgekit.sandbox import Sandbox
+
+    require_file(path)
+    with Sandbox(str(path)) as sandbox:
+        answer = sandbox.call("edgekit.devices.latency.workload:read_layers", path=str(path))
+    return workload_of(answer)
+
+
+def workload_of(answer: Mapping[str, Any]) -> Workload:
+    """The workload in the plain values of ``read_layers``."""
+    return Workload(answer["precision"], tuple(Layer(**layer) for layer in answer["layers"]))
+
+
+def read_layers(path: str) -> dict[str, Any]:
+    """What ``read_workload`` does inside its worker, as plain values."""
+    suffix = Path(path).suffix.lower()
+    if suffix == ".tflite":
+        from edgekit.devices.latency.tflite_layers import tflite_layers
+
+        precision, layers = tflite_layers(Path(path))
+    elif suffix == ".onnx":
+        from edgekit.devices.latency.onnx_layers import onnx_layers
+
+        precision, layers = onnx_layers(Path(path))
+    else:
+        raise ModelError(f"{path} is neither an .onnx nor a .tflite file; give one of these.")
+    return {"precision": precision, "layers": [asdict(layer) for layer in layers]}
+
+
+def main_precision(macs: Sequence[tuple[str, int]]) -> str:
+    """The precision with most of the multiply-accumulates, given (precision, number) of each layer."""
+    total = {kind: sum(count + 1 for name, count in macs if name == kind) for kind in PRECISIONS}
+    return max(PRECISIONS, key=lambda kind: total[kind])

@@ -1,0 +1,251 @@
+"""An image classifier file behind its input contract: uint8 pictures in, scores per class out."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.artifact import Array, InputContract, TensorSpec
+from edgekit.console import say
+from edgekit.data.dataset import Images
+from edgekit.devices.device import Device
+from edgekit.errors import ModelError
+from edgekit.evaluation.device_session import DeviceSession
+from edgekit.evaluation.input_options import InputOptions
+from edgekit.inputs.tensors import to_probabilities
+from edgekit.runtimes.isolated import IsolatedSession
+
+Scores = NDArray[np.float32]
+
+CHANNELS = (1, 3, 4)
+PROBABILITY_STEP = 1 / 256
+NOT_A_CLASSIFIER = "give an image classifier (profile and inspect take any model, and compare with --data noise)."
+
+
+class ImageModel:
+    """A model file that takes one image and gives anything, open in a worker process.
+
+    Args:
+        path: an .onnx or .tflite file.
+        contract: how pixels become its input; None takes the file's own, or the default of ``default_contract``.
+        options: what the user says of its input and classes, before the file's own word.
+        runtime: its name; None chooses by the file's suffix.
+        threads: of the runtime; None takes the processor's, at most four.
+        device: where it runs; None is this machine.
+
+    Raises:
+        ModelError: the file is broken, or its input is no image, or it gives something else than the class says.
+        RuntimeCrashError: the runtime crashed, hung or wanted too much memory over it.
+        UsageError: the runtime is unknown or not installed, or the options do not fit the file.
+
+    ``is_input_assumed`` is true if nothing says how pixels become the file's float input, so that it gets pixel / 255.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        contract: InputContract | None = None,
+        runtime: str | None = None,
+        threads: int | None = None,
+        options: InputOptions | None = None,
+        device: Device | None = None,
+    ) -> None:
+        options = options or InputOptions()
+        self.session = (
+            DeviceSession(path, runtime, threads, device) if device else IsolatedSession(path, runtime, threads)
+        )
+        try:
+            self.metadata = self.session.contents.metadata(str(path))
+            self.input = _image_input(self.session)
+            self._check_outputs()
+            self.layout = image_layout(self.input, path)
+            own = contract or self.metadata.contract
+            self.is_input_assumed = own is None and not options.says_pixels and self.input.scale is None
+            self.contract = options.contract(own or default_contract(self.input, self.layout, path))
+            self.metadata = replace(self.metadata, labels=self._labels(options))
+            _check_fit(self.contract, self.input, self.layout, path)
+        except BaseException:
+            self.session.close()
+            raise
+
+    @property
+    def path(self) -> Path:
+        """The model file."""
+        return self.session.path
+
+    def outputs(self, images: Images) -> list[Array]:
+        """uint8 [N, H, W, C] to each output as it is stored, [N, ...] of the output's type.
+
+        Raises:
+            ModelError: the images have another shape than the contract's.
+            RuntimeCrashError: the runtime did not survive them.
+        """
+        if images.shape[1:] != self.contract.shape:
+            wanted, given = ("x".join(map(str, shape)) for shape in (self.contract.shape, images.shape[1:]))
+            raise ModelError(f"{self.path} takes images of {wanted}, not {given}; choose data of that shape.")
+        return self.session.run_rows(self.contract.encode(images, self.input, self.layout))
+
+    def close(self) -> None:
+        """End the worker."""
+        self.session.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _check_outputs(self) -> None:
+        """Any outputs will do."""
+
+    def _labels(self, options: InputOptions) -> tuple[str, ...]:
+        return self.metadata.labels
+
+
+class Classifier(ImageModel):
+    """An image model that gives one row of scores, one for each class."""
+
+    @property
+    def output(self) -> TensorSpec:
+        """The tensor of the scores."""
+        return self.session.outputs[0]
+
+    @property
+    def classes(self) -> int:
+        """The number of scores."""
+        return self.output.shape[-1]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """One name for each class: the file's, or ``class 0`` and so on where it does not name them all."""
+        names = self.metadata.labels
+        return names if len(names) == self.classes else tuple(f"class {index}" for index in range(self.classes))
+
+    def stored(self, images: Images) -> Array:
+        """uint8 [N, H, W, C] to the outputs as they are stored, [N, classes] of the output's type.
+
+        Raises:
+            ModelError, RuntimeCrashError: as ``outputs``.
+        """
+        (scores,) = self.outputs(images)
+        return scores.reshape(len(images), -1)
+
+    def scores(self, images: Images) -> Scores:
+        """uint8 [N, H, W, C] to real-valued scores [N, classes].
+
+        Raises:
+            ModelError: as ``stored``, or a score is not a finite number.
+            RuntimeCrashError: the runtime did not survive them.
+        """
+        scores = self.output.dequantize(self.stored(images))
+        if not np.isfinite(scores).all():
+            raise ModelError(f"{self.path} gives scores that are not finite numbers; train or export it again.")
+        return scores
+
+    def _check_outputs(self) -> None:
+        if not gives_scores(self.session):
+            shapes = ", ".join(str(spec.shape) for spec in self.session.outputs)
+            raise ModelError(f"{self.path} gives {shapes}, not one row of scores; {NOT_A_CLASSIFIER}")
+
+    def _labels(self, options: InputOptions) -> tuple[str, ...]:
+        return options.class_names(self.metadata.labels, self.classes)
+
+
+def open_image_model(path: Path, options: InputOptions | None = None) -> ImageModel:
+    """A classifier if the file gives one row of scores, otherwise an image model of another kind.
+
+    Raises:
+        ModelError, RuntimeCrashError, UsageError: as ``ImageModel``.
+    """
+    model = ImageModel(path, options=options)
+    if not gives_scores(model.session):
+        return model
+    model.close()
+    return Classifier(path, options=options)
+
+
+def gives_scores(session: IsolatedSession) -> bool:
+    """True if a file's only output is one row of scores."""
+    return len(session.outputs) == 1 and _is_row(session.outputs[0].shape)
+
+
+def image_layout(spec: TensorSpec, path: Path) -> str:
+    """``NCHW`` or ``NHWC``: by which axis has 1, 3 or 4 channels; by the file's format where both or none do."""
+    usual = "NCHW" if path.suffix.lower() == ".onnx" else "NHWC"
+    _, first, _, last = spec.shape
+    if (first in CHANNELS) == (last in CHANNELS):
+        return usual
+    return "NCHW" if first in CHANNELS else "NHWC"
+
+
+def default_contract(spec: TensorSpec, layout: str, path: Path) -> InputContract:
+    """The contract of a file that says nothing of it.
+
+    A float input gets pixel / 255. An 8-bit input gets the byte itself (less 128 if it is signed): whatever
+    normalisation the model wants is then in its scale and zero point already.
+
+    Raises:
+        ModelError: the file leaves the image's size open.
+    """
+    _, *sizes = spec.shape
+    height, width, channels = sizes if layout == "NHWC" else (sizes[1], sizes[2], sizes[0])
+    if min(height, width, channels) < 1:
+        raise ModelError(f"{path} leaves its input's size open ({spec.shape}); export it with a fixed size.")
+    if spec.scale is None or spec.dtype not in ("int8", "uint8"):
+        return InputContract(height, width, channels)
+    lowest = int(np.iinfo(spec.dtype).min)
+    mean = (spec.zero_point - lowest) / 255
+    return InputContract(height, width, channels, mean=(mean,), std=(1 / (255 * spec.scale),))
+
+
+def remark_on_input(classifier: Classifier) -> None:
+    """Say what a file's input is taken to be where nobody knows it."""
+    if classifier.is_input_assumed:
+        say(
+            f"{classifier.path} does not say how pixels become its input: it gets pixel / 255 "
+            "(--mean, --std and --pixels say it otherwise)"
+        )
+
+
+def probabilities(scores: Scores, output: TensorSpec | None = None) -> NDArray[np.float64]:
+    """Scores [N, classes] as probabilities: as they are if each row is one already, by softmax otherwise.
+
+    An 8-bit output with the scale that the LiteRT 8-bit specification gives to softmax and logistic alone holds
+    probabilities even where rounding many small ones to 0 has made their sum less than 1.
+    """
+    return to_probabilities(scores, output is not None and holds_probabilities(output))
+
+
+def holds_probabilities(output: TensorSpec) -> bool:
+    """True if the specification's scale for softmax and logistic says so; ``probabilities`` looks at other outputs."""
+    if output.scale is None or output.dtype not in ("int8", "uint8"):
+        return False
+    return math.isclose(output.scale, PROBABILITY_STEP) and output.zero_point == np.iinfo(output.dtype).min
+
+
+def _image_input(session: IsolatedSession) -> TensorSpec:
+    if len(session.inputs) != 1 or len(session.inputs[0].shape) != 4 or session.inputs[0].shape[0] not in (-1, 1):
+        shapes = ", ".join(str(spec.shape) for spec in session.inputs)
+        raise ModelError(f"{session.path} takes {shapes}, not one image [1, H, W, C]; {NOT_A_CLASSIFIER}")
+    return session.inputs[0]
+
+
+def _is_row(shape: tuple[int, ...]) -> bool:
+    return shape[-1:] >= (2,) and all(size in (-1, 1) for size in shape[:-1])
+
+
+def _check_fit(contract: InputContract, spec: TensorSpec, layout: str, path: Path) -> None:
+    height, width, channels = contract.shape
+    wanted = (height, width, channels) if layout == "NHWC" else (channels, height, width)
+    if any(size not in (-1, want) for size, want in zip(spec.shape[1:], wanted, strict=True)):
+        raise ModelError(
+            f"{path} has an input of {spec.shape}, which is not the {contract.shape} that its contract says."
+        )

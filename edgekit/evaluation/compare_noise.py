@@ -1,0 +1,166 @@
+"""Comparing two model files of any kind on random inputs: detectors, sound, several inputs and outputs.
+
+Where a file takes quantized inputs, both get values on its grid, so that no difference comes from the inputs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.artifact import Array, TensorSpec
+from edgekit.console import print_facts, progress
+from edgekit.errors import ModelError
+from edgekit.evaluation.parity import Parity, parity_of
+from edgekit.evaluation.statistics import signal_to_noise_db
+from edgekit.runtimes.isolated import IsolatedSession
+from edgekit.runtimes.model_ref import Target
+
+SEED = 0
+LAST_TO_FIRST, FIRST_TO_LAST = (0, 3, 1, 2), (0, 2, 3, 1)
+
+
+@dataclass(frozen=True)
+class OutputFidelity:
+    """How near one output of the other file is to that of the reference; see ``Comparison`` for the figures."""
+
+    name: str
+    shape: tuple[int, ...]
+    sqnr_db: float | None
+    largest_error: float
+    parity: Parity | None
+
+
+@dataclass(frozen=True)
+class NoiseComparison:
+    """Two files in their runtimes on the same ``inputs`` random inputs."""
+
+    reference: str
+    other: str
+    inputs: int
+    outputs: tuple[OutputFidelity, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        document = asdict(self)
+        for output, plain in zip(self.outputs, document["outputs"], strict=True):
+            plain["parity"] = None if output.parity is None else output.parity.to_dict()
+        return document
+
+
+def compare_noise(reference: Target, other: Target, inputs: int) -> NoiseComparison:
+    """Run two models on ``inputs`` random inputs (fixed seed).
+
+    Images may be channels first in one file and channels last in the other.
+
+    Raises:
+        ModelError: a file is broken, or their inputs or outputs do not correspond.
+        RuntimeCrashError, UsageError: see ``IsolatedSession``.
+    """
+    generator = np.random.default_rng(SEED)
+    pairs: list[list[tuple[Array, Array]]] = []
+    with (
+        IsolatedSession(reference.path, reference.runtime, threads=1) as a,
+        IsolatedSession(other.path, other.runtime, threads=1) as b,
+        progress("comparing", inputs) as bar,
+    ):
+        _check_alike(a, b, "inputs", a.inputs, b.inputs)
+        _check_alike(a, b, "outputs", a.outputs, b.outputs)
+        for count in range(inputs):
+            real = [_random(ours, theirs, generator) for ours, theirs in zip(a.inputs, b.inputs, strict=True)]
+            mine = a.run([spec.quantize(value) for spec, value in zip(a.inputs, real, strict=True)])
+            fed = [
+                np.ascontiguousarray(spec.quantize(as_shaped(value, spec)))
+                for spec, value in zip(b.inputs, real, strict=True)
+            ]
+            pairs.append(list(zip(mine, b.run(fed), strict=True)))
+            bar.update(count + 1)
+        outputs = [
+            _fidelity(*specs, [row[index] for row in pairs])
+            for index, specs in enumerate(zip(a.outputs, b.outputs, strict=True))
+        ]
+        names = [f"{session.path} in {session.runtime} {session.version}" for session in (a, b)]
+    return NoiseComparison(names[0], names[1], inputs, tuple(outputs))
+
+
+def show_noise(result: NoiseComparison) -> None:
+    """Print a table of what was compared, and one for each output."""
+    rows = [("reference", result.reference), ("other", result.other)]
+    print_facts(f"comparison on {result.inputs:,} random inputs", rows)
+    for output in result.outputs:
+        signal = "equal" if output.largest_error == 0 else "no signal"
+        facts = [
+            ("signal to noise", signal if output.sqnr_db is None else f"{output.sqnr_db:.1f} dB"),
+            ("largest error", f"{output.largest_error:.6g}"),
+        ]
+        if output.parity is not None:
+            facts += output.parity.rows(result.inputs)
+        print_facts(f"output {output.name} {'x'.join(map(str, output.shape))}", facts)
+
+
+def _random(ours: TensorSpec, theirs: TensorSpec, generator: np.random.Generator) -> NDArray[np.float32]:
+    """Real values in the reference's order of axes: any of a quantized side's, or standard normal ones."""
+    shape = [max(size, 1) for size in ours.shape]
+    grid = ours if ours.scale is not None else theirs
+    if grid.scale is None:
+        return generator.standard_normal(shape, np.float32)
+    limits = np.iinfo(grid.dtype)
+    return grid.dequantize(generator.integers(limits.min, limits.max, shape, endpoint=True))
+
+
+def as_shaped(value: Array, spec: TensorSpec) -> Array:
+    """A value with its channels where another file has them.
+
+    Raises:
+        ModelError: its shape fits the file in no order of axes.
+    """
+    for axes in (None, LAST_TO_FIRST, FIRST_TO_LAST):
+        if axes is not None and value.ndim != len(axes):
+            continue
+        moved: Array = value if axes is None else value.transpose(axes)
+        if _fits(moved.shape, spec.shape):
+            return moved
+    raise ModelError(f"'{spec.name}' has the shape {spec.shape}, not {value.shape}; compare models of the same task.")
+
+
+def _fidelity(ours: TensorSpec, theirs: TensorSpec, values: Sequence[tuple[Array, Array]]) -> OutputFidelity:
+    mine = np.stack([ours.dequantize(value) for value, _ in values])
+    real = np.stack([as_shaped(theirs.dequantize(value), ours) for _, value in values])
+    if not (np.isfinite(mine).all() and np.isfinite(real).all()):
+        raise ModelError(f"The output '{ours.name}' is not finite on random inputs; compare on real ones with --data.")
+    sqnr = signal_to_noise_db(mine, real)
+    rows = mine.reshape(len(mine), -1), real.reshape(len(real), -1)
+    return OutputFidelity(
+        name=ours.name,
+        shape=tuple(values[0][0].shape),
+        sqnr_db=sqnr if math.isfinite(sqnr) else None,
+        largest_error=float(np.abs(mine - real).max(initial=0.0)),
+        parity=parity_of(*rows, ours.scale, theirs.scale),
+    )
+
+
+def _check_alike(
+    a: IsolatedSession, b: IsolatedSession, what: str, ours: Sequence[TensorSpec], theirs: Sequence[TensorSpec]
+) -> None:
+    shapes = [", ".join(str(spec.shape) for spec in specs) for specs in (ours, theirs)]
+    if len(ours) == len(theirs) and all(_alike(*pair) for pair in zip(ours, theirs, strict=True)):
+        return
+    raise ModelError(f"{a.path} has the {what} {shapes[0]}, {b.path} {shapes[1]}; compare models of the same task.")
+
+
+def _alike(ours: TensorSpec, theirs: TensorSpec) -> bool:
+    shapes = [ours.shape]
+    if len(ours.shape) == len(LAST_TO_FIRST):
+        shapes += [tuple(ours.shape[axis] for axis in axes) for axes in (LAST_TO_FIRST, FIRST_TO_LAST)]
+    return any(_fits(shape, theirs.shape) for shape in shapes)
+
+
+def _fits(shape: Sequence[int], wanted: Sequence[int]) -> bool:
+    return len(shape) == len(wanted) and all(
+        size == want or -1 in (size, want) for size, want in zip(shape, wanted, strict=True)
+    )

@@ -1,0 +1,297 @@
+"""``edgekit devices calibrate``: latency tables of a device by measuring small networks there for a few minutes.
+
+Every network of ``probes`` is written in the forms that a runtime opens and measured as ``profile`` measures. The error
+and the interval of a table come from predicting the networks of each style from those of all others.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgekit.console import print_table, progress, warn
+from edgekit.devices.cards import card_paths, device_card, user_folder
+from edgekit.devices.device import Device, Job, open_device
+from edgekit.devices.latency.model import COVERAGE, FINE, FINE_IN_BLOCKS, Array, LatencyTable, features, fit_rates
+from edgekit.devices.latency.tables import write_tables
+from edgekit.devices.latency.workload import Workload, read_layers, workload_of
+from edgekit.devices.ssh.address import SCHEME
+from edgekit.errors import UsageError
+from edgekit.profiling.probes import probe_models
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+FORMS = (("litert", "float32"), ("litert", "int8"), ("ort", "float32"), ("ort", "int8"))
+FEWEST = 20
+"""Networks that a table takes."""
+RUNS = 20
+SECONDS = 0.2
+STRENGTH = 0.001
+LIKE_REAL = "net-"
+DISTURBED = 1.2
+"""A probe that takes so many times as long as the others let expect is measured again."""
+LARGEST = 4.0
+"""Of the activations in int8 probes; it does not change what they cost."""
+
+
+@dataclass(frozen=True)
+class ProbeFile:
+    """A written probe, for one runtime and in one precision."""
+
+    name: str
+    runtime: str
+    precision: str
+    path: Path
+    workload: Workload
+
+
+@dataclass(frozen=True)
+class CalibrateResult:
+    """The tables that were written into a card, and the median latency of every probe file in nanoseconds."""
+
+    device: str
+    card: Path
+    tables: tuple[LatencyTable, ...]
+    probes: tuple[tuple[ProbeFile, float], ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        probes = [
+            {
+                "name": file.name,
+                "runtime": file.runtime,
+                "precision": file.precision,
+                "macs": file.workload.macs,
+                "latency_ns": latency,
+            }
+            for file, latency in self.probes
+        ]
+        tables = [table.to_dict() for table in self.tables]
+        return {"device": self.device, "card": str(self.card), "tables": tables, "probes": probes}
+
+
+def calibrate(device: str, threads: int = 1, name: str = "", runtimes: Sequence[str] = ()) -> CalibrateResult:
+    """Measure the probes on a device and write a card with latency tables into the user's own folder.
+
+    Args:
+        device: as ``--device`` names it.
+        threads: of the runtimes.
+        name: of the card; ``NAME-calibrated`` if empty, so that ``cpu`` itself still measures.
+        runtimes: those to calibrate; all that the device has if empty.
+
+    Raises:
+        UsageError: a name is unknown, the device cannot be calibrated, it has none of the runtimes, or an address has
+            no name for its card.
+        StorageError: the user's folder cannot be written.
+    """
+    _require_clock(device)
+    name = name or f"{device}-calibrated"
+    if "/" in name:
+        raise UsageError(f"{device} is an address and its card needs a name; give one with --name.")
+    forms = [form for form in FORMS if not runtimes or form[0] in runtimes]
+    opened = open_device(device)
+    try:
+        with tempfile.TemporaryDirectory() as scratch:
+            measured = measure_probes(opened, write_probes(Path(scratch), forms), threads)
+            measured = measure_again(opened, measured, threads)
+    finally:
+        opened.close()
+    tables = fit_tables(measured, threads)
+    if not tables:
+        raise UsageError(
+            f"{device} has neither of {', '.join(sorted({form[0] for form in forms}))}; install one there."
+        )
+    path = user_folder() / f"{name}.toml"
+    write_tables(path, _card_text(name), tables)
+    return CalibrateResult(device, path, tables, measured)
+
+
+def show(result: CalibrateResult) -> None:
+    """Print the tables with their errors, and where they are."""
+    rows = [
+        (
+            f"{table.runtime} {table.precision}",
+            str(table.threads),
+            str(table.rows),
+            "–" if table.median_error is None else f"{table.median_error:.0%}",
+            "–" if table.p90_error is None else f"{table.p90_error:.0%}",
+            f"×{table.low:.2f}–{table.high:.2f}",
+        )
+        for table in result.tables
+    ]
+    head = ("runtime", "threads", "networks", "median error", "90% within", "90% interval")
+    print_table(f"{result.device}, calibrated: errors on networks that were held out", head, rows)
+    print(f"Written to {result.card}")
+
+
+def write_probes(folder: Path, forms: Sequence[tuple[str, str]]) -> tuple[ProbeFile, ...]:
+    """Write every probe in the forms (runtime, precision) that are asked for."""
+    files = []
+    models = list(probe_models())
+    with progress("writing small networks", len(models)) as bar:
+        for number, (name, model) in enumerate(models):
+            bar.update(number, name)
+            for (runtime, precision), data in _forms(model, forms):
+                path = folder / f"{name}.{precision}{'.onnx' if runtime == 'ort' else '.tflite'}"
+                path.write_bytes(data)
+                workload = replace(workload_of(read_layers(str(path))), precision=precision)
+                files.append(ProbeFile(name, runtime, precision, path, workload))
+    return tuple(files)
+
+
+def measure_probes(device: Device, files: Sequence[ProbeFile], threads: int) -> tuple[tuple[ProbeFile, float], ...]:
+    """The median latency of each file in nanoseconds; files of a runtime that the device lacks are left out."""
+    missing: set[str] = set()
+    measured = []
+    with progress(f"calibrating {device.name}", len(files)) as bar:
+        for number, file in enumerate(files):
+            bar.update(number, f"{file.runtime} {file.precision} {file.name}")
+            if file.runtime in missing:
+                continue
+            job = Job("measure", file.runtime, file.path, threads, RUNS, SECONDS)
+            try:
+                samples = device.run(job, lambda share: None)["samples_ns"]
+            except UsageError as exc:
+                missing.add(file.runtime)
+                warn(str(exc))
+            else:
+                measured.append((file, float(np.median(samples))))
+    return tuple(measured)
+
+
+def measure_again(
+    device: Device, measured: Sequence[tuple[ProbeFile, float]], threads: int
+) -> tuple[tuple[ProbeFile, float], ...]:
+    """Measure what took far longer than the others let expect a second time, and keep the shorter of the two.
+
+    Whatever else a machine does meanwhile can only add time.
+    """
+    suspects = [
+        file
+        for found in _by_form(measured)
+        for (file, latency), ratio in zip(found, _ratios(found), strict=True)
+        if ratio > DISTURBED
+    ]
+    again = {file.path: latency for file, latency in measure_probes(device, suspects, threads)}
+    return tuple((file, min(latency, again.get(file.path, latency))) for file, latency in measured)
+
+
+def fit_tables(measured: Sequence[tuple[ProbeFile, float]], threads: int) -> tuple[LatencyTable, ...]:
+    """A table for each runtime and precision that was measured."""
+    tables = []
+    for found in _by_form(measured):
+        form = (found[0][0].runtime, found[0][0].precision)
+        ratios = _ratios(found)
+        real = np.array([file.name.startswith(LIKE_REAL) for file, _ in found])
+        errors = np.abs(1 / ratios[real] - 1)
+        factor = _interval(ratios, [_style(file) for file, _ in found])
+        names, matrix, times = _problem(found)
+        rates = fit_rates(matrix, times, strength=STRENGTH)
+        tables.append(
+            LatencyTable(
+                runtime=form[0],
+                precision=form[1],
+                threads=threads,
+                coefficients={name: float(rate) for name, rate in zip(names, rates, strict=True)},
+                fitted_on=f"{len(found)} small networks measured there",
+                rows=len(found),
+                families=len(set(map(_style, (file for file, _ in found)))) - 1,
+                smallest=max(0.001, min(file.workload.macs for file, _ in found) / 1e6),
+                largest=max(file.workload.macs for file, _ in found) / 1e6,
+                median_error=float(np.median(errors)),
+                p90_error=float(np.quantile(errors, 0.9)),
+                low=1 / factor,
+                high=factor,
+            )
+        )
+    return tuple(tables)
+
+
+def _require_clock(device: str) -> None:
+    """An emulated board has no times, and a page or a phone would take an hour."""
+    if not device.startswith(SCHEME) and device_card(device).driver != "local":
+        raise UsageError(f"{device} cannot be calibrated; name cpu, or a device as in ssh://pi@kitchen.")
+
+
+def _by_form(measured: Sequence[tuple[ProbeFile, float]]) -> list[list[tuple[ProbeFile, float]]]:
+    """What was measured of each runtime and precision, where that is enough for a table."""
+    forms = ([item for item in measured if (item[0].runtime, item[0].precision) == form] for form in FORMS)
+    return [found for found in forms if len(found) >= FEWEST]
+
+
+def _problem(found: Sequence[tuple[ProbeFile, float]]) -> tuple[tuple[str, ...], Array, Array]:
+    """The features that occur, their values in each network [n, features], and the latencies [n]."""
+    known = FINE_IN_BLOCKS if found[0][0].runtime == "ort" else FINE
+    names = tuple(name for name in known if any(features(file.workload, (name,))[0] for file, _ in found))
+    matrix = np.array([features(file.workload, names) for file, _ in found])
+    return names, matrix, np.array([latency for _, latency in found])
+
+
+def _ratios(found: Sequence[tuple[ProbeFile, float]]) -> Array:
+    """Each latency over what the networks of all other styles let expect."""
+    _, matrix, times = _problem(found)
+    styles = np.array([_style(file) for file, _ in found])
+    expected = np.empty(len(times))
+    for style in set(styles):
+        out = styles == style
+        expected[out] = matrix[out] @ fit_rates(matrix[~out], times[~out], strength=STRENGTH)
+    return np.asarray(times / np.maximum(expected, 1.0))
+
+
+def _interval(ratios: Array, styles: Sequence[str]) -> float:
+    """The factor within which COVERAGE of the networks of every style lie, also of the one that is predicted worst.
+
+    Who asks for a prediction has a network of yet another style: what is exchangeable are styles, not networks (Dunn,
+    Wasserman, Ramdas, Distribution-Free Prediction Sets for Two-Layer Hierarchical Models, 2023).
+    """
+    errors = np.abs(np.log(ratios))
+    belongs = np.array(styles)
+    worst = max(float(np.quantile(errors[belongs == style], COVERAGE)) for style in set(styles) - {""})
+    return float(np.exp(worst))
+
+
+def _style(file: ProbeFile) -> str:
+    """What a probe is alike; those of one kind of layer are one style."""
+    return file.name.rpartition("-")[-1] if file.name.startswith(LIKE_REAL) else ""
+
+
+def _forms(model: ModelProto, forms: Sequence[tuple[str, str]]) -> Iterator[tuple[tuple[str, str], bytes]]:
+    """The bytes of a probe in each form."""
+    from edgekit.artifact import InputContract, Metadata
+    from edgekit.conversion.compact import compact
+    from edgekit.conversion.tflite import lower
+    from edgekit.graph.metadata import write_metadata
+    from edgekit.graph.prepare import prepare
+    from edgekit.quantization.plan import Plan
+    from edgekit.quantization.qdq import insert_qdq
+    from edgekit.quantization.tensor_groups import affines, tie_groups
+
+    ready = prepare(model, None)
+    _, channels, height, width = (axis.dim_value for axis in ready.graph.input[0].type.tensor_type.shape.dim)
+    groups = tie_groups(ready, InputContract(height, width, channels))
+    positive = {node.output[0] for node in ready.graph.node if node.op_type in ("Relu", "Clip")}
+    # A range from 0 on makes a ReLU part of its quantization, as in every real file.
+    ranges = [(0.0, LARGEST) if positive.intersection(group.tensors) else (-LARGEST, LARGEST) for group in groups]
+    plan = Plan(affines(groups, ranges))
+    for runtime, precision in forms:
+        if precision == "float32":
+            yield (runtime, precision), ready.SerializeToString() if runtime == "ort" else lower(ready, Metadata())
+        elif runtime == "ort":
+            quantized = compact(insert_qdq(ready, plan, activations="uint8"))
+            # Described as EdgeKit's own, so that ONNX Runtime computes it as it does those.
+            yield (runtime, precision), write_metadata(quantized, Metadata()).SerializeToString()
+        else:
+            yield (runtime, precision), lower(insert_qdq(ready, plan), Metadata())
+
+
+def _card_text(name: str) -> str:
+    """The card that the tables go into: the one of that name, or a new one."""
+    if name in (paths := card_paths()):
+        return paths[name].read_text(encoding="utf-8")
+    return f'summary = "{name}, calibrated"\ndriver = "board"\n'

@@ -1,0 +1,61 @@
+"""The float model that a quantization starts from, opened and checked, and what all its records have in common."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgekit.catalog import resolve_model
+from edgekit.conversion.tflite import check_lowerable
+from edgekit.errors import ModelError
+from edgekit.graph.isolated import is_quantized, open_prepared
+from edgekit.quantization.tensor_groups import check_operators
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+    from edgekit.graph.inputs import Shapes
+
+FLOAT_FILE, RECORD_FILE = "model.onnx", "quantize.json"
+LINEAGE_DIGITS = 32
+"""Of a parent's sha256 inside the files: 128 bits name it as well, and each digit is a byte on the device."""
+ROUNDING = 1e-9
+"""Points; a drop of exactly --max-drop passes although its binary fraction may lie a little above."""
+
+
+def float_onnx(model: str) -> Path:
+    """The float ONNX file that MODEL stands for.
+
+    Raises:
+        ModelError: it is a file of another kind.
+    """
+    path = resolve_model(model, FLOAT_FILE)
+    if path.suffix.lower() != ".onnx":
+        raise ModelError(
+            f"{path} is not an ONNX file; quantization starts from float ONNX (torch.onnx.export, or the converter of "
+            "the framework that made it)."
+        )
+    return path
+
+
+def checked_model(path: Path, shapes: Shapes | None = None, integers: bool = True) -> ModelProto:
+    """The prepared model, after everything that can be refused without running it.
+
+    Args:
+        path: a float ONNX file.
+        shapes: sizes that its inputs leave open.
+        integers: its operators will compute in integers, not only its weights be stored so.
+
+    Raises:
+        ModelError, UnsupportedError: it is broken, quantized already, or has an operator without a form here.
+    """
+    prepared = open_prepared(path, shapes=shapes)
+    if is_quantized(prepared):
+        raise ModelError(f"{path} is quantized already; give the float model that it was made from.")
+    try:
+        if integers:
+            check_operators(prepared)
+        check_lowerable(prepared)
+    except ModelError as exc:
+        raise type(exc)(f"{path}: {exc}") from exc
+    return prepared

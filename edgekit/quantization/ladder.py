@@ -1,0 +1,245 @@
+"""The ladder: from static ranges to fine-tuning, one rung after the other, until the gate is met.
+
+Each rung is judged on the same images by how close its scores stay to the float model's, and says what it cost and
+what it gained. Without a gate the ladder ends with the best of the rungs that leave everything in 8 bits and train
+nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from edgekit.artifact import InputContract
+from edgekit.console import say
+from edgekit.errors import UsageError
+from edgekit.quantization.calibrate import RealInputs
+from edgekit.quantization.channel_statistics import channel_statistics
+from edgekit.quantization.judge import Judge, Verdict
+from edgekit.quantization.plan import Plan
+from edgekit.quantization.rungs.absorb import absorb_high_biases
+from edgekit.quantization.rungs.equalize import equalize
+from edgekit.quantization.rungs.mixed_precision import fewest_floats
+from edgekit.quantization.rungs.range_search import AUTO, choose_ranges
+from edgekit.quantization.rungs.raw_input import raw_input
+from edgekit.quantization.rungs.reconstruct import correct_biases, reconstruct
+from edgekit.quantization.tensor_groups import Group, tie_groups
+from edgekit.quantization.weighted_layers import with_exact_biases, with_own_constants
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+RUNGS = ("ranges", "equalization", "rounding", "mixed precision", "fine-tuning")
+MIXED = 4
+TRAINS_NOTHING = 3
+"""Without a gate the ladder ends here: the next rungs cost speed, or need training."""
+CHANNEL_IMAGES, RANGE_IMAGES, BIAS_IMAGES, ROUNDING_IMAGES = 32, 64, 12, 48
+"""Calibration images that these steps look at; more change little."""
+SMALL_IMAGE, MORE_OF_SMALL = 64 * 64, 4
+"""Images of so few pixels say less each, and cost less: these steps look at so many times more."""
+QUICK_IMAGES = 24
+MIN_GAIN_DB = 0.3
+"""What equalization must gain to be kept: it rests on what a few images have reached."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A float model and the plan of its quantization: all that a file is written from.
+
+    ``exact`` computes what the original does, in the same units as ``model``, whose biases are corrected.
+    """
+
+    model: ModelProto
+    plan: Plan
+    contract: InputContract
+    groups: tuple[Group, ...]
+    exact: ModelProto
+
+
+@dataclass(frozen=True)
+class RungRecord:
+    """What one rung cost and gained, on the judging images; ``kept`` is True for the rung that the files come from."""
+
+    rung: int
+    name: str
+    seconds: float
+    verdict: Verdict
+    detail: str = ""
+    kept: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {**asdict(self), "seconds": round(self.seconds, 2), "verdict": self.verdict.to_dict()}
+
+
+@dataclass(frozen=True)
+class LadderOptions:
+    """How far to climb.
+
+    Attributes:
+        ranges: a method of RANGE_METHODS.
+        highest: the last rung that may be tried, 1 to 5; None for as far as the gate asks.
+        max_drop: the gate, in points; None for none.
+        per_tensor: one scale for all weights of a layer.
+        weight_bits: of the grid of the weights.
+        raw_input: the normalization of the input may go into the first layer, so that the files take raw pixels.
+        seed: of the fine-tuning.
+    """
+
+    ranges: str = AUTO
+    highest: int | None = None
+    max_drop: float | None = None
+    per_tensor: bool = False
+    weight_bits: int = 8
+    raw_input: bool = True
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.highest is not None and not 1 <= self.highest <= len(RUNGS):
+            raise UsageError(f"--rungs is 1 to {len(RUNGS)}, not {self.highest}.")
+        if self.highest == MIXED and self.max_drop is None:
+            raise UsageError("Rung 4 leaves as little in float as a gate allows; say which with --max-drop.")
+
+    @property
+    def last(self) -> int:
+        """The last rung to try."""
+        return self.highest or (TRAINS_NOTHING if self.max_drop is None else len(RUNGS))
+
+
+@dataclass
+class Ladder:
+    """One climb; ``records`` fills up rung by rung."""
+
+    inputs: RealInputs
+    judge: Judge
+    options: LadderOptions
+    records: list[RungRecord] = field(default_factory=list)
+    candidates: list[Candidate] = field(default_factory=list)
+    uncorrected: Candidate | None = None
+
+    def climb(self, model: ModelProto, contract: InputContract) -> tuple[Candidate, tuple[RungRecord, ...]]:
+        """The best candidate found for a prepared float model, and what each rung did."""
+        rungs = (self._ranges, self._equalize, self._round, self._mix, self._finetune)
+        start = Candidate(model, Plan({}), contract, (), model)
+        for number, (name, rung) in enumerate(zip(RUNGS[: self.options.last], rungs, strict=False), start=1):
+            begun = time.perf_counter()
+            found = rung(start if number == 1 else self._best()[1])
+            if found is None:
+                continue
+            candidate, detail = found
+            seconds = time.perf_counter() - begun
+            self._judged(number, name, seconds, candidate, detail)
+            if self._is_met(self.records[-1].verdict):
+                break
+        index, best = self._best()
+        records = tuple(replace(record, kept=place == index) for place, record in enumerate(self.records))
+        return best, records
+
+    def _judged(self, number: int, name: str, seconds: float, candidate: Candidate, detail: str) -> None:
+        verdict = self.judge.judge(candidate.model, candidate.plan, candidate.contract)
+        self.records.append(RungRecord(number, name, seconds, verdict, detail))
+        self.candidates.append(candidate)
+        say(f"rung {number}, {name}: {verdict} ({seconds:.1f} s){': ' + detail if detail else ''}")
+
+    def _is_met(self, verdict: Verdict) -> bool:
+        gate = self.options.max_drop
+        return gate is not None and verdict.drop <= gate
+
+    def _best(self) -> tuple[int, Candidate]:
+        """The last rung that meets the gate, otherwise the one closest to the float model."""
+        met = [index for index, record in enumerate(self.records) if self._is_met(record.verdict)]
+        index = met[-1] if met else max(range(len(self.records)), key=lambda place: self.records[place].verdict.sqnr_db)
+        return index, self.candidates[index]
+
+    def _plan(self, model: ModelProto, inputs: RealInputs) -> tuple[Plan, tuple[Group, ...], str]:
+        groups = tie_groups(model, inputs.contract)
+        choice = choose_ranges(model, groups, inputs, self.options.ranges)
+        counts = {name: list(choice.methods.values()).count(name) for name in sorted(set(choice.methods.values()))}
+        detail = ", ".join(f"{count} {name}" for name, count in counts.items())
+        options = self.options
+        plan = Plan(choice.affines, weight_bits=options.weight_bits, per_tensor=options.per_tensor)
+        return plan, groups, detail
+
+    def _inputs(self, contract: InputContract, count: int | None = None) -> RealInputs:
+        """The first images, as ``contract`` feeds them: ``count`` of usual size, or all."""
+        if count is not None and contract.height * contract.width <= SMALL_IMAGE:
+            count *= MORE_OF_SMALL
+        return RealInputs(self.inputs.split, self.inputs.indices[:count], contract)
+
+    def _ranges(self, start: Candidate) -> tuple[Candidate, str]:
+        model, contract, detail = start.model, start.contract, ""
+        if self.options.raw_input:
+            folded = raw_input(model, contract, self._inputs(contract, 8))
+            if folded is not None:
+                model, contract = folded
+                detail = "; the input's normalization is in the first layer, raw pixels go in"
+        plan, groups, methods = self._plan(model, self._inputs(contract))
+        return Candidate(model, plan, contract, groups, model), methods + detail
+
+    def _equalize(self, before: Candidate) -> tuple[Candidate, str]:
+        own = with_own_constants(before.model)
+        before = replace(before, model=own, exact=own)
+        equalized, detail = self._equalized(before)
+        # What equalization is worth shows when biases are right, in both.
+        inputs = self._inputs(before.contract, BIAS_IMAGES)
+        corrected, left_out = (
+            replace(found, model=correct_biases(found.model, found.plan, inputs)) for found in (equalized, before)
+        )
+        gained = self._sqnr(corrected) - self._sqnr(left_out)
+        kept = gained > MIN_GAIN_DB
+        # The next rung corrects biases itself, and starts from them as they were.
+        self.uncorrected = equalized if kept else before
+        note = f"channels equalized; {detail}" if kept else f"equalization left out ({gained:+.1f} dB)"
+        return corrected if kept else left_out, f"biases corrected, {note}"
+
+    def _equalized(self, before: Candidate) -> tuple[Candidate, str]:
+        inputs = self._inputs(before.contract, CHANNEL_IMAGES)
+        channels = channel_statistics(before.model, inputs)
+        model, absorbed = absorb_high_biases(before.model, channels)
+        if absorbed:
+            channels = channel_statistics(model, inputs)
+        model = equalize(model, channels, self.options.per_tensor)
+        plan, groups, detail = self._plan(model, self._inputs(before.contract, RANGE_IMAGES))
+        return Candidate(model, plan, before.contract, groups, model), detail
+
+    def _round(self, before: Candidate) -> tuple[Candidate, str]:
+        start = self.uncorrected or before
+        inputs = self._inputs(start.contract, ROUNDING_IMAGES)
+        found = {}
+        for ranges, groups in (("ranges kept", ()), ("ranges tuned", start.groups)):
+            model, plan = reconstruct(start.model, start.plan, inputs, groups)
+            found[ranges] = replace(start, model=model, plan=plan)
+        best = max(found, key=lambda ranges: self._sqnr(found[ranges]))
+        return found[best], f"{len(found[best].plan.weights)} layers rounded, {best}"
+
+    def _mix(self, before: Candidate) -> tuple[Candidate, str] | None:
+        gate = self.options.max_drop
+        if gate is None:
+            return None
+        floats = fewest_floats(before.model, before.exact, before.plan, before.contract, self.judge, gate)
+        model = with_exact_biases(before.model, before.exact, floats)
+        detail = f"{len(floats)} of {len(model.graph.node)} operators in float"
+        return replace(before, model=model, plan=before.plan.with_floats(floats)), detail
+
+    def _finetune(self, before: Candidate) -> tuple[Candidate, str] | None:
+        try:
+            from edgekit.quantization.rungs.finetune import FinetuneOptions, finetune
+        except ImportError:
+            say("rung 5, fine-tuning, is left out: it needs torch; pip install 'edgekit[train]'")
+            return None
+        whole = max(range(len(self.records)), key=lambda place: self._rank(place))
+        start = self.candidates[whole]
+        tuned = finetune(start.model, start.plan, self._inputs(start.contract), FinetuneOptions(seed=self.options.seed))
+        return replace(start, model=tuned.model, plan=tuned.plan), f"epoch {tuned.kept} of {len(tuned.epochs) - 1} kept"
+
+    def _rank(self, place: int) -> float:
+        """Fine-tuning starts from the best candidate that computes in integers throughout."""
+        mixed = self.candidates[place].plan.floats
+        return -math.inf if mixed else self.records[place].verdict.sqnr_db
+
+    def _sqnr(self, candidate: Candidate) -> float:
+        """A quick look on few images, to compare two candidates within a rung."""
+        few = self.judge.first(QUICK_IMAGES)
+        return few.judge(candidate.model, candidate.plan, candidate.contract).sqnr_db

@@ -1,0 +1,65 @@
+"""Three ways to turn what calibration saw of a tensor into the range that its int8 values will cover.
+
+``minmax`` keeps every value, ``percentile`` gives up the rarest on each side, ``mse`` weighs clipping against rounding
+by the mean squared error over the histogram (as in Banner et al. 2019). None is best everywhere: see ``choose``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.graph.int8 import activation_affine
+from edgekit.quantization.histogram import Histogram
+
+Range = tuple[float, float]
+
+PERCENTILE = 99.99
+"""Share of the values, in percent, that stay inside the range on each side."""
+
+SHRINKAGES = tuple(1 - step / 50 for step in range(41))
+"""The shares of the full range that ``mse`` tries on each side."""
+
+
+def minmax(histogram: Histogram) -> Range:
+    """Every value that was seen, and zero."""
+    return min(histogram.low, 0.0), max(histogram.high, 0.0)
+
+
+def percentile(histogram: Histogram) -> Range:
+    """All but the rarest values on each side."""
+    low, high = minmax(histogram)
+    centres, counts = histogram.occupied()
+    if not counts.size:
+        return low, high
+    below = np.cumsum(counts) / counts.sum()
+    inner = centres[np.searchsorted(below, 1 - PERCENTILE / 100)], centres[np.searchsorted(below, PERCENTILE / 100)]
+    return min(float(inner[0]), 0.0), max(float(inner[1]), 0.0)
+
+
+def mse(histogram: Histogram) -> Range:
+    """The range with the least mean squared error: both ends shrunk together, then each on its own."""
+    low, high = minmax(histogram)
+    centres, counts = histogram.occupied()
+    if low == high or not counts.size:
+        return low, high
+
+    def error(candidate: Range) -> float:
+        return squared_error(centres, counts, candidate)
+
+    best = min(((low * share, high * share) for share in SHRINKAGES), key=error)
+    best = min(((low * share, best[1]) for share in SHRINKAGES), key=error)
+    return min(((best[0], high * share) for share in SHRINKAGES), key=error)
+
+
+METHODS: Mapping[str, Callable[[Histogram], Range]] = {"minmax": minmax, "percentile": percentile, "mse": mse}
+
+
+def squared_error(values: NDArray[np.float64], counts: NDArray[np.int64], candidate: Range) -> float:
+    """Mean squared difference between the values and what int8 over the range ``candidate`` keeps of them."""
+    affine = activation_affine(*candidate)
+    steps = np.clip(np.rint(values / affine.scale) + affine.zero_point, -128, 127)
+    kept = (steps - affine.zero_point) * affine.scale
+    return float(np.average((values - kept) ** 2, weights=counts))

@@ -1,0 +1,1 @@
+"""What the rungs of the ladder do, one file for each method."""

@@ -1,0 +1,72 @@
+"""High-bias absorption (Nagel et al. 2019, section 4.1.3): what a channel never falls below moves into the next layer.
+
+Behind a Relu, values that are always at least ``c`` may be stored less ``c``: the bias before gives it up, the bias of
+the layer that reads them takes it on. The range that 8 bits must span becomes narrower by ``c``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.graph.draft import attributes
+from edgekit.quantization.channel_statistics import Channels
+from edgekit.quantization.weighted_layers import WeightedLayer, weighted_layers
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto
+
+CAUTION = 0.9
+"""Of the smallest value seen: other images may fall somewhat lower."""
+
+
+def absorb_high_biases(model: ModelProto, channels: Mapping[str, Channels]) -> tuple[ModelProto, int]:
+    """(the model with high biases moved on, how many channels): the same function on data within ``channels``.
+
+    Only where the reader sees every value and no padding: padded zeros would have to become ``c`` as well. Biases must
+    not be shared (see ``layers.with_own_constants``).
+    """
+    import onnx
+    from onnx import numpy_helper
+
+    layers = {layer.name: layer for layer in weighted_layers(model)}
+    readers: dict[str, list[NodeProto]] = {}
+    for node in model.graph.node:
+        for name in node.input:
+            readers.setdefault(name, []).append(node)
+    results = {value.name for value in model.graph.output}
+    biases: dict[str, NDArray[np.float32]] = {}
+    absorbed = 0
+    for relu in model.graph.node:
+        maker = layers.get(relu.input[0]) if relu.op_type == "Relu" else None
+        reader = layers.get(readers[relu.output[0]][0].output[0]) if len(readers.get(relu.output[0], ())) == 1 else None
+        if maker is None or reader is None or len(readers[maker.name]) > 1:
+            continue
+        if results & {maker.name, relu.output[0]}:
+            continue
+        surplus = np.maximum(CAUTION * channels[relu.output[0]].low, 0.0)
+        if maker.bias is None or reader.bias is None or not surplus.any() or not _takes_all(reader):
+            continue
+        biases[maker.bias_name] = biases.get(maker.bias_name, maker.bias) - surplus.astype(np.float32)
+        biases[reader.bias_name] = biases.get(reader.bias_name, reader.bias) + _response(reader, surplus)
+        absorbed += int(np.count_nonzero(surplus))
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    for item in result.graph.initializer:
+        if item.name in biases:
+            item.CopyFrom(numpy_helper.from_array(biases[item.name].astype(np.float32), item.name))
+    return result, absorbed
+
+
+def _takes_all(layer: WeightedLayer) -> bool:
+    return layer.node.op_type == "Conv" and not any(attributes(layer.node).get("pads", ()))
+
+
+def _response(layer: WeightedLayer, surplus: NDArray[np.float64]) -> NDArray[np.float32]:
+    """What a layer computes from a constant ``surplus`` [C] in each channel: [O]."""
+    per_group = np.repeat(surplus.reshape(layer.groups, 1, -1), layer.kernel_size, axis=2)
+    response: NDArray[np.float32] = (layer.rows * per_group).sum(axis=2).reshape(-1).astype(np.float32)
+    return response

@@ -1,0 +1,108 @@
+"""Mixed precision: the fewest operators left in float that pass the gate, by the measured sensitivity of each tensor.
+
+A tensor stays real only if the operator that makes it and those that read it compute in float, so that is what is left
+out of the integers together. Tensors come in the order of what rounding them alone does to the network's outputs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from edgekit.artifact import InputContract
+from edgekit.console import progress
+from edgekit.evaluation.statistics import signal_to_noise_db
+from edgekit.graph.int8 import Affine
+from edgekit.quantization.calibrate import RealInputs, outputs_of
+from edgekit.quantization.judge import Judge
+from edgekit.quantization.plan import Plan
+from edgekit.quantization.rounding import round_in_graph, with_opset
+from edgekit.quantization.weighted_layers import with_exact_biases
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+INFERENCES = 128
+"""Of the whole network, for all sensitivities together; each tensor sees at least one image."""
+MOST_FLOAT = 1 / 3
+"""Of the operators: beyond it a float file is the better answer."""
+
+
+def sensitivities(model: ModelProto, affines: Mapping[str, Affine], inputs: RealInputs) -> dict[str, float]:
+    """For each stored tensor, the outputs' signal-to-noise ratio in dB when it alone is rounded; infinite for none."""
+    images = list(inputs.first(max(1, INFERENCES // max(1, len(affines)))))
+    exact = outputs_of(model, images, simulated=True)
+    found = {}
+    with progress("sensitivity of each tensor", len(affines)) as bar:
+        for done, (name, affine) in enumerate(affines.items(), start=1):
+            found[name] = signal_to_noise_db(exact, outputs_of(_rounded(model, name, affine), images, simulated=True))
+            bar.update(done)
+    return found
+
+
+def fewest_floats(
+    model: ModelProto, exact: ModelProto, plan: Plan, contract: InputContract, judge: Judge, gate: float
+) -> frozenset[str]:
+    """The first outputs of the operators to leave in float, so that the drop is at most ``gate`` points.
+
+    ``model`` has the biases that integers need, ``exact`` those of the float network.
+
+    The number of tensors kept real grows by doubling, then shrinks by halves; if even a third of the operators in
+    float does not pass, that third is returned.
+    """
+    inner = {name: affine for name, affine in plan.affines.items() if name not in _ends(model)}
+    measured = sensitivities(model, inner, RealInputs(judge.split, judge.indices, contract))
+    order = sorted(measured, key=lambda name: measured[name])
+    most = math.ceil(MOST_FLOAT * len(model.graph.node))
+
+    def floats(count: int) -> frozenset[str]:
+        return frozenset().union(*(_around(model, name) for name in order[:count]))
+
+    def passes(count: int) -> bool:
+        tried = with_exact_biases(model, exact, floats(count))
+        return judge.judge(tried, plan.with_floats(floats(count)), contract).drop <= gate
+
+    high = 1
+    while high < len(order) and len(floats(high)) <= most and not passes(high):
+        high *= 2
+    low, high = high // 2, min(high, len(order))
+    while high > 1 and len(floats(high)) > most:
+        high -= 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if passes(middle) else (middle, high)
+    return floats(high)
+
+
+def _around(model: ModelProto, name: str) -> frozenset[str]:
+    """The operators that make or read a tensor, with the one whose activation function makes it."""
+    makers = {output: node for node in model.graph.node for output in node.output}
+    found = {str(node.output[0]) for node in model.graph.node if name in node.input}
+    maker = makers.get(name)
+    if maker is not None:
+        found.add(str(maker.output[0]))
+        if maker.op_type in ("Relu", "Clip") and maker.input[0] in makers:
+            found.add(str(makers[maker.input[0]].output[0]))
+    return frozenset(found)
+
+
+def _ends(model: ModelProto) -> set[str]:
+    return {value.name for value in (*model.graph.input, *model.graph.output)}
+
+
+def _rounded(model: ModelProto, name: str, affine: Affine) -> ModelProto:
+    """The model with one tensor rounded before everything that reads it."""
+    copy = with_opset(model)
+    nodes = list(copy.graph.node)
+    del copy.graph.node[:]
+    made = next((index for index, node in enumerate(nodes) if name in node.output), -1)
+    copy.graph.node.extend(nodes[: made + 1])
+    rounded = round_in_graph(copy.graph, name, affine)
+    for node in nodes[made + 1 :]:
+        node.input[:] = [rounded if source == name else source for source in node.input]
+        copy.graph.node.append(node)
+    for value in copy.graph.output:
+        if value.name == name:
+            value.name = rounded
+    return copy

@@ -1,0 +1,203 @@
+"""Weights, biases and ranges of a quantized network fitted to the float one, layer after layer, without labels.
+
+Bias correction (Nagel et al. 2019, section 4.2) makes each channel's mean the float one's, with what the quantized
+network has really computed up to there. Learned rounding takes the objective of AdaRound (Nagel et al. 2020): the
+squared error of a layer's output, not of its weights, decides which way each weight is rounded. That error is a
+quadratic form of the covariance of the layer's inputs, so it is minimised here exactly, one weight after the other,
+instead of by gradients through a relaxation. Ranges are chosen by the error that they leave where the values are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.console import progress
+from edgekit.graph.int8 import dequantize_weights, weight_max
+from edgekit.quantization.calibrate import RealInputs
+from edgekit.quantization.plan import Plan, QuantizedWeights
+from edgekit.quantization.qdq import stored_weights
+from edgekit.quantization.rungs.tune_ranges import tuned_ranges
+from edgekit.quantization.tensor_groups import Group
+from edgekit.quantization.walk import Segment, Walk
+from edgekit.quantization.weighted_layers import WeightedLayer, readers_of, weighted_layers
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+Matrix = NDArray[np.float64]
+
+POSITIONS = 64
+"""Places of each image from which a layer's input is taken."""
+SWEEPS = 4
+DAMPING = 1e-3
+"""Of the mean variance: what is added to every input's own, against chance correlations."""
+SCARCE = 0.3
+"""Damping for a layer with as many inputs as samples; it shrinks with their ratio."""
+LEAST_ACTIVE = 0.25
+"""A channel that is zero almost everywhere is not moved far for a small shift of its mean."""
+SETTLED = 1e-3
+"""Rounding is done when a sweep changes a smaller share of the weights."""
+
+
+@dataclass(frozen=True)
+class Moments:
+    """What reaches a layer, by group: means [G, K] in the float and the quantized network, covariance [G, K, K].
+
+    The covariance is None where nobody asked for it.
+    """
+
+    exact_mean: Matrix
+    mean: Matrix
+    covariance: Matrix | None
+    samples: int
+
+
+def correct_biases(model: ModelProto, plan: Plan, inputs: RealInputs) -> ModelProto:
+    """The prepared float model with biases that give each channel of the quantized network the float one's mean."""
+    return _fitted(model, plan, inputs, rounding=False, groups=())[0]
+
+
+def reconstruct(model: ModelProto, plan: Plan, inputs: RealInputs, groups: Sequence[Group]) -> tuple[ModelProto, Plan]:
+    """Learn the rounding of weights, ranges and biases from unlabeled images.
+
+    Args:
+        model: prepared float ONNX of one input.
+        plan: scales of every stored tensor to start from.
+        inputs: calibration images.
+        groups: tensors that share a scale, if ranges are to be tuned; none if they stay as they are.
+
+    Returns:
+        The model with corrected biases, and the plan with what was decided.
+    """
+    return _fitted(model, plan, inputs, rounding=True, groups=groups)
+
+
+def _fitted(
+    model: ModelProto, plan: Plan, inputs: RealInputs, rounding: bool, groups: Sequence[Group]
+) -> tuple[ModelProto, Plan]:
+    walk = Walk(model, plan.affines, inputs)
+    layers = {layer.position: layer for layer in weighted_layers(model) if layer.name not in plan.floats}
+    free = {group.tensors[0]: group.tensors for group in groups if group.fixed is None and len(group.tensors) == 1}
+    readers = readers_of(model, list(layers.values()))
+    decided: dict[str, QuantizedWeights] = {}
+    segments = walk.segments()
+    with progress("fitting layers", len(segments)) as bar:
+        for done, segment in enumerate(segments, start=1):
+            found = layers.get(segment.start)
+            if found is not None and found.bias is not None:
+                decided[found.name] = _fit(walk, found, plan, rounding)
+            walk.affines.update(tuned_ranges(walk, segment, free, readers))
+            if found is not None and found.bias is not None:
+                _settle(walk, found, segment)
+            walk.keep(segment.end)
+            bar.update(done)
+    return _with_biases(model, walk, layers), replace(plan, affines=dict(walk.affines)).with_weights(decided)
+
+
+def _fit(walk: Walk, layer: WeightedLayer, plan: Plan, rounding: bool) -> QuantizedWeights:
+    """Decide a layer's stored weights and correct its bias, in the walk's constants."""
+    moments = _moments(walk, layer, rounding)
+    # The scale that the file will have depends on the input's, which may have been tuned on the way.
+    weights = stored_weights(walk.model, layer.node, replace(plan, affines=walk.affines))
+    if rounding:
+        weights = replace(weights, stored=_rounded(layer, weights, moments, weight_max(plan.weight_bits)))
+    stored = dequantize_weights(weights.stored, weights.scales, weights.axis)
+    rows = stored.reshape(layer.rows.shape).astype(np.float64)
+    exact = np.einsum("gok,gk->go", layer.rows.astype(np.float64), moments.exact_mean)
+    shift = exact - np.einsum("gok,gk->go", rows, moments.mean)
+    assert layer.bias is not None
+    walk.constants[layer.weight_name] = stored
+    walk.constants[layer.bias_name] = (layer.bias + shift.reshape(-1)).astype(np.float32)
+    return weights
+
+
+def _settle(walk: Walk, layer: WeightedLayer, segment: Segment) -> None:
+    """Correct a layer's bias once more, by the means that are left where the segment's last tensor is stored.
+
+    Clipping, rounding and a sum with what other layers made shift them again. A Relu passes on a change of the bias
+    for the share of values that are not zero.
+    """
+    name = next((name for name in reversed(segment.outputs) if name in walk.affines), "")
+    if not name:
+        return
+    shift, active, images = np.zeros(layer.outputs), np.zeros(layer.outputs), 0
+    for exact, rounded in walk.values_before(segment.end):
+        if exact[name].ndim < 2 or exact[name].shape[1] != layer.outputs:
+            return
+        axes = tuple(axis for axis in range(exact[name].ndim) if axis != 1)
+        shift += (rounded[name] - exact[name]).mean(axis=axes)
+        active += (exact[name] != 0).mean(axis=axes)
+        images += 1
+    change = shift / np.maximum(active, LEAST_ACTIVE * images)
+    walk.constants[layer.bias_name] = (walk.constants[layer.bias_name] - change).astype(np.float32)
+
+
+def _moments(walk: Walk, layer: WeightedLayer, with_covariance: bool) -> Moments:
+    name, generator = layer.node.input[0], np.random.default_rng(0)
+    exact_sum = total = np.zeros((layer.groups, layer.rows.shape[2]))
+    size = layer.rows.shape[2]
+    products = np.zeros((layer.groups, size, size)) if with_covariance else None
+    samples = 0
+    for exact, rounded in walk.values_before(layer.position):
+        seed = int(generator.integers(2**32))
+        pair = (layer.patches(values[name], POSITIONS, np.random.default_rng(seed)) for values in (exact, rounded))
+        expected, found = pair
+        exact_sum = exact_sum + expected.sum(axis=1, dtype=np.float64)
+        total = total + found.sum(axis=1, dtype=np.float64)
+        if products is not None:
+            products += np.matmul(found.transpose(0, 2, 1), found)
+        samples += found.shape[1]
+    mean = total / samples
+    covariance = None if products is None else products / samples - mean[:, :, None] * mean[:, None, :]
+    return Moments(exact_sum / samples, mean, covariance, samples)
+
+
+def _rounded(layer: WeightedLayer, weights: QuantizedWeights, moments: Moments, limit: int) -> NDArray[np.int8]:
+    """The stored weights whose error moves the layer's output least."""
+    rows = layer.rows.astype(np.float64)
+    steps = np.broadcast_to(weights.scales.astype(np.float64), layer.outputs).reshape(layer.groups, -1, 1)
+    stored = np.clip(np.rint(rows / steps), -limit, limit)
+    size = rows.shape[2]
+    assert moments.covariance is not None
+    damping = max(DAMPING, SCARCE * size / moments.samples)
+    for group in range(layer.groups):
+        covariance = moments.covariance[group]
+        own = damping * np.trace(covariance) / size + 1e-12
+        _descend(stored[group], rows[group], steps[group], covariance + own * np.eye(size), limit)
+    return stored.reshape(layer.weights.shape).astype(np.int8)
+
+
+def _descend(stored: Matrix, rows: Matrix, steps: Matrix, covariance: Matrix, limit: int) -> None:
+    """Coordinate descent on ``tr(E C Eᵀ)``, E = rows - steps * stored [O, K], over integers, in place."""
+    slope = (rows - steps * stored) @ covariance
+    curvature = np.diag(covariance)
+    for _ in range(SWEEPS):
+        changes = 0
+        for column in range(stored.shape[1]):
+            moved = np.rint(stored[:, column] + slope[:, column] / (curvature[column] * steps[:, 0]))
+            change = np.clip(moved, -limit, limit) - stored[:, column]
+            (changed,) = np.nonzero(change)
+            if changed.size:
+                slope[changed] -= (change[changed] * steps[changed, 0])[:, None] * covariance[column]
+                stored[changed, column] += change[changed]
+                changes += changed.size
+        if changes < SETTLED * stored.size:
+            return
+
+
+def _with_biases(model: ModelProto, walk: Walk, layers: dict[int, WeightedLayer]) -> ModelProto:
+    from onnx import ModelProto as Proto
+    from onnx import numpy_helper
+
+    corrected = {layer.bias_name for layer in layers.values() if layer.bias is not None}
+    result = Proto()
+    result.CopyFrom(model)
+    for item in result.graph.initializer:
+        if item.name in corrected:
+            item.CopyFrom(numpy_helper.from_array(walk.constants[item.name], item.name))
+    return result

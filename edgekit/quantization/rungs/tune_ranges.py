@@ -1,0 +1,93 @@
+"""Ranges of activations tuned where they arise: by the error that is left of the float values when they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.graph.int8 import Affine, activation_affine
+from edgekit.quantization.calibrate import Reals
+from edgekit.quantization.weighted_layers import WeightedLayer
+
+if TYPE_CHECKING:
+    from edgekit.quantization.walk import Segment, Walk
+
+SHARES = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5)
+"""Of the full range, tried on each side."""
+SAMPLES = 2048
+"""Positions at which values are compared."""
+
+
+def tuned_ranges(
+    walk: Walk, segment: Segment, free: Mapping[str, Sequence[str]], readers: Mapping[str, Sequence[WeightedLayer]]
+) -> dict[str, Affine]:
+    """New scales for the tensors that a segment hands on.
+
+    The error of each channel counts by the squared weights that read it; its mean does not, since the reader's bias
+    takes it up.
+
+    Args:
+        walk: both networks, fitted up to the segment's end.
+        segment: where the tensors arise.
+        free: each tensor whose range may be chosen, with all that share it.
+        readers: the layers that read each tensor.
+    """
+    names = [name for name in segment.outputs if name in free]
+    if not names:
+        return {}
+    former = {name: walk.affines.pop(name) for name in names}
+    samples = _samples(walk, segment.end, names)
+    walk.affines.update(former)
+    best = {name: _best(*samples[name], _importance(name, readers, samples[name][0].shape[1])) for name in names}
+    return {shared: affine for name, affine in best.items() for shared in free[name]}
+
+
+def _samples(walk: Walk, position: int, names: Sequence[str]) -> dict[str, tuple[Reals, Reals]]:
+    """For each tensor, the float network's values and the quantized one's before they are rounded: [samples, C]."""
+    generator = np.random.default_rng(0)
+    each = max(1, SAMPLES // len(walk.inputs))
+    found: dict[str, list[tuple[Reals, Reals]]] = {name: [] for name in names}
+    for exact, rounded in walk.values_before(position):
+        for name in names:
+            rows = tuple(_by_channel(values[name]) for values in (exact, rounded))
+            taken = generator.choice(len(rows[0]), min(each, len(rows[0])), replace=False)
+            found[name].append((rows[0][taken], rows[1][taken]))
+    return {
+        name: (np.concatenate([pair[0] for pair in pairs]), np.concatenate([pair[1] for pair in pairs]))
+        for name, pairs in found.items()
+    }
+
+
+def _by_channel(values: Reals) -> Reals:
+    """[positions, C]; a tensor of rank 1 has one channel."""
+    return values.reshape(-1, 1) if values.ndim < 2 else np.moveaxis(values, 1, -1).reshape(-1, values.shape[1])
+
+
+def _importance(name: str, readers: Mapping[str, Sequence[WeightedLayer]], channels: int) -> NDArray[np.float64]:
+    """How much each channel's error counts, [C]: the squared weights that read it; all alike without such a reader."""
+    total = np.zeros(channels)
+    for layer in readers.get(name, ()):
+        squares = layer.squares
+        if squares.size == channels:
+            total += squares / (squares.mean() + 1e-30)
+    return total if total.any() else np.ones(channels)
+
+
+def _best(exact: Reals, found: Reals, importance: NDArray[np.float64]) -> Affine:
+    """The scale that leaves the least error when ``found`` is rounded by it in place of ``exact``."""
+    low, high = min(float(found.min()), 0.0), max(float(found.max()), 0.0)
+
+    def error(candidate: Affine) -> float:
+        scale, zero = np.float32(candidate.scale), np.float32(candidate.zero_point)
+        steps = np.clip(np.rint(found / scale) + zero, *candidate.limits)
+        return float(((steps - zero) * scale - exact).var(axis=0, dtype=np.float64) @ importance)
+
+    both = [activation_affine(low * share, high * share) for share in SHARES]
+    best = min(both, key=error)
+    if low < 0 < high:
+        best = min((activation_affine(low * share, best.high) for share in SHARES), key=error)
+        best = min((activation_affine(best.low, high * share) for share in SHARES), key=error)
+    return best

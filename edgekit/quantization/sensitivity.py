@@ -1,0 +1,119 @@
+"""Which layer hurts: for each stored tensor, how far its values are from the float model's, and what it does alone."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.graph.int8 import dequantize_weights
+from edgekit.quantization.calibrate import RealInputs, Reals, give_back_memory
+from edgekit.quantization.plan import Plan
+from edgekit.quantization.qdq import stored_weights
+from edgekit.quantization.rungs.mixed_precision import sensitivities
+from edgekit.quantization.walk import Values, Walk
+from edgekit.quantization.weighted_layers import weighted_layers
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+IMAGES = 8
+
+
+@dataclass(frozen=True)
+class TensorRow:
+    """One stored tensor.
+
+    Attributes:
+        tensor: its name in the float model.
+        operator: what computes it; ``input`` for an input.
+        scale: of its stored values.
+        zero_point: of its stored values.
+        bits: 8 or 16.
+        sqnr_db: signal over noise of its values in the quantized network; None where they are equal.
+        alone_db: signal over noise of the network's outputs when this tensor alone is rounded; None for no change.
+        is_float: its operator computes in float.
+    """
+
+    tensor: str
+    operator: str
+    scale: float
+    zero_point: int
+    bits: int
+    sqnr_db: float | None
+    alone_db: float | None
+    is_float: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return asdict(self)
+
+
+def layer_table(exact: ModelProto, model: ModelProto, plan: Plan, inputs: RealInputs) -> tuple[TensorRow, ...]:
+    """Measure every stored tensor of a quantized network, in the order in which they are computed.
+
+    Args:
+        exact: the prepared float model, with the biases it had.
+        model: the same with the biases that will be stored.
+        plan: how its values are stored.
+        inputs: a few images.
+    """
+    few = inputs.first(IMAGES)
+    powers = _powers(exact, model, plan, few)
+    give_back_memory()
+    alone = sensitivities(exact, plan.affines, few)
+    makers = {output: node for node in exact.graph.node for output in node.output}
+    rows = []
+    order = {name: place for place, name in enumerate(makers)}
+    for name in sorted(plan.affines, key=lambda name: order.get(name, -1)):
+        affine, maker = plan.affines[name], makers.get(name)
+        signal, noise = powers[name]
+        sqnr = 10 * math.log10(signal / noise) if noise > 0 < signal else None
+        kept = maker is not None and maker.output[0] in plan.floats
+        operator = "input" if maker is None else maker.op_type
+        rows.append(
+            TensorRow(
+                name,
+                operator,
+                affine.scale,
+                affine.zero_point,
+                affine.bits,
+                _rounded(sqnr),
+                _rounded(alone[name]),
+                kept,
+            )
+        )
+    return tuple(rows)
+
+
+def _powers(exact: ModelProto, model: ModelProto, plan: Plan, inputs: RealInputs) -> dict[str, NDArray[np.float64]]:
+    """For each stored tensor, the sums of the squares of its values and of their errors in the quantized network."""
+    from onnx import numpy_helper
+
+    walk = Walk(exact, plan.affines, inputs)
+    walk.constants.update({item.name: numpy_helper.to_array(item) for item in model.graph.initializer})
+    for layer in weighted_layers(model):
+        if layer.name not in plan.floats:
+            weights = stored_weights(model, layer.node, plan)
+            walk.constants[layer.weight_name] = dequantize_weights(weights.stored, weights.scales, weights.axis)
+
+    def squares(pair: tuple[Values, Values]) -> dict[str, tuple[float, float]]:
+        real, found = pair
+        return {name: (_power(real[name]), _power(real[name] - found[name])) for name in plan.affines}
+
+    totals = {name: np.zeros(2) for name in plan.affines}
+    for image in walk.all_values(tuple(plan.affines), squares):
+        for name, sums in image.items():
+            totals[name] += sums
+    return totals
+
+
+def _power(values: Reals) -> float:
+    return float(np.square(values).sum(dtype=np.float64))
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else round(value, 2)

@@ -1,0 +1,217 @@
+"""A walk through two networks at once, the float one and the quantized one, layer after layer over the same images.
+
+What reaches a layer in each is the material for correcting its bias, rounding its weights, or choosing its ranges. Only
+the values at a few cuts of the graph are kept, within a budget of memory; the rest is computed again from the last cut.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.graph import int8
+from edgekit.graph.int8 import OPERATORS, Affine
+from edgekit.quantization.calibrate import RealInputs, Reals, ahead, give_back_memory, open_simulation
+from edgekit.quantization.rounding import round_in_graph, with_opset
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto
+
+Values = dict[str, Reals]
+Kept = TypeVar("Kept")
+Result = TypeVar("Result")
+BUDGET = 64 << 20
+"""Bytes that the values at a cut may take, for all images and both networks."""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Nodes ``start`` to ``end`` of a graph, and the values that enter and leave it."""
+
+    start: int
+    end: int
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+class Walk:
+    """Both networks at one place of the graph.
+
+    ``constants`` and ``affines`` are those of the quantized network; they are changed as the walk goes on, and what
+    lies ahead sees the change.
+    """
+
+    def __init__(self, model: ModelProto, affines: Mapping[str, Affine], inputs: RealInputs) -> None:
+        from onnx import numpy_helper
+
+        give_back_memory()
+        self.nodes: list[NodeProto] = list(model.graph.node)
+        self.reals = {item.name: numpy_helper.to_array(item) for item in model.graph.initializer}
+        self.constants = dict(self.reals)
+        self.affines = dict(affines)
+        self.model, self.inputs = model, inputs
+        self.results = {value.name for value in model.graph.output}
+        self.readers: dict[str, int] = {}
+        for position, node in enumerate(self.nodes):
+            self.readers.update(dict.fromkeys(node.input, position))
+        self._cut = 0
+        self._kept: deque[tuple[Values, Values]] | None = None
+        self._bytes = _bytes_of_values(model)
+
+    def segments(self) -> list[Segment]:
+        """The graph cut before each operator with weights; the first segment has none before its own."""
+        starts = [index for index, node in enumerate(self.nodes) if self._has_weights(node)]
+        cuts = sorted({0, *starts, len(self.nodes)})
+        return [self.segment(start, end) for start, end in pairwise(cuts)]
+
+    def segment(self, start: int, end: int) -> Segment:
+        """The nodes from ``start`` to before ``end``."""
+        nodes = self.nodes[start:end]
+        made = {name for node in nodes for name in node.output}
+        read = dict.fromkeys(name for node in nodes for name in node.input if name)
+        inputs = tuple(name for name in read if name not in made and name not in self.reals)
+        kept = tuple(name for node in nodes for name in node.output if name and self._is_needed(name, end))
+        return Segment(start, end, inputs, kept)
+
+    def values_before(self, position: int) -> Iterator[tuple[Values, Values]]:
+        """For each image, the values (float network, quantized network) that nodes from ``position`` on read."""
+        if position == self._cut:
+            return self._at_cut()
+        return self._after(position, self._at_cut())
+
+    def keep(self, position: int) -> None:
+        """Make ``position`` the cut to go on from, if its values fit into the budget."""
+        made = {self.model.graph.input[0].name, *(name for node in self.nodes[:position] for name in node.output)}
+        each = sum(self._bytes.get(name, 0) for name in made & self._live(position))
+        if 2 * each * len(self.inputs) <= BUDGET:
+            # What was kept before makes room as it is read.
+            self._kept, self._cut = deque(self._after(position, self._at_cut(forget=True))), position
+
+    def all_values(self, names: Sequence[str], look: Callable[[tuple[Values, Values]], Result]) -> Iterator[Result]:
+        """For each image, what ``look`` finds in the values of the tensors ``names`` anywhere in the graph."""
+        made = {name for node in self.nodes for name in node.output}
+        whole = replace(self.segment(0, len(self.nodes)), outputs=tuple(name for name in names if name in made))
+        through = self._through(whole, set(names))
+        # One by one: every activation of both networks is there at once.
+        return (look(through(before)) for before in self._at_cut())
+
+    def _after(self, position: int, pairs: Iterator[tuple[Values, Values]]) -> Iterator[tuple[Values, Values]]:
+        """For each of the pairs at the cut, the values that nodes from ``position`` on read."""
+        live = self._live(position)
+        found = self.segment(self._cut, position)
+        between = replace(found, outputs=tuple(name for name in found.outputs if name in live))
+        return ahead(self._through(between, live), pairs)
+
+    def _through(self, segment: Segment, passed: set[str]) -> Callable[[tuple[Values, Values]], tuple[Values, Values]]:
+        """A function from the values at the cut to what a segment gives, and those of them that are ``passed`` on."""
+        runs = self._sessions(segment)
+
+        def after(before: tuple[Values, Values]) -> tuple[Values, Values]:
+            exact, rounded = (
+                {**_taken(values, passed), **dict(zip(segment.outputs, run(values), strict=True))}
+                for values, run in zip(before, runs, strict=True)
+            )
+            return exact, rounded
+
+        return after
+
+    def _live(self, position: int) -> set[str]:
+        """The values that nodes from ``position`` on read, and results of the network."""
+        return {name for name in self.readers if self._is_needed(name, position)} | self.results
+
+    def _is_needed(self, name: str, position: int) -> bool:
+        return self.readers.get(name, -1) >= position or name in self.results
+
+    def _at_cut(self, forget: bool = False) -> Iterator[tuple[Values, Values]]:
+        if self._kept is not None:
+            yield from _drained(self._kept) if forget else self._kept
+            return
+        name = self.model.graph.input[0].name
+        affine = self.affines.get(name)
+        for image in self.inputs:
+            stored = image if affine is None else int8.dequantize(int8.quantize(image, affine), affine)
+            yield {name: image}, {name: stored}
+
+    def _sessions(self, segment: Segment) -> tuple[_Run, _Run]:
+        nodes = self.nodes[segment.start : segment.end]
+        return (
+            _Run(self.model, nodes, segment, self.reals, {}),
+            _Run(self.model, nodes, segment, self.constants, self.affines),
+        )
+
+    def _has_weights(self, node: NodeProto) -> bool:
+        rule = OPERATORS.get(node.op_type)
+        return rule is not None and rule.weight
+
+
+class _Run:
+    """A segment in ONNX Runtime: from its inputs to its outputs, stored tensors rounded where ``affines`` says so."""
+
+    def __init__(
+        self,
+        model: ModelProto,
+        nodes: Sequence[NodeProto],
+        segment: Segment,
+        constants: Mapping[str, NDArray[np.float32]],
+        affines: Mapping[str, Affine],
+    ) -> None:
+        from onnx import ModelProto as Proto
+        from onnx import NodeProto as NodeMessage
+        from onnx import TensorProto, helper, numpy_helper
+
+        part = with_opset(Proto(ir_version=model.ir_version, opset_import=model.opset_import))
+        part.graph.name = "segment"
+        renamed: dict[str, str] = {}
+        for node in nodes:
+            copy = NodeMessage()
+            copy.CopyFrom(node)
+            copy.input[:] = [renamed.get(name, name) for name in node.input]
+            part.graph.node.append(copy)
+            for name in node.output:
+                if name in affines:
+                    renamed[name] = round_in_graph(part.graph, name, affines[name])
+        types = {value.name: value.type.tensor_type.elem_type for value in model.graph.value_info}
+        types |= {value.name: value.type.tensor_type.elem_type for value in model.graph.output}
+        used = {name for node in nodes for name in node.input}
+        stored = [numpy_helper.from_array(constants[name], name) for name in sorted(used & set(constants))]
+        part.graph.initializer.extend(stored)
+        for names, described in ((segment.inputs, part.graph.input), (segment.outputs, part.graph.output)):
+            described.extend(
+                helper.make_tensor_value_info(renamed.get(name, name), types.get(name, TensorProto.FLOAT), None)
+                for name in names
+            )
+        self.inputs, self.outputs = segment.inputs, [renamed.get(name, name) for name in segment.outputs]
+        self.session = open_simulation(part)
+
+    def __call__(self, values: Values) -> list[Reals]:
+        found: list[Reals] = self.session.run(self.outputs, {name: values[name] for name in self.inputs})
+        return found
+
+
+def _drained(kept: deque[Kept]) -> Iterator[Kept]:
+    while kept:
+        yield kept.popleft()
+
+
+def _bytes_of_values(model: ModelProto) -> dict[str, int]:
+    """The size of each value of a prepared graph, whose shapes are fixed."""
+    from onnx import helper
+
+    described = (*model.graph.input, *model.graph.value_info, *model.graph.output)
+    types = {value.name: value.type.tensor_type for value in described}
+    return {
+        name: math.prod(dim.dim_value for dim in kind.shape.dim)
+        * helper.tensor_dtype_to_np_dtype(kind.elem_type).itemsize
+        for name, kind in types.items()
+    }
+
+
+def _taken(values: Values, names: set[str]) -> Values:
+    return {name: value for name, value in values.items() if name in names}

@@ -1,0 +1,102 @@
+"""What runs inside the sandbox for a served model: pictures as they came over the network to guesses.
+
+A worker has one model. Its pictures are decoded here too, so a picture that crashes a decoder ends this process only.
+The functions are called through ``edgekit.sandbox``; their arguments and results are JSON values and ndarrays.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.artifact import InputContract
+from edgekit.errors import ModelError
+from edgekit.inputs.decode import decode_image
+from edgekit.inputs.error import PictureError
+from edgekit.inputs.fit import fit
+from edgekit.inputs.tensors import to_probabilities
+from edgekit.runtimes import find_runtime
+from edgekit.runtimes.session import Session
+
+Bytes = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Served:
+    """The model of this process."""
+
+    session: Session
+    contract: InputContract
+    layout: str
+    labels: tuple[str, ...]
+    gives_probabilities: bool
+
+    def guesses(self, picture: bytes, top: int) -> list[list[Any]]:
+        """The ``top`` likeliest [label, probability], likeliest first."""
+        pixels = fit(decode_image(picture, "The picture"), self.contract.shape, self.contract.domain)
+        (output,) = self.session.outputs
+        stored = self.session.run([self.contract.encode(pixels[None], self.session.inputs[0], self.layout)])[0]
+        scores = output.dequantize(stored.reshape(1, -1))
+        if not np.isfinite(scores).all():
+            raise ModelError("The model gives scores that are not finite numbers; train or export it again.")
+        chances = to_probabilities(scores, self.gives_probabilities)[0]
+        order = np.argsort(-chances, kind="stable")[:top]
+        return [[self.labels[index], round(float(chances[index]), 4)] for index in order]
+
+
+_served: list[Served] = []
+
+
+def open_served(data: Bytes, student: Mapping[str, Any]) -> dict[str, int]:
+    """Open a model file of which ``student`` is the description in its card; the answer says this process's memory."""
+    session = find_runtime(student["runtime"]).load(data.tobytes())
+    contract: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in student["contract"].items()
+    }
+    _served[:] = [
+        Served(
+            session=session,
+            contract=InputContract(**contract),
+            layout=student["input"]["layout"],
+            labels=tuple(student["labels"]),
+            gives_probabilities=student["output"]["probabilities"],
+        )
+    ]
+    return {"memory": resident_bytes()}
+
+
+def predict(pictures: Sequence[Bytes], tops: Sequence[int]) -> dict[str, Any]:
+    """Each picture's guesses, or the text of what is wrong with it."""
+    (served,) = _served
+    answers: list[Any] = []
+    for picture, top in zip(pictures, tops, strict=True):
+        try:
+            answers.append(served.guesses(picture.tobytes(), top))
+        except PictureError as exc:
+            answers.append(str(exc))
+    return {"answers": answers, "memory": resident_bytes()}
+
+
+def resident_bytes() -> int:
+    """The memory that this process has now; at most so far on macOS, and 0 where the system does not say it."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except OSError:
+        return _peak_bytes()
+    import resource
+
+    return pages * resource.getpagesize()
+
+
+def _peak_bytes() -> int:
+    if sys.platform != "darwin":
+        return 0
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

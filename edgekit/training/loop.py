@@ -1,0 +1,326 @@
+"""The training loop of teachers and students, read from top to bottom.
+
+One epoch is one pass over one augmented view of the training set. After each epoch the network is measured on the
+validation split and the whole state is stored atomically, so that a run killed at any moment and resumed ends with
+the same bytes as an undisturbed one. What depends on the clock (speed) goes to the screen and to timing.jsonl only.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from edgekit.artifact import InputContract
+from edgekit.console import Bar, progress, say
+from edgekit.data.dataset import Dataset, ImageArray, Images, Split
+from edgekit.errors import DataError, TrainingError
+from edgekit.files import remove_parts, storage_errors
+from edgekit.recipe import TrainRecipe
+from edgekit.training import checkpoint
+from edgekit.training.augment import augmented_view
+from edgekit.training.losses import distillation_loss, hard_loss
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+TIMING = "timing.jsonl"
+
+Answers = Callable[[int, Images], "NDArray[np.float32]"]
+"""(view number, its images) -> the teacher's logits [N, classes] on exactly these images."""
+
+
+@dataclass(frozen=True)
+class TrainRun:
+    """What decides a training besides the network and the data.
+
+    ``seed`` is that of views, order and dropout. ``folder`` is where checkpoint.pt, metrics.jsonl and timing.jsonl
+    are kept; ``resume`` goes on from the checkpoint there, if there is one. ``origin`` names what the network comes
+    from (its architecture, its teacher): the checkpoint of a run of another origin is not resumed.
+    """
+
+    recipe: TrainRecipe
+    seed: int
+    folder: Path
+    origin: Mapping[str, str] = field(default_factory=dict)
+    resume: bool = False
+
+    def identity(self, data: Dataset) -> dict[str, object]:
+        """What must be the same for a resumed run to end with the same bytes."""
+        threads = torch.get_num_threads()
+        return {
+            "recipe": self.recipe.to_dict(),
+            "seed": self.seed,
+            "data": data.sha256,
+            "threads": threads,
+            **self.origin,
+        }
+
+
+@dataclass(frozen=True)
+class EpochMetrics:
+    """One line of metrics.jsonl; everything in it is reproducible."""
+
+    epoch: int
+    loss: float
+    train_accuracy: float
+    validation_accuracy: float
+    learning_rate: float
+
+
+@dataclass
+class _State:
+    model: nn.Module
+    average: AveragedModel | None
+    optimizer: torch.optim.Optimizer
+    epoch: int
+    metrics: list[EpochMetrics]
+
+    @property
+    def kept(self) -> nn.Module:
+        """The network that is measured and kept: the averaged one where the recipe has an EMA."""
+        return self.model if self.average is None else self.average.module
+
+
+def train(
+    model: nn.Module,
+    contract: InputContract,
+    data: Dataset,
+    run: TrainRun,
+    answers: Answers | None = None,
+) -> tuple[nn.Module, list[EpochMetrics]]:
+    """Train ``model`` by the run's recipe; with ``answers``, distil the teacher that gives them.
+
+    Args:
+        model: takes real inputs [N, C, H, W], returns logits [N, classes].
+        contract: how uint8 images become the network's input.
+        data: its training split is learned, its validation split measured after each epoch.
+        run: every number that decides the outcome, and where its state is kept.
+        answers: the teacher's logits; None trains on the labels alone.
+
+    Returns:
+        The trained network in evaluation mode and one record per epoch.
+
+    Raises:
+        TrainingError: the loss or a weight is no longer a number; the last good checkpoint is kept.
+    """
+    recipe = run.recipe
+    model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    state = _State(model, _averaged(model, recipe), _optimizer(model, recipe), 0, [])
+    _begin(state, run, data)
+    steps = len(data.train) // recipe.batch_size
+    if steps == 0:
+        raise TrainingError(
+            f"{data.name} has {len(data.train)} training images, fewer than one batch of {recipe.batch_size}; "
+            "use a smaller --batch-size."
+        )
+    views = _Views(data.train.images, recipe, run.seed, answers)
+    with progress("training", (recipe.epochs - state.epoch) * steps) as bar:
+        first = state.epoch
+        for epoch in range(first, recipe.epochs):
+            started = time.perf_counter()
+            show = _display(bar, f"epoch {epoch + 1}/{recipe.epochs}", (epoch - first) * steps, recipe.batch_size)
+            loss, accuracy = _train_epoch(state, contract, data, run, views.get(epoch), show)
+            measured = evaluate(state.kept, contract, data.validation)
+            rate = _learning_rate(recipe, steps, (epoch + 1) * steps - 1)
+            state.metrics.append(EpochMetrics(epoch + 1, loss, accuracy, measured, rate))
+            state.epoch = epoch + 1
+            _store(state, run, data)
+            seconds = time.perf_counter() - started
+            _note_time(run.folder / TIMING, epoch + 1, seconds)
+            say(
+                f"epoch {epoch + 1}/{recipe.epochs}: loss {loss:.4f}, train {accuracy:.2%}, "
+                f"validation {measured:.2%}, {steps * recipe.batch_size / seconds:,.0f} images/s"
+            )
+    return state.kept.eval(), state.metrics
+
+
+def require_labels(data: Dataset) -> None:
+    """Raise DataError unless every split has labelled images."""
+    for name in ("train", "validation", "test"):
+        split = getattr(data, name)
+        if split.labels is None or len(split) == 0:
+            raise DataError(
+                f"{data.name} has no labelled {name} images; training needs class folders or labelled arrays."
+            )
+
+
+def evaluate(model: nn.Module, contract: InputContract, split: Split, batch_size: int = 500) -> float:
+    """Top-1 accuracy in [0, 1] of a network on a labelled split."""
+    model.eval()
+    correct = 0
+    with torch.inference_mode():
+        for images, labels in split.batches(batch_size):
+            guesses = model(to_tensor(images, contract)).argmax(1).numpy()
+            correct += int((guesses == labels).sum())
+    return correct / len(split)
+
+
+def to_tensor(images: Images, contract: InputContract) -> Tensor:
+    """uint8 [N, H, W, C] to the network's real input [N, C, H, W] in channels-last memory."""
+    return torch.from_numpy(contract.real(images)).permute(0, 3, 1, 2)
+
+
+def _train_epoch(
+    state: _State,
+    contract: InputContract,
+    data: Dataset,
+    run: TrainRun,
+    view: tuple[Images, NDArray[np.float32] | None],
+    show: Callable[[int, float, float], None],
+) -> tuple[float, float]:
+    images, answers = view
+    recipe, seed = run.recipe, run.seed
+    labels = data.train.labels
+    assert labels is not None
+    order = np.random.default_rng((seed, 1, state.epoch)).permutation(len(images))
+    torch.manual_seed(seed * 1_000_003 + state.epoch)
+    steps = len(images) // recipe.batch_size
+    total_loss, correct = 0.0, 0
+    state.model.train()
+    for step in range(steps):
+        rows = order[step * recipe.batch_size : (step + 1) * recipe.batch_size]
+        targets = torch.from_numpy(labels[rows])
+        for group in state.optimizer.param_groups:
+            group["lr"] = _learning_rate(recipe, steps, state.epoch * steps + step)
+        with _autocast():
+            logits = state.model(to_tensor(images[rows], contract))
+        logits = logits.float()
+        loss = hard_loss(logits, targets, recipe.label_smoothing)
+        if answers is not None:
+            soft = distillation_loss(logits, torch.from_numpy(answers[rows]), recipe.temperature)
+            loss = (1 - recipe.mix) * loss + recipe.mix * soft
+        value = loss.item()
+        if not math.isfinite(value):
+            raise _diverged(f"the loss became {value} in epoch {state.epoch + 1}, step {step + 1}")
+        state.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        state.optimizer.step()
+        if state.average is not None:
+            state.average.update_parameters(state.model)
+        total_loss += value
+        correct += int((logits.argmax(1) == targets).sum())
+        if step % 20 == 19:
+            show(step + 1, total_loss / (step + 1), correct / ((step + 1) * recipe.batch_size))
+    if not _is_finite(state):
+        raise _diverged(f"a weight is no longer a number after epoch {state.epoch + 1}")
+    return total_loss / steps, correct / (steps * recipe.batch_size)
+
+
+def _is_finite(state: _State) -> bool:
+    """The last step of an epoch has no later loss that would tell what it did to the weights."""
+    networks = [state.model] if state.average is None else [state.model, state.average]
+    return all(bool(value.isfinite().all()) for network in networks for value in network.state_dict().values())
+
+
+def _diverged(what: str) -> TrainingError:
+    return TrainingError(
+        f"Training diverged: {what}. Lower --learning-rate and start again; the last good checkpoint is kept."
+    )
+
+
+def _display(bar: Bar, title: str, done: int, batch_size: int) -> Callable[[int, float, float], None]:
+    """What an epoch calls to show its step, loss and accuracy; ``done`` steps were made before it."""
+    started = time.perf_counter()
+
+    def show(step: int, loss: float, accuracy: float) -> None:
+        rate = step * batch_size / (time.perf_counter() - started)
+        bar.update(done + step, f"{title} loss {loss:.4f} acc {accuracy:.2%} {rate:,.0f} images/s")
+
+    return show
+
+
+class _Views:
+    """The augmented view of an epoch and the teacher's answers to it; the latest few views stay in memory."""
+
+    def __init__(self, images: ImageArray, recipe: TrainRecipe, seed: int, answers: Answers | None) -> None:
+        self.images = images[np.arange(len(images))]
+        self.recipe, self.seed, self.answers = recipe, seed, answers
+        self.kept: dict[int, tuple[Images, NDArray[np.float32] | None]] = {}
+
+    def get(self, epoch: int) -> tuple[Images, NDArray[np.float32] | None]:
+        number = epoch % self.recipe.distinct_views
+        if number not in self.kept:
+            view = augmented_view(self.images, self.recipe.augmentation, self.seed, number)
+            if self.recipe.distinct_views == self.recipe.epochs or (len(self.kept) + 1) * view.nbytes > MAX_VIEW_BYTES:
+                self.kept.clear()
+            self.kept[number] = (view, None if self.answers is None else self.answers(number, view))
+        return self.kept[number]
+
+
+MAX_VIEW_BYTES = 512 << 20
+
+
+def _learning_rate(recipe: TrainRecipe, steps: int, step: int) -> float:
+    """Linear warm-up, then a cosine to zero (Loshchilov and Hutter 2017)."""
+    warmup = recipe.warmup_epochs * steps
+    if step < warmup:
+        return recipe.learning_rate * (step + 1) / warmup
+    share = (step - warmup) / max(1.0, recipe.epochs * steps - warmup)
+    return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * share))
+
+
+def _optimizer(model: nn.Module, recipe: TrainRecipe) -> torch.optim.Optimizer:
+    """AdamW; weight decay on matrices and filters only, not on biases and normalisation."""
+    decayed = [weight for weight in model.parameters() if weight.ndim > 1]
+    free = [weight for weight in model.parameters() if weight.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": free, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=recipe.learning_rate)
+
+
+def _averaged(model: nn.Module, recipe: TrainRecipe) -> AveragedModel | None:
+    if recipe.ema == 0:
+        return None
+    averaging = get_ema_multi_avg_fn(recipe.ema)  # type: ignore[no-untyped-call]
+    return AveragedModel(model, multi_avg_fn=averaging, use_buffers=True)
+
+
+def _autocast() -> torch.autocast:
+    """bf16 where the processor multiplies it natively; elsewhere it would only be emulated."""
+    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=has_bf16())
+
+
+def has_bf16() -> bool:
+    """True if this processor has bfloat16 instructions (AVX-512 BF16 or AMX)."""
+    capabilities = torch.cpu.get_capabilities()
+    return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+
+
+def _store(state: _State, run: TrainRun, data: Dataset) -> None:
+    tensors = {
+        "model": state.model.state_dict(),
+        "average": None if state.average is None else state.average.state_dict(),
+        "optimizer": state.optimizer.state_dict(),
+    }
+    metrics = [asdict(record) for record in state.metrics]
+    checkpoint.save(run.folder, {"run": run.identity(data), "epoch": state.epoch, "metrics": metrics, **tensors})
+
+
+def _note_time(path: Path, epoch: int, seconds: float) -> None:
+    with storage_errors(path), path.open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps({"epoch": epoch, "seconds": round(seconds, 3)}) + "\n")
+
+
+def _begin(state: _State, run: TrainRun, data: Dataset) -> None:
+    """Go on from the run's checkpoint, or from nothing: then the times of an earlier run there are not this one's."""
+    remove_parts(run.folder)
+    saved = checkpoint.load(run.folder, run.identity(data)) if run.resume else None
+    if saved is None:
+        (run.folder / TIMING).unlink(missing_ok=True)
+        return
+    state.model.load_state_dict(saved["model"])
+    if state.average is not None:
+        state.average.load_state_dict(saved["average"])
+    state.optimizer.load_state_dict(saved["optimizer"])
+    state.epoch = saved["epoch"]
+    state.metrics = [EpochMetrics(**record) for record in saved["metrics"]]
+    say(f"resumed after epoch {state.epoch} of {run.folder}")

@@ -1,0 +1,81 @@
+"""A bundle of a small student, its site on loopback, and a phone: Chromium with a phone's screen and touch."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from required import skip_unless_required
+from static_site import Site, serving
+
+from edgekit.deployment.deploy import DeployOptions, deploy
+from edgekit.evaluation.input_options import InputOptions
+from edgekit.web import compress
+from edgekit.web.npm import find_package
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+
+@pytest.fixture(scope="session")
+def make_bundle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Path]]:
+    """Deploys a student to the web; without Brotli, which takes half a minute for a runtime."""
+
+    if shutil.which("npm") is None and not find_package("litert").archive.is_file():
+        skip_unless_required("neither npm nor the runtime's archive in the cache")
+
+    @cache
+    def make(model: str, domain: str = "") -> Path:
+        folder = tmp_path_factory.mktemp("web") / "bundle"
+        deploy(DeployOptions(model, "web", folder, input=InputOptions(domain=domain)))
+        return folder
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compress, "BROTLI_QUALITY", 1)
+        patch.setattr(compress, "GZIP_LEVEL", 1)
+        patch.setattr(compress, "MIN_CACHED", 1 << 40)
+        yield make
+
+
+@pytest.fixture(scope="session")
+def digits_bundle(make_bundle: Callable[..., Path]) -> Path:
+    """mnist-tiny in LiteRT, to draw on."""
+    return make_bundle("mnist-tiny")
+
+
+@pytest.fixture(scope="session")
+def photos_bundle(make_bundle: Callable[..., Path]) -> Path:
+    """A student that takes any picture as it is, without looking for a digit in it."""
+    return make_bundle("mnist-linear", domain="photo")
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[Path], Site]]:
+    """Serves a bundle until the test ends."""
+    with ExitStack() as stack:
+        yield lambda folder: stack.enter_context(serving(folder))
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    """What the browser's console said; a test that expects any takes it out."""
+    return []
+
+
+@pytest.fixture
+def phone(chromium: Browser, complaints: list[str]) -> Iterator[Page]:
+    """A page with a phone's screen and touch."""
+    context = chromium.new_context(
+        viewport={"width": 390, "height": 844}, device_scale_factor=2, has_touch=True, is_mobile=True
+    )
+    page = context.new_page()
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    yield page
+    context.close()
+    assert complaints == []

@@ -1,0 +1,137 @@
+"""Small networks measured on a device become latency tables of its card."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import numpy as np
+import pytest
+
+from edgekit.devices.cards import device_card
+from edgekit.devices.latency.model import features
+from edgekit.devices.latency.predict import latency_tables
+from edgekit.devices.latency.workload import read_layers, workload_of
+from edgekit.errors import UsageError
+from edgekit.profiling import calibrate as module
+from edgekit.profiling.calibrate import (
+    FORMS,
+    ProbeFile,
+    calibrate,
+    fit_tables,
+    measure_again,
+    measure_probes,
+    write_probes,
+)
+from edgekit.profiling.probes import LIMIT_MACS, probe_models
+
+NAMES = ("pointwise.macs", "conv.macs", "depthwise.macs", "dense.weights", "elementwise.outputs", "constant")
+RATES = np.array([0.02, 0.03, 0.1, 0.05, 0.2, 900.0])
+
+
+class Counting:
+    """A device whose latency follows the model exactly, and which has LiteRT only."""
+
+    name = "counting"
+    provenance = "measured"
+
+    def run(self, job, watch):
+        if job.runtime != "litert":
+            raise UsageError(f"{job.runtime} is not installed.")
+        workload = workload_of(read_layers(str(job.model)))
+        return {"samples_ns": [float(features(workload, NAMES) @ RATES)] * 3}
+
+    def close(self):
+        """Nothing is open."""
+
+
+@pytest.fixture(scope="module")
+def every_third():
+    """Some probes of every kind."""
+    return list(islice(probe_models(), 0, None, 3))
+
+
+@pytest.fixture
+def few(monkeypatch, every_third):
+    monkeypatch.setattr(module, "probe_models", lambda: iter(every_third))
+
+
+def test_probes_are_the_same_every_time():
+    first, again = (list(islice(probe_models(), 40)) for _ in range(2))
+    assert [name for name, _ in first] == [name for name, _ in again]
+    assert [len(model.SerializeToString()) for _, model in first] == [
+        len(model.SerializeToString()) for _, model in again
+    ]
+
+
+def test_every_form_of_a_probe_asks_for_the_same_arithmetic_and_runs(tmp_path, monkeypatch, every_third):
+    monkeypatch.setattr(module, "probe_models", lambda: iter(every_third[::8]))
+    files = write_probes(tmp_path, FORMS)
+    assert len(files) == len(FORMS) * len(every_third[::8])
+    for name in {file.name for file in files}:
+        assert len({file.workload.macs for file in files if file.name == name}) == 1
+    assert all(file.workload.macs <= LIMIT_MACS for file in files)
+    assert {file.path.suffix for file in files if file.runtime == "ort"} == {".onnx"}
+
+
+def test_a_device_that_follows_the_model_is_predicted_within_its_interval(tmp_path, few, monkeypatch):
+    monkeypatch.setenv("EDGEKIT_DEVICES", str(tmp_path))
+    monkeypatch.setattr(module, "open_device", lambda name: Counting())
+    result = calibrate("cpu", name="mine")
+    assert [table.runtime for table in result.tables] == ["litert", "litert"]
+    assert max(table.median_error for table in result.tables) < 0.1
+    assert latency_tables(device_card("mine"))[0].precision == "float32"
+
+
+def test_the_calibrated_device_stands_beside_the_one_that_measures(tmp_path, few, monkeypatch):
+    monkeypatch.setenv("EDGEKIT_DEVICES", str(tmp_path))
+    monkeypatch.setattr(module, "open_device", lambda name: Counting())
+    calibrate("cpu", runtimes=("litert",))
+    assert device_card("cpu").abilities == ("measured",)
+    assert device_card("cpu-calibrated").abilities == ("predicted",)
+
+
+def test_a_device_without_a_runtime_says_so(tmp_path, few, monkeypatch):
+    monkeypatch.setenv("EDGEKIT_DEVICES", str(tmp_path))
+    monkeypatch.setattr(module, "open_device", lambda name: Counting())
+    with pytest.raises(UsageError, match="cpu has neither"):
+        calibrate("cpu", runtimes=("ort",))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("device", ["raspberry-pi-4b", "browser", "phone"])
+def test_a_device_without_a_clock_of_its_own_is_refused_before_anything_is_written(device):
+    with pytest.raises(UsageError, match=f"{device} cannot be calibrated; name cpu"):
+        calibrate(device)
+
+
+def test_an_address_needs_a_name_for_its_card():
+    with pytest.raises(UsageError, match="--name"):
+        calibrate("ssh://pi@kitchen")
+
+
+def test_onnx_runtime_computes_an_int8_probe_in_integers_as_it_does_real_files(tmp_path, few):
+    import onnx
+    import onnxruntime
+
+    (file, *_) = write_probes(tmp_path, [("ort", "int8")])
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
+    onnxruntime.InferenceSession(file.path, options)
+    kinds = {node.op_type for node in onnx.load(tmp_path / "optimized.onnx").graph.node}
+    assert "QLinearConv" in kinds
+    assert not kinds & {"Conv", "FusedConv", "Relu"}
+
+
+def test_a_probe_that_was_disturbed_is_measured_again(tmp_path, few):
+    files = write_probes(tmp_path, [("litert", "float32")])
+    exact = measure_probes(Counting(), files, 1)
+    disturbed = ((exact[0][0], 9 * exact[0][1]), *exact[1:])
+    assert measure_again(Counting(), disturbed, 1) == exact
+
+
+def test_noise_in_the_measurements_widens_the_interval(tmp_path, few):
+    files = write_probes(tmp_path, [("litert", "float32")])
+    exact = measure_probes(Counting(), files, 1)
+    rng = np.random.default_rng(0)
+    noisy: list[tuple[ProbeFile, float]] = [(file, value * float(rng.lognormal(0, 0.4))) for file, value in exact]
+    assert fit_tables(noisy, 1)[0].high > fit_tables(exact, 1)[0].high

@@ -1,0 +1,99 @@
+"""A fitted model gives back the rates that made its data, and its interval covers what it says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edgekit.devices.latency.model import COVERAGE, GROUPED, LatencyTable, features, fit_rates, interval, least_squares
+from edgekit.devices.latency.rebuild import rebuild
+from edgekit.errors import EdgekitError
+
+NETWORKS = [f"mobilenet-v{v}-{w}-{s}" for v in (1, 2) for w in (0.35, 0.75, 1.0) for s in (96, 160, 224)]
+NAMES = tuple(GROUPED)
+
+
+def _table(**values):
+    known = {
+        "runtime": "litert",
+        "precision": "float32",
+        "threads": 1,
+        "coefficients": {"macs": 0.1},
+        "fitted_on": "a test",
+        "rows": 5,
+        "families": 2,
+        "smallest": 10.0,
+        "largest": 1000.0,
+        "median_error": 0.1,
+        "p90_error": 0.2,
+        "low": 0.8,
+        "high": 1.25,
+    }
+    return LatencyTable(**{**known, **values})
+
+
+def test_rates_come_back_from_the_latencies_that_they_made():
+    matrix = np.array([features(rebuild(name), NAMES) for name in NETWORKS])
+    rates = np.array([0.1, 0.9, 0.7, 30_000.0])
+    assert fit_rates(matrix, matrix @ rates, strength=1e-9) == pytest.approx(rates, rel=1e-3)
+
+
+def test_no_rate_is_below_zero_whatever_the_data():
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        assert (least_squares(rng.standard_normal((12, 6)), rng.standard_normal(12)) >= 0).all()
+
+
+def test_least_squares_above_zero_meets_the_conditions_of_a_minimum():
+    rng = np.random.default_rng(1)
+    for _ in range(50):
+        matrix, goal = rng.standard_normal((12, 6)), rng.standard_normal(12)
+        x = least_squares(matrix, goal)
+        slope = matrix.T @ (goal - matrix @ x)
+        assert slope[x > 0] == pytest.approx(0, abs=1e-8)
+        assert (slope[x == 0] <= 1e-8).all()
+
+
+def test_few_rows_hold_to_the_prior():
+    matrix = np.array([features(rebuild(name), NAMES) for name in NETWORKS[:1]])
+    prior = np.array([0.1, 0.9, 0.7, 30_000.0])
+    assert fit_rates(matrix, matrix @ prior, prior, 0.1) == pytest.approx(prior)
+
+
+def test_an_interval_covers_new_errors_of_the_same_kind():
+    rng = np.random.default_rng(2)
+    factors = [np.log(interval(rng.standard_t(3, 60) / 10)) for _ in range(200)]
+    covered = [(np.abs(rng.standard_t(3, 100) / 10) <= factor).mean() for factor in factors]
+    assert np.mean(covered) >= COVERAGE - 0.01
+
+
+def test_an_interval_of_few_errors_is_wider_than_all_of_them():
+    assert interval([0.1, -0.2, 0.05]) > np.exp(0.2)
+
+
+def test_a_prediction_shows_its_interval_and_what_it_is():
+    prediction = _table().predict(rebuild("mobilenet-v1-1.0-224"))
+    assert str(prediction) == "55.1 ms (44.1–68.9, predicted)"
+    assert prediction.to_dict()["provenance"] == "predicted"
+
+
+@pytest.mark.parametrize(
+    ("latency", "text"),
+    [(1234.2, "1234 ms"), (123.4, "123 ms"), (12.34, "12.3 ms"), (1.234, "1.23 ms"), (0.1234, "0.123 ms")],
+)
+def test_a_prediction_shows_three_digits(latency, text):
+    workload = rebuild("mobilenet-v1-1.0-224")
+    rate = latency * 1e6 / workload.macs
+    table = _table(coefficients={"conv.macs": rate, "pointwise.macs": rate, "depthwise.macs": rate, "dense.macs": rate})
+    assert str(table.predict(workload)).startswith(f"{text} (")
+
+
+@pytest.mark.parametrize("wrong", [{"low": 1.1}, {"high": 0.9}, {"coefficients": {}}, {"coefficients": {"macs": -1.0}}])
+def test_a_table_that_cannot_be_true_is_refused(wrong):
+    with pytest.raises(EdgekitError):
+        _table(**wrong)
+
+
+def test_a_table_round_trips_through_plain_values():
+    for table in (_table(), _table(median_error=None, p90_error=None)):
+        assert LatencyTable.from_dict(table.to_dict(), "here") == table

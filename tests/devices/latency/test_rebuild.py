@@ -1,0 +1,51 @@
+"""Published networks rebuilt as shapes have the arithmetic and the weights that their papers state."""
+
+from __future__ import annotations
+
+import pytest
+
+from edgekit.devices.latency.rebuild import BUILDERS, network_family, rebuild
+from edgekit.errors import UnknownNameError
+
+STATED = {  # millions of multiply-accumulates and of weights, from the papers or the model zoos
+    "mobilenet-v1-1.0-224": (569, 4.2),
+    "mobilenet-v1-0.25-128": (14, 0.5),
+    "mobilenet-v2-1.0-224": (300, 3.4),
+    "mobilenet-v2-1.4-224": (582, 6.1),
+    "resnet-18": (1814, 11.7),
+    "squeezenet-1.0": (837, 1.2),
+    "squeezenet-1.1": (390, 1.2),
+    "googlenet": (1582, 7.0),
+    "vgg-16": (15470, 138.3),
+    "alexnet": (724, 61.0),
+    "mnasnet": (315, 4.3),
+    "proxylessnas": (320, 4.1),
+    "shufflenet-v2": (146, 2.3),
+    "regnety-400m": (400, 4.3),
+    "densenet-121": (2834, 7.9),
+    "ssdlite-mobilenet-v2": (800, 4.3),
+    "ssd-mobilenet-v2": (1800, 16.8),
+}
+
+
+@pytest.mark.parametrize("name", STATED)
+def test_a_rebuilt_network_is_as_large_as_its_paper_says(name):
+    macs, weights = STATED[name]
+    workload = rebuild(name)
+    assert workload.macs / 1e6 == pytest.approx(macs, rel=0.12)
+    assert sum(layer.weights for layer in workload.layers) / 1e6 == pytest.approx(weights, rel=0.12)
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_every_network_has_a_family_and_layers(name):
+    assert network_family(name)
+    assert len(rebuild(name).layers) > 5
+
+
+def test_widths_of_one_network_are_one_family():
+    assert network_family("mobilenet-v2-0.35-96") == network_family("mobilenet-v2-1.4-224") == "mobilenet-v2"
+
+
+def test_an_unknown_network_names_the_nearest_one():
+    with pytest.raises(UnknownNameError, match="resnet-18"):
+        rebuild("resnet-16")

@@ -1,0 +1,124 @@
+"""A workload is read from a file's shapes: what it costs in arithmetic and memory, layer by layer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import helper
+
+from edgekit.artifact import Metadata
+from edgekit.catalog import resolve_model
+from edgekit.conversion.tflite import lower
+from edgekit.devices.latency.shapes import Map, Shapes
+from edgekit.devices.latency.workload import Layer, Workload, convolution, read_layers, read_workload
+from edgekit.errors import ModelError, UnsupportedError
+from edgekit.graph.prepare import prepare
+from edgekit.runtimes.isolated import vet
+from tests.small_graphs import graph_of, noise
+
+
+def _workload(path: Path) -> Workload:
+    answer = read_layers(str(path))
+    return Workload(answer["precision"], tuple(Layer(**layer) for layer in answer["layers"]))
+
+
+def test_a_convolution_is_the_matrix_product_that_it_amounts_to():
+    layer = convolution(rows=100, depth=8, columns=16, window=9)
+    assert (layer.kind, layer.macs, layer.patches, layer.weights) == ("conv", 100 * 8 * 9 * 16, 100 * 72, 72 * 16)
+
+
+@pytest.mark.parametrize(
+    ("window", "groups", "kind"), [(1, 1, "pointwise"), (9, 8, "depthwise"), (9, 2, "conv"), (9, 1, "conv")]
+)
+def test_the_kind_of_a_convolution_follows_from_its_window_and_groups(window, groups, kind):
+    assert convolution(10, 8, 8, window, groups).kind == kind
+
+
+def test_the_float_and_int8_files_of_a_student_ask_for_the_same_arithmetic():
+    onnx_file, tflite = (read_workload(resolve_model("mnist-tiny", suffix)) for suffix in (".onnx", ".tflite"))
+    assert onnx_file.macs == tflite.macs > 0
+    assert tflite.precision == "int8"
+    layers = [sum(layer.kind == kind for layer in tflite.layers) for kind in ("conv", "depthwise", "pointwise")]
+    assert layers == [
+        sum(layer.kind == kind for layer in onnx_file.layers) for kind in ("conv", "depthwise", "pointwise")
+    ]
+
+
+def test_activations_are_part_of_the_layer_before_them(tmp_path):
+    nodes = [
+        helper.make_node("Conv", ["in", "w"], ["a"], pads=[1] * 4),
+        helper.make_node("Relu", ["a"], ["b"]),
+        helper.make_node("GlobalAveragePool", ["b"], ["out"]),
+    ]
+    path = tmp_path / "small.onnx"
+    onnx.save(graph_of(nodes, {"in": (1, 3, 8, 8)}, {"w": noise(4, 3, 3, 3)}), path)
+    assert [layer.kind for layer in _workload(path).layers] == ["conv", "pool"]
+    assert _workload(path).macs == 64 * 27 * 4
+
+
+def test_shapes_written_down_ask_for_what_the_file_asks_for(tmp_path):
+    nodes = [
+        helper.make_node("Conv", ["in", "w"], ["a"], strides=[2, 2], pads=[1] * 4),
+        helper.make_node("Conv", ["a", "v"], ["b"], group=4, pads=[1] * 4),
+        helper.make_node("Add", ["a", "b"], ["out"]),
+    ]
+    path = tmp_path / "small.onnx"
+    onnx.save(graph_of(nodes, {"in": (1, 3, 8, 8)}, {"w": noise(4, 3, 3, 3), "v": noise(4, 1, 3, 3)}), path)
+    net = Shapes()
+    x = net.conv(Map(8, 8, 3), 4, 3, 2)
+    net.add(x, net.depthwise(x))
+    assert _workload(path).sums() == net.workload().sums()
+
+
+def test_channels_that_fill_no_tile_cost_as_much_as_a_full_one():
+    layer = convolution(rows=10, depth=3, columns=20, window=9)
+    assert layer.tiles == 10 * 27 * 32
+    assert layer.padded == 10 * 9 * 8 * 32
+    assert not convolution(10, 8, 16).is_ragged
+    assert convolution(10, 18, 18, 9, groups=18).is_ragged
+
+
+def test_weights_that_may_be_replaced_keep_a_runtime_from_its_fast_kernels(tmp_path):
+    model = graph_of([helper.make_node("Conv", ["in", "w"], ["out"])], {"in": (1, 8, 8, 8)}, {"w": noise(8, 8, 1, 1)})
+    onnx.save(model, tmp_path / "constant.onnx")
+    model.graph.input.append(helper.make_tensor_value_info("w", onnx.TensorProto.FLOAT, (8, 8, 1, 1)))
+    onnx.save(model, tmp_path / "open.onnx")
+    assert [_workload(tmp_path / name).layers[0].is_ragged for name in ("constant.onnx", "open.onnx")] == [False, True]
+
+
+def test_padding_that_a_convolution_does_itself_is_no_layer(tmp_path):
+    nodes = [
+        helper.make_node("Conv", ["in", "w"], ["a"], strides=[2, 2], pads=[1] * 4),
+        helper.make_node("MaxPool", ["a"], ["out"], kernel_shape=[2, 2], strides=[2, 2]),
+    ]
+    graph = graph_of(nodes, {"in": (1, 3, 8, 8)}, {"w": noise(4, 3, 3, 3)})
+    path = tmp_path / "small.tflite"
+    path.write_bytes(lower(prepare(graph), Metadata()))
+    assert "PAD" in vet(path).operators
+    conv, pool = _workload(path).layers
+    assert (conv.kind, pool.kind, pool.patches) == ("conv", "pool", 4 * 4 * 4)
+
+
+def test_a_loop_says_that_its_cost_is_not_known(tmp_path):
+    recurrent = helper.make_node("LSTM", ["in", "w", "r"], ["out"], hidden_size=4)
+    path = tmp_path / "lstm.onnx"
+    constants = {"w": noise(1, 16, 8), "r": noise(1, 16, 4)}
+    onnx.save(graph_of([recurrent], {"in": (5, 1, 8)}, constants), path)
+    with pytest.raises((ModelError, UnsupportedError), match="LSTM"):
+        _workload(path)
+
+
+def test_a_damaged_file_is_an_error_that_names_it(tmp_path):
+    path = tmp_path / "cut.tflite"
+    path.write_bytes(resolve_model("mnist-tiny", ".tflite").read_bytes()[:500])
+    with pytest.raises(ModelError, match=r"cut\.tflite"):
+        read_workload(path)
+
+
+def test_sums_leave_out_what_does_not_occur():
+    sums = Workload("float32", (Layer("pool", 4, 16, patches=16),)).sums()
+    assert sums == {"pool.patches": 16, "pool.inputs": 16, "pool.outputs": 4, "pool.layers": 1}
+    assert np.isfinite(list(sums.values())).all()

@@ -1,0 +1,82 @@
+"""Two files or two runtimes against each other."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from onnx import save
+from tiny_models import Linear, float_onnx, packed, quantized, tflite_model
+
+from edgekit.errors import ModelError
+from edgekit.evaluation.compare import compare, show
+
+
+def test_one_file_gives_equal_integers_in_litert_and_tflite_micro(
+    digit_files: dict[str, Path], small_mnist: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = digit_files["int8.tflite"]
+    result = compare(str(path), f"{path}@tflm", str(small_mnist), images=100)
+    assert (result.reference.runtime, result.other.runtime, result.images) == ("litert", "tflm", 100)
+    assert result.parity is not None
+    assert result.parity.differences == {0: 1000}
+    assert (result.parity.equal_images, result.parity.equal_share, result.parity.largest) == (100, 1.0, 0)
+    assert (result.agreement, result.sqnr_db, result.disagreements) == (1.0, None, ())
+    show(result)
+    assert "100 of 100" in capsys.readouterr().out
+
+
+def test_a_reference_that_answers_zero_to_all_is_not_called_equal(
+    digit_files: dict[str, Path], linear: Linear, small_mnist: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    silent = Linear(np.zeros_like(linear.weights), np.zeros_like(linear.bias))
+    save(float_onnx(silent), tmp_path / "silent.onnx")
+    result = compare(str(tmp_path / "silent.onnx"), str(digit_files["onnx"]), str(small_mnist), images=20)
+    assert result.sqnr_db is None
+    show(result)
+    assert "no signal" in capsys.readouterr().out
+
+
+def test_the_int8_onnx_file_is_within_one_step_of_the_int8_tflite_file(
+    digit_files: dict[str, Path], small_mnist: Path
+) -> None:
+    result = compare(str(digit_files["int8.tflite"]), str(digit_files["int8.onnx"]), str(small_mnist))
+    assert result.parity is not None
+    assert result.parity.largest <= 1
+    assert result.images == 300
+    assert json.loads(json.dumps(result.to_dict()))["parity"]["equal_share"] == result.parity.equal_share
+
+
+def test_a_float_reference_has_fidelity_but_no_parity(digit_files: dict[str, Path], small_mnist: Path) -> None:
+    result = compare(str(digit_files["onnx"]), str(digit_files["int8.tflite"]), str(small_mnist))
+    assert result.parity is None
+    assert result.sqnr_db is not None
+    assert result.sqnr_db > 25
+    assert result.agreement > 0.97
+    assert len(result.disagreements) == round((1 - result.agreement) * result.images)
+
+
+def test_other_weights_are_found_out(
+    digit_files: dict[str, Path], linear: Linear, small_mnist: Path, tmp_path: Path
+) -> None:
+    flipped = Linear(linear.weights[:, ::-1], linear.bias[::-1])
+    (tmp_path / "flipped.tflite").write_bytes(packed(tflite_model(quantized(flipped))))
+    result = compare(str(digit_files["int8.tflite"]), str(tmp_path / "flipped.tflite"), str(small_mnist))
+    assert result.agreement < 0.2
+    assert result.parity is not None
+    assert result.parity.largest > 10
+
+
+def test_models_of_different_tasks_are_not_compared(
+    digit_files: dict[str, Path], linear: Linear, small_mnist: Path, tmp_path: Path
+) -> None:
+    model = tflite_model(linear)
+    graph = model.subgraphs[0]
+    graph.tensors[1].shape, graph.tensors[2].shape, graph.tensors[3].shape = [9, 784], [9], [1, 9]
+    model.buffers[2].data = np.frombuffer(linear.weights.T[:9].tobytes(), np.uint8)
+    model.buffers[3].data = np.frombuffer(linear.bias[:9].tobytes(), np.uint8)
+    (tmp_path / "nine.tflite").write_bytes(packed(model))
+    with pytest.raises(ModelError, match="compare models of the same task"):
+        compare(str(digit_files["tflite"]), str(tmp_path / "nine.tflite"), str(small_mnist))

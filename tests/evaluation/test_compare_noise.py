@@ -1,0 +1,87 @@
+"""Models of any kind on random inputs: one call for detectors, sound and several inputs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from onnx import helper
+from small_graphs import graph_of, noise, quantized
+
+from edgekit.artifact import Metadata
+from edgekit.conversion.tflite import lower
+from edgekit.errors import ModelError
+from edgekit.evaluation.compare import compare_models, show
+from edgekit.evaluation.compare_noise import NoiseComparison
+from edgekit.graph.metadata import write_metadata
+from edgekit.graph.prepare import prepare
+
+node = helper.make_node
+
+
+@pytest.fixture
+def detector(tmp_path: Path) -> dict[str, Path]:
+    """Two inputs, an image-like and a flat output; in ONNX channels first, in TFLite channels last, and in int8."""
+    nodes = [
+        node("Conv", ["image", "w"], ["map"], pads=[1, 1, 1, 1]),
+        node("GlobalAveragePool", ["map"], ["g"]),
+        node("Flatten", ["g"], ["f"]),
+        node("Gemm", ["f", "m"], ["flat"], transB=1),
+        node("Add", ["flat", "more"], ["out"]),
+    ]
+    constants = {"w": noise(5, 3, 3, 3), "m": noise(7, 5)}
+    model = prepare(graph_of(nodes, {"image": (1, 3, 6, 4), "more": (1, 7)}, constants, outputs=["map", "out"]))
+    int8 = write_metadata(quantized(model), Metadata())
+    files = {
+        "float.onnx": model.SerializeToString(),
+        "float.tflite": lower(model, Metadata()),
+        "int8.onnx": int8.SerializeToString(),
+        "int8.tflite": lower(int8, Metadata()),
+    }
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    return {name: tmp_path / name for name in files}
+
+
+def compared(a: str, b: str, count: int = 5) -> NoiseComparison:
+    result = compare_models(a, b, "noise", count)
+    assert isinstance(result, NoiseComparison)
+    return result
+
+
+def test_onnx_and_tflite_agree_whatever_the_order_of_their_axes(detector: dict[str, Path]) -> None:
+    result = compared(str(detector["float.onnx"]), str(detector["float.tflite"]))
+    assert [output.shape for output in result.outputs] == [(1, 5, 6, 4), (1, 7)]
+    assert all(output.sqnr_db is None or output.sqnr_db > 100 for output in result.outputs)
+    back = compared(str(detector["float.tflite"]), str(detector["float.onnx"]))
+    assert back.outputs[0].shape == (1, 6, 4, 5)
+    assert back.outputs[0].sqnr_db is None or back.outputs[0].sqnr_db > 100
+
+
+def test_integers_are_counted_on_each_output(detector: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    result = compared(str(detector["int8.onnx"]), str(detector["int8.tflite"]))
+    for output in result.outputs:
+        assert output.parity is not None
+        assert output.parity.largest <= 1
+    document = json.loads(json.dumps(result.to_dict()))
+    assert document["outputs"][0]["parity"]["largest"] <= 1
+    show(result)
+    printed = capsys.readouterr().out
+    assert "output map 1x5x6x4" in printed
+    assert "equal integers" in printed
+
+
+def test_a_float_file_gets_values_on_the_other_ones_grid(detector: dict[str, Path]) -> None:
+    result = compared(str(detector["float.onnx"]), str(detector["int8.tflite"]))
+    assert all(output.sqnr_db is not None and output.sqnr_db > 20 for output in result.outputs)
+
+
+def test_the_same_inputs_come_again(detector: dict[str, Path]) -> None:
+    pair = str(detector["float.onnx"]), str(detector["int8.tflite"])
+    assert compared(*pair) == compared(*pair)
+
+
+def test_models_of_different_shapes_are_refused(detector: dict[str, Path], digit_files: dict[str, Path]) -> None:
+    with pytest.raises(ModelError, match="compare models of the same task"):
+        compared(str(detector["float.onnx"]), str(digit_files["onnx"]))

@@ -1,0 +1,69 @@
+"""A board of the catalog: what is predicted stands beside what is emulated, and each says what it is."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from onnx import helper
+from typer.testing import CliRunner
+
+from edgekit.artifact import Metadata
+from edgekit.catalog import resolve_model
+from edgekit.cli.main import app
+from edgekit.conversion.tflite import lower
+from edgekit.devices.cards import card_paths
+from edgekit.devices.latency.tables import MARK
+from edgekit.errors import UsageError
+from edgekit.graph.prepare import prepare
+from edgekit.profiling.board import profile_board
+from tests.small_graphs import graph_of, noise
+
+
+@pytest.fixture
+def kitchen(tmp_path, monkeypatch):
+    """A device with latency tables and no emulator, as calibration writes it."""
+    tables = card_paths()["raspberry-pi-4b"].read_text().partition(MARK)[2]
+    (tmp_path / "kitchen.toml").write_text(f'summary = "x"\ndriver = "board"\n{MARK}{tables}')
+    monkeypatch.setenv("EDGEKIT_DEVICES", str(tmp_path))
+    return "kitchen"
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """A float .tflite file of 38 million multiply-accumulates, as large as published networks."""
+    nodes = [
+        helper.make_node("Conv", ["in", "w"], ["a"], pads=[1] * 4),
+        helper.make_node("Conv", ["a", "v"], ["out"], pads=[1] * 4),
+    ]
+    graph = graph_of(nodes, {"in": (1, 3, 64, 64)}, {"w": noise(32, 3, 3, 3), "v": noise(32, 32, 3, 3)})
+    path = tmp_path_factory.mktemp("model") / "two.tflite"
+    path.write_bytes(lower(prepare(graph), Metadata()))
+    return str(path)
+
+
+def test_a_board_that_cannot_be_emulated_still_has_its_prediction(kitchen, model):
+    result = profile_board([model], kitchen)
+    (found,) = result.predicted
+    assert [prediction.table.threads for prediction in found.predictions] == [1, 2, 3, 4]
+    assert all(item.low_ms < item.latency_ms < item.high_ms for item in found.predictions)
+    assert (result.counts, "not emulated" in result.uncounted) == (None, True)
+
+
+def test_predictions_are_marked_as_such_for_a_person_and_in_json(kitchen, model):
+    shown = CliRunner().invoke(app, ["profile", model, "--device", kitchen])
+    assert shown.exit_code == 0
+    assert shown.output.count("predicted)") == 4
+    document = json.loads(CliRunner().invoke(app, ["profile", model, "--device", kitchen, "--json"]).stdout)
+    (found,) = document["predicted"]
+    assert {prediction["provenance"] for prediction in found["predictions"]} == {"predicted"}
+
+
+def test_what_is_neither_predicted_nor_emulated_is_an_error(kitchen):
+    with pytest.raises(UsageError):
+        profile_board([str(resolve_model("mnist-tiny", ".tflite"))], kitchen)
+
+
+def test_a_budget_needs_counts(kitchen, model):
+    with pytest.raises(UsageError):
+        profile_board([model], kitchen, needs_counts=True)

@@ -1,0 +1,105 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from edgekit.devices.null import ANSWERS, NullDevice
+from edgekit.errors import RuntimeCrashError
+from edgekit.profiling.profile import ProfileOptions, ProfileResult, profile, profile_file, show
+from edgekit.profiling.ratio import episode_ratios, ratio_interval
+
+
+class Board(NullDevice):
+    provenance = "measured"
+
+
+@pytest.fixture
+def board(monkeypatch):
+    device = Board()
+    monkeypatch.setattr("edgekit.profiling.profile.open_device", lambda name: device)
+    return device
+
+
+def test_an_episode_compares_turns_of_the_same_round():
+    fast_then_slow = [1.0, 1.0, 3.0, 3.0]
+    assert episode_ratios([[fast_then_slow, [2 * time for time in fast_then_slow]]], 1) == (2.0,)
+
+
+def test_the_interval_is_that_of_the_median_of_the_episodes():
+    assert ratio_interval([float(rank) for rank in range(1, 13)]) == (6.5, 3.0, 10.0)
+
+
+def test_one_disturbed_episode_does_not_widen_the_interval():
+    assert ratio_interval([*[1.0] * 11, 5.0]) == (1.0, 1.0, 1.0)
+
+
+def test_the_interval_of_a_file_against_itself_holds_1_about_95_times_in_100():
+    rng = np.random.default_rng(3)
+    hits = 0
+    for _ in range(400):
+        layout = rng.normal(1, 0.02, (12, 2, 1))
+        _, low, high = ratio_interval(episode_ratios(layout * rng.lognormal(0, 0.01, (12, 2, 10)), 1))
+        hits += low <= 1 <= high
+    assert 372 <= hits <= 396
+
+
+def test_files_of_one_command_take_turns_and_the_first_is_the_reference(board, onnx_file, tflite_file, capsys):
+    result = profile([str(onnx_file), str(tflite_file)], ProfileOptions(pin="1"))
+    (ratio,) = result.ratios
+    assert (ratio.file, ratio.reference) == (str(tflite_file), str(onnx_file))
+    assert ratio.ratio == pytest.approx(1.1)
+    assert (len(ratio.episodes), ratio.rounds, ratio.differs) == (12, 48, True)
+    job = board.jobs[-1]
+    assert (job.task, job.others, job.pin) == ("turns", (("litert", tflite_file),), "1")
+    assert json.loads(json.dumps(result.to_dict()))["ratios"][0]["differs"] is True
+    show(result)
+    assert "slower" in capsys.readouterr().out
+
+
+def test_a_single_file_has_nothing_to_take_turns_with(board, onnx_file):
+    assert profile([str(onnx_file)]).ratios == ()
+    assert "turns" not in {job.task for job in board.jobs}
+
+
+def test_files_take_no_turns_where_nobody_asks_for_them(board, onnx_file):
+    assert profile([str(onnx_file)] * 2, ProfileOptions(turns=False)).ratios == ()
+
+
+def test_a_device_that_does_not_measure_is_not_asked_to(board, onnx_file):
+    board.provenance = "predicted"
+    assert profile([str(onnx_file)] * 2).ratios == ()
+
+
+def test_files_that_cannot_take_turns_keep_their_own_measurements(board, onnx_file, monkeypatch, capsys):
+    def crash(*_):
+        raise RuntimeCrashError("they do not get along.")
+
+    monkeypatch.setattr("edgekit.profiling.profile.compare_latency", crash)
+    result = profile([str(onnx_file)] * 2)
+    assert len(result.models) == 2
+    assert result.no_ratios == "they do not get along."
+    show(result)
+    assert "not compared: they do not get along." in capsys.readouterr().err
+
+
+def test_an_interval_around_1_is_no_difference(onnx_file, capsys):
+    model = profile_file(onnx_file, NullDevice(), ProfileOptions())
+    (ratio,) = _ratios([1.0] * 4 + [0.99] * 4 + [1.01] * 4)
+    ratio = replace(ratio, file=model.file, reference=model.file)
+    show(ProfileResult("null", "predicted", (model,), (ratio,)))
+    assert "no difference seen" in capsys.readouterr().out
+    assert not ratio.differs
+    assert replace(ratio, low=1.001).differs
+
+
+def _ratios(values):
+    from pathlib import Path
+
+    from edgekit.profiling.ratio import compare_latency
+    from edgekit.runtimes.model_ref import Target
+
+    episodes = [[[1.0] * 2, [value] * 2] for value in values]
+    device = NullDevice(answers={**ANSWERS, "turns": {"episodes": episodes}})
+    targets = [Target(Path("a.onnx"), "ort"), Target(Path("b.onnx"), "ort")]
+    return compare_latency(targets, device, ProfileOptions(), lambda share: None)

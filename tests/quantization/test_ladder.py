@@ -1,0 +1,116 @@
+"""The ladder climbs rung by rung until the gate is met, and keeps the best."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from onnx import ModelProto
+from random_images import CHANNELS, CONTRACT, SIZE, random_inputs, random_split
+from residual_graphs import BLOCKS, residual, scores
+
+from edgekit.artifact import InputContract
+from edgekit.errors import UsageError
+from edgekit.quantization.judge import Judge, Verdict
+from edgekit.quantization.ladder import Candidate, Ladder, LadderOptions, RungRecord
+from edgekit.quantization.plan import Plan
+
+IMAGES = 12
+NORMALIZED = InputContract(SIZE, SIZE, CHANNELS, mean=(0.48, 0.3, 0.1), std=(0.23, 0.5, 0.9))
+
+
+class Demanding(Judge):
+    """Counts each decibel below 200 as a point, so that no rung meets a gate of a few points."""
+
+    def judge(self, model: ModelProto, plan: Plan, contract: InputContract) -> Verdict:
+        found = super().judge(model, plan, contract)
+        return replace(found, drop=200 - found.sqnr_db)
+
+
+def climb(
+    model: ModelProto, contract: InputContract = CONTRACT, **options: object
+) -> tuple[Candidate, tuple[RungRecord, ...]]:
+    judge = Judge(model, contract, random_split(IMAGES), np.arange(IMAGES))
+    return Ladder(random_inputs(IMAGES, contract), judge, LadderOptions(**options)).climb(model, contract)
+
+
+def kept(records: tuple[RungRecord, ...]) -> RungRecord:
+    (found,) = [record for record in records if record.kept]
+    return found
+
+
+@settings(max_examples=4)
+@given(st.lists(st.sampled_from(BLOCKS), min_size=1, max_size=2), st.integers(0, 100))
+def test_the_best_rung_is_kept_and_computes_in_integers_throughout(blocks: list[str], seed: int) -> None:
+    model = residual(blocks, seed)
+    best, records = climb(model)
+    assert [record.rung for record in records] == [1, 2, 3]
+    assert kept(records).verdict.sqnr_db == max(record.verdict.sqnr_db for record in records)
+    assert not best.plan.floats
+    expected = scores(model, random_inputs(4))
+    np.testing.assert_allclose(scores(best.exact, random_inputs(4)), expected, atol=1e-4 * np.abs(expected).max())
+
+
+def test_channels_of_different_ranges_are_worth_a_second_rung() -> None:
+    _, (first, second, _) = climb(residual(["residual"], spread=2.5))
+    assert "channels equalized" in second.detail
+    assert second.verdict.sqnr_db > first.verdict.sqnr_db + 3
+
+
+def test_a_gate_that_is_met_stops_the_ladder_early() -> None:
+    _, records = climb(residual(["residual"]), max_drop=100.0)
+    assert [(record.rung, record.kept) for record in records] == [(1, True)]
+
+
+def test_without_a_gate_nothing_is_left_in_float_and_nothing_trained() -> None:
+    assert [record.name for record in climb(residual([]))[1]] == ["ranges", "equalization", "rounding"]
+
+
+def test_no_rung_above_the_highest_is_tried() -> None:
+    model = residual(["residual"], spread=2.5)
+    judge = Demanding(model, CONTRACT, random_split(IMAGES), np.arange(IMAGES))
+    _, records = Ladder(random_inputs(IMAGES), judge, LadderOptions(highest=2, max_drop=1.0)).climb(model, CONTRACT)
+    assert [record.rung for record in records] == [1, 2]
+
+
+def test_coarse_weights_stay_coarse_on_every_rung() -> None:
+    best, _ = climb(residual(["conv_relu"]), weight_bits=4, per_tensor=True)
+    assert best.plan.weight_bits == 4
+    assert best.plan.per_tensor
+    assert all(np.abs(weights.stored.astype(int)).max() <= 7 for weights in best.plan.weights.values())
+    assert all(weights.axis is None for weights in best.plan.weights.values())
+
+
+def test_the_fourth_rung_leaves_operators_in_float_for_the_gate() -> None:
+    model = residual(["residual", "conv_relu", "residual"], spread=2.5)
+    judge = Demanding(model, CONTRACT, random_split(IMAGES), np.arange(IMAGES))
+    ladder = Ladder(random_inputs(IMAGES), judge, LadderOptions(highest=4, max_drop=1.0))
+    _, records = ladder.climb(model, CONTRACT)
+    assert [record.rung for record in records] == [1, 2, 3, 4]
+    floats = ladder.candidates[-1].plan.floats
+    assert f"{len(floats)} of {len(model.graph.node)} operators in float" in records[-1].detail
+    assert 0 < len(floats) < len(model.graph.node) / 2
+
+
+def test_a_normalization_goes_into_the_first_layer_if_it_may() -> None:
+    model = residual(["conv_relu"])
+    best, records = climb(model, NORMALIZED, highest=1)
+    assert set(best.contract.std) == {1.0}
+    assert "raw pixels go in" in records[0].detail
+    best, records = climb(model, NORMALIZED, highest=1, raw_input=False)
+    assert best.contract == NORMALIZED
+
+
+def test_a_record_is_plain() -> None:
+    record = climb(residual([]), highest=1)[1][0].to_dict()
+    assert record["verdict"]["accuracy"] is None
+    assert {"rung", "name", "seconds", "verdict", "detail", "kept"} == set(record)
+
+
+@pytest.mark.parametrize("highest", [0, 6])
+def test_there_are_five_rungs(highest: int) -> None:
+    with pytest.raises(UsageError, match="--rungs is 1 to 5"):
+        LadderOptions(highest=highest)
