@@ -70,7 +70,7 @@ def test_an_error_is_one_line_that_says_what_to_do(words: list[str], status: int
 
 def patched(change: str, *words: str) -> subprocess.CompletedProcess[str]:
     """The program after a line of Python that changes something of it."""
-    code = f"import sys; from edgekit import cli, listing; {change}; sys.argv = {['edgekit', *words]}; cli.main()"
+    code = f"import sys; from edgekit.cli import listing, main; {change}; sys.argv = {['edgekit', *words]}; main.main()"
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
 

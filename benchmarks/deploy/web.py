@@ -31,9 +31,9 @@ from record import record
 
 from edgekit.data.mnist import open_mnist
 from edgekit.deployment.deploy import DeployOptions, deploy
-from edgekit.deployment.web.build import HEADERS, PAGE
 from edgekit.evaluation.classifier import Classifier
 from edgekit.service.site import Page, Site, read_site, site_app
+from edgekit.web.page_files import HEADERS, PAGE
 
 STUDENT = Path(__file__).resolve().parents[2] / "students" / "mnist-tiny"
 FILES = {

@@ -20,28 +20,13 @@ from starlette.types import Receive, Scope, Send
 from edgekit.deployment.bundle import MANIFEST, read_manifest
 from edgekit.errors import UsageError
 from edgekit.files import sha256_bytes
+from edgekit.web.content_types import BINARY, TYPES
 
 HEADERS = "headers.json"
 NAME = re.compile(r"[A-Za-z0-9-]+")
 INDEX = "index.html"
 ENCODINGS = {"br": ".br", "gzip": ".gz"}
 """Endings of files that stand beside others as compressed forms of them, the smallest first."""
-BINARY = "application/octet-stream"
-TYPES = {
-    ".css": "text/css; charset=utf-8",
-    ".html": "text/html; charset=utf-8",
-    ".ico": "image/x-icon",
-    ".js": "text/javascript; charset=utf-8",
-    ".json": "application/json",
-    ".md": "text/markdown; charset=utf-8",
-    ".mjs": "text/javascript; charset=utf-8",
-    ".png": "image/png",
-    ".svg": "image/svg+xml",
-    ".txt": "text/plain; charset=utf-8",
-    ".wasm": "application/wasm",
-    ".webmanifest": "application/manifest+json",
-}
-"""Written down, since what the system's own table says of .mjs and .wasm differs from machine to machine."""
 
 
 @dataclass(frozen=True)

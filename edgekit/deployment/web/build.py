@@ -12,43 +12,15 @@ from edgekit.deployment.bundle import Bundle
 from edgekit.files import sha256_bytes
 from edgekit.web.compress import compressed_copies
 from edgekit.web.icons import BACKGROUND, SIZES, icon
-from edgekit.web.npm import Package, find_package
+from edgekit.web.page_files import HEADERS, page_files
+from edgekit.web.page_files import RUNTIMES as RUNTIMES
 
 if TYPE_CHECKING:
     from edgekit.deployment.app_model import Student
     from edgekit.deployment.deploy import DeployOptions
 
-RUNTIMES = ("litert", "ort")
-"""LiteRT comes first: smaller, faster, and the same integers (docs/deploy-web.md)."""
-
-PAGE = Path(__file__).parent / "page"
 MEASURING = ("bench.html", "bench.js")
 """What `edgekit profile` adds to a page; an app does not need it."""
-LICENCES = Path(__file__).parent / "licences"
-
-POLICY = {
-    "default-src": "'none'",
-    "script-src": "'self' 'wasm-unsafe-eval'",
-    "style-src": "'self'",
-    "img-src": "'self'",
-    "media-src": "'self'",
-    "connect-src": "'self'",
-    "worker-src": "'self'",
-    "manifest-src": "'self'",
-    "base-uri": "'none'",
-    "form-action": "'none'",
-    "frame-ancestors": "'none'",
-}
-HEADERS = {
-    "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in POLICY.items()),
-    "Cross-Origin-Embedder-Policy": "require-corp",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
-"""Of every response; a server finds them in the bundle's ``headers.json``."""
 
 
 def build(student: Student, options: DeployOptions) -> Bundle:
@@ -69,20 +41,6 @@ def build(student: Student, options: DeployOptions) -> Bundle:
 def next_commands(folder: Path, name: str) -> tuple[str, ...]:
     """Look at it here, and from a phone."""
     return tuple(f"edgekit serve {shlex.quote(str(folder))}{option}" for option in ("", " --lan"))
-
-
-def page_files(runtime: str) -> dict[str, bytes]:
-    """The page without a student: EdgeKit's own files, also those that measure, and those of one runtime.
-
-    Raises:
-        DeviceError: the runtime's package cannot be fetched.
-    """
-    own = {path.name: path.read_bytes() for path in sorted(PAGE.iterdir())}
-    for other in RUNTIMES:
-        if other != runtime:
-            del own[f"runtime-{other}.js"]
-    package = find_package(runtime)
-    return {**own, **package.read(), "NOTICE.txt": _notice(package)}
 
 
 def _with_preloads(page: Mapping[str, bytes], model: str) -> bytes:
@@ -131,15 +89,6 @@ def _precache(files: Mapping[str, bytes]) -> bytes:
     version = sha256_bytes(json.dumps(sums).encode())[:16]
     document = json.dumps({"version": version, "files": sums}, indent=1)
     return f"self.PRECACHE = {document};\n".encode()
-
-
-def _notice(package: Package) -> bytes:
-    head = (
-        "This page was made with EdgeKit (Apache-2.0). It runs the model with\n"
-        f"{package.title}, npm package {package.package} {package.version}, licence {package.licence}\n"
-        f"{package.holder}\n\n"
-    )
-    return head.encode() + (LICENCES / f"{package.licence}.txt").read_bytes()
 
 
 def _json(document: Any) -> bytes:

@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from edgekit.console import say
-from edgekit.deployment.web.build import page_files
 from edgekit.devices.browser.job import PageJob, page_job
 from edgekit.devices.browser.result import measured
 from edgekit.devices.browser.site import BenchSite
 from edgekit.devices.device import Job, Watch
 from edgekit.errors import UsageError
 from edgekit.web.npm import find_package
+from edgekit.web.page_files import page_files
 
 MISSING = {
     "operators": "a browser has no profiler of operators, which --device cpu has",

@@ -16,8 +16,8 @@ from http import HTTPStatus
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from edgekit.deployment.web.build import HEADERS as PAGE_HEADERS
 from edgekit.errors import DeviceError, UsageError
+from edgekit.web.page_files import HEADERS as PAGE_HEADERS
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -114,7 +114,7 @@ class BenchSite:
     async def _give_file(self, request: Request) -> Response:
         from starlette.responses import Response
 
-        from edgekit.service.site import BINARY, TYPES
+        from edgekit.web.content_types import BINARY, TYPES
 
         name = request.path_params["name"]
         if name == JOB and self._number:

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from edgekit.deployment.web.build import HEADERS, PAGE
 from edgekit.web import compress
 from edgekit.web.compress import compressed_copies
+from edgekit.web.page_files import HEADERS, PAGE
 
 
 def precached(folder: Path) -> dict[str, Any]:

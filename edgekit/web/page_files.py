@@ -1,0 +1,60 @@
+"""The files of the page: EdgeKit's own and those of one runtime, and the headers that it is served with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edgekit.web.npm import Package, find_package
+
+RUNTIMES = ("litert", "ort")
+"""LiteRT comes first: smaller, faster, and the same integers (docs/deploy-web.md)."""
+
+PAGE = Path(__file__).parent / "page"
+LICENCES = Path(__file__).parent / "licences"
+
+POLICY = {
+    "default-src": "'none'",
+    "script-src": "'self' 'wasm-unsafe-eval'",
+    "style-src": "'self'",
+    "img-src": "'self'",
+    "media-src": "'self'",
+    "connect-src": "'self'",
+    "worker-src": "'self'",
+    "manifest-src": "'self'",
+    "base-uri": "'none'",
+    "form-action": "'none'",
+    "frame-ancestors": "'none'",
+}
+HEADERS = {
+    "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in POLICY.items()),
+    "Cross-Origin-Embedder-Policy": "require-corp",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+"""Of every response; a server finds them in the bundle's ``headers.json``."""
+
+
+def page_files(runtime: str) -> dict[str, bytes]:
+    """The page without a student: EdgeKit's own files, also those that measure, and those of one runtime.
+
+    Raises:
+        DeviceError: the runtime's package cannot be fetched.
+    """
+    own = {path.name: path.read_bytes() for path in sorted(PAGE.iterdir())}
+    for other in RUNTIMES:
+        if other != runtime:
+            del own[f"runtime-{other}.js"]
+    package = find_package(runtime)
+    return {**own, **package.read(), "NOTICE.txt": _notice(package)}
+
+
+def _notice(package: Package) -> bytes:
+    head = (
+        "This page was made with EdgeKit (Apache-2.0). It runs the model with\n"
+        f"{package.title}, npm package {package.package} {package.version}, licence {package.licence}\n"
+        f"{package.holder}\n\n"
+    )
+    return head.encode() + (LICENCES / f"{package.licence}.txt").read_bytes()
