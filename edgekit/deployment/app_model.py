@@ -21,7 +21,7 @@ APP_DTYPES = ("int8", "uint8", "float32")
 
 
 @dataclass(frozen=True)
-class Student:
+class AppModel:
     """An image classifier file that was opened once and looked at.
 
     Attributes:
@@ -66,9 +66,9 @@ class Student:
         }
 
 
-def read_student(
+def read_app_model(
     model: str, options: InputOptions | None = None, runtime: str | None = None, preferred: Sequence[str] = RUNTIMES
-) -> Student:
+) -> AppModel:
     """Open MODEL in a worker and describe it.
 
     Args:
@@ -91,7 +91,7 @@ def read_student(
                     "quantize or export it again."
                 )
         data = target.path.read_bytes()
-        return Student(
+        return AppModel(
             name=app_name(target.path),
             path=target.path,
             data=data,

@@ -3,7 +3,7 @@
 A target is a folder here with a ``build.py``, which has
 
     RUNTIMES                                         those that its app can have, the best one first
-    build(student, options) -> Bundle                the app's files
+    build(model, options) -> Bundle                  the app's files
     next_commands(folder, name) -> tuple[str, ...]   what to type to see it work
 """
 
@@ -20,7 +20,7 @@ from edgekit.errors import UnknownNameError
 from edgekit.evaluation.input_options import InputOptions
 
 if TYPE_CHECKING:
-    from edgekit.deployment.app_model import Student
+    from edgekit.deployment.app_model import AppModel
     from edgekit.deployment.bundle import Bundle
 
 COPIES = {"gzip": ".gz", "Brotli": ".br"}
@@ -75,7 +75,7 @@ class Target(Protocol):
 
     RUNTIMES: tuple[str, ...]
 
-    def build(self, student: Student, options: DeployOptions) -> Bundle:
+    def build(self, model: AppModel, options: DeployOptions) -> Bundle:
         """The app's files."""
 
     def next_commands(self, folder: Path, name: str) -> tuple[str, ...]:
@@ -91,28 +91,28 @@ def deploy(options: DeployOptions) -> Deployment:
     """Make the bundle of a model and write it.
 
     Raises:
-        ModelError, RuntimeCrashError, UsageError: see ``read_student``.
+        ModelError, RuntimeCrashError, UsageError: see ``read_app_model``.
         UsageError: the folder holds something else.
         StorageError: it cannot be written.
     """
-    from edgekit.deployment.app_model import read_student
+    from edgekit.deployment.app_model import read_app_model
 
     target = cast(Target, import_module(f"edgekit.deployment.{options.target}.build"))
-    student = read_student(options.model, options.input, options.runtime, target.RUNTIMES)
-    bundle = target.build(student, options)
+    model = read_app_model(options.model, options.input, options.runtime, target.RUNTIMES)
+    bundle = target.build(model, options)
     bundle.write(options.folder)
     archive = options.folder.with_name(f"{options.folder.name}.tar.gz") if options.archive else None
     if archive is not None:
         bundle.archive(archive)
     return Deployment(
         target=options.target,
-        model=str(student.path),
-        sha256=student.sha256,
-        runtime=student.runtime,
+        model=str(model.path),
+        sha256=model.sha256,
+        runtime=model.runtime,
         folder=str(options.folder),
         archive=str(archive or ""),
         files={name: len(data) for name, data in bundle.contents.items()},
-        next=target.next_commands(options.folder, student.name),
+        next=target.next_commands(options.folder, model.name),
     )
 
 

@@ -5,6 +5,7 @@ Nothing of a model is parsed in this process, nor any picture: both are the affa
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 import time
@@ -54,11 +55,12 @@ class Service:
 
     async def health(self, request: Request) -> Response:
         """Whether the store can be read."""
-        return JSONResponse({"status": "ok", "models": len(self.store.entries())})
+        return JSONResponse({"status": "ok", "models": await asyncio.to_thread(self.store.count)})
 
     async def models(self, request: Request) -> Response:
         """What there is."""
-        return JSONResponse({"models": [_summary(entry) for entry in self.store.entries()]})
+        entries = await asyncio.to_thread(self.store.entries)
+        return JSONResponse({"models": [_summary(entry) for entry in entries]})
 
     async def card(self, request: Request) -> Response:
         """All that is known of one model."""

@@ -7,7 +7,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from edgekit.deployment.app_model import Student, app_name, read_student
+from edgekit.deployment.app_model import AppModel, app_name, read_app_model
 from edgekit.errors import ModelError
 from edgekit.evaluation.input_options import InputOptions
 from edgekit.runtimes.isolated import vet
@@ -36,7 +36,7 @@ def read_model(model: str, options: InputOptions) -> ReadModel:
     path = find_targets(model)[0].path
     contents = vet(path)
     metadata = contents.metadata(str(path))
-    student, refusal = _read_student(model, options)
+    student, refusal = _read_app_model(model, options)
     card = {
         "file": path.name,
         "bytes": contents.file_bytes,
@@ -51,8 +51,8 @@ def read_model(model: str, options: InputOptions) -> ReadModel:
     return ReadModel(app_name(path), student.data if student else Path(path).read_bytes(), card)
 
 
-def _read_student(model: str, options: InputOptions) -> tuple[Student | None, str]:
+def _read_app_model(model: str, options: InputOptions) -> tuple[AppModel | None, str]:
     try:
-        return read_student(model, options), ""
+        return read_app_model(model, options), ""
     except ModelError as exc:
         return None, str(exc)

@@ -95,6 +95,11 @@ class Store:
             connection.execute("INSERT OR REPLACE INTO names VALUES (?, ?)", (name, entry.sha256))
         return entry
 
+    def count(self) -> int:
+        """The number of names. No card is read."""
+        with self._using() as connection:
+            return int(connection.execute("SELECT count(*) FROM names").fetchone()[0])
+
     def entries(self) -> tuple[Entry, ...]:
         """All names, sorted."""
         with self._using() as connection:

@@ -105,6 +105,21 @@ def test_answers_are_as_the_description_says(service: httpx.Client, digits: list
         assert set(schemas[name]["required"]) <= set(answer.json()) <= set(schemas[name]["properties"])
 
 
+def test_health_reads_no_card_and_keeps_nobody_waiting(store_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Store(store_file) as store:
+        names = len(store.entries())
+    slow = Store(store_file)
+    count = slow.count
+    monkeypatch.setattr(slow, "entries", None)
+    monkeypatch.setattr(slow, "count", lambda: time.sleep(1) or count())
+    with running(service_app(slow, MEMORY)) as url, ThreadPoolExecutor(1) as pool:
+        health = pool.submit(httpx.get, f"{url}health")
+        time.sleep(0.2)
+        assert httpx.get(f"{url}metrics").status_code == 200
+        assert not health.done()
+        assert health.result().json() == {"status": "ok", "models": names}
+
+
 def test_the_metrics_are_counted(service: httpx.Client, digits: list[bytes]) -> None:
     def value(name: str) -> float:
         text = service.get("/metrics").text

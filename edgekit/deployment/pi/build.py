@@ -7,9 +7,8 @@ import shlex
 from pathlib import Path
 from string import Template
 
-import edgekit
 from edgekit import inputs
-from edgekit.deployment.app_model import Student
+from edgekit.deployment.app_model import AppModel
 from edgekit.deployment.bundle import Bundle
 from edgekit.deployment.deploy import DeployOptions
 
@@ -34,18 +33,19 @@ tflite-runtime==2.14.0
 """
 
 
-def build(student: Student, options: DeployOptions) -> Bundle:
-    """The bundle of a student."""
+def build(model: AppModel, options: DeployOptions) -> Bundle:
+    """The bundle of a model."""
     files = {name: path.read_bytes() for name, path in _sources().items()}
-    words = {"name": student.name, "runtime": TITLES[student.runtime], "summary": _summary(student)}
+    files["edgekit/__init__.py"] = b'"""What this app carries of EdgeKit."""\n'
+    words = {"name": model.name, "runtime": TITLES[model.runtime], "summary": _summary(model)}
     for name in TEMPLATES:
         files[name] = Template(files[name].decode()).substitute(words).encode()
-    files[f"{student.name}.service"] = files.pop("app.service")
-    files |= {name: text.encode() for name, text in requirements(student.runtime).items()}
-    files["labels.txt"] = "".join(f"{_one_line(label)}\n" for label in student.labels).encode()
-    about = {key: value for key, value in student.to_dict().items() if key != "labels"}  # labels.txt has them
+    files[f"{model.name}.service"] = files.pop("app.service")
+    files |= {name: text.encode() for name, text in requirements(model.runtime).items()}
+    files["labels.txt"] = "".join(f"{_one_line(label)}\n" for label in model.labels).encode()
+    about = {key: value for key, value in model.to_dict().items() if key != "labels"}  # labels.txt has them
     files["model.json"] = (json.dumps(about, indent=1, ensure_ascii=False) + "\n").encode()
-    files[student.file] = student.data
+    files[model.file] = model.data
     return Bundle(files, PROGRAMS)
 
 
@@ -67,7 +67,7 @@ def requirements(runtime: str) -> dict[str, str]:
 def _sources() -> dict[str, Path]:
     """Where each file that is carried as it is comes from, by its name in the bundle."""
     package = Path(inputs.__file__).parent
-    found = {"edgekit/__init__.py": Path(edgekit.__file__)}
+    found: dict[str, Path] = {}
     for root, prefix in ((FILES, ""), (package, "edgekit/inputs/")):
         for path in sorted(root.rglob("*")):
             if path.is_file() and path.suffix not in SKIPPED:
@@ -75,12 +75,10 @@ def _sources() -> dict[str, Path]:
     return found
 
 
-def _summary(student: Student) -> str:
-    contract = student.contract
+def _summary(model: AppModel) -> str:
+    contract = model.contract
     size = f"{contract.height}x{contract.width} {'grey' if contract.channels == 1 else 'colour'} pixels"
-    return (
-        f"The model ({student.file}, {len(student.data):,} bytes) takes {size} and knows {len(student.labels)} classes."
-    )
+    return f"The model ({model.file}, {len(model.data):,} bytes) takes {size} and knows {len(model.labels)} classes."
 
 
 def _one_line(text: str) -> str:

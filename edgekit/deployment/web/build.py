@@ -16,23 +16,23 @@ from edgekit.web.page_files import HEADERS, page_files
 from edgekit.web.page_files import RUNTIMES as RUNTIMES
 
 if TYPE_CHECKING:
-    from edgekit.deployment.app_model import Student
+    from edgekit.deployment.app_model import AppModel
     from edgekit.deployment.deploy import DeployOptions
 
 MEASURING = ("bench.html", "bench.js")
 """What `edgekit profile` adds to a page; an app does not need it."""
 
 
-def build(student: Student, options: DeployOptions) -> Bundle:
-    """The page's files for a student.
+def build(model: AppModel, options: DeployOptions) -> Bundle:
+    """The page's files for a model.
 
     Raises:
         DeviceError: the runtime's package cannot be fetched.
     """
-    page = {**page_files(student.runtime), **_student_files(student)}
+    page = {**page_files(model.runtime), **_student_files(model)}
     for name in MEASURING:
         del page[name]
-    page["index.html"] = _with_preloads(page, student.file)
+    page["index.html"] = _with_preloads(page, model.file)
     page["precache.js"] = _precache(page)
     served = {**page, **compressed_copies(page)}
     return Bundle({**served, "headers.json": _json(HEADERS)})
@@ -55,10 +55,10 @@ def _is_module(name: str) -> bool:
     return "/" not in name and name not in ("sw.js", "precache.js")
 
 
-def _student_files(student: Student) -> dict[str, bytes]:
+def _student_files(model: AppModel) -> dict[str, bytes]:
     icons = {f"icons/{size}.png": icon(size) for size in SIZES}
-    files = {student.file: student.data, "model.json": _json(student.to_dict()), **icons}
-    return {**files, "app.webmanifest": _json(_web_manifest(student.name))}
+    files = {model.file: model.data, "model.json": _json(model.to_dict()), **icons}
+    return {**files, "app.webmanifest": _json(_web_manifest(model.name))}
 
 
 def _web_manifest(name: str) -> dict[str, Any]:

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from edgekit.cli.options import home_of
-from edgekit.deployment.app_model import app_name, read_student
+from edgekit.deployment.app_model import app_name, read_app_model
 from edgekit.errors import DataError, ModelError, RuntimeCrashError, UnknownNameError, UsageError
 from edgekit.evaluation.input_options import InputOptions
 
 
 def test_a_student_is_all_that_an_app_must_know(tflite: Path) -> None:
-    student = read_student(str(tflite))
+    student = read_app_model(str(tflite))
     assert student.data == tflite.read_bytes()
     assert json.loads(json.dumps(student.to_dict())) == {
         "name": "mnist-tiny",
@@ -41,24 +41,24 @@ def test_a_student_is_all_that_an_app_must_know(tflite: Path) -> None:
 
 
 def test_a_name_takes_the_file_of_the_runtime_that_the_target_likes_best() -> None:
-    assert read_student("mnist-tiny").file == "model.tflite"
-    assert read_student("mnist-tiny", preferred=("ort", "litert")).file == "model.onnx"
-    assert read_student("mnist-tiny", runtime="ort").layout == "NCHW"
-    assert read_student("mnist-tiny@ort").runtime == "ort"
+    assert read_app_model("mnist-tiny").file == "model.tflite"
+    assert read_app_model("mnist-tiny", preferred=("ort", "litert")).file == "model.onnx"
+    assert read_app_model("mnist-tiny", runtime="ort").layout == "NCHW"
+    assert read_app_model("mnist-tiny@ort").runtime == "ort"
 
 
 def test_a_runtime_that_the_target_has_not_is_refused_with_those_that_it_has() -> None:
     with pytest.raises(UsageError, match="would run in tflm, and this target has litert and ort"):
-        read_student("mnist-tiny@tflm")
+        read_app_model("mnist-tiny@tflm")
     with pytest.raises(UnknownNameError, match="did you mean 'litert'"):
-        read_student("mnist-tiny", runtime="litter")
+        read_app_model("mnist-tiny", runtime="litter")
 
 
 def test_an_app_is_called_after_the_file_or_after_its_folder(tflite: Path, tmp_path: Path) -> None:
     file = tmp_path / "Meine Blumen!.int8.tflite"
     file.write_bytes(tflite.read_bytes())
-    assert read_student(str(file)).name == "meine-blumen"
-    assert read_student(str(tflite)).name == "mnist-tiny"
+    assert read_app_model(str(file)).name == "meine-blumen"
+    assert read_app_model(str(tflite)).name == "mnist-tiny"
 
 
 def test_a_dot_in_a_files_name_does_not_end_its_name() -> None:
@@ -70,7 +70,7 @@ def test_a_dot_in_a_files_name_does_not_end_its_name() -> None:
 def test_labels_and_domain_may_be_said_where_the_file_does_not(tflite: Path, tmp_path: Path) -> None:
     names = tmp_path / "names.txt"
     names.write_text("\n".join(f"digit {index}" for index in range(10)))
-    student = read_student(str(tflite), InputOptions(domain="photo", labels=names))
+    student = read_app_model(str(tflite), InputOptions(domain="photo", labels=names))
     assert student.labels[3] == "digit 3"
     assert student.contract.domain == "photo"
 
@@ -80,4 +80,4 @@ def test_a_broken_file_is_refused(content: bytes, tmp_path: Path) -> None:
     file = tmp_path / "broken.tflite"
     file.write_bytes(content)
     with pytest.raises((ModelError, RuntimeCrashError, DataError), match=r"broken\.tflite"):
-        read_student(str(file))
+        read_app_model(str(file))
