@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgekit.errors import RuntimeCrashError
+from edgekit.modelfiles.contents import ModelContents
 from edgekit.runtimes import default_runtime
-from edgekit.runtimes.contents import ModelContents
 from edgekit.sandbox import Limits, Sandbox
 
 
 class Rehearsal:
-    """``edgekit.runtimes.isolated.rehearse`` with a worker that lives until a file ends it."""
+    """``edgekit.modelfiles.session.rehearse`` with a worker that lives until a file ends it."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
@@ -25,7 +25,9 @@ class Rehearsal:
         self._sandbox.subject = str(path)
         name = runtime or default_runtime(path)
         try:
-            return ModelContents(**self._sandbox.call("edgekit.runtimes.host:rehearse", path=str(path), runtime=name))
+            return ModelContents(
+                **self._sandbox.call("edgekit.modelfiles.sandboxed:rehearse", path=str(path), runtime=name)
+            )
         except RuntimeCrashError:
             self.crashes += 1
             self.close()

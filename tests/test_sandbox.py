@@ -82,7 +82,7 @@ def test_an_error_of_ours_comes_out_as_it_was_raised(tmp_path: Path) -> None:
     empty.touch()
     with Sandbox("model") as sandbox:
         with pytest.raises(ModelError, match=r"empty.onnx is empty"):
-            sandbox.call("edgekit.runtimes.host:describe", path=str(empty))
+            sandbox.call("edgekit.modelfiles.sandboxed:describe", path=str(empty))
         with pytest.raises(UnknownNameError, match="did you mean 'litert'"):
             sandbox.call("edgekit.runtimes:find_runtime", name="litrt")
 

@@ -10,9 +10,9 @@ from files import files
 
 from edgekit.console import progress
 from edgekit.devices.device import open_device
+from edgekit.modelfiles.model_ref import find_models
 from edgekit.profiling.profile import ProfileOptions
 from edgekit.profiling.ratio import compare_latency
-from edgekit.runtimes.model_ref import find_targets
 
 TIMES = 20
 NARROW = 0.03
@@ -25,7 +25,7 @@ def main() -> None:
         for path in paths:
             ratios = []
             for number in range(TIMES):
-                twice = find_targets(str(path)) * 2
+                twice = find_models(str(path)) * 2
                 ratios += compare_latency(twice, device, ProfileOptions(), lambda share: None)
                 bar.update(len(result) * TIMES + number + 1, path.name)
             widths = [max(ratio.high - ratio.ratio, ratio.ratio - ratio.low) for ratio in ratios]

@@ -13,7 +13,7 @@ from edgekit.errors import ModelError, UsageError
 from edgekit.evaluation.classifier import Classifier, holds_probabilities, remark_on_input
 from edgekit.evaluation.input_options import InputOptions
 from edgekit.files import model_name, sha256_bytes
-from edgekit.runtimes.model_ref import Target, find_targets
+from edgekit.modelfiles.model_ref import ModelRef, find_models
 
 RUNTIMES = ("litert", "ort")
 APP_DTYPES = ("int8", "uint8", "float32")
@@ -106,8 +106,8 @@ def read_app_model(
         )
 
 
-def _choose(model: str, runtime: str | None, preferred: Sequence[str]) -> Target:
-    targets = find_targets(model, runtime)
+def _choose(model: str, runtime: str | None, preferred: Sequence[str]) -> ModelRef:
+    targets = find_models(model, runtime)
     for name in preferred:
         for target in targets:
             if target.runtime == name:

@@ -14,7 +14,7 @@ from typing import Any
 
 from edgekit.devices.conversation import Conversation, deadline, request_line
 from edgekit.devices.device import DeviceCard, Job, Watch
-from edgekit.runtimes.isolated import runtime_python
+from edgekit.modelfiles.session import runtime_python
 
 WORKER = Path(__file__).parents[1] / "runtimes" / "worker"
 WORKER_NAME = "edgekit_worker"

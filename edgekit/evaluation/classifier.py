@@ -19,7 +19,7 @@ from edgekit.errors import ModelError
 from edgekit.evaluation.device_session import DeviceSession
 from edgekit.evaluation.input_options import InputOptions
 from edgekit.inputs.tensors import to_probabilities
-from edgekit.runtimes.isolated import IsolatedSession
+from edgekit.modelfiles.session import FileSession
 
 Scores = NDArray[np.float32]
 
@@ -57,9 +57,7 @@ class ImageModel:
         device: Device | None = None,
     ) -> None:
         options = options or InputOptions()
-        self.session = (
-            DeviceSession(path, runtime, threads, device) if device else IsolatedSession(path, runtime, threads)
-        )
+        self.session = DeviceSession(path, runtime, threads, device) if device else FileSession(path, runtime, threads)
         try:
             self.metadata = self.session.contents.metadata(str(path))
             self.input = _image_input(self.session)
@@ -172,7 +170,7 @@ def open_image_model(path: Path, options: InputOptions | None = None) -> ImageMo
     return Classifier(path, options=options)
 
 
-def gives_scores(session: IsolatedSession) -> bool:
+def gives_scores(session: FileSession) -> bool:
     """True if a file's only output is one row of scores."""
     return len(session.outputs) == 1 and _is_row(session.outputs[0].shape)
 
@@ -231,7 +229,7 @@ def holds_probabilities(output: TensorSpec) -> bool:
     return math.isclose(output.scale, PROBABILITY_STEP) and output.zero_point == np.iinfo(output.dtype).min
 
 
-def _image_input(session: IsolatedSession) -> TensorSpec:
+def _image_input(session: FileSession) -> TensorSpec:
     if len(session.inputs) != 1 or len(session.inputs[0].shape) != 4 or session.inputs[0].shape[0] not in (-1, 1):
         shapes = ", ".join(str(spec.shape) for spec in session.inputs)
         raise ModelError(f"{session.path} takes {shapes}, not one image [1, H, W, C]; {NOT_A_CLASSIFIER}")

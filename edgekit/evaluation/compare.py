@@ -24,7 +24,7 @@ from edgekit.evaluation.evaluate import image_batches
 from edgekit.evaluation.input_options import InputOptions
 from edgekit.evaluation.parity import Parity, parity_of
 from edgekit.evaluation.statistics import signal_to_noise_db
-from edgekit.runtimes.model_ref import find_targets
+from edgekit.modelfiles.model_ref import find_models
 
 DEFAULT_IMAGES = 1000
 SEED = 0
@@ -78,7 +78,7 @@ def compare_models(
         ModelError, DataError, UsageError, RuntimeCrashError: see ``compare`` and ``compare_noise``.
     """
     if source == NOISE:
-        return compare_noise(find_targets(reference)[0], find_targets(other)[0], images)
+        return compare_noise(find_models(reference)[0], find_models(other)[0], images)
     return compare(reference, other, source, images, options)
 
 
@@ -93,7 +93,7 @@ def compare(
         ModelError: the models do not take the same images or do not give the same number of scores.
         DataError, UsageError, RuntimeCrashError: see ``Classifier`` and ``open_data``.
     """
-    first, second = find_targets(reference)[0], find_targets(other)[0]
+    first, second = find_models(reference)[0], find_models(other)[0]
     with (
         Classifier(first.path, runtime=first.runtime, options=options) as a,
         Classifier(second.path, runtime=second.runtime, options=options) as b,

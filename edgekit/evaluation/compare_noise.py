@@ -18,8 +18,8 @@ from edgekit.console import print_facts, progress
 from edgekit.errors import ModelError
 from edgekit.evaluation.parity import Parity, parity_of
 from edgekit.evaluation.statistics import signal_to_noise_db
-from edgekit.runtimes.isolated import IsolatedSession
-from edgekit.runtimes.model_ref import Target
+from edgekit.modelfiles.model_ref import ModelRef
+from edgekit.modelfiles.session import FileSession
 
 SEED = 0
 LAST_TO_FIRST, FIRST_TO_LAST = (0, 3, 1, 2), (0, 2, 3, 1)
@@ -53,20 +53,20 @@ class NoiseComparison:
         return document
 
 
-def compare_noise(reference: Target, other: Target, inputs: int) -> NoiseComparison:
+def compare_noise(reference: ModelRef, other: ModelRef, inputs: int) -> NoiseComparison:
     """Run two models on ``inputs`` random inputs (fixed seed).
 
     Images may be channels first in one file and channels last in the other.
 
     Raises:
         ModelError: a file is broken, or their inputs or outputs do not correspond.
-        RuntimeCrashError, UsageError: see ``IsolatedSession``.
+        RuntimeCrashError, UsageError: see ``FileSession``.
     """
     generator = np.random.default_rng(SEED)
     pairs: list[list[tuple[Array, Array]]] = []
     with (
-        IsolatedSession(reference.path, reference.runtime, threads=1) as a,
-        IsolatedSession(other.path, other.runtime, threads=1) as b,
+        FileSession(reference.path, reference.runtime, threads=1) as a,
+        FileSession(other.path, other.runtime, threads=1) as b,
         progress("comparing", inputs) as bar,
     ):
         _check_alike(a, b, "inputs", a.inputs, b.inputs)
@@ -145,7 +145,7 @@ def _fidelity(ours: TensorSpec, theirs: TensorSpec, values: Sequence[tuple[Array
 
 
 def _check_alike(
-    a: IsolatedSession, b: IsolatedSession, what: str, ours: Sequence[TensorSpec], theirs: Sequence[TensorSpec]
+    a: FileSession, b: FileSession, what: str, ours: Sequence[TensorSpec], theirs: Sequence[TensorSpec]
 ) -> None:
     shapes = [", ".join(str(spec.shape) for spec in specs) for specs in (ours, theirs)]
     if len(ours) == len(theirs) and all(_alike(*pair) for pair in zip(ours, theirs, strict=True)):

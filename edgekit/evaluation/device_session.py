@@ -11,19 +11,19 @@ import numpy as np
 
 from edgekit.artifact import Array
 from edgekit.devices.device import Device, Job
-from edgekit.runtimes.isolated import IsolatedSession
+from edgekit.modelfiles.session import FileSession
 
 LIMIT_S = 3600
 
 
-class DeviceSession(IsolatedSession):
+class DeviceSession(FileSession):
     """A session whose ``run_rows`` runs on ``device``.
 
     The file is open here too, so what its tensors are is known, and each answer is compared: ``compared`` rows so far,
     of which ``differing`` have another output than here, by at most ``difference`` in units as stored.
 
     Raises:
-        ModelError, RuntimeCrashError, UsageError: as ``IsolatedSession``, and as ``Device.run``.
+        ModelError, RuntimeCrashError, UsageError: as ``FileSession``, and as ``Device.run``.
     """
 
     def __init__(self, path: Path, runtime: str | None, threads: int | None, device: Device) -> None:

@@ -21,7 +21,7 @@ from edgekit.evaluation.classifier import Classifier, Scores, probabilities, rem
 from edgekit.evaluation.device_session import DeviceSession
 from edgekit.evaluation.input_options import InputOptions
 from edgekit.evaluation.statistics import confusion, wilson_interval
-from edgekit.runtimes.model_ref import find_targets
+from edgekit.modelfiles.model_ref import find_models
 
 BATCH_BYTES = 2 << 20
 DEVICE_BATCH_BYTES = 64 << 20
@@ -114,7 +114,7 @@ def evaluate(
     opened: dict[tuple[int, int, int], Dataset] = {}
     with ExitStack() as stack:
         place = None if device == "cpu" else stack.enter_context(closing(open_device(device)))
-        for target in (target for model in models for target in find_targets(model, runtime)):
+        for target in (target for model in models for target in find_models(model, runtime)):
             with Classifier(target.path, runtime=target.runtime, options=options, device=place) as classifier:
                 remark_on_input(classifier)
                 shape = classifier.contract.shape

@@ -12,10 +12,10 @@ from edgekit.catalog import resolve_models
 from edgekit.console import print_facts
 from edgekit.errors import EdgekitError
 from edgekit.files import sha256_file
+from edgekit.modelfiles.contents import ModelContents
+from edgekit.modelfiles.delegation import UndelegatedOperator, summarize, undelegated
+from edgekit.modelfiles.session import FileSession, vet
 from edgekit.runtimes import default_runtime
-from edgekit.runtimes.contents import ModelContents
-from edgekit.runtimes.delegation import UndelegatedOperator, summarize, undelegated
-from edgekit.runtimes.isolated import IsolatedSession, vet
 
 XNNPACK_RUNTIME = "litert"
 
@@ -77,7 +77,7 @@ def inspect_file(path: Path) -> FileFacts:
     refusal = ""
     runtime = default_runtime(path)
     try:
-        with IsolatedSession(path, runtime, threads=1) as session:
+        with FileSession(path, runtime, threads=1) as session:
             inputs, outputs = session.inputs, session.outputs
         left = undelegated(path) if runtime == XNNPACK_RUNTIME else None
     except EdgekitError as exc:

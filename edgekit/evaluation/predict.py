@@ -14,7 +14,7 @@ from edgekit.data.image import prepare_image
 from edgekit.errors import UsageError
 from edgekit.evaluation.classifier import Classifier, probabilities, remark_on_input
 from edgekit.evaluation.input_options import InputOptions
-from edgekit.runtimes.model_ref import find_targets
+from edgekit.modelfiles.model_ref import find_models
 
 DEFAULT_TOP = 3
 
@@ -65,7 +65,7 @@ def predict(
     """
     if not images:
         raise UsageError("No picture was named; add one or more image files after the model.")
-    target = find_targets(model, runtime)[0]
+    target = find_models(model, runtime)[0]
     with Classifier(target.path, runtime=target.runtime, threads=1, options=options) as classifier:
         remark_on_input(classifier)
         predictions: list[Prediction] = []

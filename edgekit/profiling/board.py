@@ -16,10 +16,10 @@ from edgekit.devices.latency.model import COVERAGE, Prediction
 from edgekit.devices.latency.predict import predict_all
 from edgekit.errors import UsageError
 from edgekit.files import short_names
+from edgekit.modelfiles.model_ref import find_models
 from edgekit.profiling import emulate
 from edgekit.profiling.emulate import CountProfile, CountResult
 from edgekit.profiling.profile import choose_runtime
-from edgekit.runtimes.model_ref import find_targets
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def profile_board(models: Sequence[str], device: str, runtime: str = "", needs_c
     predicted = tuple(
         _predicted(target.path, device, choose_runtime(target.path, target.runtime))
         for model in models
-        for target in find_targets(model, runtime or None)
+        for target in find_models(model, runtime or None)
     )
     try:
         counts = emulate.profile_emulated(models, device, runtime)

@@ -13,11 +13,11 @@ from edgekit.console import progress
 from edgekit.devices.device import Device, Job, open_device
 from edgekit.errors import ModelError, RuntimeCrashError
 from edgekit.files import require_file, sha256_file
+from edgekit.modelfiles.model_ref import find_models
+from edgekit.modelfiles.session import vet
 from edgekit.profiling.counts import InstructionCounts, OperatorCount, count_operators, count_runs
 from edgekit.profiling.profile import choose_runtime
 from edgekit.profiling.show_counts import show
-from edgekit.runtimes.isolated import vet
-from edgekit.runtimes.model_ref import find_targets
 
 __all__ = ["CountProfile", "CountResult", "profile_emulated", "show"]
 
@@ -112,7 +112,7 @@ def profile_emulated(models: Sequence[str], device: str, runtime: str = "") -> C
         UsageError: a name is unknown, the board is not set up, or the runtime is not one of LiteRT and ONNX Runtime.
         ModelError: a file is missing or broken. One that is sound and does not run there is a finding, no error.
     """
-    targets = [target for model in models for target in find_targets(model, runtime or None)]
+    targets = [target for model in models for target in find_models(model, runtime or None)]
     jobs = []
     for target in targets:
         require_file(target.path)

@@ -17,6 +17,8 @@ from edgekit.console import Bar, Display, progress
 from edgekit.devices.device import Device, Job, Watch, open_device
 from edgekit.errors import EdgekitError, RuntimeCrashError, UsageError
 from edgekit.files import require_file, sha256_file
+from edgekit.modelfiles.model_ref import find_models
+from edgekit.modelfiles.session import vet
 from edgekit.profiling.noise import find_noise
 from edgekit.profiling.ratio import compare_latency
 from edgekit.profiling.records import (
@@ -31,8 +33,6 @@ from edgekit.profiling.records import (
 from edgekit.profiling.show import show
 from edgekit.profiling.statistics import summarize
 from edgekit.runtimes import default_runtime, find_runtime
-from edgekit.runtimes.isolated import vet
-from edgekit.runtimes.model_ref import find_targets
 
 __all__ = ["ProfileOptions", "ProfileResult", "profile", "profile_file", "profile_on", "show"]
 
@@ -52,7 +52,7 @@ def profile(models: Sequence[str], options: ProfileOptions | None = None) -> Pro
 def profile_on(
     device: Device, models: Sequence[str], options: ProfileOptions, display: Display = progress
 ) -> ProfileResult:
-    """Profile models on an opened device, each ``MODEL`` or ``MODEL@RUNTIME`` as ``find_targets`` reads it.
+    """Profile models on an opened device, each ``MODEL`` or ``MODEL@RUNTIME`` as ``find_models`` reads it.
 
     ``display`` shows the progress.
 
@@ -61,7 +61,7 @@ def profile_on(
         ModelError: a file is missing, broken, or not of a kind that a runtime opens.
         RuntimeCrashError: a native runtime crashed, hung or ran out of memory on a file.
     """
-    targets = [target for model in models for target in find_targets(model, options.runtime or None)]
+    targets = [target for model in models for target in find_models(model, options.runtime or None)]
     for target in targets:
         require_file(target.path)
         choose_runtime(target.path, target.runtime)

@@ -14,15 +14,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgekit.devices.device import Device, Job, Watch
+from edgekit.modelfiles.model_ref import ModelRef
 from edgekit.profiling.records import LatencyRatio, ProfileOptions
 from edgekit.profiling.statistics import exact_ranks
-from edgekit.runtimes.model_ref import Target
 
 START_S = 600
 
 
 def compare_latency(
-    targets: Sequence[Target], device: Device, options: ProfileOptions, watch: Watch
+    targets: Sequence[ModelRef], device: Device, options: ProfileOptions, watch: Watch
 ) -> tuple[LatencyRatio, ...]:
     """Let files take turns on a device; the ratio of each but the first to the first.
 

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from edgekit.errors import UsageError
+from edgekit.modelfiles.contents import ModelContents
 from edgekit.profiling.noise import NoiseWarning
 from edgekit.profiling.statistics import LatencyStatistics
-from edgekit.runtimes.contents import ModelContents
 
 PIN = re.compile(r"auto|off|\d+(,\d+)*")
 

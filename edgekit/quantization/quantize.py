@@ -21,6 +21,7 @@ from edgekit.files import require_writable, sha256_file, staged, write_bytes, wr
 from edgekit.graph.inputs import Shapes
 from edgekit.graph.int8 import WEIGHT_BITS, weight_max
 from edgekit.graph.metadata import read_metadata, write_metadata
+from edgekit.modelfiles.delegation import UndelegatedOperator, summarize, undelegated
 from edgekit.quantization.calibrate import RealInputs, require_images
 from edgekit.quantization.float_source import LINEAGE_DIGITS, RECORD_FILE, ROUNDING, checked_model, float_onnx
 from edgekit.quantization.judge import Judge
@@ -31,7 +32,6 @@ from edgekit.quantization.recipes import STATIC_INT8
 from edgekit.quantization.rungs.range_search import AUTO, RANGE_METHODS
 from edgekit.quantization.sensitivity import TensorRow, layer_table
 from edgekit.quantization.tensor_groups import float_operators
-from edgekit.runtimes.delegation import UndelegatedOperator, summarize, undelegated
 
 if TYPE_CHECKING:
     from onnx import ModelProto

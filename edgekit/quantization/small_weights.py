@@ -27,9 +27,9 @@ from edgekit.evaluation.classifier import Classifier
 from edgekit.evaluation.evaluate import class_names
 from edgekit.files import require_writable, sha256_file, staged, write_bytes, write_json
 from edgekit.graph.metadata import read_metadata, write_metadata
+from edgekit.modelfiles.delegation import UndelegatedOperator, summarize, undelegated
 from edgekit.quantization.float_source import LINEAGE_DIGITS, RECORD_FILE, ROUNDING, checked_model, float_onnx
 from edgekit.quantization.quality import MeasuredFile, Quality, Yardstick
-from edgekit.runtimes.delegation import UndelegatedOperator, summarize, undelegated
 
 if TYPE_CHECKING:
     from onnx import ModelProto

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from edgekit.files import write_text
+from edgekit.modelfiles.delegation import summarize
 from edgekit.quantization.quantize import QuantizeResult
 from edgekit.quantization.sensitivity import TensorRow
 from edgekit.report.html import document
 from edgekit.report.markup import Html, element
-from edgekit.runtimes.delegation import summarize
 
 PAGE_FILE = "quantize.html"
 HURTS = 6.0

@@ -7,7 +7,7 @@
     tflm               TensorFlow Lite for Microcontrollers
     tflite-runtime     LiteRT's predecessor, the only one for 32-bit Raspberry Pi OS
 
-These open files in the calling process; untrusted ones go through ``edgekit.runtimes.isolated``.
+These open files in the calling process; untrusted ones go through ``edgekit.modelfiles.session``.
 """
 
 from __future__ import annotations

@@ -10,8 +10,8 @@ from typing import Any
 from edgekit.deployment.app_model import AppModel, app_name, read_app_model
 from edgekit.errors import ModelError
 from edgekit.evaluation.input_options import InputOptions
-from edgekit.runtimes.isolated import vet
-from edgekit.runtimes.model_ref import find_targets
+from edgekit.modelfiles.model_ref import find_models
+from edgekit.modelfiles.session import vet
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def read_model(model: str, options: InputOptions) -> ReadModel:
         ModelError, RuntimeCrashError: the file is broken, or made its worker crash.
         UsageError: there is no such model, or the options do not fit it.
     """
-    path = find_targets(model)[0].path
+    path = find_models(model)[0].path
     contents = vet(path)
     metadata = contents.metadata(str(path))
     student, refusal = _read_app_model(model, options)

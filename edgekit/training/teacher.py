@@ -168,7 +168,7 @@ def _open_onnx(path: Path, image_shape: tuple[int, int, int]) -> Teacher:
 
     from edgekit.graph.load import load_onnx
     from edgekit.graph.metadata import read_metadata
-    from edgekit.runtimes.isolated import rehearse
+    from edgekit.modelfiles.session import rehearse
 
     require_file(path)
     rehearse(path)

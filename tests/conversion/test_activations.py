@@ -15,7 +15,7 @@ from edgekit.artifact import Metadata
 from edgekit.conversion.tflite import lower
 from edgekit.errors import UnsupportedError
 from edgekit.graph.prepare import prepare
-from edgekit.runtimes.delegation import undelegated
+from edgekit.modelfiles.delegation import undelegated
 
 quick = settings(max_examples=20, deadline=None)
 shapes = st.sampled_from([(1, 3, 4, 5), (1, 7), (1, 4, 6)])

@@ -22,10 +22,10 @@ from edgekit.conversion.compact import FEWEST_TO_JOIN, compact
 from edgekit.conversion.tflite import lower
 from edgekit.graph.int8 import Affine
 from edgekit.graph.isolated import open_prepared
+from edgekit.modelfiles.contents import read_contents
 from edgekit.quantization.calibrate import open_session
 from edgekit.quantization.plan import Plan
 from edgekit.quantization.qdq import insert_qdq
-from edgekit.runtimes.contents import read_contents
 from edgekit.runtimes.ort import EXACT_PRODUCTS
 
 IMAGES = random_inputs(2)

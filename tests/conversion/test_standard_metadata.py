@@ -19,8 +19,8 @@ from edgekit.conversion.tflite import lower
 from edgekit.conversion.tflite.standard_metadata import standard_metadata, with_labels
 from edgekit.conversion.tflite.writer import TensorRecord
 from edgekit.graph.prepare import prepare
-from edgekit.runtimes.contents import read_contents
-from edgekit.runtimes.tflite_metadata import STANDARD_KEY, StandardMetadata, read_standard
+from edgekit.modelfiles.contents import read_contents
+from edgekit.modelfiles.tflite_metadata import STANDARD_KEY, StandardMetadata, read_standard
 
 node = helper.make_node
 LABELS = ("crème brûlée", "tench, Tinca tinca", "", "-")

@@ -24,9 +24,9 @@ from edgekit.conversion.weights_only import (
 )
 from edgekit.errors import ModelError
 from edgekit.graph.prepare import prepare
+from edgekit.modelfiles.contents import read_contents
+from edgekit.modelfiles.delegation import undelegated
 from edgekit.runtimes import open_runtime
-from edgekit.runtimes.contents import read_contents
-from edgekit.runtimes.delegation import undelegated
 
 node = helper.make_node
 IMAGE = (1, 3, 12, 12)

@@ -18,7 +18,7 @@ from rehearsal import Rehearsal
 from edgekit.conversion.export import export
 from edgekit.errors import EdgekitError, ModelError
 from edgekit.evaluation.inspect import inspect
-from edgekit.runtimes import isolated
+from edgekit.modelfiles import session
 from edgekit.sandbox import Limits
 
 Refusal = Callable[[Path, ModelProto | bytes], str]
@@ -241,7 +241,7 @@ def test_a_model_without_end_is_stopped(tmp_path: Path) -> None:
         model(graph([helper.make_node("Loop", ["n", "yes", "x"], ["y"], body=body)], *constants)).SerializeToString()
     )
     with pytest.raises(EdgekitError, match=r"model\.onnx took longer than 3 s"):
-        isolated.rehearse(path, limits=Limits(seconds=3))
+        session.rehearse(path, limits=Limits(seconds=3))
 
 
 def test_a_file_in_onnx_runtimes_own_format_is_not_opened_as_that(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from rehearsal import Rehearsal
 from tiny_models import Linear, Operator, Tensor, packed, tflite_graph, tflite_model
 
 from edgekit.errors import EdgekitError, ModelError
-from edgekit.runtimes.contents import read_contents
+from edgekit.modelfiles.contents import read_contents
 
 Refusal = Callable[..., str]
 INT32 = schema.TensorType.INT32

@@ -96,10 +96,10 @@ def test_an_interval_around_1_is_no_difference(onnx_file, capsys):
 def _ratios(values):
     from pathlib import Path
 
+    from edgekit.modelfiles.model_ref import ModelRef
     from edgekit.profiling.ratio import compare_latency
-    from edgekit.runtimes.model_ref import Target
 
     episodes = [[[1.0] * 2, [value] * 2] for value in values]
     device = NullDevice(answers={**ANSWERS, "turns": {"episodes": episodes}})
-    targets = [Target(Path("a.onnx"), "ort"), Target(Path("b.onnx"), "ort")]
+    targets = [ModelRef(Path("a.onnx"), "ort"), ModelRef(Path("b.onnx"), "ort")]
     return compare_latency(targets, device, ProfileOptions(), lambda share: None)

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from edgekit.modelfiles.delegation import UndelegatedOperator
 from edgekit.quantization.judge import Verdict
 from edgekit.quantization.ladder import RungRecord
 from edgekit.quantization.quality import MeasuredFile, Quality
 from edgekit.quantization.quantize import QuantizeResult
 from edgekit.quantization.sensitivity import TensorRow
 from edgekit.report.quantization import PAGE_FILE, render_quantization, write_page
-from edgekit.runtimes.delegation import UndelegatedOperator
 
 HOSTILE = "<script>alert(1)</script>"
 

@@ -5,7 +5,7 @@ colours and the normalisation of pixels; for scores the name of the label file. 
 output, a label file that is stored without compression, and the normalisation of float inputs; Android's code generator
 the normalisation of 8-bit inputs too.
 
-Format: see ``edgekit.runtimes.tflite_metadata``, which reads it.
+Format: see ``edgekit.modelfiles.tflite_metadata``, which reads it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 
 from edgekit.artifact import METADATA_KEY, InputContract, Metadata
 from edgekit.conversion.tflite.writer import ModelRecord, TensorRecord, write_model
-from edgekit.runtimes.tflite_metadata import (
+from edgekit.modelfiles.tflite_metadata import (
     GRAYSCALE,
     IMAGE_PROPERTIES,
     NORMALIZATION_OPTIONS,

@@ -12,7 +12,7 @@ import numpy as np
 from edgekit.artifact import Array, TensorSpec
 from edgekit.devices.device import Job
 from edgekit.errors import ModelError, UsageError
-from edgekit.runtimes.isolated import IsolatedSession
+from edgekit.modelfiles.session import FileSession
 
 RUNTIMES = ("litert", "ort")
 DTYPES = ("float32", "int8", "uint8")
@@ -42,7 +42,7 @@ def page_job(job: Job) -> PageJob:
         raise UsageError(f"--pin {job.pin}: a page cannot choose its cores; leave the option out.")
     if job.runtime not in RUNTIMES:
         raise UsageError(f"--runtime {job.runtime} does not run in a browser; use {' or '.join(RUNTIMES)}.")
-    with IsolatedSession(job.model, job.runtime, threads=1) as session:
+    with FileSession(job.model, job.runtime, threads=1) as session:
         tensors = {"input": _only(session.inputs, "input", job), "output": _only(session.outputs, "output", job)}
         values = _values(tensors["input"])
         (output,) = session.run([values])

@@ -31,7 +31,7 @@ def tflite_layers(path: Path) -> tuple[str, list[Layer]]:
     Raises:
         ModelError: the file is broken, or its shapes do not tell what it costs.
     """
-    from edgekit.runtimes.tflite_contents import read_tflite
+    from edgekit.modelfiles.tflite_contents import read_tflite
 
     read_tflite(path)  # every offset is checked before anything is taken from the file
     return _Graph(path).read()

@@ -14,7 +14,7 @@ from small_graphs import graph_of
 from edgekit.devices.browser.job import page_job
 from edgekit.devices.device import Job
 from edgekit.errors import ModelError, UsageError
-from edgekit.runtimes.isolated import IsolatedSession
+from edgekit.modelfiles.session import FileSession
 
 STUDENT = Path(__file__).parents[3] / "students" / "mnist-tiny"
 JOB = Job("measure", "litert", STUDENT / "model.int8.tflite", runs=7, seconds=0.5)
@@ -28,7 +28,7 @@ def test_it_names_the_tensors_and_carries_the_file_and_an_input_with_its_output(
     tensor = document["description"]["input"]
     assert (tensor["shape"], tensor["dtype"]) == ([1, 28, 28, 1], "int8")
     values = np.frombuffer(base64.b64decode(document["input"]), np.int8).reshape(tensor["shape"])
-    with IsolatedSession(JOB.model) as session:
+    with FileSession(JOB.model) as session:
         np.testing.assert_array_equal(asked.output, session.run([values])[0].reshape(-1))
 
 

@@ -16,7 +16,7 @@ from edgekit.devices.latency.shapes import Map, Shapes
 from edgekit.devices.latency.workload import Layer, Workload, convolution, read_layers, read_workload
 from edgekit.errors import ModelError, UnsupportedError
 from edgekit.graph.prepare import prepare
-from edgekit.runtimes.isolated import vet
+from edgekit.modelfiles.session import vet
 from tests.small_graphs import graph_of, noise
 
 

@@ -11,14 +11,14 @@ from edgekit.runtimes import default_runtime, find_runtime
 
 
 @dataclass(frozen=True)
-class Target:
+class ModelRef:
     """A model file and the runtime that is to open it."""
 
     path: Path
     runtime: str
 
 
-def find_targets(model: str, runtime: str | None = None) -> tuple[Target, ...]:
+def find_models(model: str, runtime: str | None = None) -> tuple[ModelRef, ...]:
     """The files of MODEL, each with the runtime named after the ``@``, or ``runtime``, or the one of its format.
 
     A run folder or a student stands for those of its files that the runtime opens.
@@ -32,9 +32,9 @@ def find_targets(model: str, runtime: str | None = None) -> tuple[Target, ...]:
         model, runtime = name, suffix
     paths = resolve_models(model)
     if runtime is None:
-        return tuple(Target(path, default_runtime(path)) for path in paths)
+        return tuple(ModelRef(path, default_runtime(path)) for path in paths)
     chosen = find_runtime(runtime)
-    targets = tuple(Target(path, runtime) for path in paths if path.suffix.lower() == chosen.suffix)
-    if not targets:
+    found = tuple(ModelRef(path, runtime) for path in paths if path.suffix.lower() == chosen.suffix)
+    if not found:
         raise ModelError(f"{model} has no {chosen.suffix} file, which {chosen.title} needs; choose another --runtime.")
-    return targets
+    return found

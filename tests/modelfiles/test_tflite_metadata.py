@@ -16,8 +16,8 @@ from edgekit.artifact import InputContract, Metadata, TensorSpec
 from edgekit.conversion.tflite.standard_metadata import standard_metadata
 from edgekit.conversion.tflite.writer import TensorRecord
 from edgekit.errors import ModelError
-from edgekit.runtimes.contents import ModelContents, read_contents
-from edgekit.runtimes.tflite_metadata import STANDARD_KEY, StandardMetadata, described
+from edgekit.modelfiles.contents import ModelContents, read_contents
+from edgekit.modelfiles.tflite_metadata import STANDARD_KEY, StandardMetadata, described
 
 DIGITS = tuple("0123456789")
 CONTRACT = InputContract(28, 28, 1, mean=(0.5,), std=(0.25,))

@@ -8,8 +8,8 @@ import pytest
 from tiny_models import METADATA
 
 from edgekit.errors import ModelError
-from edgekit.runtimes.contents import read_contents
-from edgekit.runtimes.isolated import vet
+from edgekit.modelfiles.contents import read_contents
+from edgekit.modelfiles.session import vet
 
 WEIGHTS = 784 * 10
 

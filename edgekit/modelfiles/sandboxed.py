@@ -13,8 +13,8 @@ import numpy as np
 
 from edgekit.artifact import Array
 from edgekit.errors import ModelError
+from edgekit.modelfiles.contents import read_contents
 from edgekit.runtimes import open_runtime
-from edgekit.runtimes.contents import read_contents
 from edgekit.runtimes.session import Session, first_line
 
 _sessions: list[Session] = []

@@ -14,8 +14,8 @@ from typing import Any
 
 from edgekit.artifact import METADATA_KEY, Metadata, TensorSpec
 from edgekit.errors import ModelError
-from edgekit.runtimes.contents import ModelContents
-from edgekit.runtimes.tflite_metadata import STANDARD_KEY, described, read_standard
+from edgekit.modelfiles.contents import ModelContents
+from edgekit.modelfiles.tflite_metadata import STANDARD_KEY, described, read_standard
 
 IDENTIFIER = b"TFL3"
 ABSENT = -1

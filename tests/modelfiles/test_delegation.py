@@ -15,7 +15,7 @@ from edgekit.artifact import Metadata
 from edgekit.conversion.tflite import lower
 from edgekit.errors import ModelError
 from edgekit.graph.prepare import prepare
-from edgekit.runtimes.delegation import UndelegatedOperator, summarize, undelegated
+from edgekit.modelfiles.delegation import UndelegatedOperator, summarize, undelegated
 
 node = helper.make_node
 INT8, UINT8, INT16, FLOAT = (getattr(schema.TensorType, name) for name in ("INT8", "UINT8", "INT16", "FLOAT32"))

@@ -16,7 +16,7 @@ import numpy as np
 
 from edgekit.errors import ModelError
 from edgekit.files import require_file
-from edgekit.runtimes.contents import read_contents
+from edgekit.modelfiles.contents import read_contents
 from edgekit.runtimes.session import cannot_open
 from edgekit.sandbox import Limits, Sandbox
 
@@ -56,7 +56,7 @@ def undelegated(path: Path, limits: Limits | None = None) -> tuple[UndelegatedOp
     if path.suffix.lower() != ".tflite":
         raise ModelError(f"{path} is not a .tflite file, which alone XNNPACK takes; export it first.")
     with Sandbox(str(path), limits) as sandbox:
-        answer = sandbox.call("edgekit.runtimes.delegation:find_undelegated", path=str(path))
+        answer = sandbox.call("edgekit.modelfiles.delegation:find_undelegated", path=str(path))
     return tuple(UndelegatedOperator(**item) for item in answer)
 
 

@@ -10,14 +10,14 @@ import pytest
 
 from edgekit.data.dataset import Dataset
 from edgekit.errors import ModelError, UsageError
+from edgekit.modelfiles.session import FileSession, runtime_python
 from edgekit.runtimes import open_runtime
-from edgekit.runtimes.isolated import IsolatedSession, runtime_python
 
 
 def test_a_session_in_a_worker_answers_like_one_here(digit_files: dict[str, Path], mnist: Dataset) -> None:
     pixels = (mnist.test.images[:5].astype(np.int16) - 128).astype(np.int8)
     here = open_runtime("litert").load(digit_files["int8.tflite"])
-    with IsolatedSession(digit_files["int8.tflite"]) as session:
+    with FileSession(digit_files["int8.tflite"]) as session:
         assert (session.runtime, session.version) == ("litert", open_runtime("litert").version())
         assert (session.inputs, session.outputs) == (here.inputs, here.outputs)
         assert session.contents.operators == {"FULLY_CONNECTED": 1}
@@ -30,18 +30,18 @@ def test_a_session_in_a_worker_answers_like_one_here(digit_files: dict[str, Path
 
 def test_a_file_for_another_runtime_is_refused_with_the_suffix_it_needs(digit_files: dict[str, Path]) -> None:
     with pytest.raises(ModelError, match=r"not a file that ONNX Runtime opens; give it a \.onnx file"):
-        IsolatedSession(digit_files["tflite"], "ort")
+        FileSession(digit_files["tflite"], "ort")
 
 
 @pytest.mark.parametrize("name", ["onnx", "int8.tflite"])
 def test_an_input_of_the_wrong_shape_is_an_error_that_names_the_file(digit_files: dict[str, Path], name: str) -> None:
-    with IsolatedSession(digit_files[name]) as session, pytest.raises(ModelError, match=r"digits\..* cannot be run"):
+    with FileSession(digit_files[name]) as session, pytest.raises(ModelError, match=r"digits\..* cannot be run"):
         session.run([np.zeros((1, 3, 5, 5), session.inputs[0].dtype)])
 
 
 def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="does not exist"):
-        IsolatedSession(tmp_path / "none.tflite")
+        FileSession(tmp_path / "none.tflite")
 
 
 def test_a_runtime_may_live_in_another_python(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,6 @@
 """What is in a model file, and whether its structure holds: looked at before any runtime opens it.
 
-``read_contents`` parses untrusted bytes, so it is called inside the sandbox (``IsolatedSession``, ``vet``).
+``read_contents`` parses untrusted bytes, so it is called inside the sandbox (``FileSession``, ``vet``).
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def read_contents(path: Path) -> ModelContents:
     if suffix == ".onnx":
         return _read_onnx(path)
     if suffix == ".tflite":
-        from edgekit.runtimes.tflite_contents import read_tflite
+        from edgekit.modelfiles.tflite_contents import read_tflite
 
         return read_tflite(path)
     raise ModelError(f"{path} is neither an .onnx nor a .tflite file; give one of these.")

@@ -12,14 +12,14 @@ from typing import Any
 from edgekit.artifact import Array, TensorSpec
 from edgekit.errors import ModelError, UsageError
 from edgekit.files import require_file
+from edgekit.modelfiles.contents import ModelContents
 from edgekit.runtimes import default_runtime, find_runtime
-from edgekit.runtimes.contents import ModelContents
 from edgekit.sandbox import Limits, Sandbox
 
 MAX_THREADS = 4
 
 
-class IsolatedSession:
+class FileSession:
     """A model file, open in a worker process. A Session, and a context manager that ends the worker.
 
     Args:
@@ -72,7 +72,7 @@ class IsolatedSession:
         """End the worker."""
         self._sandbox.close()
 
-    def __enter__(self) -> IsolatedSession:
+    def __enter__(self) -> FileSession:
         return self
 
     def __exit__(
@@ -81,7 +81,7 @@ class IsolatedSession:
         self.close()
 
     def _call(self, function: str, **arguments: Any) -> Any:
-        return self._sandbox.call(f"edgekit.runtimes.host:{function}", **arguments)
+        return self._sandbox.call(f"edgekit.modelfiles.sandboxed:{function}", **arguments)
 
 
 def vet(path: Path, limits: Limits | None = None) -> ModelContents:
@@ -108,7 +108,7 @@ def rehearse(path: Path, runtime: str | None = None, limits: Limits | None = Non
     require_file(path)
     name = runtime or default_runtime(path)
     with Sandbox(str(path), limits, runtime_python(name)) as sandbox:
-        answer = sandbox.call("edgekit.runtimes.host:rehearse", path=str(path), runtime=name)
+        answer = sandbox.call("edgekit.modelfiles.sandboxed:rehearse", path=str(path), runtime=name)
     return ModelContents(**answer)
 
 
@@ -122,7 +122,7 @@ def runtime_python(runtime: str) -> str:
 
 
 def _contents(sandbox: Sandbox, path: Path) -> ModelContents:
-    return ModelContents(**sandbox.call("edgekit.runtimes.host:describe", path=str(path)))
+    return ModelContents(**sandbox.call("edgekit.modelfiles.sandboxed:describe", path=str(path)))
 
 
 def _spec(value: Mapping[str, Any]) -> TensorSpec:
