@@ -30,7 +30,6 @@ COMMANDS = (
     "store gc",
     "devices",
     "devices setup",
-    "devices fit",
     "devices calibrate",
 )
 HEAD = """# Commands

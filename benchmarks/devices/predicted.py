@@ -10,10 +10,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from fit import fit_published, show
+from latency.published import published_rows
 from record import record
-
-from edgekit.devices.latency.fit import fit_published, show
-from edgekit.devices.latency.published import published_rows
 
 
 def main() -> None:
@@ -22,7 +21,7 @@ def main() -> None:
     show(result)
     figures = result.to_dict()
     for item in figures["held_out"]:
-        del item["source"]  # it stands in devices/published_latency.csv
+        del item["source"]  # it stands in published_latency.csv
         item["predicted_ms"] = round(item["predicted_ms"], 3)
     record(__file__, figures)
 

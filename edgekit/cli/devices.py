@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -35,23 +34,6 @@ def setup(
     from edgekit.devices.emulated import setup as verb
 
     finish(verb, verb.set_up(device), json)
-
-
-@devices.command()
-def fit(
-    rows: Annotated[
-        Path | None,
-        typer.Option("--rows", metavar="FILE", help="Latencies to fit to. [default: EdgeKit's published ones]"),
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Folder for the cards. [default: your own cards]")
-    ] = None,
-    json: Json = False,
-) -> None:
-    """Fit the boards' latency tables to published rows, and say how far off they are."""
-    from edgekit.devices.latency import fit as verb
-
-    finish(verb, verb.fit(rows, out), json)
 
 
 @devices.command()

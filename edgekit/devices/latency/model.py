@@ -98,7 +98,7 @@ class LatencyTable:
             return cls(**values)
         except (TypeError, AttributeError) as exc:
             raise EdgekitError(
-                f"A [[latency]] table of {source} is wrong ({exc}); write it with 'edgekit devices fit'."
+                f"A [[latency]] table of {source} is wrong ({exc}); make it anew with 'edgekit devices calibrate'."
             ) from exc
 
     def to_dict(self) -> dict[str, Any]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from edgekit.devices.latency.model import LatencyTable
 from edgekit.files import write_text
 
-MARK = "# Written by 'edgekit devices fit' or 'calibrate'; do not edit below this line."
+MARK = "# Written by 'edgekit devices calibrate' or benchmarks/devices/fit.py; do not edit below this line."
+MARKS = re.compile(r"^# Written by .*; do not edit below this line\.$", re.MULTILINE)
 
 
 def write_tables(path: Path, text: str, tables: Sequence[LatencyTable]) -> None:
@@ -22,8 +24,8 @@ def write_tables(path: Path, text: str, tables: Sequence[LatencyTable]) -> None:
 
 
 def with_tables(text: str, tables: Sequence[LatencyTable]) -> str:
-    """The text of a card up to MARK, then the tables."""
-    head = text.partition(MARK)[0].rstrip()
+    """The text of a card up to its mark, then the tables."""
+    head = MARKS.split(text)[0].rstrip()
     return "\n\n".join([head, MARK, *map(_toml, tables)]) + "\n" if tables else head + "\n"
 
 

@@ -12,7 +12,6 @@ from onnx import helper
 from edgekit.artifact import Metadata
 from edgekit.catalog import resolve_model
 from edgekit.conversion.tflite import lower
-from edgekit.devices.latency.shapes import Map, Shapes
 from edgekit.devices.latency.workload import Layer, Workload, convolution, read_layers, read_workload
 from edgekit.errors import ModelError, UnsupportedError
 from edgekit.graph.prepare import prepare
@@ -57,20 +56,6 @@ def test_activations_are_part_of_the_layer_before_them(tmp_path):
     onnx.save(graph_of(nodes, {"in": (1, 3, 8, 8)}, {"w": noise(4, 3, 3, 3)}), path)
     assert [layer.kind for layer in _workload(path).layers] == ["conv", "pool"]
     assert _workload(path).macs == 64 * 27 * 4
-
-
-def test_shapes_written_down_ask_for_what_the_file_asks_for(tmp_path):
-    nodes = [
-        helper.make_node("Conv", ["in", "w"], ["a"], strides=[2, 2], pads=[1] * 4),
-        helper.make_node("Conv", ["a", "v"], ["b"], group=4, pads=[1] * 4),
-        helper.make_node("Add", ["a", "b"], ["out"]),
-    ]
-    path = tmp_path / "small.onnx"
-    onnx.save(graph_of(nodes, {"in": (1, 3, 8, 8)}, {"w": noise(4, 3, 3, 3), "v": noise(4, 1, 3, 3)}), path)
-    net = Shapes()
-    x = net.conv(Map(8, 8, 3), 4, 3, 2)
-    net.add(x, net.depthwise(x))
-    assert _workload(path).sums() == net.workload().sums()
 
 
 def test_channels_that_fill_no_tile_cost_as_much_as_a_full_one():

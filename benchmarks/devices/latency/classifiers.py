@@ -5,7 +5,7 @@ A function returns its last feature maps (or nothing but layers) so that detecto
 
 from __future__ import annotations
 
-from edgekit.devices.latency.shapes import Map, Shapes
+from latency.shapes import Map, Shapes
 
 MOBILENET_V1 = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (1024, 2), (1024, 1))
 MOBILENET_V2 = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgekit.devices.latency.classifiers import (
+from latency.classifiers import (
     efficientnet_lite,
     image,
     inverted,
@@ -11,7 +11,7 @@ from edgekit.devices.latency.classifiers import (
     shufflenet_stage,
     squeezenet,
 )
-from edgekit.devices.latency.shapes import Map, Shapes
+from latency.shapes import Map, Shapes
 
 COCO = 90
 EDGETPU = (

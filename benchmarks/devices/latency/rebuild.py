@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable
 from functools import cache, partial
 
-from edgekit.devices.latency import classifiers, detectors
-from edgekit.devices.latency.shapes import Shapes
+from latency import classifiers, detectors
+from latency.shapes import Shapes
+
 from edgekit.devices.latency.workload import Workload
 from edgekit.errors import UnknownNameError
 

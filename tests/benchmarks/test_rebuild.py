@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import onnx
 import pytest
+from latency.rebuild import BUILDERS, network_family, rebuild
+from latency.shapes import Map, Shapes
+from onnx import helper
 
-from edgekit.devices.latency.rebuild import BUILDERS, network_family, rebuild
+from edgekit.devices.latency.workload import read_workload
 from edgekit.errors import UnknownNameError
+from tests.small_graphs import graph_of, noise
 
 STATED = {  # millions of multiply-accumulates and of weights, from the papers or the model zoos
     "mobilenet-v1-1.0-224": (569, 4.2),
@@ -49,3 +54,17 @@ def test_widths_of_one_network_are_one_family():
 def test_an_unknown_network_names_the_nearest_one():
     with pytest.raises(UnknownNameError, match="resnet-18"):
         rebuild("resnet-16")
+
+
+def test_shapes_written_down_ask_for_what_the_file_asks_for(tmp_path):
+    nodes = [
+        helper.make_node("Conv", ["in", "w"], ["a"], strides=[2, 2], pads=[1] * 4),
+        helper.make_node("Conv", ["a", "v"], ["b"], group=4, pads=[1] * 4),
+        helper.make_node("Add", ["a", "b"], ["out"]),
+    ]
+    path = tmp_path / "small.onnx"
+    onnx.save(graph_of(nodes, {"in": (1, 3, 8, 8)}, {"w": noise(4, 3, 3, 3), "v": noise(4, 1, 3, 3)}), path)
+    net = Shapes()
+    x = net.conv(Map(8, 8, 3), 4, 3, 2)
+    net.add(x, net.depthwise(x))
+    assert read_workload(path).sums() == net.workload().sums()

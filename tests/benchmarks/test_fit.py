@@ -6,16 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from fit import fit, fit_published, hold_out
+from latency.published import grouped, published_rows
+from latency.rebuild import rebuild
 
-from edgekit.catalog import resolve_model
-from edgekit.devices.cards import device_card
-from edgekit.devices.latency.fit import fit, fit_published, hold_out
+from edgekit.devices.cards import card_paths
 from edgekit.devices.latency.model import GROUPED, features
-from edgekit.devices.latency.predict import find_table, latency_tables, predict_all
-from edgekit.devices.latency.published import grouped, published_rows
-from edgekit.devices.latency.rebuild import rebuild
-from edgekit.devices.latency.tables import MARK, with_tables
-from edgekit.errors import DataError, UsageError
+from edgekit.devices.latency.tables import MARK
+from edgekit.errors import DataError
 
 RATES = np.array([0.05, 0.6, 0.4, 20_000.0])
 
@@ -76,8 +74,6 @@ def test_fit_writes_the_tables_below_the_card(written):
 
 
 def device_card_text(name: str) -> str:
-    from edgekit.devices.cards import card_paths
-
     return card_paths()[name].read_text()
 
 
@@ -93,23 +89,6 @@ def test_the_bar_for_networks_of_families_not_seen_is_met(written):
     assert figures["covered"] >= 0.90
 
 
-def test_tables_written_twice_stand_there_once():
-    tables = latency_tables(device_card("raspberry-pi-4b"))
-    once = with_tables('summary = "x"\n', tables)
-    assert with_tables(once, tables) == once
-    assert with_tables(once, ()) == 'summary = "x"\n'
-
-
-def test_a_board_without_enough_rows_says_so():
-    with pytest.raises(UsageError, match=r"raspberry-pi-zero-2w has no latency table for LiteRT.*--device ssh://"):
-        find_table(device_card("raspberry-pi-zero-2w"), "litert", 1, rebuild("resnet-18"))
-
-
-def test_a_missing_number_of_threads_names_those_that_there_are():
-    with pytest.raises(UsageError, match="float32, 4 threads"):
-        find_table(device_card("raspberry-pi-4b"), "litert", 7, rebuild("resnet-18"))
-
-
 def test_a_wrong_row_is_named_by_its_line(tmp_path):
     path = tmp_path / "rows.csv"
     path.write_text(
@@ -117,11 +96,3 @@ def test_a_wrong_row_is_named_by_its_line(tmp_path):
     )
     with pytest.raises(DataError, match="line 2"):
         published_rows(path)
-
-
-def test_a_network_much_smaller_than_any_known_one_is_not_guessed():
-    card = device_card("raspberry-pi-4b")
-    with pytest.raises(
-        UsageError, match=r"takes 0\.\d+ million multiply-accumulates, far from the [0-9.]+ to [0-9,]+ million"
-    ):
-        predict_all(resolve_model("mnist-tiny", ".tflite"), card, "litert")

@@ -1,4 +1,9 @@
-"""``edgekit devices fit``: latency tables from published rows, with the error on networks whose family was held out.
+"""Latency tables of the boards' cards from published rows, with the error on networks whose family was held out.
+
+    python benchmarks/devices/fit.py [--rows FILE] [--out DIR]
+
+FILE has rows in the form of ``published_latency.csv`` beside this file, which are taken if none is named. DIR is where
+the cards go; the user's own folder, whose cards stand in for EdgeKit's, if none is named.
 
 The table with the most rows of an engine (library and precision) is fitted by itself. Every other one starts from its
 rates, scaled to the few rows there are, and moves away from them as far as its own rows say.
@@ -6,6 +11,7 @@ rates, scaled to the few rows there are, and moves away from them as far as its 
 
 from __future__ import annotations
 
+import argparse
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,12 +20,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from latency.published import Group, PublishedRow, grouped, published_rows
+from latency.rebuild import rebuild
 
 from edgekit.console import print_table
 from edgekit.devices.cards import card_paths, user_folder
 from edgekit.devices.latency.model import GROUPED, Array, LatencyTable, features, fit_rates, interval
-from edgekit.devices.latency.published import Group, PublishedRow, grouped, published_rows
-from edgekit.devices.latency.rebuild import rebuild
 from edgekit.devices.latency.tables import write_tables
 
 NAMES = tuple(GROUPED)
@@ -86,11 +92,7 @@ class FitResult:
 
 
 def fit(rows_file: Path | None = None, folder: Path | None = None) -> FitResult:
-    """``edgekit devices fit``: fit all tables and write them into the boards' cards.
-
-    Args:
-        rows_file: rows in the form of ``devices/published_latency.csv``, which are taken if there is none.
-        folder: where to write the cards; the user's own folder, whose cards stand in for EdgeKit's, if there is none.
+    """Fit all tables to the rows of a file and write them into the boards' cards in a folder; None as in the docstring.
 
     Raises:
         DataError: a row is wrong.
@@ -241,3 +243,15 @@ def _origin(rows: Sequence[PublishedRow]) -> str:
     families = sorted({row.family for row in rows})
     versions = sorted({row.version for row in rows})
     return f"{len(rows)} published rows of {', '.join(families)}; {rows[0].runtime} {', '.join(versions)}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Fit the boards' latency tables to published rows.")
+    parser.add_argument("--rows", type=Path, metavar="FILE")
+    parser.add_argument("--out", type=Path, metavar="DIR")
+    options = parser.parse_args()
+    show(fit(options.rows, options.out))
+
+
+if __name__ == "__main__":
+    main()

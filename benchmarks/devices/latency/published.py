@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from edgekit.catalog import catalog_folder
-from edgekit.devices.latency.rebuild import network_family
+from latency.rebuild import network_family
+
 from edgekit.errors import DataError
 
-FILE = "published_latency.csv"
+FILE = Path(__file__).resolve().parents[1] / "published_latency.csv"
 
 
 @dataclass(frozen=True)
@@ -69,12 +69,12 @@ class Group:
 
 @cache
 def published_rows(path: Path | None = None) -> tuple[PublishedRow, ...]:
-    """The rows of ``devices/published_latency.csv``, or of another file of that form.
+    """The rows of ``benchmarks/devices/published_latency.csv``, or of another file of that form.
 
     Raises:
         DataError: a row lacks a column or has a wrong value.
     """
-    path = path or catalog_folder("devices") / FILE
+    path = path or FILE
     rows = []
     with path.open(encoding="utf-8", newline="") as stream:
         for number, row in enumerate(csv.DictReader(stream), start=2):

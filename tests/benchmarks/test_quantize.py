@@ -13,7 +13,7 @@ import pytest
 
 from edgekit.artifact import InputContract
 
-FOLDER = Path(__file__).parent.parent / "benchmarks" / "quantize"
+FOLDER = Path(__file__).parents[2] / "benchmarks" / "quantize"
 MIB = 1 << 20
 Part = Callable[[str], Any]
 
