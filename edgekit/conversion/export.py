@@ -11,9 +11,9 @@ from edgekit.catalog import resolve_models
 from edgekit.console import print_table
 from edgekit.conversion.tflite import lower
 from edgekit.errors import ModelError, UnknownNameError
-from edgekit.files import require_file, require_writable, sha256_bytes, sha256_file, write_bytes
+from edgekit.files import require_file, require_writable, sha256_bytes, write_bytes
 from edgekit.graph.inputs import Shapes
-from edgekit.graph.isolated import is_quantized, open_prepared
+from edgekit.graph.isolated import is_quantized, model_sha256, open_prepared
 from edgekit.graph.metadata import read_metadata, write_metadata
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def export(model: str, to: str, folder: Path, shapes: Shapes | None = None) -> E
     require_writable(folder)
     prepared = open_prepared(source, shapes=shapes)
     metadata = read_metadata(prepared, str(source))
-    metadata = replace(metadata, parents={**metadata.parents, "onnx": sha256_file(source)})
+    metadata = replace(metadata, parents={**metadata.parents, "onnx": model_sha256(source)})
     quantized = is_quantized(prepared)
     if to == "onnx":
         if quantized:

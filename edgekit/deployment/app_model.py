@@ -13,6 +13,7 @@ from edgekit.errors import ModelError, UsageError
 from edgekit.evaluation.classifier import Classifier, holds_probabilities, remark_on_input
 from edgekit.evaluation.input_options import InputOptions
 from edgekit.files import model_name, sha256_bytes
+from edgekit.graph.isolated import model_bytes
 from edgekit.modelfiles.model_ref import ModelRef, find_models
 
 RUNTIMES = ("litert", "ort")
@@ -90,7 +91,7 @@ def read_app_model(
                     f"{target.path} has a tensor '{spec.name}' of {spec.dtype}, and apps take {', '.join(APP_DTYPES)}; "
                     "quantize or export it again."
                 )
-        data = target.path.read_bytes()
+        data = model_bytes(target.path)
         return AppModel(
             name=app_name(target.path),
             path=target.path,

@@ -11,7 +11,7 @@ from edgekit.artifact import InputContract, Metadata, TensorSpec
 from edgekit.catalog import resolve_models
 from edgekit.console import print_facts
 from edgekit.errors import EdgekitError
-from edgekit.files import sha256_file
+from edgekit.graph.isolated import model_sha256
 from edgekit.modelfiles.contents import ModelContents
 from edgekit.modelfiles.delegation import UndelegatedOperator, summarize, undelegated
 from edgekit.modelfiles.session import FileSession, vet
@@ -83,7 +83,7 @@ def inspect_file(path: Path) -> FileFacts:
     except EdgekitError as exc:
         refusal, left = str(exc), None
     metadata = contents.metadata(str(path))
-    return FileFacts(str(path), sha256_file(path), contents, metadata, runtime, inputs, outputs, refusal, left)
+    return FileFacts(str(path), model_sha256(path), contents, metadata, runtime, inputs, outputs, refusal, left)
 
 
 def show(result: InspectResult) -> None:

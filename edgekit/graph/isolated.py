@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.errors import ModelError
-from edgekit.files import require_file
+from edgekit.files import require_file, sha256_bytes
 from edgekit.graph.constants import folded
 from edgekit.graph.inputs import Shapes
-from edgekit.graph.load import check_onnx
+from edgekit.graph.load import check_onnx, may_refer, whole_file
 from edgekit.graph.prepare import prepare
 from edgekit.sandbox import Limits, Sandbox
 
@@ -44,6 +44,29 @@ def open_prepared(path: Path, limits: Limits | None = None, shapes: Shapes | Non
     with Sandbox(str(path), limits) as sandbox:
         data = sandbox.call("edgekit.graph.isolated:prepared_bytes", path=str(path), shapes=sizes)
     return onnx.load_model_from_string(data.tobytes())
+
+
+def model_bytes(path: Path) -> bytes:
+    """The bytes of a model as one file, however it is stored: what is copied, counted and hashed of it.
+
+    Raises:
+        ModelError, RuntimeCrashError: an ONNX file keeps weights elsewhere, and is broken or refers to other folders.
+    """
+    data = require_file(path).read_bytes()
+    if not may_refer(path, data):
+        return data
+    with Sandbox(str(path)) as sandbox:
+        return bytes(sandbox.call("edgekit.graph.isolated:whole_bytes", path=str(path)).tobytes())
+
+
+def model_sha256(path: Path) -> str:
+    """The hex SHA-256 of a model as one file: that of the file itself, unless weights lie beside it."""
+    return sha256_bytes(model_bytes(path))
+
+
+def whole_bytes(path: str) -> NDArray[np.uint8]:
+    """What ``model_bytes`` does inside its worker."""
+    return np.frombuffer(whole_file(Path(path)), np.uint8)
 
 
 def prepared_bytes(path: str, shapes: Shapes | None = None) -> NDArray[np.uint8]:

@@ -1,7 +1,7 @@
-"""Opening ONNX files that may come from a stranger: one self-contained file, checked before anything is built on it.
+"""Opening ONNX files that may come from a stranger: made whole, and checked before anything is built on them.
 
-A model that keeps its weights in other files is refused wherever the reference hides, so that opening a model never
-reads (or later overwrites) any file but the one that was named.
+Weights in another file of the same folder are moved into the model, wherever the reference hides; weights elsewhere are
+refused, so that opening a model never reads (or later overwrites) a file that does not lie beside it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.errors import ModelError
 from edgekit.files import require_file
+from edgekit.graph.external_data import move_in
 
 if TYPE_CHECKING:
     from onnx import ModelProto, TensorProto
@@ -30,11 +31,11 @@ BAD_STRUCTURE = "is not a valid ONNX model"
 
 
 def load_onnx(path: Path | str) -> ModelProto:
-    """Parse an ONNX file whose weights are all inside it.
+    """Parse an ONNX file; all its weights are inside the result.
 
     Raises:
-        ModelError: the file is missing, truncated or not ONNX, refers to other files, has broken tensors, or is of
-            an IR version or operator set that is not known here.
+        ModelError: the file is missing, truncated or not ONNX, refers to files outside its folder, has more than 2 GiB
+            with its data or broken tensors, or is of an IR version or operator set that is not known here.
     """
     import onnx
 
@@ -42,18 +43,36 @@ def load_onnx(path: Path | str) -> ModelProto:
     require_file(path)
     size = path.stat().st_size
     if size > MAX_FILE_BYTES:
-        raise ModelError(f"{path} has {size} bytes, more than an ONNX file can have; check that it is the right file.")
+        raise ModelError(f"{path} has {size} bytes, and an ONNX file has 2 GiB at the most; export a smaller model.")
     model = _parse(path.read_bytes(), path)
     _check_versions(model, path)
-    nodes = 0
+    nodes, room = 0, MAX_FILE_BYTES - size
     for message in _messages(model):
         nodes += isinstance(message, onnx.NodeProto)
         if nodes > MAX_NODES:
             raise ModelError(f"{path} has more than {MAX_NODES} operators, far more than a phone or a Pi can run.")
         _check_text(message, path)
         if isinstance(message, onnx.TensorProto):
-            _check_tensor(message, path)
+            _check_shape(message, path)
+            if message.data_location != onnx.TensorProto.DEFAULT or message.external_data:
+                room -= move_in(message, path, room)
+            _check_data(message, path)
     return model
+
+
+def whole_file(path: Path) -> bytes:
+    """The bytes of a model as one file: those at ``path``, with weights that lie beside an ONNX file moved in.
+
+    Raises:
+        ModelError: as ``load_onnx``.
+    """
+    data = path.read_bytes()
+    return load_onnx(path).SerializeToString() if may_refer(path, data) else data
+
+
+def may_refer(path: Path, data: bytes) -> bool:
+    """False if a file surely keeps no data elsewhere: it lacks the word that says where."""
+    return path.suffix.lower() == ".onnx" and b"location" in data
 
 
 def check_onnx(path: Path | str) -> ModelProto:
@@ -135,28 +154,28 @@ def _check_text(message: Any, path: Path) -> None:
             raise ModelError(f"{path} has a {field.name} that is not text; it is damaged, export or download it again.")
 
 
-def _check_tensor(tensor: TensorProto, path: Path) -> None:
+def _check_shape(tensor: TensorProto, path: Path) -> None:
     import onnx
 
-    if tensor.data_location != onnx.TensorProto.DEFAULT or tensor.external_data:
-        raise ModelError(
-            f"{path} keeps the data of '{tensor.name}' in another file, which is never read; save the model as one "
-            "file (torch.onnx.export(..., external_data=False) or onnx.save(model, path))."
-        )
     dims = list(tensor.dims)
-    count = math.prod(dims)
     known = tensor.data_type in onnx.helper.get_all_tensor_dtypes()
-    if not known or any(size < 0 for size in dims) or count > MAX_FILE_BYTES:
+    if not known or any(size < 0 for size in dims) or math.prod(dims) > MAX_FILE_BYTES:
         raise ModelError(
             f"{path}: tensor '{tensor.name}' has an impossible type or shape {dims}; export the model again."
         )
+
+
+def _check_data(tensor: TensorProto, path: Path) -> None:
+    import onnx
+
+    dims = list(tensor.dims)
     try:
         array = onnx.numpy_helper.to_array(tensor)
     except Exception as exc:  # whatever numpy makes of data that do not fit the declared shape
         raise ModelError(
             f"{path}: tensor '{tensor.name}' does not hold what its shape {dims} says; export it again."
         ) from exc
-    if array.size != count:
+    if array.size != math.prod(dims):
         raise ModelError(
-            f"{path}: tensor '{tensor.name}' holds {array.size} values instead of {count}; export it again."
+            f"{path}: tensor '{tensor.name}' holds {array.size} values instead of {math.prod(dims)}; export it again."
         )

@@ -90,7 +90,7 @@ def read_contents(path: Path) -> ModelContents:
 def _read_onnx(path: Path) -> ModelContents:
     from onnx import TensorProto, numpy_helper
 
-    from edgekit.graph.load import check_onnx
+    from edgekit.graph.load import check_onnx, whole_file
 
     model = check_onnx(path)
     graphs = list(_graphs(model.graph))
@@ -105,7 +105,7 @@ def _read_onnx(path: Path) -> ModelContents:
     return ModelContents(
         format="onnx",
         version=f"IR {model.ir_version}, opset {opset}",
-        file_bytes=path.stat().st_size,
+        file_bytes=len(whole_file(path)),
         weight_bytes=weight_bytes,
         constants=dict(constants),
         operators=dict(operators.most_common()),

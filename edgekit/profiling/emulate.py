@@ -12,7 +12,8 @@ from typing import Any
 from edgekit.console import progress
 from edgekit.devices.device import Device, Job, open_device
 from edgekit.errors import ModelError, RuntimeCrashError
-from edgekit.files import require_file, sha256_file
+from edgekit.files import require_file
+from edgekit.graph.isolated import model_sha256
 from edgekit.modelfiles.model_ref import find_models
 from edgekit.modelfiles.session import vet
 from edgekit.profiling.counts import InstructionCounts, OperatorCount, count_operators, count_runs
@@ -131,7 +132,7 @@ def count_file(device: Device, job: Job) -> CountProfile:
     contents = vet(job.model)
     profile = CountProfile(
         file=str(job.model),
-        sha256=sha256_file(job.model),
+        sha256=model_sha256(job.model),
         runtime=job.runtime,
         runtime_version="",
         size_bytes=contents.file_bytes,

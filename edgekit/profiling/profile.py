@@ -16,7 +16,8 @@ from typing import Any
 from edgekit.console import Bar, Display, progress
 from edgekit.devices.device import Device, Job, Watch, open_device
 from edgekit.errors import EdgekitError, RuntimeCrashError, UsageError
-from edgekit.files import require_file, sha256_file
+from edgekit.files import require_file
+from edgekit.graph.isolated import model_sha256
 from edgekit.modelfiles.model_ref import find_models
 from edgekit.modelfiles.session import vet
 from edgekit.profiling.noise import find_noise
@@ -113,7 +114,7 @@ def profile_file(path: Path, device: Device, options: ProfileOptions, steps: _St
     latency = summarize(samples)
     return ModelProfile(
         file=str(path),
-        sha256=sha256_file(path),
+        sha256=model_sha256(path),
         runtime=runtime,
         runtime_version=measured["versions"][runtime],
         threads=options.threads,

@@ -15,7 +15,8 @@ from edgekit.evaluation.classifier import Classifier, ImageModel, Scores
 from edgekit.evaluation.compare_noise import as_shaped
 from edgekit.evaluation.evaluate import all_scores, labels_for
 from edgekit.evaluation.statistics import signal_to_noise_db
-from edgekit.files import sha256_file
+from edgekit.files import sha256_bytes
+from edgekit.graph.isolated import model_bytes
 
 FEW_IMAGES = 64
 OF_TRAINING = 500
@@ -78,8 +79,9 @@ class MeasuredFile:
 
     @classmethod
     def of(cls, path: Path, quality: Quality) -> MeasuredFile:
-        """Read size and SHA-256 of the file at ``path``."""
-        return cls(path.name, path.stat().st_size, sha256_file(path), quality)
+        """Read size and SHA-256 of the model at ``path``."""
+        data = model_bytes(path)
+        return cls(path.name, len(data), sha256_bytes(data), quality)
 
 
 class Yardstick:

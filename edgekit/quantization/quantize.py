@@ -17,9 +17,10 @@ from edgekit.errors import DataError, GateError, ModelError, UnknownNameError, U
 from edgekit.evaluation.classifier import Classifier, ImageModel, open_image_model
 from edgekit.evaluation.evaluate import class_names
 from edgekit.evaluation.input_options import InputOptions
-from edgekit.files import require_writable, sha256_file, staged, write_bytes, write_json
+from edgekit.files import require_writable, staged, write_bytes, write_json
 from edgekit.graph.inputs import Shapes
 from edgekit.graph.int8 import WEIGHT_BITS, weight_max
+from edgekit.graph.isolated import model_sha256
 from edgekit.graph.metadata import read_metadata, write_metadata
 from edgekit.modelfiles.delegation import UndelegatedOperator, summarize, undelegated
 from edgekit.quantization.calibrate import RealInputs, require_images
@@ -157,7 +158,7 @@ def quantize(options: QuantizeOptions) -> QuantizeResult:
     best, rungs = Ladder(inputs, judge, options.ladder()).climb(model, contract)
     few = RealInputs(data.train, chosen, best.contract)
     layers = layer_table(best.exact, best.model, best.plan, few)
-    metadata = Metadata(best.contract, labels, STATIC_INT8, parents={"float": sha256_file(path)[:LINEAGE_DIGITS]})
+    metadata = Metadata(best.contract, labels, STATIC_INT8, parents={"float": model_sha256(path)[:LINEAGE_DIGITS]})
     with staged(options.folder) as scratch:
         _write(scratch, best, options.io, metadata, metadata)
         onnx, tflite = (yardstick.measure(scratch / name, best.contract) for name in (ONNX_FILE, TFLITE_FILE))

@@ -25,7 +25,8 @@ from edgekit.data import open_data
 from edgekit.errors import GateError, UnknownNameError, UsageError
 from edgekit.evaluation.classifier import Classifier
 from edgekit.evaluation.evaluate import class_names
-from edgekit.files import require_writable, sha256_file, staged, write_bytes, write_json
+from edgekit.files import require_writable, staged, write_bytes, write_json
+from edgekit.graph.isolated import model_sha256
 from edgekit.graph.metadata import read_metadata, write_metadata
 from edgekit.modelfiles.delegation import UndelegatedOperator, summarize, undelegated
 from edgekit.quantization.float_source import LINEAGE_DIGITS, RECORD_FILE, ROUNDING, checked_model, float_onnx
@@ -96,7 +97,7 @@ def store_small(options: SmallWeightsOptions) -> SmallWeightsResult:
     model = checked_model(path, integers=False)
     require_writable(options.folder)
     metadata, yardstick, data_name = _measured_by(path, model, options.source)
-    metadata = replace(metadata, recipe=options.recipe, parents={"float": sha256_file(path)[:LINEAGE_DIGITS]})
+    metadata = replace(metadata, recipe=options.recipe, parents={"float": model_sha256(path)[:LINEAGE_DIGITS]})
     small = form(model)
     with staged(options.folder) as scratch:
         _write(scratch, names, small, (metadata, metadata))

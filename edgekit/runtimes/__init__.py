@@ -19,6 +19,7 @@ from importlib.metadata import version as package_version
 from pathlib import Path
 
 from edgekit.errors import ModelError, UnknownNameError, UsageError
+from edgekit.graph.load import whole_file
 from edgekit.runtimes.session import Session
 
 
@@ -48,7 +49,7 @@ class Runtime:
         """
         module = importlib.import_module(f"edgekit.runtimes.{self.module}")
         source = str(model) if isinstance(model, Path) else f"A model of {len(model)} bytes"
-        data = model.read_bytes() if isinstance(model, Path) else model
+        data = whole_file(model) if isinstance(model, Path) else model
         options = {"kernels": self.kernels} if self.kernels else {}
         session: Session = module.load(data, source, threads, **options)
         return session

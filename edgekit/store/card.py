@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isfinite
-from pathlib import Path
 from typing import Any
 
 from edgekit.deployment.app_model import AppModel, app_name, read_app_model
 from edgekit.errors import ModelError
 from edgekit.evaluation.input_options import InputOptions
+from edgekit.graph.isolated import model_bytes
 from edgekit.modelfiles.model_ref import find_models
 from edgekit.modelfiles.session import vet
 
@@ -48,7 +48,7 @@ def read_model(model: str, options: InputOptions) -> ReadModel:
         "student": student.to_dict() if student else None,
         "refusal": refusal.replace(str(path), path.name),  # it is told to others: not where the file lay
     }
-    return ReadModel(app_name(path), student.data if student else Path(path).read_bytes(), card)
+    return ReadModel(app_name(path), student.data if student else model_bytes(path), card)
 
 
 def _read_app_model(model: str, options: InputOptions) -> tuple[AppModel | None, str]:

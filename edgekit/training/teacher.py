@@ -166,6 +166,7 @@ def _open_onnx(path: Path, image_shape: tuple[int, int, int]) -> Teacher:
     """An ONNX classifier, run by ONNX Runtime in batches where the file allows it."""
     import onnxruntime
 
+    from edgekit.graph.isolated import model_sha256
     from edgekit.graph.load import load_onnx
     from edgekit.graph.metadata import read_metadata
     from edgekit.modelfiles.session import rehearse
@@ -188,7 +189,7 @@ def _open_onnx(path: Path, image_shape: tuple[int, int, int]) -> Teacher:
     def forward(inputs: NDArray[np.float32]) -> Logits:
         return _as_logits(session.run([exit_], {entry.name: inputs})[0])
 
-    return Teacher(path.name, sha256_file(path), contract, _in_batches(forward, shape[0]), metadata.labels)
+    return Teacher(path.name, model_sha256(path), contract, _in_batches(forward, shape[0]), metadata.labels)
 
 
 def _torch_forward(model: nn.Module, name: str, batch: int = -1) -> Callable[[NDArray[np.float32]], Logits]:

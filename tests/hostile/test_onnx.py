@@ -109,14 +109,15 @@ def test_no_other_file_is_read_for_weights(refusal: Refusal, tmp_path: Path, ent
     (folder / "folder").symlink_to(tmp_path)
     os.link(secret, folder / "hard")
     (folder / "data").write_bytes(bytes(16))
-    assert "in another file, which is never read" in refusal(folder, adding(external(**entries)))
+    assert "in another file" in refusal(folder, adding(external(**entries)))
 
 
 def test_9_no_other_file_is_overwritten_when_a_model_is_saved(tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.write_text("keep me")
-    path = tmp_path / "model.onnx"
-    path.write_bytes(adding(external(location="victim")).SerializeToString())
+    path = tmp_path / "model" / "model.onnx"
+    path.parent.mkdir()
+    path.write_bytes(adding(external(location="../victim")).SerializeToString())
     with pytest.raises(ModelError, match="in another file"):
         export(str(path), "onnx", tmp_path / "out")
     assert victim.read_text() == "keep me"
@@ -154,7 +155,7 @@ def in_subgraph(tensor: TensorProto) -> ModelProto:
 def test_10_a_reference_is_found_wherever_it_hides(
     refusal: Refusal, tmp_path: Path, hide: Callable[[TensorProto], ModelProto]
 ) -> None:
-    assert "in another file" in refusal(tmp_path, hide(external(location="data")))
+    assert "in another file" in refusal(tmp_path, hide(external(location="../data")))
 
 
 @pytest.mark.parametrize("operator", ["MaxPool", "AveragePool", "Conv"])

@@ -12,6 +12,7 @@ import numpy as np
 from edgekit.artifact import Array, TensorSpec
 from edgekit.devices.device import Job
 from edgekit.errors import ModelError, UsageError
+from edgekit.graph.isolated import model_bytes
 from edgekit.modelfiles.session import FileSession
 
 RUNTIMES = ("litert", "ort")
@@ -55,7 +56,7 @@ def page_job(job: Job) -> PageJob:
         "warmup": WARMUP_RUNS,
         "input": base64.b64encode(values.tobytes()).decode(),
     }
-    return PageJob(document, {name: job.model.read_bytes()}, output.reshape(-1))
+    return PageJob(document, {name: model_bytes(job.model)}, output.reshape(-1))
 
 
 def _only(specs: tuple[TensorSpec, ...], role: str, job: Job) -> TensorSpec:

@@ -16,6 +16,7 @@ from edgekit.devices.ssh.address import SshAddress, parse_address
 from edgekit.devices.ssh.connection import Connection, as_message
 from edgekit.devices.ssh.keeper import WORKER_NAME
 from edgekit.errors import DeviceError, EdgekitError, UsageError
+from edgekit.graph.isolated import model_bytes
 
 
 def open_address(text: str) -> SshDevice:
@@ -96,7 +97,7 @@ class SshDevice:
         if file not in self._sent:
             path = f"files/{self._count}/{file.name}"
             self._count += 1
-            connection.ask({"put": path}, file.read_bytes())
+            connection.ask({"put": path}, model_bytes(file))
             self._sent[file] = f"{connection.about['folder']}/{path}"
         return self._sent[file]
 
