@@ -119,6 +119,8 @@ def as_shaped(value: Array, spec: TensorSpec) -> Array:
     Raises:
         ModelError: its shape fits the file in no order of axes.
     """
+    if not spec.shape:  # a scalar, or of a rank that ONNX Runtime does not know
+        return value
     for axes in (None, LAST_TO_FIRST, FIRST_TO_LAST):
         if axes is not None and value.ndim != len(axes):
             continue
@@ -129,12 +131,19 @@ def as_shaped(value: Array, spec: TensorSpec) -> Array:
 
 
 def _fidelity(ours: TensorSpec, theirs: TensorSpec, values: Sequence[tuple[Array, Array]]) -> OutputFidelity:
-    mine = np.stack([ours.dequantize(value) for value, _ in values])
-    real = np.stack([as_shaped(theirs.dequantize(value), ours) for _, value in values])
+    pairs = [(ours.dequantize(one), as_shaped(theirs.dequantize(two), ours)) for one, two in values]
+    if any(one.shape != two.shape for one, two in pairs):
+        raise ModelError(
+            f"The two give different numbers of values as '{ours.name}', as the data make them; compare files that end "
+            "before it."
+        )
+    mine, real = (np.concatenate([value.ravel() for value in side]) for side in zip(*pairs, strict=True))
     if not (np.isfinite(mine).all() and np.isfinite(real).all()):
         raise ModelError(f"The output '{ours.name}' is not finite on random inputs; compare on real ones with --data.")
     sqnr = signal_to_noise_db(mine, real)
-    rows = mine.reshape(len(mine), -1), real.reshape(len(real), -1)
+    # A row for each input, or one for all where each makes as many values as its data say.
+    count = len(pairs) if len({one.shape for one, _ in pairs}) == 1 else 1
+    rows = mine.reshape(count, -1), real.reshape(count, -1)
     return OutputFidelity(
         name=ours.name,
         shape=tuple(values[0][0].shape),

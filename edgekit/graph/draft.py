@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
@@ -70,20 +70,7 @@ class Draft:
     @property
     def nodes(self) -> list[NodeProto]:
         """All nodes, each behind those whose results it reads."""
-        ordered: dict[int, NodeProto] = {}
-        visited: set[int] = set()
-        for start in self._nodes.values():
-            pending = [(start, False)]
-            while pending:
-                node, is_ready = pending.pop()
-                if is_ready:
-                    ordered[id(node)] = node
-                elif id(node) not in visited:
-                    visited.add(id(node))
-                    makers = [self._makers[name] for name in _all_inputs(node) if name in self._makers]
-                    pending.append((node, True))
-                    pending.extend((maker, False) for maker in makers if id(maker) not in visited)
-        return list(ordered.values())
+        return in_order(self._nodes.values(), self._makers)
 
     @property
     def opset(self) -> int:
@@ -284,6 +271,24 @@ def run_passes(draft: Draft, passes: Iterable[Pass]) -> None:
             for node in nodes:
                 if draft.holds(node) and rewrite(draft, node):
                     changed = True
+
+
+def in_order(nodes: Iterable[NodeProto], makers: Mapping[str, NodeProto]) -> list[NodeProto]:
+    """The nodes, each behind those of ``makers`` whose results it reads; where that holds already, as they are."""
+    ordered: dict[int, NodeProto] = {}
+    visited: set[int] = set()
+    for start in nodes:
+        pending = [(start, False)]
+        while pending:
+            node, is_ready = pending.pop()
+            if is_ready:
+                ordered[id(node)] = node
+            elif id(node) not in visited:
+                visited.add(id(node))
+                pending.append((node, True))
+                read = (makers[name] for name in _all_inputs(node) if name in makers)
+                pending.extend((maker, False) for maker in read if id(maker) not in visited)
+    return list(ordered.values())
 
 
 def opset_version(model: ModelProto) -> int:

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.errors import ModelError
 from edgekit.files import require_file
+from edgekit.graph.draft import in_order
 from edgekit.graph.external_data import move_in
 
 if TYPE_CHECKING:
-    from onnx import ModelProto, TensorProto
+    from onnx import FunctionProto, GraphProto, ModelProto, TensorProto
 
 MAX_FILE_BYTES = (2 << 30) - 1
 """The limit of the protobuf format itself."""
@@ -52,6 +53,8 @@ def load_onnx(path: Path | str) -> ModelProto:
         if nodes > MAX_NODES:
             raise ModelError(f"{path} has more than {MAX_NODES} operators, far more than a phone or a Pi can run.")
         _check_text(message, path)
+        if isinstance(message, onnx.GraphProto | onnx.FunctionProto):
+            _sort_nodes(message)
         if isinstance(message, onnx.TensorProto):
             _check_shape(message, path)
             if message.data_location != onnx.TensorProto.DEFAULT or message.external_data:
@@ -86,8 +89,14 @@ def check_onnx(path: Path | str) -> ModelProto:
     import onnx
 
     model = load_onnx(path)
+    shapeless = [value for value in model.graph.output if not value.type.tensor_type.HasField("shape")]
     try:
+        # The checker asks for a shape of each output; runtimes do without, and inference may find it or not.
+        for value in shapeless:
+            value.type.tensor_type.shape.SetInParent()
         onnx.checker.check_model(model)
+        for value in shapeless:
+            value.type.tensor_type.ClearField("shape")
         inferred = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
     except Exception as exc:  # the native checker raises several unrelated types, RuntimeError among them
         reason = " ".join(str(exc).split())[:200]
@@ -142,6 +151,15 @@ def _messages(model: ModelProto) -> Iterator[Any]:
         for field, value in current.ListFields():
             if field.message_type is not None:
                 pending.extend(value if hasattr(value, "__len__") else (value,))
+
+
+def _sort_nodes(graph: GraphProto | FunctionProto) -> None:
+    """Let each node stand behind those that it reads, which ONNX asks for and ONNX Runtime does not."""
+    nodes = list(graph.node)
+    ordered = in_order(nodes, {name: node for node in nodes for name in node.output if name})
+    if ordered != nodes:
+        del graph.node[:]
+        graph.node.extend(ordered)
 
 
 def _check_text(message: Any, path: Path) -> None:

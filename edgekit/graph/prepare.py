@@ -137,8 +137,8 @@ def _check_sizes(draft: Draft) -> None:
         for name in node.output:
             if name and min(draft.shapes.get(name, (0,)), default=1) < 1:
                 raise UnsupportedError(
-                    f"The size of '{name}' ({node.op_type} '{node.name}') is open or zero; export the model with a "
-                    "fixed input size."
+                    f"The size of '{name}' ({node.op_type} '{node.name}') is zero or follows from the data; export the "
+                    "model up to there, and leave the rest to the app."
                 )
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
-from onnx import helper
+from onnx import TensorProto, helper
 from small_graphs import graph_of, noise, quantized
 
 from edgekit.artifact import Metadata
@@ -85,3 +86,19 @@ def test_the_same_inputs_come_again(detector: dict[str, Path]) -> None:
 def test_models_of_different_shapes_are_refused(detector: dict[str, Path], digit_files: dict[str, Path]) -> None:
     with pytest.raises(ModelError, match="compare models of the same task"):
         compared(str(detector["float.onnx"]), str(digit_files["onnx"]))
+
+
+def chosen_values(path: Path, limit: float) -> str:
+    """The indices of the values above ``limit``: as many as there are."""
+    nodes = [node("Greater", ["x", "limit"], ["more"]), node("NonZero", ["more"], ["out"])]
+    model = graph_of(nodes, {"x": (1, 40)}, {"limit": np.float32(limit)})
+    model.graph.output[0].type.tensor_type.elem_type = TensorProto.INT64
+    path.write_bytes(model.SerializeToString())
+    return str(path)
+
+
+def test_outputs_with_as_many_values_as_the_data_say_are_compared_value_by_value(tmp_path: Path) -> None:
+    one, same, other = (chosen_values(tmp_path / f"{limit}.onnx", limit) for limit in (0.5, 0.5000001, 0.7))
+    assert compared(one, same).outputs[0].largest_error == 0
+    with pytest.raises(ModelError, match="different numbers of values as 'out'"):
+        compared(one, other)

@@ -7,9 +7,12 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
-from small_graphs import graph_of, noise
+from small_graphs import graph_of, noise, run_onnx
 
-from edgekit.errors import ModelError
+from edgekit.conversion.export import export
+from edgekit.errors import ModelError, UnsupportedError
+from edgekit.evaluation.compare import compare_models
+from edgekit.evaluation.inspect import inspect_file
 from edgekit.graph.load import check_onnx, load_onnx
 
 
@@ -171,3 +174,70 @@ def varint(value: int) -> bytes:
         encoded += struct.pack("B", value & 127 | 128)
         value >>= 7
     return encoded + struct.pack("B", value)
+
+
+def test_nodes_in_any_order_are_sorted_as_runtimes_do(tmp_path: Path) -> None:
+    """As onnxconverter-common leaves a half precision model: its casts stand behind those who read them."""
+    nodes = [helper.make_node("Relu", ["b"], ["out"]), helper.make_node("Abs", ["a"], ["b"])]
+    model = graph_of([helper.make_node("Neg", ["x"], ["a"]), *reversed(nodes)], {"x": (2,)})
+    del model.graph.node[:]
+    model.graph.node.extend([*nodes, helper.make_node("Neg", ["x"], ["a"])])
+    opened = check_onnx(saved(tmp_path, model))
+    assert [node.op_type for node in opened.graph.node] == ["Neg", "Abs", "Relu"]
+    np.testing.assert_array_equal(run_onnx(opened, np.float32([-1, 2]))[0], [1, 2])
+
+
+def test_nodes_of_a_branch_and_of_a_function_are_sorted_too(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Relu", ["b"], ["z"]), helper.make_node("Neg", ["x"], ["b"])]
+    value = helper.make_tensor_value_info("z", TensorProto.FLOAT, [2])
+    branch = helper.make_graph(nodes, "branch", [], [value])
+    condition = helper.make_node("If", ["yes"], ["out"], then_branch=branch, else_branch=branch)
+    model = graph_of([], {"x": (2,)}, {"yes": np.asarray(True)})
+    model.graph.node.append(condition)
+    domain = helper.make_opsetid("own", 1)
+    model.opset_import.append(domain)
+    model.functions.append(helper.make_function("own", "f", ["x"], ["z"], nodes, list(model.opset_import)))
+    opened = check_onnx(saved(tmp_path, model))
+    inner = opened.graph.node[0].attribute[0].g
+    assert [[node.op_type for node in part.node] for part in (inner, opened.functions[0])] == [["Neg", "Relu"]] * 2
+
+
+def test_nodes_that_wait_for_each_other_are_refused(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Add", ["x", "b"], ["a"]), helper.make_node("Relu", ["a"], ["b"])]
+    model = graph_of([], {"x": (2,)}, outputs=["b"])
+    model.graph.node.extend(nodes)
+    with pytest.raises(ModelError, match="not a valid ONNX model"):
+        check_onnx(saved(tmp_path, model))
+
+
+def detections() -> onnx.ModelProto:
+    """Boxes that are all kept in some order: how many there are, only a run can tell."""
+    nodes = [
+        helper.make_node("Transpose", ["x"], ["scores"], perm=[0, 2, 1]),
+        helper.make_node("Slice", ["scores", "one", "two", "one"], ["class"]),
+        helper.make_node("NonMaxSuppression", ["x", "class", "many"], ["chosen"]),
+    ]
+    constants = {"one": np.asarray([1]), "two": np.asarray([2]), "many": np.asarray([5])}
+    model = graph_of(nodes, {"x": (1, 6, 4)}, constants, outputs=["chosen"])
+    model.graph.output[0].CopyFrom(helper.make_tensor_value_info("chosen", TensorProto.INT64, None))
+    return model
+
+
+def unknown_rank() -> onnx.ModelProto:
+    model = detections()
+    model.graph.node.append(helper.make_node("Squeeze", ["chosen"], ["out"]))
+    model.graph.output[0].name = "out"
+    return model
+
+
+@pytest.mark.parametrize(("make", "shape"), [(detections, (-1, 3)), (unknown_rank, ())])
+def test_an_output_whose_shape_the_file_does_not_give_opens_where_it_runs(tmp_path: Path, make, shape) -> None:
+    path = saved(tmp_path, make())
+    assert check_onnx(path) == make()
+    facts = inspect_file(path)
+    assert (facts.refusal, facts.outputs[0].shape) == ("", shape)
+    result = compare_models(str(path), str(path), "noise", 5)
+    assert result.outputs[0].largest_error == 0
+    for to in ("onnx", "tflite"):
+        with pytest.raises(UnsupportedError, match=r"size of 'chosen' \(NonMaxSuppression ''\) is zero or follows"):
+            export(str(path), to, tmp_path / "out")
