@@ -42,7 +42,17 @@ def remove_identity(draft: Draft, node: NodeProto) -> bool:
     dropout = node.op_type == "Dropout" and not any(draft.consumers(name) for name in node.output[1:] if name)
     if not (node.op_type == "Identity" or same_type or single or dropout):
         return _remove_neutral(draft, node)
-    return draft.bypass(node, node.input[0])
+    return draft.bypass(node, node.input[0]) or _copy(draft, node)
+
+
+def _copy(draft: Draft, node: NodeProto) -> bool:
+    """A result that is an input or another result as well: a Reshape to the shape that it has."""
+    from onnx import helper
+
+    source, target = node.input[0], node.output[0]
+    shape = draft.add_constant(f"{target}_shape", np.asarray(draft.shapes[source], np.int64))
+    draft.replace(node, helper.make_node("Reshape", [source, shape], [target], node.name))
+    return True
 
 
 def _remove_neutral(draft: Draft, node: NodeProto) -> bool:

@@ -118,7 +118,12 @@ def _to_float32(draft: Draft) -> None:
 
 
 def _check_operators(draft: Draft) -> None:
-    """Every node is a plain operator of ONNX: what the passes take for granted."""
+    """Every output is computed, every node a plain operator of ONNX: what the passes take for granted."""
+    for value in draft.outputs:
+        if draft.producer(value.name) is None:
+            raise UnsupportedError(
+                f"The output '{value.name}' is an input or a constant itself; export the model without it."
+            )
     for node in draft.nodes:
         if node.op_type in RECURRENT:
             raise UnsupportedError(
