@@ -6,7 +6,7 @@ from pathlib import Path
 
 from edgekit.errors import RuntimeCrashError
 from edgekit.modelfiles.contents import ModelContents
-from edgekit.runtimes import default_runtime
+from edgekit.modelfiles.runtime_choice import default_runtime
 from edgekit.sandbox import Limits, Sandbox
 
 

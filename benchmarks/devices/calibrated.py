@@ -24,7 +24,7 @@ from edgekit.devices.device import Job, open_device
 from edgekit.devices.latency.model import Prediction
 from edgekit.devices.latency.predict import predict_latency
 from edgekit.errors import EdgekitError
-from edgekit.runtimes import default_runtime
+from edgekit.modelfiles.runtime_choice import default_runtime
 
 SECONDS = 0.5
 PROCESSES = 5

@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 from tools import EDGEKIT, EDGEKIT_FLOAT_IO, FORMATS, TOOLS, outcome_of
 
 from edgekit.evaluation.classifier import image_layout
+from edgekit.modelfiles.sandboxed import OpenFile
 from edgekit.profiling.statistics import median_interval, variance_inflation
-from edgekit.runtimes import litert, ort
-from edgekit.runtimes.session import Session
 
-LOADERS = {"onnx": ort.load, "tflite": litert.load}
+RUNTIMES = {"onnx": "ort", "tflite": "litert"}
 ROUNDS, TURN_S, WARM_UP_S = 61, 0.02, 0.3
 FLOAT = "float"
 
@@ -27,7 +26,7 @@ FLOAT = "float"
 class Runner:
     """A file in its runtime with one real image to run on; ``times`` gets the nanoseconds of a run of each turn."""
 
-    session: Session
+    session: OpenFile
     feed: list[Any]
     times: list[float]
 
@@ -70,7 +69,7 @@ def take_turns(runners: list[Runner]) -> None:
 
 
 def _open(model: Model, file: Any, form: str) -> Runner:
-    session = LOADERS[form](file.read_bytes(), str(file), 1)
+    session = OpenFile(file, RUNTIMES[form])
     image = np.asarray(part_of(model.images, "development").images[:1])
     spec = session.inputs[0]
     return Runner(session, [model.contract.encode(image, spec, image_layout(spec, file))], [])

@@ -15,7 +15,7 @@ from typing import Any
 
 from edgekit.devices.device import Job, Watch
 from edgekit.errors import EdgekitError, ModelError, RuntimeCrashError, UsageError
-from edgekit.runtimes import find_runtime
+from edgekit.runtimes import RUNTIMES
 
 SIGNALS = {
     "SIGILL": "an illegal instruction: it was built for another processor; install a build for this one",
@@ -74,7 +74,7 @@ class Conversation:
         """
         if self.result is not None and status == 0:
             return self.result
-        runtime = find_runtime(self.job.runtime).title
+        runtime = RUNTIMES[self.job.runtime].title
         name = _signal_name(-status)
         if self.timed_out or name == "SIGALRM":
             raise RuntimeCrashError(
@@ -92,7 +92,7 @@ class Conversation:
         )
 
     def _refusal(self, kind: str, text: str) -> EdgekitError:
-        runtime = find_runtime(self.job.runtime).title
+        runtime = RUNTIMES[self.job.runtime].title
         if kind == "runtime":
             text = f"{text.rpartition('; ')[0]}; {self.remedy}" if self.remedy else text
             return UsageError(f"{runtime} is needed to measure {self.job.model.name}, but {text}.")

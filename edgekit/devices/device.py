@@ -6,8 +6,8 @@ A device is a card (``edgekit.devices.cards``) that names its driver, a module o
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
@@ -31,7 +31,8 @@ class Job:
 
     ``runs`` and ``seconds`` are minima of the sampling; ``limit_s`` is the time after which the process is ended.
     ``pin`` says which cores the process keeps to: auto, off, or their numbers as in "2,3". ``others`` are further files
-    for the same process, each with its runtime. ``images`` is a .npy file of inputs for the task ``outputs``.
+    for the same process, each with its runtime. ``shapes`` are sizes, by the input's name, where files leave them open.
+    ``images`` is a .npy file of inputs for the task ``outputs``.
     """
 
     task: str
@@ -44,6 +45,7 @@ class Job:
     pin: str = "auto"
     others: tuple[tuple[str, Path], ...] = ()
     images: Path | None = None
+    shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.task not in TASKS + EMULATED_TASKS:

@@ -14,9 +14,9 @@ from typing import Any
 
 from edgekit.devices.conversation import Conversation, deadline, request_line
 from edgekit.devices.device import DeviceCard, Job, Watch
-from edgekit.modelfiles.session import runtime_python
+from edgekit.modelfiles.runtime_choice import runtime_python
 
-WORKER = Path(__file__).parents[1] / "runtimes" / "worker"
+WORKER = Path(__file__).parents[1] / "runtimes"
 WORKER_NAME = "edgekit_worker"
 GRACE_S = 5
 

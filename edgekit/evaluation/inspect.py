@@ -14,8 +14,8 @@ from edgekit.errors import EdgekitError
 from edgekit.graph.isolated import model_sha256
 from edgekit.modelfiles.contents import ModelContents
 from edgekit.modelfiles.delegation import UndelegatedOperator, summarize, undelegated
+from edgekit.modelfiles.runtime_choice import default_runtime
 from edgekit.modelfiles.session import FileSession, vet
-from edgekit.runtimes import default_runtime
 
 XNNPACK_RUNTIME = "litert"
 

@@ -17,7 +17,7 @@ import numpy as np
 from edgekit.errors import ModelError
 from edgekit.files import require_file
 from edgekit.modelfiles.contents import read_contents
-from edgekit.runtimes.session import cannot_open
+from edgekit.modelfiles.sandboxed import OpenFile
 from edgekit.sandbox import Limits, Sandbox
 
 DELEGATE = "DELEGATE"
@@ -72,14 +72,9 @@ def summarize(left: Iterable[UndelegatedOperator]) -> str:
 
 def find_undelegated(path: str) -> list[dict[str, Any]]:
     """What ``undelegated`` does inside its worker: the fields of each UndelegatedOperator."""
-    from ai_edge_litert.interpreter import Interpreter
-
     read_contents(Path(path))
-    try:
-        interpreter = Interpreter(model_content=Path(path).read_bytes(), num_threads=1)
-        interpreter.allocate_tensors()
-    except (ValueError, RuntimeError, MemoryError) as exc:
-        raise cannot_open(path, "LiteRT", exc) from exc
+    session: Any = OpenFile(Path(path), "litert").session
+    interpreter = session.interpreter
     operators = interpreter._get_ops_details()
     types = {item["index"]: np.dtype(item["dtype"]).name for item in interpreter.get_tensor_details()}
     computed = {int(index) for item in operators for index in item["outputs"]}

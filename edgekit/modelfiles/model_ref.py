@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edgekit.catalog import resolve_models
 from edgekit.errors import ModelError
-from edgekit.runtimes import default_runtime, find_runtime
+from edgekit.modelfiles.runtime_choice import default_runtime, find_runtime
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,11 @@ from types import TracebackType
 from typing import Any
 
 from edgekit.artifact import Array, TensorSpec
-from edgekit.errors import ModelError, UsageError
+from edgekit.errors import ModelError
 from edgekit.files import require_file
 from edgekit.modelfiles.contents import ModelContents
-from edgekit.runtimes import default_runtime, find_runtime
+from edgekit.modelfiles.runtime_choice import default_runtime, find_runtime, runtime_python
+from edgekit.runtimes.runtime import Shapes
 from edgekit.sandbox import Limits, Sandbox
 
 MAX_THREADS = 4
@@ -26,15 +27,21 @@ class FileSession:
         path: an .onnx or .tflite file.
         runtime: its name; None chooses by the file's suffix.
         threads: of the runtime; None takes the processor's, at most MAX_THREADS.
+        shapes: sizes for inputs that the file leaves open, by name.
 
     Raises:
         ModelError: the file is missing, broken or of a kind that the runtime does not open.
         RuntimeCrashError: the runtime crashed, hung or wanted too much memory over it.
-        UsageError: the runtime is unknown or not installed.
+        UsageError: the runtime is unknown or not installed, or the shapes do not fit.
     """
 
     def __init__(
-        self, path: Path, runtime: str | None = None, threads: int | None = None, limits: Limits | None = None
+        self,
+        path: Path,
+        runtime: str | None = None,
+        threads: int | None = None,
+        limits: Limits | None = None,
+        shapes: Shapes | None = None,
     ) -> None:
         require_file(path)
         chosen = find_runtime(runtime or default_runtime(path))
@@ -49,7 +56,8 @@ class FileSession:
             if python == sys.executable:
                 self.contents = _contents(self._sandbox, path)
             threads = threads or min(MAX_THREADS, os.cpu_count() or 1)
-            opened = self._call("open_model", path=str(path), runtime=chosen.name, threads=threads)
+            sizes = {name: list(given) for name, given in (shapes or {}).items()}
+            opened = self._call("open_model", path=str(path), runtime=chosen.name, threads=threads, shapes=sizes)
         except BaseException:
             self._sandbox.close()
             raise
@@ -60,12 +68,12 @@ class FileSession:
 
     def run(self, tensors: Sequence[Array]) -> list[Array]:
         """One inference: arrays of the inputs' shapes and dtypes to those of the outputs."""
-        answer: list[Array] = self._call("run", session=self._number, tensors=list(tensors), source=str(self.path))
+        answer: list[Array] = self._call("run", session=self._number, tensors=list(tensors))
         return answer
 
     def run_rows(self, batch: Array) -> list[Array]:
         """One inference per row of ``batch`` [N, ...] of a one-input model; each output stacked to [N, ...]."""
-        answer: list[Array] = self._call("run_rows", session=self._number, batch=batch, source=str(self.path))
+        answer: list[Array] = self._call("run_rows", session=self._number, batch=batch)
         return answer
 
     def close(self) -> None:
@@ -110,15 +118,6 @@ def rehearse(path: Path, runtime: str | None = None, limits: Limits | None = Non
     with Sandbox(str(path), limits, runtime_python(name)) as sandbox:
         answer = sandbox.call("edgekit.modelfiles.sandboxed:rehearse", path=str(path), runtime=name)
     return ModelContents(**answer)
-
-
-def runtime_python(runtime: str) -> str:
-    """The Python that has the runtime of this name: ours, or the one that its environment variable names."""
-    variable = find_runtime(runtime).python_variable
-    named = os.environ.get(variable, "")
-    if named and not Path(named).is_file():
-        raise UsageError(f"{variable} is {named}, which is not a file; name a Python interpreter.")
-    return named or sys.executable
 
 
 def _contents(sandbox: Sandbox, path: Path) -> ModelContents:

@@ -19,6 +19,7 @@ from edgekit.errors import EdgekitError, RuntimeCrashError, UsageError
 from edgekit.files import require_file
 from edgekit.graph.isolated import model_sha256
 from edgekit.modelfiles.model_ref import find_models
+from edgekit.modelfiles.runtime_choice import default_runtime, find_runtime
 from edgekit.modelfiles.session import vet
 from edgekit.profiling.noise import find_noise
 from edgekit.profiling.ratio import compare_latency
@@ -33,11 +34,8 @@ from edgekit.profiling.records import (
 )
 from edgekit.profiling.show import show
 from edgekit.profiling.statistics import summarize
-from edgekit.runtimes import default_runtime, find_runtime
 
 __all__ = ["ProfileOptions", "ProfileResult", "profile", "profile_file", "profile_on", "show"]
-
-TIMED_RUNTIMES = ("ort", "litert", "tflite-runtime")
 
 STEPS = ("measure", "operators", "arena")
 PERCENT = 100
@@ -93,7 +91,7 @@ def choose_runtime(path: Path, wanted: str) -> str:
     runtime = find_runtime(wanted or default_runtime(path))
     if runtime.suffix != path.suffix.lower():
         raise UsageError(f"--runtime {wanted} does not open {path.name}; use {default_runtime(path)}.")
-    if runtime.name not in TIMED_RUNTIMES:
+    if not runtime.is_timed:
         raise UsageError(f"--runtime {wanted} is not timed here; use {default_runtime(path)}, with it comes the arena.")
     return runtime.name
 

@@ -31,10 +31,9 @@ if TYPE_CHECKING:
 Reals = NDArray[np.float32]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-ROUNDINGS_AS_WRITTEN = ("session.disable_quant_qdq", "1")
-"""Otherwise ONNX Runtime moves roundings past float operators, and rounds the float weights of those between them."""
 AT_ONCE = min(2, os.cpu_count() or 1)
 """Images in a network at the same time. Each takes the memory of its activations."""
+THREADS = max(1, (os.cpu_count() or 1) // AT_ONCE)
 
 
 class RealInputs:
@@ -142,39 +141,18 @@ def _pool() -> ThreadPoolExecutor:
 
 
 def open_session(model: ModelProto, optimize: bool) -> onnxruntime.InferenceSession:
-    """An ONNX Runtime session in this process for a model that EdgeKit itself has written.
-
-    Unless ``optimize``, the graph runs as it is written, operator by operator, which is slow.
-    """
-    import onnxruntime
-
-    from edgekit.runtimes.ort import EXACT_PRODUCTS
+    """A session for a model that EdgeKit itself has written; unless ``optimize``, it runs as it is written."""
+    from edgekit.runtimes.ort import open_graph
 
     give_back_memory()
-    level = onnxruntime.GraphOptimizationLevel
-    return _open(model, level.ORT_ENABLE_ALL if optimize else level.ORT_DISABLE_ALL, EXACT_PRODUCTS)
+    return open_graph(model.SerializeToString(), THREADS, optimize)
 
 
 def open_simulation(model: ModelProto) -> onnxruntime.InferenceSession:
     """A session that computes in float between the roundings of a graph, and leaves those where they are written."""
-    import onnxruntime
+    from edgekit.runtimes.ort import open_graph
 
-    return _open(model, onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL, ROUNDINGS_AS_WRITTEN)
-
-
-def _open(
-    model: ModelProto, level: onnxruntime.GraphOptimizationLevel, entry: tuple[str, str]
-) -> onnxruntime.InferenceSession:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    options.intra_op_num_threads = max(1, (os.cpu_count() or 1) // AT_ONCE)
-    options.graph_optimization_level = level
-    # Its own allocator keeps all that it ever had, for every session anew; without it nothing becomes slower here.
-    options.enable_cpu_mem_arena = options.enable_mem_pattern = False
-    options.add_session_config_entry(*entry)
-    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return open_graph(model.SerializeToString(), THREADS, as_simulated=True)
 
 
 def give_back_memory() -> None:

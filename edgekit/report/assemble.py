@@ -11,7 +11,7 @@ from edgekit.evaluation.evaluate import Evaluation, Mistake
 from edgekit.evaluation.statistics import wilson_interval
 from edgekit.profiling.records import ModelProfile, ProfileResult
 from edgekit.report.record import Latency, ModelRow, Parity, Picture
-from edgekit.runtimes import find_runtime
+from edgekit.runtimes import RUNTIMES
 
 
 def model_row(role: str, profile: ModelProfile, provenance: str, quality: Evaluation | tuple[float, int]) -> ModelRow:
@@ -33,7 +33,7 @@ def model_row(role: str, profile: ModelProfile, provenance: str, quality: Evalua
             p50_ns=latency.p50_ns,
             interval_ns=(latency.p50_low_ns, latency.p50_high_ns),
             samples_ns=profile.samples_ns,
-            runtime=f"{find_runtime(profile.runtime).title} {profile.runtime_version}",
+            runtime=f"{RUNTIMES[profile.runtime].title} {profile.runtime_version}",
             threads=profile.threads,
             provenance=provenance,
         ),

@@ -1,41 +1,60 @@
-"""The ``Interpreter`` class that LiteRT and its predecessor tflite-runtime share, as a Session. Needs NumPy only."""
+"""The ``Interpreter`` class that LiteRT and its predecessor tflite-runtime share."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from edgekit.artifact import Array, TensorSpec
+from .runtime import Array, Model, Runtime, Shapes, Tensor, given_sizes
+
+
+class InterpreterRuntime(Runtime):
+    """A runtime whose module has an ``Interpreter``."""
+
+    def options(self, module: Any) -> dict[str, Any]:
+        """Further arguments of the Interpreter."""
+        return {}
+
+    def _open(self, model: Model, threads: int, shapes: Shapes) -> InterpreterSession:
+        module = self.load()
+        source = {"model_path" if isinstance(model, str) else "model_content": model}
+        return InterpreterSession(module.Interpreter(num_threads=threads, **source, **self.options(module)), shapes)
 
 
 class InterpreterSession:
     """An Interpreter with its tensors allocated."""
 
-    def __init__(self, interpreter: Any) -> None:
+    def __init__(self, interpreter: Any, shapes: Shapes) -> None:
+        own = {detail["name"]: detail for detail in interpreter.get_input_details()}
+        open_sizes = {name: detail.get("shape_signature", detail["shape"]) for name, detail in own.items()}
+        for name, sizes in given_sizes(open_sizes, shapes).items():
+            interpreter.resize_tensor_input(own[name]["index"], sizes)
         interpreter.allocate_tensors()
         inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
-        self.inputs = tuple(_spec(detail) for detail in inputs)
-        self.outputs = tuple(_spec(detail) for detail in outputs)
-        self._interpreter = interpreter
+        self.inputs = tuple(_tensor(detail) for detail in inputs)
+        self.outputs = tuple(_tensor(detail) for detail in outputs)
+        self.interpreter = interpreter
         self._input_indices = [detail["index"] for detail in inputs]
         self._output_indices = [detail["index"] for detail in outputs]
 
     def run(self, tensors: Sequence[Array]) -> list[Array]:
         """One inference."""
-        for index, tensor in zip(self._input_indices, tensors, strict=True):
-            self._interpreter.set_tensor(index, tensor)
-        self._interpreter.invoke()
-        return [self._interpreter.get_tensor(index) for index in self._output_indices]
+        self.prepared(tensors)()
+        return [self.interpreter.get_tensor(index) for index in self._output_indices]
+
+    def prepared(self, tensors: Sequence[Array]) -> Callable[[], object]:
+        """One inference per call."""
+        if len(tensors) != len(self._input_indices):
+            raise ValueError(f"{len(tensors)} tensors for {len(self._input_indices)} inputs")
+        for index, tensor in zip(self._input_indices, tensors):
+            self.interpreter.set_tensor(index, tensor)
+        invoke: Callable[[], object] = self.interpreter.invoke
+        return invoke
 
 
-def _spec(detail: Mapping[str, Any]) -> TensorSpec:
+def _tensor(detail: Mapping[str, Any]) -> Tensor:
     scale, zero_point = detail["quantization"]
-    return TensorSpec(
-        name=str(detail["name"]),
-        shape=tuple(int(size) for size in detail["shape"]),
-        dtype=np.dtype(detail["dtype"]).name,
-        scale=float(scale) or None,
-        zero_point=int(zero_point),
-    )
+    shape = tuple(int(size) for size in detail["shape"])
+    return Tensor(str(detail["name"]), shape, np.dtype(detail["dtype"]).name, float(scale) or None, int(zero_point))

@@ -1,26 +1,40 @@
-"""LiteRT (ai-edge-litert), the maintained TFLite runtime."""
+"""LiteRT (ai-edge-litert), the maintained TFLite runtime, with each of its sets of kernels."""
 
 from __future__ import annotations
 
-from edgekit.runtimes.interpreter import InterpreterSession
-from edgekit.runtimes.session import Session, cannot_open
+from dataclasses import dataclass
+from typing import Any
+
+from .interpreter import InterpreterRuntime
+from .litert_profiler import ProfiledModel
+from .refusal import Refusal
+from .runtime import Shapes
 
 
-def load(data: bytes, source: str, threads: int, kernels: str = "xnnpack") -> Session:
-    """Open a .tflite model; ``kernels`` is ``xnnpack`` (LiteRT's default), ``builtin`` or ``reference``.
+@dataclass(frozen=True)
+class LiteRt(InterpreterRuntime):
+    """LiteRT with the kernels that it calls ``resolver`` in its Interpreter and ``mode`` in its CompiledModel."""
 
-    Raises:
-        ModelError: LiteRT refuses it.
-    """
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+    resolver: str = "AUTO"
+    mode: str = ""
 
-    resolver = {
-        "xnnpack": OpResolverType.AUTO,
-        "builtin": OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-        "reference": OpResolverType.BUILTIN_REF,
-    }[kernels]
-    try:
-        interpreter = Interpreter(model_content=data, num_threads=threads, experimental_op_resolver_type=resolver)
-        return InterpreterSession(interpreter)
-    except (ValueError, RuntimeError, MemoryError) as exc:
-        raise cannot_open(source, "LiteRT", exc) from exc
+    def options(self, module: Any) -> dict[str, Any]:
+        """The choice of kernels."""
+        return {"experimental_op_resolver_type": module.OpResolverType[self.resolver]}
+
+    def profiler(self, model: str, threads: int, shapes: Shapes) -> ProfiledModel:
+        """See ``Runtime.profiler``."""
+        if shapes:
+            raise Refusal("model", "LiteRT's profiler takes a file as it is, without --shape")
+        return ProfiledModel(model, threads, self.mode)
+
+
+def _litert(name: str, title: str, resolver: str, mode: str) -> LiteRt:
+    return LiteRt(name, title, ".tflite", "ai-edge-litert", "ai_edge_litert.interpreter", resolver=resolver, mode=mode)
+
+
+RUNTIMES = (
+    _litert("litert", "LiteRT", "AUTO", ""),
+    _litert("litert-builtin", "LiteRT without XNNPACK", "BUILTIN_WITHOUT_DEFAULT_DELEGATES", "builtin"),
+    _litert("litert-reference", "LiteRT reference kernels", "BUILTIN_REF", "reference"),
+)

@@ -6,19 +6,15 @@ interpreter in an environment of its own that ``EDGEKIT_TFLITE_RUNTIME_PYTHON`` 
 
 from __future__ import annotations
 
-from edgekit.runtimes.interpreter import InterpreterSession
-from edgekit.runtimes.session import Session, cannot_open
+from .interpreter import InterpreterRuntime
 
-
-def load(data: bytes, source: str, threads: int) -> Session:
-    """Open a .tflite model.
-
-    Raises:
-        ModelError: the runtime refuses it.
-    """
-    from tflite_runtime.interpreter import Interpreter
-
-    try:
-        return InterpreterSession(Interpreter(model_content=data, num_threads=threads))
-    except (ValueError, RuntimeError, MemoryError) as exc:
-        raise cannot_open(source, "tflite-runtime", exc) from exc
+RUNTIMES = (
+    InterpreterRuntime(
+        name="tflite-runtime",
+        title="tflite-runtime",
+        suffix=".tflite",
+        package="tflite-runtime",
+        module="tflite_runtime.interpreter",
+        python_variable="EDGEKIT_TFLITE_RUNTIME_PYTHON",
+    ),
+)

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from edgekit.artifact import Array, TensorSpec
-from edgekit.runtimes.session import Session, cannot_open
+from .runtime import Array, Model, Runtime, Shapes, Tensor
 
 MIN_ARENA_BYTES = 16 << 20
 ARENA_PER_MODEL_BYTE = 10
+
+
+class Micro(Runtime):
+    """TFLM has one thread, whatever is asked for, and takes no other sizes than the file's."""
+
+    def _open(self, model: Model, threads: int, shapes: Shapes) -> MicroSession:
+        data = Path(model).read_bytes() if isinstance(model, str) else model
+        interpreter = self.load().Interpreter
+        if _unpacks_channels(data):
+            raise ValueError("it would unpack weights with one scale per channel by their first scale alone")
+        arena = max(MIN_ARENA_BYTES, ARENA_PER_MODEL_BYTE * len(data))
+        return MicroSession(interpreter.from_bytes(data, arena_size=arena))
 
 
 class MicroSession:
@@ -19,32 +31,32 @@ class MicroSession:
 
     def __init__(self, interpreter: Any) -> None:
         self._interpreter = interpreter
-        self.inputs = _specs("input", interpreter.get_input_details)
-        self.outputs = _specs("output", interpreter.get_output_details)
+        self.inputs = _tensors("input", interpreter.get_input_details)
+        self.outputs = _tensors("output", interpreter.get_output_details)
 
     def run(self, tensors: Sequence[Array]) -> list[Array]:
         """One inference."""
-        for index, (tensor, _) in enumerate(zip(tensors, self.inputs, strict=True)):
-            self._interpreter.set_input(tensor, index)
-        self._interpreter.invoke()
+        self.prepared(tensors)()
         return [np.array(self._interpreter.get_output(index)) for index in range(len(self.outputs))]
 
+    def prepared(self, tensors: Sequence[Array]) -> Callable[[], object]:
+        """One inference per call."""
+        for index, tensor in enumerate(tensors):
+            self._interpreter.set_input(tensor, index)
+        invoke: Callable[[], object] = self._interpreter.invoke
+        return invoke
 
-def load(data: bytes, source: str, threads: int) -> Session:
-    """Open a .tflite model; the runtime has one thread whatever ``threads`` says.
 
-    Raises:
-        ModelError: TFLite Micro refuses it.
-    """
-    from tflite_micro.python.tflite_micro import runtime
-
-    arena = max(MIN_ARENA_BYTES, ARENA_PER_MODEL_BYTE * len(data))
-    try:
-        if _unpacks_channels(data):
-            raise ValueError("it would unpack weights with one scale per channel by their first scale alone")
-        return MicroSession(runtime.Interpreter.from_bytes(data, arena_size=arena))
-    except Exception as exc:  # it also fails with whatever its Python FlatBuffer reader meets in a broken file
-        raise cannot_open(source, "TFLite Micro", exc) from exc
+RUNTIMES = (
+    Micro(
+        name="tflm",
+        title="TFLite Micro",
+        suffix=".tflite",
+        package="tflite-micro",
+        module="tflite_micro.python.tflite_micro.runtime",
+        is_timed=False,
+    ),
+)
 
 
 def _unpacks_channels(data: bytes) -> bool:
@@ -63,18 +75,18 @@ def _unpacks_channels(data: bytes) -> bool:
     return any(item is not None and item.ScaleLength() > 1 for item in quantizations)
 
 
-def _specs(stem: str, details: Callable[[int], Mapping[str, Any]]) -> tuple[TensorSpec, ...]:
-    specs: list[TensorSpec] = []
+def _tensors(stem: str, details: Callable[[int], Mapping[str, Any]]) -> tuple[Tensor, ...]:
+    found: list[Tensor] = []
     while True:
         try:
-            detail = details(len(specs))
+            detail = details(len(found))
         except IndexError:
-            return tuple(specs)
+            return tuple(found)
         quantization = detail["quantization_parameters"]
         scales, zero_points = quantization["scales"], quantization["zero_points"]
-        specs.append(
-            TensorSpec(
-                name=f"{stem}{len(specs)}",
+        found.append(
+            Tensor(
+                name=f"{stem}{len(found)}",
                 shape=tuple(int(size) for size in detail["shape"]),
                 dtype=np.dtype(detail["dtype"]).name,
                 scale=float(scales[0]) if len(scales) and scales[0] else None,

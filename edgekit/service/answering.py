@@ -21,8 +21,7 @@ from edgekit.inputs.decode import decode_image
 from edgekit.inputs.error import PictureError
 from edgekit.inputs.fit import fit
 from edgekit.inputs.tensors import to_probabilities
-from edgekit.runtimes import find_runtime
-from edgekit.runtimes.session import Session
+from edgekit.modelfiles.sandboxed import OpenFile
 
 Bytes = NDArray[np.uint8]
 
@@ -31,7 +30,7 @@ Bytes = NDArray[np.uint8]
 class Served:
     """The model of this process."""
 
-    session: Session
+    session: OpenFile
     contract: InputContract
     layout: str
     labels: tuple[str, ...]
@@ -55,7 +54,7 @@ _served: list[Served] = []
 
 def open_served(data: Bytes, student: Mapping[str, Any]) -> dict[str, int]:
     """Open a model file of which ``student`` is the description in its card; the answer says this process's memory."""
-    session = find_runtime(student["runtime"]).load(data.tobytes())
+    session = OpenFile(data.tobytes(), student["runtime"])
     contract: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value for key, value in student["contract"].items()
     }

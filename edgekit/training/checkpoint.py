@@ -10,7 +10,7 @@ from typing import Any
 
 from edgekit.errors import TrainingError, UsageError
 from edgekit.files import write_bytes, write_text
-from edgekit.runtimes.session import first_line
+from edgekit.runtimes.refusal import first_line
 from edgekit.training.weights import check_sums
 
 CHECKPOINT = "checkpoint.pt"

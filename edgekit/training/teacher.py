@@ -19,7 +19,7 @@ from edgekit.data.dataset import Images
 from edgekit.data.factory import load_factory
 from edgekit.errors import EdgekitError, ModelError, UnknownNameError, UsageError
 from edgekit.files import require_file, sha256_bytes, sha256_file
-from edgekit.runtimes.session import first_line
+from edgekit.runtimes.refusal import first_line
 
 if TYPE_CHECKING:
     from torch import nn
@@ -164,19 +164,16 @@ def _open_program(path: Path) -> Teacher:
 
 def _open_onnx(path: Path, image_shape: tuple[int, int, int]) -> Teacher:
     """An ONNX classifier, run by ONNX Runtime in batches where the file allows it."""
-    import onnxruntime
-
     from edgekit.graph.isolated import model_sha256
     from edgekit.graph.load import load_onnx
     from edgekit.graph.metadata import read_metadata
     from edgekit.modelfiles.session import rehearse
+    from edgekit.runtimes.ort import open_file
 
     require_file(path)
     rehearse(path)
     metadata = read_metadata(load_onnx(path), str(path))
-    settings = onnxruntime.SessionOptions()
-    settings.log_severity_level = 4
-    session = onnxruntime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
+    session = open_file(str(path), threads=0)
     if len(session.get_inputs()) != 1 or session.get_inputs()[0].type != "tensor(float)":
         raise ModelError(f"{path} does not take one float image, so it cannot teach; give a float image classifier.")
     entry, exit_ = session.get_inputs()[0], session.get_outputs()[0].name

@@ -26,7 +26,7 @@ from edgekit.errors import ModelError
 from edgekit.graph.prepare import prepare
 from edgekit.modelfiles.contents import read_contents
 from edgekit.modelfiles.delegation import undelegated
-from edgekit.runtimes import open_runtime
+from edgekit.modelfiles.sandboxed import OpenFile
 
 node = helper.make_node
 IMAGE = (1, 3, 12, 12)
@@ -150,7 +150,7 @@ def test_weights_that_are_no_numbers_are_refused() -> None:
 
 def test_tflite_micro_refuses_what_it_would_compute_wrongly(network: onnx.ModelProto) -> None:
     with pytest.raises(ModelError, match="one scale per channel"):
-        open_runtime("tflm").load(lower(weights_only(network), Metadata()))
+        OpenFile(lower(weights_only(network), Metadata()), "tflm")
 
 
 @settings(max_examples=25, deadline=None)

@@ -10,15 +10,16 @@ import pytest
 
 from edgekit.data.dataset import Dataset
 from edgekit.errors import ModelError, UsageError
+from edgekit.modelfiles.runtime_choice import require_runtime
+from edgekit.modelfiles.sandboxed import OpenFile
 from edgekit.modelfiles.session import FileSession, runtime_python
-from edgekit.runtimes import open_runtime
 
 
 def test_a_session_in_a_worker_answers_like_one_here(digit_files: dict[str, Path], mnist: Dataset) -> None:
     pixels = (mnist.test.images[:5].astype(np.int16) - 128).astype(np.int8)
-    here = open_runtime("litert").load(digit_files["int8.tflite"])
+    here = OpenFile(digit_files["int8.tflite"], "litert")
     with FileSession(digit_files["int8.tflite"]) as session:
-        assert (session.runtime, session.version) == ("litert", open_runtime("litert").version())
+        assert (session.runtime, session.version) == ("litert", require_runtime("litert").version())
         assert (session.inputs, session.outputs) == (here.inputs, here.outputs)
         assert session.contents.operators == {"FULLY_CONNECTED": 1}
         (rows,) = session.run_rows(pixels)

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import onnx
 import pytest
+from onnx import helper
 
-from edgekit.runtimes import worker
+from edgekit import runtimes
 from edgekit.runtimes.worker import machine
 
-FOLDER = Path(worker.__file__).parent
-FLOOR = {"numpy", "tflite_micro"}
+FOLDER = Path(runtimes.__file__).parent
+FLOOR = {"numpy", *(runtime.module.split(".")[0] for runtime in runtimes.RUNTIMES.values())}
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def ask(tmp_path):
 
     def run(task, model, **changes):
         request = {"task": task, "model": str(model), "runtime": "ort", "threads": 1, "runs": 20, "seconds": 0.02}
-        request |= {"pin": "auto", "others": []}
+        request |= {"pin": "auto", "others": [], "shapes": {}}
         process = subprocess.run(
             [sys.executable, "-m", "elsewhere"],
             input=json.dumps({**request, "limit_s": 60, **changes}) + "\n",
@@ -42,7 +43,7 @@ def files(request):
     return {"ort": request.getfixturevalue("onnx_file"), "litert": request.getfixturevalue("tflite_file")}
 
 
-@pytest.mark.parametrize("source", sorted(FOLDER.glob("*.py")), ids=lambda path: path.name)
+@pytest.mark.parametrize("source", sorted(FOLDER.rglob("*.py")), ids=lambda path: path.name)
 def test_it_is_python_3_9_and_needs_only_numpy_and_a_runtime(source):
     tree = ast.parse(source.read_text(), feature_version=(3, 9))
     imported = {
@@ -131,14 +132,46 @@ def test_a_file_that_is_no_model_is_the_models_fault(ask, tmp_path, runtime):
     assert ask("measure", path, runtime=runtime)["error"]["kind"] == "model"
 
 
-def test_an_open_dimension_is_named(ask, tmp_path, onnx_file):
-    model = onnx.load_model(onnx_file)
-    model.graph.input[0].type.tensor_type.shape.dim[2].dim_param = "height"
-    path = tmp_path / "open.onnx"
-    onnx.save_model(model, path)
-    error = ask("measure", path)["error"]
-    assert error["kind"] == "model"
-    assert "'image' leaves dimensions open" in error["text"]
+@pytest.fixture
+def open_file(tmp_path):
+    """A Relu of [N, 3, height, width]."""
+    value = [helper.make_tensor_value_info(name, 1, ["N", 3, "height", "width"]) for name in ("image", "out")]
+    graph = helper.make_graph([helper.make_node("Relu", ["image"], ["out"])], "open", value[:1], value[1:])
+    onnx.save_model(
+        helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", 17)]), tmp_path / "o.onnx"
+    )
+    return tmp_path / "o.onnx"
+
+
+def test_an_open_dimension_is_named(ask, open_file):
+    error = ask("measure", open_file)["error"]
+    assert error["kind"] == "option"
+    assert error["text"] == (
+        "The input 'image' of o.onnx leaves dimension 2 open; say its size with --shape image=1x3x?x?"
+    )
+
+
+@pytest.mark.parametrize("task", ["measure", "operators", "turns", "count"])
+def test_an_open_dimension_is_given(ask, open_file, task):
+    result = ask(task, open_file, shapes={"image": [1, 3, 8, 8]})["result"]
+    assert result
+    assert "unavailable" not in result
+
+
+def test_a_size_that_the_file_has_fixed_cannot_be_given(ask, open_file):
+    error = ask("measure", open_file, shapes={"image": [1, 4, 8, 8]})["error"]
+    assert error == {"kind": "option", "text": "--shape image=1x4x8x8 does not fit the input's own ?x3x?x?"}
+    error = ask("measure", open_file, shapes={"imag": [1, 3, 8, 8]})["error"]
+    assert error == {"kind": "option", "text": "--shape names imag, but the inputs are image"}
+
+
+@pytest.mark.parametrize("runtime", ["litert-builtin", "litert-reference"])
+def test_other_kernels_of_litert_are_timed_as_well(ask, tflite_file, runtime):
+    result = ask("measure", tflite_file, runtime=runtime)["result"]
+    assert runtime in result["versions"]
+    assert min(result["samples_ns"]) > 0
+    types = {operator["type"] for operator in ask("operators", tflite_file, runtime=runtime)["result"]["operators"]}
+    assert {"CONV_2D", "FULLY_CONNECTED"} <= types
 
 
 def test_a_clock_that_the_driver_does_not_know_is_asked_elsewhere(tmp_path, monkeypatch):

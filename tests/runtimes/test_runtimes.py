@@ -9,7 +9,9 @@ import pytest
 
 from edgekit.data.dataset import Dataset
 from edgekit.errors import ModelError, UnknownNameError, UsageError
-from edgekit.runtimes import RUNTIMES, default_runtime, find_runtime, open_runtime
+from edgekit.modelfiles.runtime_choice import default_runtime, find_runtime, require_runtime
+from edgekit.modelfiles.sandboxed import OpenFile
+from edgekit.runtimes import RUNTIMES
 
 TFLITE_RUNTIMES = ("litert", "litert-builtin", "litert-reference", "tflm")
 
@@ -22,7 +24,7 @@ def image(mnist: Dataset, dtype: str, layout: str) -> np.ndarray:
 
 @pytest.mark.parametrize("runtime", TFLITE_RUNTIMES)
 def test_a_tflite_runtime_tells_what_a_file_takes_and_gives(digit_files: dict[str, Path], runtime: str) -> None:
-    session = open_runtime(runtime).load(digit_files["int8.tflite"])
+    session = OpenFile(digit_files["int8.tflite"], runtime)
     (taken,), (given,) = session.inputs, session.outputs
     assert (taken.shape, taken.dtype, taken.zero_point) == ((1, 28, 28, 1), "int8", -128)
     assert taken.scale == pytest.approx(1 / 255)
@@ -30,7 +32,7 @@ def test_a_tflite_runtime_tells_what_a_file_takes_and_gives(digit_files: dict[st
 
 
 def test_onnx_runtime_tells_the_scale_of_int8_inputs_and_outputs(digit_files: dict[str, Path]) -> None:
-    session = open_runtime("ort").load(digit_files["int8.onnx"])
+    session = OpenFile(digit_files["int8.onnx"], "ort")
     (taken,), (given,) = session.inputs, session.outputs
     assert (taken.name, taken.shape, taken.dtype, taken.zero_point) == ("image", (1, 1, 28, 28), "int8", -128)
     assert taken.scale == pytest.approx(1 / 255)
@@ -42,22 +44,22 @@ def test_the_integers_are_the_same_in_every_tflite_runtime(
     digit_files: dict[str, Path], mnist: Dataset, runtime: str
 ) -> None:
     path, pixels = digit_files["int8.tflite"], image(mnist, "int8", "NHWC")
-    (reference,) = open_runtime("litert-reference").load(path).run([pixels])
-    (answer,) = open_runtime(runtime).load(path).run([pixels])
+    (reference,) = OpenFile(path, "litert-reference").run([pixels])
+    (answer,) = OpenFile(path, runtime).run([pixels])
     np.testing.assert_array_equal(answer, reference)
 
 
 def test_the_float_file_gives_the_same_scores_in_onnx_runtime_and_litert(
     digit_files: dict[str, Path], mnist: Dataset
 ) -> None:
-    (ours,) = open_runtime("ort").load(digit_files["onnx"]).run([image(mnist, "float32", "NCHW")])
-    (theirs,) = open_runtime("litert").load(digit_files["tflite"]).run([image(mnist, "float32", "NHWC")])
+    (ours,) = OpenFile(digit_files["onnx"], "ort").run([image(mnist, "float32", "NCHW")])
+    (theirs,) = OpenFile(digit_files["tflite"], "litert").run([image(mnist, "float32", "NHWC")])
     np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
 def test_a_result_is_not_overwritten_by_the_next_run(digit_files: dict[str, Path]) -> None:
     for runtime in TFLITE_RUNTIMES:
-        session = open_runtime(runtime).load(digit_files["int8.tflite"])
+        session = OpenFile(digit_files["int8.tflite"], runtime)
         (first,) = session.run([np.full((1, 28, 28, 1), -128, np.int8)])
         kept = first.copy()
         session.run([np.full((1, 28, 28, 1), 127, np.int8)])
@@ -69,19 +71,19 @@ def test_a_file_of_noise_is_refused_with_its_name(tmp_path: Path, runtime: str) 
     path = tmp_path / f"noise{RUNTIMES[runtime].suffix}"
     path.write_bytes(b"not a model at all, whatever its name says")
     with pytest.raises(ModelError, match="noise"):
-        open_runtime(runtime).load(path)
+        OpenFile(path, runtime)
 
 
 def test_an_unknown_runtime_fails_with_the_nearest_name() -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'litert'"):
-        open_runtime("liter")
+        require_runtime("liter")
 
 
 def test_a_runtime_that_is_not_installed_fails_with_what_to_install() -> None:
     runtime = find_runtime("tflite-runtime")
-    assert not runtime.available()
+    assert not runtime.version()
     with pytest.raises(UsageError, match="install tflite-runtime or name a Python that has it"):
-        open_runtime("tflite-runtime")
+        require_runtime("tflite-runtime")
 
 
 def test_the_default_runtime_follows_the_suffix() -> None:

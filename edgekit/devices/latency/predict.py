@@ -9,7 +9,7 @@ from edgekit.devices.cards import DeviceCard
 from edgekit.devices.latency.model import LatencyTable, Prediction
 from edgekit.devices.latency.workload import Workload, read_workload
 from edgekit.errors import UsageError
-from edgekit.runtimes import find_runtime
+from edgekit.runtimes import RUNTIMES
 
 SAME_KERNELS = {"litert": ("litert", "tflite-xnnpack"), "tflite-runtime": ("tflite-runtime", "tflite-xnnpack")}
 """Runtimes whose tables also serve a runtime: both interpreters give their work to XNNPACK unless told otherwise."""
@@ -59,7 +59,7 @@ def find_table(card: DeviceCard, runtime: str, threads: int, workload: Workload)
         if table.runtime in wanted and (table.precision, table.threads) == (workload.precision, threads):
             return table
     raise UsageError(
-        f"{card.name} has no latency table for {find_runtime(runtime).title}, {workload.precision}, "
+        f"{card.name} has no latency table for {RUNTIMES[runtime].title}, {workload.precision}, "
         f"{_threads(threads)}: too few latencies are published; {_choices(tables, wanted)}."
     )
 

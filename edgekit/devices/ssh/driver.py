@@ -80,8 +80,9 @@ class SshDevice:
 
     def _connect(self) -> Connection:
         self._connection = connection = Connection(self.address)
-        for path in sorted(self._worker.glob("*.py")):
-            connection.ask({"put": f"{WORKER_NAME}/{path.name}"}, path.read_bytes())
+        for path in sorted(self._worker.rglob("*.py")):
+            name = path.relative_to(self._worker).as_posix()
+            connection.ask({"put": f"{WORKER_NAME}/{name}"}, path.read_bytes())
         return connection
 
     def _placed(self, connection: Connection, value: Any) -> Any:

@@ -8,11 +8,11 @@ import sys
 import tempfile
 from collections.abc import Callable
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from .refusal import first_line
+from .. import RUNTIMES
+from ..refusal import Refusal, first_line
 
 ALIGNMENT = 16
 GENEROUS = (16 << 20, 256 << 20)
@@ -29,9 +29,9 @@ def find_arena(request: dict[str, Any], emit: Callable[..., None]) -> dict[str, 
     """
     emit(phase="importing TFLite Micro")
     try:
-        from tflite_micro.python.tflite_micro import runtime
-    except ImportError as exc:
-        return {"unavailable": f"TFLite Micro does not load ({first_line(exc)}); pip install tflite-micro"}
+        runtime = RUNTIMES["tflm"].load()
+    except Refusal as exc:
+        return {"unavailable": str(exc)}
     emit(phase="loading the file in TFLite Micro")
     data = Path(request["model"]).read_bytes()
 
@@ -51,7 +51,7 @@ def find_arena(request: dict[str, Any], emit: Callable[..., None]) -> dict[str, 
         "arena_bytes": _smallest(opens, recorded["total"], size),
         "head_bytes": recorded["head"],
         "tail_bytes": recorded["tail"],
-        "version": version("tflite-micro"),
+        "version": RUNTIMES["tflm"].version(),
     }
 
 

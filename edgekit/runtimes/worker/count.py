@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from .. import RUNTIMES
+from ..refusal import first_line
+from ..runtime import refusing
 from .measure import Emit, Request
-from .onnx_profiler import ProfiledOnnx
-from .refusal import Refusal, first_line
-from .runtimes import import_runtime, open_model, runtime_version
 
 WARMUP_RUNS = 2
 COUNTED_RUNS = 3
@@ -42,18 +42,20 @@ def count(request: Request, emit: Emit) -> dict[str, Any]:
     """
     name = request["runtime"]
     emit(phase="importing the runtime")
-    module = import_runtime(name)
+    runtime = RUNTIMES[name]
+    runtime.load()
     before = heap_bytes()
     emit(phase="loading the file")
-    run = open_model(name, module, request["model"], 1)
+    run = runtime.start(request["model"], 1, request["shapes"])
     opened = heap_bytes()
     emit(phase="running it for the first time")
-    for _ in range(WARMUP_RUNS):
-        _run(run)
+    with refusing("it does not run: "):
+        for _ in range(WARMUP_RUNS):
+            run()
     emit(phase="running it")
     mark_runs(run)
     return {
-        "versions": {name: runtime_version(name), "numpy": np.__version__},
+        "versions": {name: runtime.version(), "numpy": np.__version__},
         "heap_bytes": None if before is None else max(opened, heap_bytes()) - before,
     }
 
@@ -64,29 +66,12 @@ def count_operators(request: Request, emit: Emit) -> dict[str, Any]:
     ``operators``: [name, type, nanoseconds] of each, in order of execution; or ``unavailable`` says why there are none.
     """
     emit(phase="counting its operators")
-    name, path = request["runtime"], request["model"]
-    if name == "tflite-runtime":
-        return {"unavailable": "tflite-runtime has no profiler that Python can reach"}
-    module = import_runtime(name)
     try:
-        runs = _mark_onnx(module, path) if name == "ort" else _mark_litert(path)
+        with RUNTIMES[request["runtime"]].profiler(request["model"], 1, request["shapes"]) as profiler:
+            _mark_last(profiler.run)
+            return {"operators": profiler.events()[-1]}
     except Exception as exc:  # whatever a profiler stumbles over, the counts of the whole stand without it
         return {"unavailable": first_line(exc)}
-    return {"operators": runs[-1]}
-
-
-def _mark_litert(path: str) -> list[Any]:
-    from .litert_profiler import ProfiledModel
-
-    with ProfiledModel(path, 1) as model:
-        _mark_last(model.run)
-        return model.events()
-
-
-def _mark_onnx(onnxruntime: Any, path: str) -> list[Any]:
-    with ProfiledOnnx(onnxruntime, path, 1) as model:
-        _mark_last(model.run)
-        return model.events()
 
 
 def _mark_last(run: Callable[[], object]) -> None:
@@ -118,12 +103,3 @@ def heap_bytes() -> Any:
 
 def _nothing() -> None:
     pass
-
-
-def _run(run: Callable[[], object]) -> None:
-    try:
-        run()
-    except MemoryError:
-        raise
-    except Exception as exc:  # each runtime has its own tree of exceptions, some of them native
-        raise Refusal("model", f"it does not run: {first_line(exc)}") from exc

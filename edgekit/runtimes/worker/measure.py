@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from .. import RUNTIMES
+from ..runtime import refusing
 from . import machine, throttling
-from .refusal import Refusal, first_line
-from .runtimes import import_runtime, open_model, runtime_version
 
 Emit = Callable[..., None]
 Request = dict[str, Any]
@@ -36,11 +36,12 @@ def measure(request: Request, emit: Emit) -> dict[str, Any]:
     """
     name = request["runtime"]
     emit(phase="importing the runtime")
-    module = import_runtime(name)
+    runtime = RUNTIMES[name]
+    runtime.load()
     emit(phase="loading the file")
     baseline = machine.peak_memory()
     from_disk = machine.forget_file(request["model"])
-    run, load_ns = _load(request, module)
+    run, load_ns = _load(request)
     before = throttling.state()
     emit(phase="running it for the first time")
     first_ns = _first(run)
@@ -55,10 +56,10 @@ def measure(request: Request, emit: Emit) -> dict[str, Any]:
     facts = throttling.between(before, throttling.state())
     del run
     return {
-        "versions": {name: runtime_version(name), "numpy": np.__version__, "python": request["machine"]["python"]},
+        "versions": {name: runtime.version(), "numpy": np.__version__, "python": request["machine"]["python"]},
         "machine": {**request["machine"], **facts},
         "load_ns": load_ns,
-        "warm_load_ns": _load_again(request, module),
+        "warm_load_ns": _load_again(request),
         "load_from_disk": from_disk,
         "first_ns": first_ns,
         "warmup_runs": warmup_runs,
@@ -71,17 +72,18 @@ def measure(request: Request, emit: Emit) -> dict[str, Any]:
     }
 
 
-def _load(request: Request, module: Any) -> tuple[Callable[[], object], int]:
+def _load(request: Request) -> tuple[Callable[[], object], int]:
+    runtime = RUNTIMES[request["runtime"]]
     started = time.perf_counter_ns()
-    run = open_model(request["runtime"], module, request["model"], request["threads"])
+    run = runtime.start(request["model"], request["threads"], request["shapes"])
     return run, time.perf_counter_ns() - started
 
 
-def _load_again(request: Request, module: Any) -> float:
+def _load_again(request: Request) -> float:
     """Each time the model before is closed first: two at once need memory that one does not."""
     times: list[int] = []
     while len(times) < MAX_LOADS and sum(times) < MAX_LOADS_NS:
-        run, nanoseconds = _load(request, module)
+        run, nanoseconds = _load(request)
         del run
         times.append(nanoseconds)
     return float(statistics.median(times))
@@ -89,12 +91,8 @@ def _load_again(request: Request, module: Any) -> float:
 
 def _first(run: Callable[[], object]) -> int:
     started = time.perf_counter_ns()
-    try:
+    with refusing("it does not run: "):
         run()
-    except MemoryError:
-        raise
-    except Exception as exc:  # each runtime has its own tree of exceptions, some of them native
-        raise Refusal("model", f"it does not run: {first_line(exc)}") from exc
     return time.perf_counter_ns() - started
 
 

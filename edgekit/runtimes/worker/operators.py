@@ -17,10 +17,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from .litert_profiler import ProfiledModel
-from .onnx_profiler import ProfiledOnnx
-from .refusal import first_line
-from .runtimes import import_runtime, open_model
+from .. import RUNTIMES
+from ..refusal import first_line
 from .turns import TURN_NS, turn
 
 WARMUP_RUNS = 5
@@ -39,15 +37,11 @@ def time_operators(request: dict[str, Any], emit: Callable[..., None]) -> dict[s
     ``profiled_ns`` is what the operators took as the profiler saw them. ``unavailable`` says why there is no answer.
     """
     emit(phase="timing its operators")
-    name, path, threads = request["runtime"], request["model"], request["threads"]
-    if name == "tflite-runtime":
-        return {"unavailable": "tflite-runtime has no profiler that Python can reach"}
-    module = import_runtime(name)
+    runtime = RUNTIMES[request["runtime"]]
+    how = request["model"], request["threads"], request["shapes"]
     try:
-        plain = open_model(name, module, path, threads)
-        profiler: Any = ProfiledOnnx(module, path, threads) if name == "ort" else ProfiledModel(path, threads)
-        with profiler:
-            samples = _take_turns(plain, profiler.run)
+        with runtime.profiler(*how) as profiler:
+            samples = _take_turns(runtime.start(*how), profiler.run)
             runs = profiler.events()
     except Exception as exc:  # whatever a profiler stumbles over, the measurement stands without it
         return {"unavailable": first_line(exc)}
@@ -68,8 +62,7 @@ def summarize(runs: list[Run], total_ns: float) -> dict[str, Any]:
     times = [mean - constant for mean in means]
     slowdown = max(1.0, sum(times) / total_ns)
     operators = [
-        {"name": name, "type": kind, "mean_ns": spent / slowdown}
-        for (name, kind, _), spent in zip(middle[0], times)  # noqa: B905 - strict= needs Python 3.10
+        {"name": name, "type": kind, "mean_ns": spent / slowdown} for (name, kind, _), spent in zip(middle[0], times)
     ]
     return {"operators": operators, "total_ns": total_ns, "profiled_ns": sum(means), "runs": len(middle)}
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from .refusal import Refusal
+from ..refusal import Refusal
 
 SYSTEM = Path("/sys/devices/system/cpu")
 

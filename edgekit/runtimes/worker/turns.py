@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from .runtimes import import_runtime, open_model
+from .. import RUNTIMES
 
 EPISODES = 14
 TURN_NS = 4_000_000
@@ -46,7 +46,8 @@ def take_turns(request: dict[str, Any], emit: Callable[..., None]) -> dict[str, 
     """
     files = [(request["runtime"], request["model"]), *request["others"]]
     emit(phase="importing the runtime")
-    modules = {name: import_runtime(name) for name, _ in files}
+    for name, _ in files:
+        RUNTIMES[name].load()
     emit(phase="letting the files take turns")
     rng = random.Random(0)
     episodes = []
@@ -57,7 +58,7 @@ def take_turns(request: dict[str, Any], emit: Callable[..., None]) -> dict[str, 
         for index in order:
             gaps.append(bytearray(rng.randrange(MAX_SHIFT)))
             name, path = files[index]
-            opened[index] = open_model(name, modules[name], path, request["threads"])
+            opened[index] = RUNTIMES[name].start(path, request["threads"], request["shapes"])
             turn(opened[index], WARM_UP_NS)
         episodes.append(_episode([opened[index] for index in range(len(files))], order, request))
         opened.clear()

@@ -8,6 +8,7 @@ import signal
 import sys
 from typing import Any
 
+from ..refusal import Refusal, first_line
 from .arena import find_arena
 from .count import count, count_operators
 from .machine import describe, limit_memory
@@ -15,7 +16,6 @@ from .measure import measure
 from .operators import time_operators
 from .outputs import give_outputs
 from .pinning import pin
-from .refusal import Refusal, first_line
 from .turns import take_turns
 
 TASKS = {
@@ -53,7 +53,3 @@ def main() -> None:
         emit(error={"kind": "memory", "text": first_line(exc)})
     else:
         emit(result=result)
-
-
-if __name__ == "__main__":
-    main()

@@ -40,9 +40,12 @@ KEEP = ctypes.CFUNCTYPE(None, c_void_p)(lambda _: None)
 
 
 class ProfiledModel:
-    """A model compiled for the CPU with profiling on."""
+    """A model compiled for the CPU with profiling on.
 
-    def __init__(self, path: str, threads: int) -> None:
+    ``kernels`` is empty for XNNPACK where it has kernels, else ``builtin`` or ``reference``.
+    """
+
+    def __init__(self, path: str, threads: int, kernels: str = "") -> None:
         package = importlib.util.find_spec("ai_edge_litert")
         if package is None or not package.submodule_search_locations:
             raise RuntimeError("ai-edge-litert is not installed")
@@ -53,7 +56,8 @@ class ProfiledModel:
         self._options = self._make("CreateOptions")
         self._call("SetOptionsHardwareAccelerators", self._options, c_int(CPU))
         self._add_options(b"runtime_options_string", PROFILING)
-        self._add_options(b"xnnpack", f"num_threads = {threads}\n".encode())
+        mode = f'kernel_mode = "{kernels}"\n' if kernels else ""
+        self._add_options(b"xnnpack", f"num_threads = {threads}\n{mode}".encode())
         self._compiled = self._make("CreateCompiledModel", self._environment, self._model, self._options)
         self._profiler = self._make("CompiledModelGetProfiler", self._compiled)
         self._inputs = self._buffers("Input")

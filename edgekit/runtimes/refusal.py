@@ -1,0 +1,21 @@
+"""Why a model cannot be opened or a task not be done, in a form that crosses the process border."""
+
+from __future__ import annotations
+
+import textwrap
+
+MAX_CHARACTERS = 160
+
+
+class Refusal(Exception):
+    """It cannot be done; ``kind`` says why: the ``model``, a missing ``runtime``, or an impossible ``option``."""
+
+    def __init__(self, kind: str, text: str) -> None:
+        super().__init__(text)
+        self.kind = kind
+
+
+def first_line(exc: BaseException) -> str:
+    """The beginning of a native runtime's complaint, as a part of a sentence of ours."""
+    text = str(exc).strip() or type(exc).__name__
+    return textwrap.shorten(text.splitlines()[0], MAX_CHARACTERS, placeholder=" ...").rstrip(". ")

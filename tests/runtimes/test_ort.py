@@ -1,0 +1,86 @@
+"""With which options ONNX Runtime opens a file: those that the file's own description and graph allow."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from edgekit.artifact import Metadata
+from edgekit.catalog import resolve_model
+from edgekit.conversion.weights_only import WEIGHTS_ONLY_INT8
+from edgekit.graph.metadata import write_metadata
+from edgekit.runtimes.ort import EXACT_PRODUCTS, UNPACKED, open_file
+
+NAMES = (EXACT_PRODUCTS[0], UNPACKED[0])
+
+
+def stored_weights(name: str = "layer", zero_point: bool = True) -> onnx.ModelProto:
+    """A Gemm whose weights are stored as int8, with or without a zero point of their own."""
+    constants = [
+        numpy_helper.from_array(np.eye(4, dtype=np.int8), "stored"),
+        numpy_helper.from_array(np.float32(0.5), "scale"),
+        numpy_helper.from_array(np.int8(0), "zero"),
+    ]
+    nodes = [
+        helper.make_node("DequantizeLinear", ["stored", "scale", "zero"][: 3 if zero_point else 2], ["weights"], name),
+        helper.make_node("Gemm", ["image", "weights"], ["scores"]),
+    ]
+    values = [helper.make_tensor_value_info(label, TensorProto.FLOAT, [1, 4]) for label in ("image", "scores")]
+    graph = helper.make_graph(nodes, "graph", values[:1], values[1:], constants)
+    return helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", 17)])
+
+
+def entries(model: onnx.ModelProto | Path) -> set[str]:
+    """The options of NAMES that a file is opened with."""
+    session = open_file(str(model) if isinstance(model, Path) else model.SerializeToString(), 1)
+    options = session.get_session_options()
+    found = set()
+    for name in NAMES:
+        try:
+            found |= {name} if options.get_session_config_entry(name) == "1" else set()
+        except RuntimeError:  # it was not set
+            continue
+    return found
+
+
+def test_a_file_that_edgekit_wrote_gets_exact_products() -> None:
+    assert entries(resolve_model("mnist-tiny", "model.int8.onnx")) == {EXACT_PRODUCTS[0]}
+    assert entries(write_metadata(stored_weights(), Metadata(recipe="static_wi8_ai8"))) == {EXACT_PRODUCTS[0]}
+
+
+def test_small_weights_that_are_used_in_float_are_unpacked_once() -> None:
+    assert entries(write_metadata(stored_weights(), Metadata(recipe=WEIGHTS_ONLY_INT8))) == {UNPACKED[0]}
+
+
+@pytest.mark.parametrize("word", ["edgekit", "weight_only_wi8 edgekit"])
+def test_a_word_in_a_foreign_file_decides_nothing(word: str) -> None:
+    assert entries(stored_weights(name=word)) == set()
+    labelled = stored_weights(name=word)
+    labelled.metadata_props.add(key="labels", value=json.dumps(["edgekit", word]))
+    labelled.producer_name = word
+    assert entries(labelled) == set()
+
+
+def test_a_file_that_has_lost_a_zero_point_is_opened_without_what_needs_it() -> None:
+    model = write_metadata(stored_weights(zero_point=False), Metadata(recipe="static_wi8_ai8"))
+    assert entries(model) == set()
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"recipe": 3}', "\ud83d"])
+def test_a_description_that_cannot_be_read_decides_nothing_wrong(text: str) -> None:
+    model = stored_weights(zero_point=False)
+    model.metadata_props.add(key="edgekit", value=text.encode("utf-8", "replace").decode())
+    assert entries(model) == set()
+
+
+def test_all_bytes_of_a_cut_file_are_refused_and_none_crashes(tmp_path: Path) -> None:
+    data = write_metadata(stored_weights(), Metadata(recipe="x")).SerializeToString()
+    for length in range(0, len(data), 7):
+        (tmp_path / "cut.onnx").write_bytes(data[:length])
+        with pytest.raises(Exception, match=r".+"):
+            entries(tmp_path / "cut.onnx")
