@@ -19,8 +19,7 @@ from edgekit.graph import load
 from edgekit.graph.isolated import model_bytes, open_prepared
 from edgekit.graph.load import check_onnx, load_onnx
 from edgekit.modelfiles.session import FileSession
-from edgekit.runtimes import open_runtime
-from edgekit.runtimes.worker.runtimes import import_runtime, open_model
+from edgekit.runtimes import RUNTIMES
 
 DATA = "model.onnx.data"
 
@@ -88,12 +87,12 @@ def test_a_file_without_data_beside_it_is_taken_as_it_is(tmp_path: Path) -> None
 
 def test_every_way_of_running_it_gives_the_answer_of_the_whole_model(split: Path) -> None:
     image = noise(1, 2, 6, 6, seed=2)
-    (expected,) = open_runtime("ort").load(whole().SerializeToString()).run([image])
+    (expected,) = RUNTIMES["ort"].open(whole().SerializeToString()).run([image])
     with FileSession(split) as session:
         np.testing.assert_array_equal(session.run([image])[0], expected)
-    (output,) = open_runtime("ort").load(open_prepared(split).SerializeToString()).run([image])
+    (output,) = RUNTIMES["ort"].open(open_prepared(split).SerializeToString()).run([image])
     np.testing.assert_allclose(output, expected, rtol=1e-5, atol=1e-5)
-    open_model("ort", import_runtime("ort"), str(split), threads=1)()
+    RUNTIMES["ort"].start(str(split), 1, {})()
 
 
 def test_it_is_exported_as_one_file(split: Path, tmp_path: Path) -> None:
