@@ -13,11 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.errors import ModelError
+from edgekit.scales import INT8_MAX, Quantization, Reals
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
-
-Reals = NDArray[np.float32]
 
 WEIGHTS_ONLY_INT8, WEIGHTS_ONLY_HALF = "weight_only_wi8_af32", "weight_only_wf16_af32"
 """Recipes: the type of the stored weights, and of the activations."""
@@ -34,7 +33,6 @@ CHANNEL_AXES = {"Conv": 0, "ConvTranspose": 1, "Gemm": 0, "MatMul": -1}
 WEIGHTS = 1
 SMALLEST = 256
 """Constants of fewer values stay as they are: unpacking them would cost more bytes than it saves."""
-INT8_MAX = 127
 TINIEST = 2.0**-100
 """Scale of a channel whose weights are all zero."""
 
@@ -61,8 +59,9 @@ def weights_only(model: ModelProto) -> ModelProto:
         if data is None or name in pack.nodes or len(alike) > 1 or _is_grouped_transpose(node):
             continue
         axis = CHANNEL_AXES[node.op_type] % data.ndim
-        scales = channel_scales(data, axis)
-        constants = (quantize_channels(data, scales, axis), scales, np.zeros(scales.shape, np.int8))
+        quantization = channel_quantization(data, axis)
+        scales = np.asarray(quantization.scales, np.float32)
+        constants = (quantization.quantize(data, INT8_MAX), scales, np.zeros(scales.shape, np.int8))
         pack.unpack(name, "DequantizeLinear", constants, axis=axis)
     return pack.finish()
 
@@ -115,8 +114,8 @@ def stored_weights(model: ModelProto) -> tuple[str, ModelProto]:
     return STORED[WEIGHTS_ONLY_INT8 if is_int8 else WEIGHTS_ONLY_HALF], result
 
 
-def channel_scales(weights: Reals, axis: int) -> Reals:
-    """Symmetric scales float32 [channels]: the largest magnitude along ``axis`` becomes 127.
+def channel_quantization(weights: Reals, axis: int) -> Quantization:
+    """A symmetric scale for each index along an axis: the largest magnitude there becomes 127.
 
     Raises:
         ModelError: a weight is not a finite number.
@@ -124,15 +123,8 @@ def channel_scales(weights: Reals, axis: int) -> Reals:
     if not np.isfinite(weights).all():
         raise ModelError("A weight tensor holds values that are not finite; train or export the model again.")
     others = tuple(place for place in range(weights.ndim) if place != axis % weights.ndim)
-    scales: Reals = np.maximum(np.abs(weights).max(axis=others) / np.float32(INT8_MAX), np.float32(TINIEST))
-    return scales
-
-
-def quantize_channels(weights: Reals, scales: Reals, axis: int) -> NDArray[np.int8]:
-    """Weights in steps of their channel's scale, rounded half to even, in [-127, 127]."""
-    steps = np.rint(weights / _along(scales, axis, weights.ndim))
-    stored: NDArray[np.int8] = np.clip(steps, -INT8_MAX, INT8_MAX).astype(np.int8)
-    return stored
+    scales = np.maximum(np.abs(weights).max(axis=others) / np.float32(INT8_MAX), np.float32(TINIEST))
+    return Quantization.symmetric(scales, axis)
 
 
 class _Packing:
@@ -177,17 +169,11 @@ class _Packing:
 def _unpacked(node: NodeProto, arrays: list[NDArray[Any]]) -> Reals:
     if node.op_type == "Cast":
         return arrays[0].astype(np.float32)
-    stored, scales = arrays[0], arrays[1]
-    axis = next((item.i for item in node.attribute if item.name == "axis"), 1)
-    along = _along(scales, axis, stored.ndim) if scales.ndim else scales
-    zero = np.zeros((), np.float32) if len(arrays) < 3 else arrays[2].astype(np.float32)
-    zeros = _along(zero, axis, stored.ndim) if zero.ndim else zero
-    real: Reals = ((stored.astype(np.float32) - zeros) * along).astype(np.float32)
-    return real
-
-
-def _along(values: NDArray[Any], axis: int, rank: int) -> NDArray[Any]:
-    return values.reshape(tuple(-1 if place == axis % rank else 1 for place in range(rank)))
+    stored, scales = arrays[0], arrays[1].reshape(-1)
+    zeros = arrays[2].reshape(-1) if len(arrays) > 2 else np.zeros(scales.shape, np.int8)
+    axis = next((item.i for item in node.attribute if item.name == "axis"), 1) % max(stored.ndim, 1)
+    values = tuple(scales.astype(np.float32).tolist()), tuple(zeros.astype(np.int64).tolist())
+    return Quantization(*values, axis if scales.size > 1 else None, stored.dtype.name).dequantize(stored)
 
 
 def _is_grouped_transpose(node: NodeProto) -> bool:

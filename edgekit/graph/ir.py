@@ -1,8 +1,8 @@
 """The graph as the lowerings read it: frozen records in which a quantized tensor is one tensor, not a chain of nodes.
 
 In a QDQ model each quantized value is written as float → QuantizeLinear → int8 → DequantizeLinear → float. Reading
-collapses the chain: the nodes in between work on tensors that carry their ``Quant``. What remains of the two operators
-are real conversions: at the boundary of the model, or between two different scales.
+collapses the chain: the nodes in between work on tensors that carry their ``Quantization``. What remains of the two
+operators are real conversions: at the boundary of the model, or between two different scales.
 """
 
 from __future__ import annotations
@@ -13,48 +13,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgekit.errors import UnsupportedError
 from edgekit.graph.draft import Array, attributes
+from edgekit.scales import Quantization
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, ValueInfoProto
-
-
-@dataclass(frozen=True)
-class Quant:
-    """``real = scales * (stored - zero_points)``; one value each, or one per index along ``axis``."""
-
-    scales: NDArray[np.float32]
-    zero_points: NDArray[np.int64]
-    axis: int | None
-    dtype: str
-
-    def __post_init__(self) -> None:
-        if self.scales.shape != self.zero_points.shape or self.scales.ndim != 1:
-            raise UnsupportedError("Scales and zero points of a quantized tensor must be vectors of one length.")
-        if not np.all(np.isfinite(self.scales)) or np.any(self.scales <= 0):
-            raise UnsupportedError("The scales of a quantized tensor must be positive and finite.")
-
-    @property
-    def scale(self) -> float:
-        """The scale of a tensor that has only one."""
-        return float(self.scales[0])
-
-    @property
-    def zero_point(self) -> int:
-        """The zero point of a tensor that has only one."""
-        return int(self.zero_points[0])
-
-    def same_as(self, other: Quant | None) -> bool:
-        """True if stored values mean the same under both."""
-        return (
-            other is not None
-            and self.dtype == other.dtype
-            and np.array_equal(self.scales, other.scales)
-            and np.array_equal(self.zero_points, other.zero_points)
-        )
 
 
 @dataclass(frozen=True)
@@ -65,7 +30,7 @@ class Tensor:
     shape: tuple[int, ...]
     dtype: str
     data: Array | None = None
-    quant: Quant | None = None
+    quant: Quantization | None = None
 
 
 @dataclass(frozen=True)
@@ -185,7 +150,7 @@ class _Reader:
         quant = self._quant_of(node, tensor.dtype, tensor.shape)
         if tensor.quant is None:
             self.tensors[source] = replace(tensor, quant=quant)
-        elif not tensor.quant.same_as(quant):
+        elif tensor.quant != quant:
             raise UnsupportedError(
                 f"'{source}' is dequantized with two different scales; quantize the float model again."
             )
@@ -199,7 +164,7 @@ class _Reader:
         quant = self._quant_of(node, self._tensor(target).dtype, tensor.shape)
         self.tensors[target] = replace(self.tensors[target], quant=quant)
         maker = self.makers.get(source)
-        if tensor.quant is not None and tensor.quant.same_as(quant) and target not in self.outputs:
+        if tensor.quant == quant and target not in self.outputs:
             self.alias[target] = source
         elif tensor.quant is None and maker is not None and self.uses[node.input[0]] == self.uses[source] == 1:
             made = self.nodes[maker]
@@ -209,7 +174,7 @@ class _Reader:
         else:
             self._append(Node("QuantizeLinear", node.name, (source,), (target,)))
 
-    def _quant_of(self, node: NodeProto, dtype: str, shape: tuple[int, ...]) -> Quant:
+    def _quant_of(self, node: NodeProto, dtype: str, shape: tuple[int, ...]) -> Quantization:
         scales = self._tensor(self._resolve(node.input[1])).data
         if scales is None:
             raise UnsupportedError(f"The scale of '{node.output[0]}' is not constant; quantize with static ranges.")
@@ -224,7 +189,8 @@ class _Reader:
             raise UnsupportedError(
                 f"'{node.output[0]}' has {scales.size} scales for the shape {shape}; quantize per tensor or channel."
             )
-        return Quant(scales.reshape(-1).astype(np.float32), zero_points.reshape(-1), axis, dtype)
+        values = tuple(scales.reshape(-1).astype(np.float32).tolist()), tuple(zero_points.reshape(-1).tolist())
+        return Quantization(*values, axis if scales.size > 1 else None, dtype)
 
 
 def _described(value: ValueInfoProto) -> Tensor:

@@ -23,22 +23,35 @@ def real_pixels(images: NDArray[np.uint8], mean: Sequence[float], std: Sequence[
     return normalised
 
 
-def quantize(real: Array, dtype: str, scale: float | None, zero_point: int) -> Array:
-    """Real values to a tensor's type: rounded half to even, saturated; a cast if ``scale`` is None."""
+def quantize(
+    real: Array,
+    dtype: str,
+    scale: float | Array | None,
+    zero_point: int | Array,
+    limits: tuple[int, int] | None = None,
+) -> Array:
+    """Real values to a tensor's type: rounded half to even, saturated; a cast if ``scale`` is None.
+
+    Scale and zero point are numbers, or arrays that broadcast with the values; ``limits`` are the type's own unless
+    given. The division is made in float32, as runtimes do, and in float64 where the values are or the type is wide.
+    """
     if scale is None:
         cast: Array = real.astype(dtype)
         return cast
-    limits = np.iinfo(dtype)
-    steps = np.rint(real.astype(np.float32) / np.float32(scale)) + zero_point
-    stored: Array = np.clip(steps, limits.min, limits.max).astype(dtype)
+    wide = real.dtype == np.float64 or np.dtype(dtype).itemsize > 2
+    exact = real.astype(np.float64 if wide else np.float32)
+    low, high = limits or (np.iinfo(dtype).min, np.iinfo(dtype).max)
+    steps = np.rint(exact / np.asarray(scale, exact.dtype)) + np.asarray(zero_point, exact.dtype)
+    stored: Array = np.clip(steps, low, high).astype(dtype)
     return stored
 
 
-def dequantize(stored: Array, scale: float | None, zero_point: int) -> NDArray[np.float32]:
+def dequantize(stored: Array, scale: float | Array | None, zero_point: int | Array) -> NDArray[np.float32]:
     """Stored values to real ones, ``scale * (q - zero_point)``; they are real already if ``scale`` is None."""
     if scale is None:
         return stored.astype(np.float32)
-    return (stored.astype(np.float32) - np.float32(zero_point)) * np.float32(scale)
+    real: NDArray[np.float32] = (stored.astype(np.float32) - np.float32(zero_point)) * np.float32(scale)
+    return real
 
 
 def in_layout(stored: Array, layout: str) -> Array:

@@ -9,23 +9,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.errors import UsageError
-from edgekit.graph.int8 import WEIGHT_BITS, Affine, Reals, weight_max
+from edgekit.scales import WEIGHT_BITS, Quantization, Reals, weight_max
 
 
 @dataclass(frozen=True)
 class QuantizedWeights:
-    """The stored weights of one operator: int8 in ONNX's order, float32 scales [C] along ``axis``, or [1] without."""
+    """The stored weights of one operator, int8 in ONNX's order."""
 
     stored: NDArray[np.int8]
-    scales: Reals
-    axis: int | None
+    quantization: Quantization
 
     def __post_init__(self) -> None:
-        expected = 1 if self.axis is None else self.stored.shape[self.axis]
-        if self.stored.dtype != np.int8 or self.scales.shape != (expected,):
-            raise UsageError(
-                f"Stored weights are int8 with {expected} scales, not {self.stored.dtype} with {self.scales.shape}."
-            )
+        axis, given = self.quantization.axis, len(self.quantization.scales)
+        expected = 1 if axis is None else self.stored.shape[axis]
+        if self.stored.dtype != np.int8 or given != expected:
+            raise UsageError(f"Stored weights are int8 with {expected} scales, not {self.stored.dtype} with {given}.")
+
+    @property
+    def real(self) -> Reals:
+        """The weights that the stored ones stand for."""
+        return self.quantization.dequantize(self.stored)
 
 
 @dataclass(frozen=True)
@@ -35,13 +38,13 @@ class Plan:
     Attributes:
         affines: scale and zero point of each stored activation tensor, by name.
         weights: by the name of the operator's first output, where a rung decided on them; all others are rounded to
-            the nearest by the scales of ``spec.weight_scales``.
+            the nearest by the scales of ``weight_quantization``.
         floats: first outputs of the operators that compute in float.
         weight_bits: 8, or fewer for a coarser grid that is still stored as int8.
         per_tensor: weights have one scale for the whole tensor, whatever the operator's rule says.
     """
 
-    affines: Mapping[str, Affine]
+    affines: Mapping[str, Quantization]
     weights: Mapping[str, QuantizedWeights] = field(default_factory=dict)
     floats: frozenset[str] = frozenset()
     weight_bits: int = WEIGHT_BITS

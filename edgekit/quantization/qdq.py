@@ -13,9 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.errors import UnknownNameError
-from edgekit.graph import int8
-from edgekit.graph.int8 import OPERATORS, Affine
+from edgekit.graph.int8 import OPERATORS, OperatorRule
 from edgekit.quantization.plan import Plan, QuantizedWeights
+from edgekit.scales import (
+    Quantization,
+    bias_quantization,
+    raised_for_bias,
+    range_quantization,
+    weight_max,
+    weight_quantization,
+)
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
@@ -29,7 +36,7 @@ def insert_qdq(model: ModelProto, plan: Plan, io: str = "int8", activations: str
     """The int8 form of a prepared float model.
 
     Args:
-        model: prepared float ONNX, opset 13 or later (21 for 16-bit activations).
+        model: prepared float ONNX, opset 13 or later.
         plan: how each value is stored.
         io: type of the model's inputs and outputs: ``int8``; ``uint8``, the same real values shifted by 128;
             ``float32``, quantized inside.
@@ -96,24 +103,21 @@ class _Writer:
     def stored_weights(self, node: NodeProto) -> QuantizedWeights:
         weights, rule = self.reals[node.input[1]], OPERATORS[node.op_type]
         decided, bits = self.plan.weights.get(node.output[0]), self.plan.weight_bits
-        axis = decided.axis if decided else None if self.plan.per_tensor else rule.channel_axis
-        scales = decided.scales if decided else int8.weight_scales(weights, axis, bits)
-        raised = scales
+        axis = None if self.plan.per_tensor else rule.channel_axis
+        own = decided.quantization if decided else weight_quantization(weights, axis, bits)
+        raised = own
         if len(node.input) > 2 and node.input[2]:
-            input_scale = self.affines[node.input[0]].scale
-            raised = int8.scales_for_bias(scales, self.reals[node.input[2]], input_scale)
-        if decided and np.array_equal(raised, scales):
+            raised = raised_for_bias(own, self.reals[node.input[2]], self.affines[node.input[0]])
+        if decided and raised == own:
             return decided
-        if decided:
-            weights = int8.dequantize_weights(decided.stored, scales, axis)
-        return QuantizedWeights(int8.quantize_weights(weights, raised, axis, bits), raised, axis)
+        return QuantizedWeights(raised.quantize(decided.real if decided else weights, weight_max(bits)), raised)
 
     def _graph_input(self, name: str) -> None:
         if name not in self.affines:
             self.real[name] = name
             return
         affine = self.affines[name]
-        if self.io == self._type(affine):
+        if self.io == self.activations:
             self.stored[name] = name
         elif self.io == "float32":
             self.stored[name] = self._quantize(name, affine, f"{name}_int8")
@@ -166,7 +170,7 @@ class _Writer:
     def _store(self, name: str, real: str) -> None:
         """Quantize an operator's result; a graph output then takes its type at the boundary."""
         affine, is_output = self.affines[name], name in self.outputs
-        bare = is_output and self.io == self._type(affine)
+        bare = is_output and self.io == self.activations
         self.stored[name] = self._quantize(real, affine, name if bare else f"{name}_int8")
         if is_output and self.io == "float32":
             self.readable[name] = self._dequantize(self.stored[name], affine, name)
@@ -175,7 +179,7 @@ class _Writer:
 
     def _operand(self, node: NodeProto, index: int, is_float: bool) -> str:
         """The name of the real tensor that stands for a node's input in the new graph."""
-        name, rule = str(node.input[index]), OPERATORS.get(node.op_type, int8.OperatorRule())
+        name, rule = str(node.input[index]), OPERATORS.get(node.op_type, OperatorRule())
         if is_float and name in self.real:
             return self.real[name]
         if name in self.affines:
@@ -192,7 +196,7 @@ class _Writer:
         self.constants[name] = self.reals[name]
         return name
 
-    def _read(self, name: str, target: Affine | None = None) -> str:
+    def _read(self, name: str, target: Quantization | None = None) -> str:
         """The dequantized form of a stored tensor, requantized first if its reader's scale ``target`` differs."""
         affine = self.affines[name]
         if name not in self.readable:
@@ -204,56 +208,51 @@ class _Writer:
 
     def _weight(self, node: NodeProto) -> str:
         weights = self.stored_weights(node)
-        name = f"{node.input[1]}_{node.output[0]}"
-        return self._dequantized_constant(name, weights.stored, weights.scales, weights.axis)
+        return self._own_constant(f"{node.input[1]}_{node.output[0]}", weights.stored, weights.quantization)
 
     def _bias(self, node: NodeProto) -> str:
-        weights = self.stored_weights(node)
-        scales = weights.scales * np.float32(self.affines[node.input[0]].scale)
-        stored = int8.quantize_bias(self.reals[node.input[2]], scales)
-        bias_axis = None if weights.axis is None else 0
-        return self._dequantized_constant(f"{node.input[2]}_{node.output[0]}", stored, scales, bias_axis)
+        own = bias_quantization(self.stored_weights(node).quantization, self.affines[node.input[0]])
+        return self._own_constant(f"{node.input[2]}_{node.output[0]}", own.quantize(self.reals[node.input[2]]), own)
 
-    def _constant_activation(self, name: str, affine: Affine | None) -> str:
+    def _constant_activation(self, name: str, affine: Quantization | None) -> str:
         """A constant operand: stored like an activation, with exactly its own range unless a scale is given."""
         value = self.reals[name]
-        affine = affine or int8.activation_affine(float(value.min()), float(value.max()))
-        dtype, again = self._type(affine), f"{name}_{len(self.nodes)}"
-        shift = UINT8_SHIFT if dtype == "uint8" else 0
-        stored = (int8.quantize(value, affine).astype(np.int32) + shift).astype(dtype)
-        return self._own_constant(again, stored, np.float32(affine.scale), affine.zero_point + shift)
+        affine = affine or range_quantization(float(value.min()), float(value.max()))
+        own = _as_type(affine, self.activations)
+        return self._own_constant(f"{name}_{len(self.nodes)}", own.quantize(value), own)
 
-    def _dequantized_constant(self, name: str, stored: NDArray[Any], scales: int8.Reals, axis: int | None) -> str:
-        return self._own_constant(name, stored, scales.reshape(()) if axis is None else scales, 0, axis)
-
-    def _own_constant(self, name: str, stored: NDArray[Any], scales: Any, zero: int, axis: int | None = None) -> str:
+    def _own_constant(self, name: str, stored: NDArray[Any], own: Quantization) -> str:
         """A stored constant. Each has a zero point of its own: ONNX Runtime mishandles absent and shared ones."""
         import onnx
 
         inputs = [f"{name}_{stored.dtype}", f"{name}_scale", f"{name}_zero"]
-        zeros = np.full(np.shape(scales), zero, stored.dtype)
-        self.constants.update(zip(inputs, (stored, np.asarray(scales), zeros), strict=True))
+        shape = () if own.axis is None else -1
+        scales = np.asarray(own.scales, np.float32).reshape(shape)
+        zeros = np.asarray(own.zero_points, own.dtype).reshape(shape)
+        self.constants.update(zip(inputs, (stored, scales, zeros), strict=True))
         node = onnx.helper.make_node("DequantizeLinear", inputs, [name])
-        if axis is not None:
-            node.attribute.append(onnx.helper.make_attribute("axis", axis))
+        if own.axis is not None:
+            node.attribute.append(onnx.helper.make_attribute("axis", own.axis))
         self.nodes.append(node)
         return name
 
-    def _type(self, affine: Affine) -> str:
-        return self.activations if affine.bits == 8 else "int16"
+    def _quantize(self, real: str, affine: Quantization, output: str, dtype: str = "") -> str:
+        return self._boundary("QuantizeLinear", real, _as_type(affine, dtype or self.activations), output)
 
-    def _quantize(self, real: str, affine: Affine, output: str, dtype: str = "") -> str:
-        return self._boundary("QuantizeLinear", real, affine, output, dtype or self._type(affine))
+    def _dequantize(self, stored: str, affine: Quantization, output: str, dtype: str = "") -> str:
+        return self._boundary("DequantizeLinear", stored, _as_type(affine, dtype or self.activations), output)
 
-    def _dequantize(self, stored: str, affine: Affine, output: str, dtype: str = "") -> str:
-        return self._boundary("DequantizeLinear", stored, affine, output, dtype or self._type(affine))
-
-    def _boundary(self, op_type: str, source: str, affine: Affine, output: str, dtype: str) -> str:
+    def _boundary(self, op_type: str, source: str, stored: Quantization, output: str) -> str:
         import onnx
 
-        zero_point = affine.zero_point + (UINT8_SHIFT if dtype == "uint8" else 0)
-        scale_name, zero_name = f"scale_{affine.scale!r}", f"zero_point_{dtype}_{zero_point}"
-        self.constants[scale_name] = np.asarray(affine.scale, np.float32)
-        self.constants[zero_name] = np.asarray(zero_point, dtype)
+        scale_name, zero_name = f"scale_{stored.scale!r}", f"zero_point_{stored.dtype}_{stored.zero_point}"
+        self.constants[scale_name] = np.asarray(stored.scale, np.float32)
+        self.constants[zero_name] = np.asarray(stored.zero_point, stored.dtype)
         self.nodes.append(onnx.helper.make_node(op_type, [source, scale_name, zero_name], [output]))
         return output
+
+
+def _as_type(affine: Quantization, dtype: str) -> Quantization:
+    """The same real values as int8, or as uint8 shifted by 128."""
+    shift = UINT8_SHIFT if dtype == "uint8" else 0
+    return Quantization.per_tensor(affine.scale, affine.zero_point + shift, dtype)

@@ -19,7 +19,6 @@ from edgekit.evaluation.evaluate import class_names
 from edgekit.evaluation.input_options import InputOptions
 from edgekit.files import require_writable, staged, write_bytes, write_json
 from edgekit.graph.inputs import Shapes
-from edgekit.graph.int8 import WEIGHT_BITS, weight_max
 from edgekit.graph.isolated import model_sha256
 from edgekit.graph.metadata import read_metadata, write_metadata
 from edgekit.modelfiles.delegation import UndelegatedOperator, summarize, undelegated
@@ -33,6 +32,7 @@ from edgekit.quantization.recipes import STATIC_INT8
 from edgekit.quantization.rungs.range_search import AUTO, RANGE_METHODS
 from edgekit.quantization.sensitivity import TensorRow, layer_table
 from edgekit.quantization.tensor_groups import float_operators
+from edgekit.scales import WEIGHT_BITS, weight_max
 
 if TYPE_CHECKING:
     from onnx import ModelProto

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.graph.int8 import activation_affine
 from edgekit.quantization.histogram import Histogram
+from edgekit.scales import range_quantization
 
 Range = tuple[float, float]
 
@@ -59,7 +59,6 @@ METHODS: Mapping[str, Callable[[Histogram], Range]] = {"minmax": minmax, "percen
 
 def squared_error(values: NDArray[np.float64], counts: NDArray[np.int64], candidate: Range) -> float:
     """Mean squared difference between the values and what int8 over the range ``candidate`` keeps of them."""
-    affine = activation_affine(*candidate)
-    steps = np.clip(np.rint(values / affine.scale) + affine.zero_point, -128, 127)
-    kept = (steps - affine.zero_point) * affine.scale
+    affine = range_quantization(*candidate)
+    kept = (affine.quantize(values).astype(np.float64) - affine.zero_point) * affine.scale
     return float(np.average((values - kept) ** 2, weights=counts))

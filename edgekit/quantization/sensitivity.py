@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.graph.int8 import dequantize_weights
 from edgekit.quantization.calibrate import RealInputs, Reals, give_back_memory
 from edgekit.quantization.plan import Plan
 from edgekit.quantization.qdq import stored_weights
@@ -97,8 +96,7 @@ def _powers(exact: ModelProto, model: ModelProto, plan: Plan, inputs: RealInputs
     walk.constants.update({item.name: numpy_helper.to_array(item) for item in model.graph.initializer})
     for layer in weighted_layers(model):
         if layer.name not in plan.floats:
-            weights = stored_weights(model, layer.node, plan)
-            walk.constants[layer.weight_name] = dequantize_weights(weights.stored, weights.scales, weights.axis)
+            walk.constants[layer.weight_name] = stored_weights(model, layer.node, plan).real
 
     def squares(pair: tuple[Values, Values]) -> dict[str, tuple[float, float]]:
         real, found = pair

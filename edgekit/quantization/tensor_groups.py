@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgekit.errors import UnsupportedError
-from edgekit.graph.int8 import FUSED_ACTIVATIONS, FUSING, OPERATORS, PIXELS, Affine, OperatorRule, activation_affine
+from edgekit.graph.int8 import FUSED_ACTIVATIONS, FUSING, OPERATORS, OperatorRule
 from edgekit.quantization.ranges import METHODS, Range
+from edgekit.scales import PIXELS, Quantization, range_quantization
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto
@@ -25,7 +26,7 @@ class Group:
     """Stored tensors that share one scale and zero point: ``fixed`` ones, or by a range that calibration finds."""
 
     tensors: tuple[str, ...]
-    fixed: Affine | None = None
+    fixed: Quantization | None = None
 
     def range(self, method: str, histograms: Mapping[str, Histogram]) -> Range:
         """The hull of its tensors' ranges by one range method."""
@@ -122,15 +123,15 @@ def is_fused_activation(node: NodeProto, graph: GraphProto) -> bool:
     return bounds in ([0.0, 6.0], [-1.0, 1.0])
 
 
-def affines(found: Sequence[Group], ranges: Sequence[Range]) -> dict[str, Affine]:
+def affines(found: Sequence[Group], ranges: Sequence[Range]) -> dict[str, Quantization]:
     """The scale and zero point of every stored tensor; the i-th range is used where the i-th group is not fixed."""
     result = {}
     for group, (low, high) in zip(found, ranges, strict=True):
-        result.update(dict.fromkeys(group.tensors, group.fixed or activation_affine(low, high)))
+        result.update(dict.fromkeys(group.tensors, group.fixed or range_quantization(low, high)))
     return result
 
 
-def _fixed(model: ModelProto, contract: InputContract) -> dict[str, Affine]:
+def _fixed(model: ModelProto, contract: InputContract) -> dict[str, Quantization]:
     """Scales that need no calibration: the input's follow from its contract, some outputs from the specification."""
     fixed = {item.name: input_affine(contract) for item in model.graph.input}
     for node in model.graph.node:
@@ -139,18 +140,18 @@ def _fixed(model: ModelProto, contract: InputContract) -> dict[str, Affine]:
     return fixed
 
 
-def input_affine(contract: InputContract) -> Affine:
+def input_affine(contract: InputContract) -> Quantization:
     """The scale and zero point of an input: bytes as they are where that fits, otherwise over all that can come in."""
     level = contract.mean[0]
     if set(contract.std) == {1.0} and set(contract.mean) == {level} and (255 * level).is_integer() and 0 <= level <= 1:
-        return Affine(PIXELS.scale, PIXELS.zero_point + round(255 * level))
+        return Quantization.per_tensor(PIXELS.scale, PIXELS.zero_point + round(255 * level))
     if contract.is_raw_pixels:
         return PIXELS
     mean, std = np.asarray(contract.mean), np.asarray(contract.std)
-    return activation_affine(float(((0 - mean) / std).min()), float(((1 - mean) / std).max()))
+    return range_quantization(float(((0 - mean) / std).min()), float(((1 - mean) / std).max()))
 
 
-def _tie(one: str, other: str, parent: dict[str, str], fixed: dict[str, Affine]) -> None:
+def _tie(one: str, other: str, parent: dict[str, str], fixed: dict[str, Quantization]) -> None:
     """Join two groups under the one whose scale is fixed, if there is one."""
     child, head = (one, other) if other in fixed else (other, one)
     if child != head:

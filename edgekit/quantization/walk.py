@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.graph import int8
-from edgekit.graph.int8 import OPERATORS, Affine
+from edgekit.graph.int8 import OPERATORS
 from edgekit.quantization.calibrate import RealInputs, Reals, ahead, give_back_memory, open_simulation
-from edgekit.quantization.rounding import round_in_graph, with_opset
+from edgekit.quantization.rounding import round_in_graph
+from edgekit.scales import Quantization
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
@@ -48,7 +48,7 @@ class Walk:
     lies ahead sees the change.
     """
 
-    def __init__(self, model: ModelProto, affines: Mapping[str, Affine], inputs: RealInputs) -> None:
+    def __init__(self, model: ModelProto, affines: Mapping[str, Quantization], inputs: RealInputs) -> None:
         from onnx import numpy_helper
 
         give_back_memory()
@@ -136,7 +136,7 @@ class Walk:
         name = self.model.graph.input[0].name
         affine = self.affines.get(name)
         for image in self.inputs:
-            stored = image if affine is None else int8.dequantize(int8.quantize(image, affine), affine)
+            stored = image if affine is None else affine.dequantize(affine.quantize(image))
             yield {name: image}, {name: stored}
 
     def _sessions(self, segment: Segment) -> tuple[_Run, _Run]:
@@ -160,13 +160,13 @@ class _Run:
         nodes: Sequence[NodeProto],
         segment: Segment,
         constants: Mapping[str, NDArray[np.float32]],
-        affines: Mapping[str, Affine],
+        affines: Mapping[str, Quantization],
     ) -> None:
         from onnx import ModelProto as Proto
         from onnx import NodeProto as NodeMessage
         from onnx import TensorProto, helper, numpy_helper
 
-        part = with_opset(Proto(ir_version=model.ir_version, opset_import=model.opset_import))
+        part = Proto(ir_version=model.ir_version, opset_import=model.opset_import)
         part.graph.name = "segment"
         renamed: dict[str, str] = {}
         for node in nodes:

@@ -20,13 +20,13 @@ from small_graphs import bytes_for, graph_of, noise, quantized, run_onnx, run_tf
 from edgekit.artifact import Metadata
 from edgekit.conversion.compact import FEWEST_TO_JOIN, compact
 from edgekit.conversion.tflite import lower
-from edgekit.graph.int8 import Affine
 from edgekit.graph.isolated import open_prepared
 from edgekit.modelfiles.contents import read_contents
 from edgekit.quantization.calibrate import open_session
 from edgekit.quantization.plan import Plan
 from edgekit.quantization.qdq import insert_qdq
 from edgekit.runtimes.ort import EXACT_PRODUCTS
+from edgekit.scales import Quantization
 
 IMAGES = random_inputs(2)
 DEEP = ("conv_relu", "depthwise", "clipped", "residual", "depthwise", "gate")
@@ -127,8 +127,8 @@ def test_a_clip_stays_only_where_the_stored_range_is_wider(high: float, kept: bo
     constants = {"w": noise(4, 3, 1, 1), "low": np.float32(0), "high": np.float32(6)}
     nodes = [make_node("Conv", ["image", "w"], ["sum"]), make_node("Clip", ["sum", "low", "high"], ["out"])]
     model = graph_of(nodes, {"image": [1, 3, 2, 2]}, constants)
-    pixels = Affine(float(np.float32(1 / 255)), -128)
-    plan = Plan({"image": pixels, "out": Affine(float(np.float32(high / 255)), -128)})
+    pixels = Quantization.per_tensor(1 / 255, -128)
+    plan = Plan({"image": pixels, "out": Quantization.per_tensor(high / 255, -128)})
     small = compact(insert_qdq(model, plan, "float32", "uint8"))
     assert ("Clip" in {node.op_type for node in small.graph.node}) == kept
 
@@ -136,7 +136,7 @@ def test_a_clip_stays_only_where_the_stored_range_is_wider(high: float, kept: bo
 def test_a_relu_stays_where_negative_values_are_stored() -> None:
     nodes = [make_node("Conv", ["image", "w"], ["sum"]), make_node("Relu", ["sum"], ["out"])]
     model = graph_of(nodes, {"image": [1, 3, 2, 2]}, {"w": noise(4, 3, 1, 1)})
-    plan = Plan({"image": Affine(1 / 255, -128), "out": Affine(0.1, -100)})
+    plan = Plan({"image": Quantization.per_tensor(1 / 255, -128), "out": Quantization.per_tensor(0.1, -100)})
     assert "Relu" in {node.op_type for node in compact(insert_qdq(model, plan, activations="uint8")).graph.node}
 
 

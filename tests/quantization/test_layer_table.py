@@ -9,12 +9,12 @@ from random_images import random_inputs
 from residual_graphs import minmax_plan, residual
 from small_graphs import graph_of
 
-from edgekit.graph.int8 import activation_affine
 from edgekit.graph.prepare import prepare
 from edgekit.quantization.plan import Plan
 from edgekit.quantization.rungs.reconstruct import correct_biases
 from edgekit.quantization.sensitivity import TensorRow, layer_table
 from edgekit.quantization.weighted_layers import with_own_constants
+from edgekit.scales import range_quantization
 
 INPUTS = random_inputs(8)
 MODEL = with_own_constants(residual(["residual", "conv_relu"], spread=0.5))
@@ -28,7 +28,7 @@ def rows(plan: Plan) -> dict[str, TensorRow]:
 
 def with_bad_range() -> Plan:
     affine = PLAN.affines[BAD]
-    return Plan({**PLAN.affines, BAD: activation_affine(50 * affine.low, 50 * affine.high)})
+    return Plan({**PLAN.affines, BAD: range_quantization(50 * affine.low, 50 * affine.high)})
 
 
 def test_every_stored_tensor_has_a_row() -> None:

@@ -9,12 +9,12 @@ from onnx import ModelProto
 from random_images import CONTRACT, random_inputs, random_split
 from residual_graphs import minmax_plan, residual
 
-from edgekit.graph.int8 import activation_affine
 from edgekit.quantization.judge import Judge, Verdict
 from edgekit.quantization.plan import Plan
 from edgekit.quantization.rungs.mixed_precision import MOST_FLOAT, fewest_floats, sensitivities
 from edgekit.quantization.rungs.reconstruct import correct_biases
 from edgekit.quantization.weighted_layers import weighted_layers, with_exact_biases, with_own_constants
+from edgekit.scales import range_quantization
 
 INPUTS = random_inputs(8)
 MODEL = residual(["residual", "join", "conv_relu", "depthwise", "residual"], spread=0.5)
@@ -36,7 +36,7 @@ def floats(gate_db: float, plan: Plan = PLAN) -> frozenset[str]:
 
 def noisy(name: str) -> Plan:
     """One tensor has a range much wider than its values."""
-    wide = activation_affine(PLAN.affines[name].low * 60, PLAN.affines[name].high * 60)
+    wide = range_quantization(PLAN.affines[name].low * 60, PLAN.affines[name].high * 60)
     return Plan({**PLAN.affines, name: wide})
 
 

@@ -14,12 +14,12 @@ from small_graphs import bytes_for, graph_of, noise, quantized, run_onnx, run_tf
 from edgekit.artifact import Metadata
 from edgekit.conversion.tflite import lower
 from edgekit.errors import UnknownNameError
-from edgekit.graph.int8 import Affine
 from edgekit.quantization.calibrate import open_session
 from edgekit.quantization.plan import Plan
 from edgekit.quantization.qdq import insert_qdq
+from edgekit.scales import Quantization
 
-PIXELS = Affine(float(np.float32(1 / 255)), -128)
+PIXELS = Quantization.per_tensor(1 / 255, -128)
 
 
 def conv_relu(channels: int = 3, bias: bool = True) -> ModelProto:
@@ -33,7 +33,7 @@ def constants_of(model: ModelProto) -> dict[str, np.ndarray]:
     return {item.name: numpy_helper.to_array(item) for item in model.graph.initializer}
 
 
-def integer_conv_relu(model: ModelProto, image: np.ndarray, output: Affine) -> np.ndarray:
+def integer_conv_relu(model: ModelProto, image: np.ndarray, output: Quantization) -> np.ndarray:
     """The specification in int64: products of stored values less zero points, plus bias, rescaled once, saturated."""
     stored = constants_of(model)
     weights = next(value for value in stored.values() if value.ndim == 4 and value.dtype == np.int8)
@@ -48,7 +48,7 @@ def integer_conv_relu(model: ModelProto, image: np.ndarray, output: Affine) -> n
 @settings(deadline=None, max_examples=20)
 @given(st.integers(0, 2**31), st.floats(0.05, 8))
 def test_a_convolution_gives_the_integers_of_the_specification(seed: int, high: float) -> None:
-    output = Affine(float(np.float32(high / 255)), -128)
+    output = Quantization.per_tensor(high / 255, -128)
     model = insert_qdq(conv_relu(), Plan({"image": PIXELS, "out": output}))
     (image,) = bytes_for(model, seed)
     (result,) = run_onnx(model, image)
@@ -58,7 +58,7 @@ def test_a_convolution_gives_the_integers_of_the_specification(seed: int, high: 
 
 
 def test_all_io_types_store_the_same_integers() -> None:
-    scales = Plan({"image": PIXELS, "out": Affine(0.05, -128)})
+    scales = Plan({"image": PIXELS, "out": Quantization.per_tensor(0.05, -128)})
     models = {io: insert_qdq(conv_relu(), scales, io) for io in ("int8", "uint8", "float32")}
     for model in models.values():
         onnx.checker.check_model(model, full_check=True)
@@ -78,7 +78,7 @@ def run_unfused(model: ModelProto, image: np.ndarray) -> list[np.ndarray]:
 
 
 def test_inputs_and_outputs_keep_their_names_and_weights_are_int8() -> None:
-    model = insert_qdq(conv_relu(), Plan({"image": PIXELS, "out": Affine(0.1, 0)}))
+    model = insert_qdq(conv_relu(), Plan({"image": PIXELS, "out": Quantization.per_tensor(0.1, 0)}))
     assert [item.name for item in (*model.graph.input, *model.graph.output)] == ["image", "out"]
     dtypes = {value.dtype.name for value in constants_of(model).values() if value.size >= 4 and value.ndim}
     assert dtypes == {"int8", "int32", "float32"}
@@ -86,7 +86,7 @@ def test_inputs_and_outputs_keep_their_names_and_weights_are_int8() -> None:
 
 
 def test_a_convolution_without_bias_stays_without() -> None:
-    model = insert_qdq(conv_relu(bias=False), Plan({"image": PIXELS, "out": Affine(0.1, 0)}))
+    model = insert_qdq(conv_relu(bias=False), Plan({"image": PIXELS, "out": Quantization.per_tensor(0.1, 0)}))
     assert all(value.dtype != np.int32 for value in constants_of(model).values())
     assert run_onnx(model, *bytes_for(model))[0].shape == (1, 4, 4, 4)
 
@@ -94,7 +94,10 @@ def test_a_convolution_without_bias_stays_without() -> None:
 def test_a_bias_that_is_left_out_by_an_empty_name_is_none() -> None:
     model = conv_relu(bias=False)
     model.graph.node[0].input.append("")
-    assert run_onnx(insert_qdq(model, Plan({"image": PIXELS, "out": Affine(0.1, 0)})), np.zeros((1, 3, 6, 6), np.int8))
+    assert run_onnx(
+        insert_qdq(model, Plan({"image": PIXELS, "out": Quantization.per_tensor(0.1, 0)})),
+        np.zeros((1, 3, 6, 6), np.int8),
+    )
 
 
 def test_an_input_that_cannot_share_its_readers_scale_is_requantized() -> None:
@@ -148,7 +151,7 @@ def test_a_value_that_is_output_and_read_again_is_stored_once() -> None:
 
 def test_an_unknown_io_type_is_answered_with_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match="'int8'"):
-        insert_qdq(conv_relu(), Plan({"image": PIXELS, "out": Affine(0.1, 0)}), "int")
+        insert_qdq(conv_relu(), Plan({"image": PIXELS, "out": Quantization.per_tensor(0.1, 0)}), "int")
 
 
 def test_a_float_operator_between_integers_keeps_its_float_weights_in_onnx_runtime() -> None:
@@ -159,7 +162,9 @@ def test_a_float_operator_between_integers_keeps_its_float_weights_in_onnx_runti
         make_node("MaxPool", ["sum"], ["out"], kernel_shape=[2, 2]),
     ]
     model = graph_of(nodes, {"image": [1, 3, 6, 6]}, {"w": weights})
-    plan = Plan(dict.fromkeys(("sum", "out"), Affine(0.5, 0)) | {"image": PIXELS}, floats=frozenset({"sum"}))
+    plan = Plan(
+        dict.fromkeys(("sum", "out"), Quantization.per_tensor(0.5, 0)) | {"image": PIXELS}, floats=frozenset({"sum"})
+    )
     written = insert_qdq(model, plan, "float32", "uint8")
     image = np.random.default_rng(0).random((1, 3, 6, 6), np.float32)
     exact, optimized = (open_session(written, optimize).run(None, {"image": image})[0] for optimize in (False, True))

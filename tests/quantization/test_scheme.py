@@ -10,8 +10,8 @@ from small_graphs import graph_of, noise
 
 from edgekit.artifact import InputContract
 from edgekit.errors import UnsupportedError
-from edgekit.graph.int8 import PIXELS, Affine
 from edgekit.quantization.tensor_groups import affines, check_operators, float_operators, stored_tensors, tie_groups
+from edgekit.scales import PIXELS, Quantization
 
 PIXEL_CONTRACT = InputContract(8, 8, 2)
 
@@ -68,14 +68,14 @@ def test_normalised_pixels_have_the_range_that_their_contract_allows() -> None:
 
 def test_softmax_has_the_scale_that_the_specification_sets() -> None:
     graph = model(make_node("Softmax", ["image"], ["out"]))
-    assert tie_groups(graph, PIXEL_CONTRACT)[1].fixed == Affine(1 / 256, -128)
+    assert tie_groups(graph, PIXEL_CONTRACT)[1].fixed == Quantization.per_tensor(1 / 256, -128)
 
 
 def test_tensors_with_two_fixed_scales_are_not_tied() -> None:
     graph = model(make_node("Softmax", ["image"], ["soft"]), make_node("Concat", ["image", "soft"], ["out"], axis=1))
     fixed = {name: group.fixed for group in tie_groups(graph, PIXEL_CONTRACT) for name in group.tensors}
     assert fixed["image"] == PIXELS
-    assert fixed["soft"] == Affine(1 / 256, -128)
+    assert fixed["soft"] == Quantization.per_tensor(1 / 256, -128)
 
 
 def test_what_is_joined_with_the_image_keeps_a_range_of_its_own() -> None:

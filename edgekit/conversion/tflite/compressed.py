@@ -12,8 +12,8 @@ from dataclasses import replace
 import numpy as np
 
 from edgekit.conversion.tflite.writer import ModelRecord, OperatorRecord, Options, TensorRecord
-from edgekit.conversion.weights_only import SMALLEST, WEIGHTS, channel_scales, quantize_channels
-from edgekit.graph.ir import Quant
+from edgekit.conversion.weights_only import SMALLEST, WEIGHTS, channel_quantization
+from edgekit.scales import INT8_MAX
 
 CHANNEL_AXES = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0, "TRANSPOSE_CONV": 0}
 """Operators with weights, at input 1, and the axis of their output channels in TFLite's order."""
@@ -36,9 +36,8 @@ def with_int8_weights(model: ModelRecord) -> ModelRecord:
         data = model.tensors[index].data
         if data is None or data.dtype != np.float32 or data.size < SMALLEST:
             continue
-        scales = channel_scales(data, axis)
-        quant = Quant(scales, np.zeros(len(scales), np.int64), axis, "int8")
-        packed[index] = TensorRecord(data.shape, "int8", quantize_channels(data, scales, axis), quant)
+        quant = channel_quantization(data, axis)
+        packed[index] = TensorRecord(data.shape, "int8", quant.quantize(data, INT8_MAX), quant)
     return _unpacked_first(model, packed, VERSION_OF_CHANNELS)
 
 

@@ -16,7 +16,8 @@ from edgekit.conversion.tflite.standard_metadata import described_file
 from edgekit.conversion.tflite.writer import ModelRecord
 from edgekit.conversion.weights_only import stored_weights
 from edgekit.errors import UnsupportedError
-from edgekit.graph.ir import Graph, Node, Quant, fuse_activations, read_graph
+from edgekit.graph.ir import Graph, Node, fuse_activations, read_graph
+from edgekit.scales import Quantization, bias_quantization
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -83,7 +84,7 @@ def _check_quantization(graph: Graph, node: Node) -> None:
             fault = f"is stored as {quant.dtype}"
         elif len(quant.scales) > 1 and not (weighted and quant.axis == _channel_axis(node, position)):
             fault = f"has one scale for each index of axis {quant.axis}"
-        elif weighted and quant.zero_points.any():
+        elif weighted and any(quant.zero_points):
             fault = "has a zero point other than 0"
         elif weighted and position == BIAS and not _is_product(graph, node, quant):
             fault = "has another scale than its input and weights together"
@@ -99,8 +100,8 @@ def _channel_axis(node: Node, position: int) -> int:
     return 1 if node.op == "ConvTranspose" and position != BIAS else 0
 
 
-def _is_product(graph: Graph, node: Node, bias: Quant) -> bool:
+def _is_product(graph: Graph, node: Node, bias: Quantization) -> bool:
     source, weights = (graph.tensors[name].quant for name in node.inputs[:2])
     if source is None or weights is None or len(bias.scales) not in (1, len(weights.scales)):
         return False
-    return bool(np.allclose(bias.scales, source.scales * weights.scales, rtol=1e-4, atol=0))
+    return bool(np.allclose(bias.scales, bias_quantization(weights, source).scales, rtol=1e-4, atol=0))

@@ -18,7 +18,8 @@ from edgekit.conversion.tflite.tidy import tidy
 from edgekit.conversion.tflite.writer import ModelRecord, OperatorRecord, Options, TensorRecord
 from edgekit.errors import UnknownNameError, UnsupportedError
 from edgekit.graph.draft import Array
-from edgekit.graph.ir import Graph, Node, Quant, Tensor
+from edgekit.graph.ir import Graph, Node, Tensor
+from edgekit.scales import Quantization
 
 Order = tuple[int, ...]
 CHANNELS_LAST: Order = (0, 2, 3, 1)
@@ -134,13 +135,13 @@ class Lowering:
         self.model.tensors.append(TensorRecord(tuple(shape), like.dtype, quant=like.quant))
         return len(self.model.tensors) - 1
 
-    def alike(self, index: int, quant: Quant | None = None) -> int:
+    def alike(self, index: int, quant: Quantization | None = None) -> int:
         """A tensor between two operators, with the shape of another and, unless one is given, its quantization."""
         record = self.model.tensors[index]
         self.model.tensors.append(TensorRecord(record.shape, record.dtype, quant=quant or record.quant))
         return len(self.model.tensors) - 1
 
-    def constant(self, data: Array, quant: Quant | None = None) -> int:
+    def constant(self, data: Array, quant: Quantization | None = None) -> int:
         """Place a constant, shaped and ordered as TFLite wants it."""
         self.model.tensors.append(TensorRecord(data.shape, data.dtype.name, data, quant))
         return len(self.model.tensors) - 1
@@ -168,10 +169,10 @@ class Lowering:
         axes = self.constant(np.asarray(permutation, np.int32))
         self.emit("TRANSPOSE", (source, axes), target, Options("TransposeOptions"), version=1 if quant is None else 2)
 
-    def requantized(self, node: Node, source: int, quant: Quant | None) -> int:
+    def requantized(self, node: Node, source: int, quant: Quantization | None) -> int:
         """``source`` itself if it has this quantization, or a copy in it."""
         record = self.model.tensors[source]
-        if quant is None or record.quant is None or quant.same_as(record.quant):
+        if quant is None or record.quant is None or quant == record.quant:
             return source
         self.model.tensors.append(replace(record, quant=quant, name="", data=None))
         target = len(self.model.tensors) - 1
@@ -188,7 +189,7 @@ class Lowering:
         if kinds != {"int8"} or quant is None:
             self.emit("QUANTIZE", (source,), target, Options("QuantizeOptions"), version=2)
             return
-        zero = self.constant(np.asarray(0, np.int8), replace(quant, zero_points=np.zeros(1, np.int64)))
+        zero = self.constant(np.asarray(0, np.int8), replace(quant, zero_points=(0,)))
         fields = {"FusedActivationFunction": ACTIVATIONS[activation]} if activation else {}
         self.emit("ADD", (source, zero), target, Options("AddOptions", fields), version=2)
 

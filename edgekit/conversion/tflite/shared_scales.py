@@ -12,8 +12,6 @@ from collections.abc import Iterable
 from dataclasses import replace
 from itertools import pairwise
 
-import numpy as np
-
 from edgekit.graph.ir import Graph, Node, Tensor
 
 WEIGHTED = frozenset({"Conv", "ConvTranspose", "Gemm"})
@@ -126,5 +124,4 @@ def _is_linear(graph: Graph, node: Node) -> bool:
 def _scaled(tensor: Tensor, factor: float) -> Tensor:
     if tensor.quant is None or factor == 1.0:
         return tensor
-    scales = (tensor.quant.scales.astype(np.float64) * factor).astype(np.float32)
-    return replace(tensor, quant=replace(tensor.quant, scales=scales))
+    return replace(tensor, quant=tensor.quant.scaled(factor))

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from edgekit.graph.draft import Array
-from edgekit.graph.ir import Quant
+from edgekit.scales import Quantization
 
 FILE_IDENTIFIER = b"TFL3"
 SCHEMA_VERSION = 3
@@ -31,7 +31,7 @@ class TensorRecord:
     shape: tuple[int, ...]
     dtype: str
     data: Array | None = None
-    quant: Quant | None = None
+    quant: Quantization | None = None
     name: str = ""
 
 
@@ -124,10 +124,10 @@ class _Writer:
             fields["Quantization"] = self.quantization(record.quant)
         return self.table("Tensor", **fields, Type=getattr(self.schema.TensorType, record.dtype.upper()))
 
-    def quantization(self, quant: Quant) -> int:
+    def quantization(self, quant: Quantization) -> int:
         fields = {
-            "Scale": self.vector(quant.scales.astype("<f4")),
-            "ZeroPoint": self.vector(quant.zero_points.astype("<i8")),
+            "Scale": self.vector(np.asarray(quant.scales, "<f4")),
+            "ZeroPoint": self.vector(np.asarray(quant.zero_points, "<i8")),
         }
         return self.table("QuantizationParameters", **fields, QuantizedDimension=quant.axis or 0)
 
@@ -206,7 +206,7 @@ def _stored(constant: Array) -> bytes:
 def _small_vectors(model: ModelRecord) -> Iterator[Array]:
     """The different vectors of 4-byte numbers that a model needs."""
     vectors = [np.asarray(record.shape, np.int32) for record in model.tensors]
-    vectors += [record.quant.scales.astype("<f4") for record in model.tensors if record.quant is not None]
+    vectors += [np.asarray(record.quant.scales, "<f4") for record in model.tensors if record.quant is not None]
     for operator in model.operators:
         vectors += [np.asarray(operator.inputs, np.int32), np.asarray(operator.outputs, np.int32)]
     yield from {(item.dtype.str, item.tobytes()): item for item in vectors}.values()

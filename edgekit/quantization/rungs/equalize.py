@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.graph.int8 import INT8_MAX, INT8_MIN, WEIGHT_BITS, weight_max
 from edgekit.quantization.channel_classes import ChannelTies, tie_channels
 from edgekit.quantization.channel_statistics import Channels
 from edgekit.quantization.tensor_groups import stored_tensors
 from edgekit.quantization.weighted_layers import WeightedLayer, readers_of, weighted_layers
+from edgekit.scales import INT8_MAX, INT8_MIN, WEIGHT_BITS, weight_max
 
 if TYPE_CHECKING:
     from onnx import ModelProto

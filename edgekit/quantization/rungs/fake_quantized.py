@@ -15,11 +15,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from edgekit.graph import int8
+from edgekit.graph.int8 import OPERATORS as SPECIFIED
 from edgekit.graph.torch_module import GraphModule, Step
 from edgekit.graph.torch_operators import OPERATORS, Call, Operator
 from edgekit.quantization.plan import Plan, QuantizedWeights
 from edgekit.quantization.qdq import insert_qdq, stored_weights
+from edgekit.scales import BIAS_LIMIT, Quantization, Reals, weight_max
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
@@ -108,14 +109,14 @@ class QuantizedModule(GraphModule):
     def read_out(self) -> tuple[ModelProto, Plan]:
         """The float model with the weights as they are now, and the plan that stores them as simulated here."""
         scales = {self._start[name]: self.activation_scales[key]().item() for name, key in self.scale_keys.items()}
-        affines = {name: replace(a, scale=scales.get(a.scale, a.scale)) for name, a in self.plan.affines.items()}
+        affines = {name: replace(a, scales=(scales.get(a.scale, a.scale),)) for name, a in self.plan.affines.items()}
         values, weights, reals = self.given(), {}, dict(self.parameter_arrays())
         names: dict[tuple[str, int], str] = {}
         for layer in self.layers():
             output = layer.place.output
             weights[output] = stored = layer.stored(values[layer.place.input_scale])
             names[output, 1] = f"{output}_finetuned_weight"
-            reals[names[output, 1]] = int8.dequantize_weights(stored.stored, stored.scales, stored.axis)
+            reals[names[output, 1]] = stored.real
             if layer.bias is not None:
                 names[output, 2] = f"{output}_finetuned_bias"
                 reals[names[output, 2]] = layer.bias.numpy().copy()
@@ -125,12 +126,12 @@ class QuantizedModule(GraphModule):
         """Make a layer of each operator that reads integer weights."""
         from onnx import numpy_helper
 
-        limit = int8.weight_max(self.plan.weight_bits)
+        limit = weight_max(self.plan.weight_bits)
         reals = {item.name: numpy_helper.to_array(item) for item in self.model.graph.initializer}
         operators = [node for node in quantized.graph.node if node.op_type not in BOUNDARIES and not is_held(node)]
         made = {name: node for node in quantized.graph.node for name in node.output}
         for node, original in zip(operators, self.model.graph.node, strict=True):
-            rule = int8.OPERATORS.get(original.op_type)
+            rule = SPECIFIED.get(original.op_type)
             reader = made.get(node.input[1]) if rule and rule.weight else None
             if reader is None or reader.op_type != "DequantizeLinear" or reader.input[0] not in self.constants:
                 continue
@@ -156,7 +157,7 @@ class QuantizedModule(GraphModule):
     def _read_scales(self, quantized: ModelProto) -> None:
         """Make the scales of activations learnable, except those that inputs, constants or the specification fix."""
         graph = self.model.graph
-        rules = (int8.OPERATORS.get(node.op_type) for node in graph.node)
+        rules = (SPECIFIED.get(node.op_type) for node in graph.node)
         fixed = {rule.output.scale for rule in rules if rule and rule.output}
         fixed |= {self.plan.affines[item.name].scale for item in graph.input if item.name in self.plan.affines}
         free = {affine.scale for affine in self.plan.affines.values()} - fixed
@@ -217,13 +218,12 @@ class IntegerLayer(nn.Module):
         limit: the largest magnitude of a stored weight.
     """
 
-    def __init__(
-        self, place: Place, weights: QuantizedWeights, reals: int8.Reals, bias: int8.Reals | None, limit: int
-    ) -> None:
+    def __init__(self, place: Place, weights: QuantizedWeights, reals: Reals, bias: Reals | None, limit: int) -> None:
         super().__init__()
-        self.place, self.axis, self.limit = place, weights.axis, limit
-        self.scale = LearnedScale(torch.from_numpy(weights.scales.copy()))
-        exact = np.clip(reals / int8.along(weights.scales, weights.axis, reals.ndim), -limit, limit)
+        own = weights.quantization
+        self.place, self.axis, self.limit = place, own.axis, limit
+        self.scale = LearnedScale(torch.tensor(own.scales))
+        exact = np.clip(reals / own.along(reals.ndim)[0], -limit, limit)
         # Where the plan rounds a weight otherwise than to the nearest, its decision is the start.
         start = np.where(np.rint(exact) == weights.stored, exact, weights.stored)
         self.weight = nn.Parameter(torch.from_numpy(start.astype(np.float32)))
@@ -257,14 +257,14 @@ class IntegerLayer(nn.Module):
     def stored(self, input_scale: Tensor) -> QuantizedWeights:
         """The integers and scales as they are now."""
         stored = self.weight.round().to(torch.int8).numpy().copy()
-        return QuantizedWeights(stored, self._scales(input_scale).numpy().copy(), self.axis)
+        return QuantizedWeights(stored, Quantization.symmetric(self._scales(input_scale).numpy(), self.axis))
 
     def _scales(self, input_scale: Tensor) -> Tensor:
         """The scales, raised where the bias would not fit into its int32 otherwise."""
         scales: Tensor = self.scale()
         if self.bias is None:
             return scales
-        needed = self.bias.detach().double().abs() / (input_scale.detach().double() * int8.BIAS_LIMIT)
+        needed = self.bias.detach().double().abs() / (input_scale.detach().double() * BIAS_LIMIT)
         return torch.maximum(scales, (needed if scales.numel() > 1 else needed.max()).float())
 
     def _along(self, scales: Tensor) -> Tensor:

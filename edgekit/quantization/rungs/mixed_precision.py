@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 from edgekit.artifact import InputContract
 from edgekit.console import progress
 from edgekit.evaluation.statistics import signal_to_noise_db
-from edgekit.graph.int8 import Affine
 from edgekit.quantization.calibrate import RealInputs, outputs_of
 from edgekit.quantization.judge import Judge
 from edgekit.quantization.plan import Plan
-from edgekit.quantization.rounding import round_in_graph, with_opset
+from edgekit.quantization.rounding import round_in_graph
 from edgekit.quantization.weighted_layers import with_exact_biases
+from edgekit.scales import Quantization
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -29,7 +29,7 @@ MOST_FLOAT = 1 / 3
 """Of the operators: beyond it a float file is the better answer."""
 
 
-def sensitivities(model: ModelProto, affines: Mapping[str, Affine], inputs: RealInputs) -> dict[str, float]:
+def sensitivities(model: ModelProto, affines: Mapping[str, Quantization], inputs: RealInputs) -> dict[str, float]:
     """For each stored tensor, the outputs' signal-to-noise ratio in dB when it alone is rounded; infinite for none."""
     images = list(inputs.first(max(1, INFERENCES // max(1, len(affines)))))
     exact = outputs_of(model, images, simulated=True)
@@ -91,9 +91,10 @@ def _ends(model: ModelProto) -> set[str]:
     return {value.name for value in (*model.graph.input, *model.graph.output)}
 
 
-def _rounded(model: ModelProto, name: str, affine: Affine) -> ModelProto:
+def _rounded(model: ModelProto, name: str, affine: Quantization) -> ModelProto:
     """The model with one tensor rounded before everything that reads it."""
-    copy = with_opset(model)
+    copy = type(model)()
+    copy.CopyFrom(model)
     nodes = list(copy.graph.node)
     del copy.graph.node[:]
     made = next((index for index, node in enumerate(nodes) if name in node.output), -1)

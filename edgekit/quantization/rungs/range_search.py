@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 
 from edgekit.console import progress
 from edgekit.errors import UnknownNameError
-from edgekit.graph.int8 import Affine, activation_affine
 from edgekit.quantization.calibrate import RealInputs, Reals, ahead, calibrate, give_back_memory, open_simulation
 from edgekit.quantization.histogram import Histogram
 from edgekit.quantization.ranges import METHODS, Range
-from edgekit.quantization.rounding import round_in_graph, with_opset
+from edgekit.quantization.rounding import round_in_graph
 from edgekit.quantization.tensor_groups import Group, affines
+from edgekit.scales import Quantization, range_quantization
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto
@@ -45,13 +45,16 @@ class RangeChoice:
     signal-to-noise ratio in dB of what its readers compute; it is empty where one method was asked for.
     """
 
-    affines: Mapping[str, Affine]
+    affines: Mapping[str, Quantization]
     methods: Mapping[str, str]
     readers_db: Mapping[str, Mapping[str, float]]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
-        tensors = {name: asdict(affine) for name, affine in self.affines.items()}
+        tensors = {
+            name: {"scale": affine.scale, "zero_point": affine.zero_point, "bits": affine.bits}
+            for name, affine in self.affines.items()
+        }
         return {"tensors": tensors, "methods": dict(self.methods), "readers_sqnr_db": dict(self.readers_db)}
 
 
@@ -86,9 +89,9 @@ def _reader_noise(
     """For each group and method, the noise over signal in what the readers of its tensors compute."""
     trials = _Trials(model)
     for index, group in enumerate(groups):
-        tried: dict[Affine, str] = {}
+        tried: dict[Quantization, str] = {}
         for method in METHODS:
-            affine = activation_affine(*ranges[method][index])
+            affine = range_quantization(*ranges[method][index])
             if group.fixed is None and affine not in tried:
                 tried[affine] = method
                 for name in group.tensors:
@@ -105,7 +108,8 @@ class _Trials:
     """One graph that computes every reader of a tensor again with the tensor rounded, and by how much it moves."""
 
     def __init__(self, model: ModelProto) -> None:
-        self.model = with_opset(model)
+        self.model = type(model)()
+        self.model.CopyFrom(model)
         self.graph: GraphProto = self.model.graph
         self.readers: dict[str, list[NodeProto]] = {}
         for node in model.graph.node:
@@ -118,7 +122,7 @@ class _Trials:
         self.moved: list[tuple[tuple[int, str], str, str]] = []
         del self.graph.output[:]
 
-    def add(self, name: str, affine: Affine, key: tuple[int, str]) -> None:
+    def add(self, name: str, affine: Quantization, key: tuple[int, str]) -> None:
         """Try one scale for one tensor; its noise is added up under ``key``."""
         from onnx import NodeProto as Node
 

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from edgekit.artifact import InputContract
 from edgekit.evaluation.statistics import signal_to_noise_db
-from edgekit.graph.int8 import dequantize, quantize
 from edgekit.quantization.calibrate import RealInputs, outputs_of
 from edgekit.quantization.tensor_groups import input_affine
 from edgekit.quantization.weighted_layers import WeightedLayer, weighted_layers
@@ -52,7 +51,7 @@ def raw_input(
     if moved >= CLOSE_DB:
         return plain, raw
     affine = input_affine(contract)
-    rounded = outputs_of(model, [dequantize(quantize(image, affine), affine) for image in inputs])
+    rounded = outputs_of(model, [affine.dequantize(affine.quantize(image)) for image in inputs])
     return None if signal_to_noise_db(exact, rounded) >= CLOSE_DB else (first.with_channel(model), raw)
 
 

@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.console import progress
-from edgekit.graph.int8 import dequantize_weights, weight_max
 from edgekit.quantization.calibrate import RealInputs
 from edgekit.quantization.plan import Plan, QuantizedWeights
 from edgekit.quantization.qdq import stored_weights
@@ -25,6 +24,7 @@ from edgekit.quantization.rungs.tune_ranges import tuned_ranges
 from edgekit.quantization.tensor_groups import Group
 from edgekit.quantization.walk import Segment, Walk
 from edgekit.quantization.weighted_layers import WeightedLayer, readers_of, weighted_layers
+from edgekit.scales import weight_max
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -106,12 +106,12 @@ def _fit(walk: Walk, layer: WeightedLayer, plan: Plan, rounding: bool) -> Quanti
     weights = stored_weights(walk.model, layer.node, replace(plan, affines=walk.affines))
     if rounding:
         weights = replace(weights, stored=_rounded(layer, weights, moments, weight_max(plan.weight_bits)))
-    stored = dequantize_weights(weights.stored, weights.scales, weights.axis)
-    rows = stored.reshape(layer.rows.shape).astype(np.float64)
+    real = weights.real
+    rows = real.reshape(layer.rows.shape).astype(np.float64)
     exact = np.einsum("gok,gk->go", layer.rows.astype(np.float64), moments.exact_mean)
     shift = exact - np.einsum("gok,gk->go", rows, moments.mean)
     assert layer.bias is not None
-    walk.constants[layer.weight_name] = stored
+    walk.constants[layer.weight_name] = real
     walk.constants[layer.bias_name] = (layer.bias + shift.reshape(-1)).astype(np.float32)
     return weights
 
@@ -160,8 +160,10 @@ def _moments(walk: Walk, layer: WeightedLayer, with_covariance: bool) -> Moments
 def _rounded(layer: WeightedLayer, weights: QuantizedWeights, moments: Moments, limit: int) -> NDArray[np.int8]:
     """The stored weights whose error moves the layer's output least."""
     rows = layer.rows.astype(np.float64)
-    steps = np.broadcast_to(weights.scales.astype(np.float64), layer.outputs).reshape(layer.groups, -1, 1)
-    stored = np.clip(np.rint(rows / steps), -limit, limit)
+    steps = np.broadcast_to(weights.quantization.scales, layer.outputs).reshape(layer.groups, -1, 1)
+    stored = (
+        weights.quantization.quantize(layer.weights.astype(np.float64), limit).reshape(rows.shape).astype(np.float64)
+    )
     size = rows.shape[2]
     assert moments.covariance is not None
     damping = max(DAMPING, SCARCE * size / moments.samples)

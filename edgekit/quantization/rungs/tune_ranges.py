@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.graph.int8 import Affine, activation_affine
 from edgekit.quantization.calibrate import Reals
 from edgekit.quantization.weighted_layers import WeightedLayer
+from edgekit.scales import Quantization, range_quantization
 
 if TYPE_CHECKING:
     from edgekit.quantization.walk import Segment, Walk
@@ -23,7 +23,7 @@ SAMPLES = 2048
 
 def tuned_ranges(
     walk: Walk, segment: Segment, free: Mapping[str, Sequence[str]], readers: Mapping[str, Sequence[WeightedLayer]]
-) -> dict[str, Affine]:
+) -> dict[str, Quantization]:
     """New scales for the tensors that a segment hands on.
 
     The error of each channel counts by the squared weights that read it; its mean does not, since the reader's bias
@@ -76,18 +76,17 @@ def _importance(name: str, readers: Mapping[str, Sequence[WeightedLayer]], chann
     return total if total.any() else np.ones(channels)
 
 
-def _best(exact: Reals, found: Reals, importance: NDArray[np.float64]) -> Affine:
+def _best(exact: Reals, found: Reals, importance: NDArray[np.float64]) -> Quantization:
     """The scale that leaves the least error when ``found`` is rounded by it in place of ``exact``."""
     low, high = min(float(found.min()), 0.0), max(float(found.max()), 0.0)
 
-    def error(candidate: Affine) -> float:
-        scale, zero = np.float32(candidate.scale), np.float32(candidate.zero_point)
-        steps = np.clip(np.rint(found / scale) + zero, *candidate.limits)
-        return float(((steps - zero) * scale - exact).var(axis=0, dtype=np.float64) @ importance)
+    def error(candidate: Quantization) -> float:
+        kept = candidate.dequantize(candidate.quantize(found))
+        return float((kept - exact).var(axis=0, dtype=np.float64) @ importance)
 
-    both = [activation_affine(low * share, high * share) for share in SHARES]
+    both = [range_quantization(low * share, high * share) for share in SHARES]
     best = min(both, key=error)
     if low < 0 < high:
-        best = min((activation_affine(low * share, best.high) for share in SHARES), key=error)
-        best = min((activation_affine(best.low, high * share) for share in SHARES), key=error)
+        best = min((range_quantization(low * share, best.high) for share in SHARES), key=error)
+        best = min((range_quantization(best.low, high * share) for share in SHARES), key=error)
     return best

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 
 from edgekit.conversion.tflite.lowering import ACTIVATIONS, Lowering, lowers
 from edgekit.conversion.tflite.writer import Options
 from edgekit.graph.draft import Array
-from edgekit.graph.ir import Node, Quant
+from edgekit.graph.ir import Node
+from edgekit.scales import INT8_MAX, INT8_MIN, SMALLEST_SCALE, Quantization
 
-INT8_MIN, INT8_MAX = -128, 127
-SMALLEST_SCALE = 2.0**-40
 CLIPS = {(0.0, math.inf): "RELU", (0.0, 6.0): "RELU6", (-1.0, 1.0): "RELU_N1_TO_1"}
 FUSED = {(0.0, math.inf): "Relu", (0.0, 6.0): "Relu6", (-1.0, 1.0): "ReluN1"}
 FUNCTIONS = {
@@ -98,7 +96,7 @@ def hard_sigmoid(low: Lowering, node: Node) -> None:
             raise low.refusal(node, f"has a beta of {beta}, which is not in [0, 1]")
         # At the result's scale, with a zero point that puts 0 where beta will be, both steps saturate at 0 and 1.
         shifted = min(INT8_MIN + round(256 * beta), INT8_MAX)
-        between = low.alike(target, Quant(np.asarray([1 / 256], np.float32), np.asarray([shifted]), None, "int8"))
+        between = low.alike(target, Quantization.per_tensor(1 / 256, shifted))
         low.emit("MUL", (placed.index, _stored_scalar(low, alpha)), between, Options("MulOptions"), version=2)
         low.emit("ADD", (between, _stored_scalar(low, beta)), target, Options("AddOptions"), version=2)
         return
@@ -128,8 +126,8 @@ def hard_swish(low: Lowering, node: Node) -> None:
     if quant is None:
         low.emit("HARD_SWISH", (placed.index,), target)
         return
-    gate = low.alike(target, Quant(np.asarray([6 / 255], np.float32), np.asarray([INT8_MIN]), None, "int8"))
-    sixfold = low.alike(target, replace(quant, scales=quant.scales * np.float32(6)))
+    gate = low.alike(target, Quantization.per_tensor(6 / 255, INT8_MIN))
+    sixfold = low.alike(target, quant.scaled(6))
     clipped = Options("AddOptions", {"FusedActivationFunction": ACTIVATIONS["Relu6"]})
     low.emit("ADD", (placed.index, _stored_scalar(low, 3)), gate, clipped, version=2)
     low.emit("MUL", (placed.index, gate), sixfold, Options("MulOptions"), version=2)
@@ -197,14 +195,13 @@ def _clip_integers(low: Lowering, source: int, target: int, limits: tuple[float,
     """
     quant, usual = low.model.tensors[target].quant, FUSED.get(limits, "")
     assert quant is not None
-    steps = [limit / quant.scale + quant.zero_point for limit in limits]
-    stored = [round(min(max(step, INT8_MIN), INT8_MAX)) for step in steps]
+    stored = quant.quantize(np.asarray(limits))
     codes: list[tuple[str, Array]] = []
     if not usual and stored[0] > INT8_MIN:
-        codes.append(("MAXIMUM", np.asarray(stored[0], np.int8)))
+        codes.append(("MAXIMUM", stored[0]))
     if not usual and stored[1] < INT8_MAX:
-        codes.append(("MINIMUM", np.asarray(stored[1], np.int8)))
-    if not codes or not quant.same_as(low.model.tensors[source].quant):
+        codes.append(("MINIMUM", stored[1]))
+    if not codes or quant != low.model.tensors[source].quant:
         converted = target if not codes else low.alike(target)
         low.rescale(source, converted, usual)
         source = converted
@@ -231,6 +228,5 @@ def _scalar(low: Lowering, value: float) -> int:
 
 def _stored_scalar(low: Lowering, value: float) -> int:
     """One constant as int8: the largest step of a scale of its own, so it is exact (but for what is as good as 0)."""
-    scale = np.asarray([max(abs(value) / INT8_MAX, SMALLEST_SCALE)], np.float32)
-    stored = np.asarray(round(value / float(scale[0])), np.int8)
-    return low.constant(stored, Quant(scale, np.zeros(1, np.int64), None, "int8"))
+    own = Quantization.per_tensor(max(abs(value) / INT8_MAX, SMALLEST_SCALE))
+    return low.constant(own.quantize(np.asarray(value)), own)

@@ -11,7 +11,8 @@ from edgekit.conversion.tflite.lowering import Lowering, fused, is_in_order, low
 from edgekit.conversion.tflite.ops.windows import SAME, VALID, Window, scheme_input
 from edgekit.conversion.tflite.writer import Options
 from edgekit.graph.draft import Array
-from edgekit.graph.ir import Node, Quant
+from edgekit.graph.ir import Node
+from edgekit.scales import bias_quantization
 
 
 @lowers("Conv")
@@ -142,5 +143,4 @@ def _bias(low: Lowering, node: Node, outputs: int) -> int:
         raise low.refusal(node, f"has a bias of {data.size} values for {outputs} outputs")
     if weights is None or source is None:
         return low.constant(data)
-    scales = source.scales * weights.scales
-    return low.constant(data, Quant(scales, np.zeros(len(scales), np.int64), 0 if len(scales) > 1 else None, "int32"))
+    return low.constant(data, bias_quantization(weights, source))

@@ -8,7 +8,7 @@ from edgekit.conversion.tflite.lowering import Lowering, lowers
 from edgekit.conversion.tflite.ops.slices import emit_slice, gathered
 from edgekit.conversion.tflite.writer import Options
 from edgekit.graph.draft import Array
-from edgekit.graph.ir import Node, Quant
+from edgekit.graph.ir import Node
 
 REFLECT = 0
 """The schema's MirrorPadMode."""
@@ -75,7 +75,7 @@ def _pad_constant(low: Lowering, node: Node, source: int, target: int, amounts: 
     if not value.any():
         low.emit("PAD", operands, target, Options("PadOptions"), version)
         return
-    stored = value.reshape(1).astype(record.dtype) if record.quant is None else _stored(value, record.quant)
+    stored = value.reshape(1).astype(record.dtype) if record.quant is None else record.quant.quantize(value.reshape(1))
     operands.append(low.constant(stored, record.quant))
     low.emit("PADV2", operands, target, Options("PadV2Options"), version)
 
@@ -94,10 +94,3 @@ def _pad_indices(low: Lowering, node: Node, ends: tuple[int, int], amounts: Arra
         source = result
     if not padded:
         low.reshape(source, target)
-
-
-def _stored(value: Array, quant: Quant) -> Array:
-    limits = np.iinfo(quant.dtype)
-    steps = np.rint(value.reshape(1) / np.float32(quant.scale)) + quant.zero_point
-    saturated: Array = np.clip(steps, limits.min, limits.max).astype(quant.dtype)
-    return saturated

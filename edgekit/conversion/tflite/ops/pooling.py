@@ -8,7 +8,8 @@ from edgekit.conversion.tflite.lowering import Lowering, fused, lowers
 from edgekit.conversion.tflite.ops.windows import VALID, Window, padded_input, scheme_input
 from edgekit.conversion.tflite.writer import Options
 from edgekit.graph.draft import Array
-from edgekit.graph.ir import Node, Quant
+from edgekit.graph.ir import Node
+from edgekit.scales import Quantization, bias_quantization
 
 
 @lowers("MaxPool")
@@ -47,7 +48,7 @@ def global_average_pool(low: Lowering, node: Node) -> None:
     source, target = low.tensor(node.inputs[0]), low.tensor(node.outputs[0])
     if len(source.shape) != 4:
         raise low.refusal(node, f"works on {len(source.shape) - 2} spatial dimensions instead of 2")
-    if source.quant is not None and not source.quant.same_as(target.quant):
+    if source.quant is not None and source.quant != target.quant:
         axes = low.constant(np.asarray([1, 2], np.int32))
         options = Options("ReducerOptions", {"KeepDims": True})
         low.emit("MEAN", (low.activation(node), axes), low.result(node), options, version=2)
@@ -68,11 +69,10 @@ def _every_nth_pixel(low: Lowering, node: Node, window: Window) -> None:
     bias: Array = np.zeros(channels, np.float32)
     weight_quant = bias_quant = None
     if tensor.quant is not None:
-        if not tensor.quant.same_as(low.tensor(node.outputs[0]).quant):
+        if tensor.quant != low.tensor(node.outputs[0]).quant:
             raise low.refusal(node, "changes the scale, which pooling must keep")
-        zero = np.zeros(1, np.int64)
-        weight_quant = Quant(np.asarray([1 / 127], np.float32), zero, None, "int8")
-        bias_quant = Quant(tensor.quant.scales * weight_quant.scales, zero, None, "int32")
+        weight_quant = Quantization.per_tensor(1 / 127)
+        bias_quant = bias_quantization(weight_quant, tensor.quant)
         ones, bias = np.full(ones.shape, 127, np.int8), np.zeros(channels, np.int32)
     fields = {
         "StrideH": window.strides[0],
@@ -98,7 +98,7 @@ def _undilated(low: Lowering, node: Node) -> Window:
 def _emit_pool(low: Lowering, node: Node, code: str, source: int, window: Window, padding: int) -> None:
     quant = low.tensor(node.inputs[0]).quant
     target_quant = low.tensor(node.outputs[0]).quant
-    if quant is not None and not quant.same_as(target_quant):
+    if quant is not None and quant != target_quant:
         raise low.refusal(node, "changes the scale, which pooling must keep")
     fields = {
         "StrideH": window.strides[0],

@@ -36,7 +36,7 @@ def split(low: Lowering, node: Node) -> None:
     own = low.model.tensors[source].quant
     records = [low.model.tensors[target] for target in targets]
     parts = [
-        target if own is None or own.same_as(record.quant) else low.scratch(record.shape, low.tensor(node.inputs[0]))
+        target if own is None or own == record.quant else low.scratch(record.shape, low.tensor(node.inputs[0]))
         for target, record in zip(targets, records, strict=True)
     ]
     sizes = [low.tensor(name).shape[axis] for name in node.outputs]
