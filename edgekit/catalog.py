@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edgekit.artifact import InputContract
 from edgekit.errors import EdgekitError, ModelError, UnknownNameError
+from edgekit.inputs.contract import InputContract
 from edgekit.recipe import TrainRecipe, known_keys
 
 PACKAGE = Path(__file__).parent
@@ -82,7 +82,7 @@ def network_card(kind: str, name: str) -> NetworkCard:
     path = catalog_folder(kind) / name / "card.toml"
     document = read_toml(path)
     try:
-        contract = InputContract(**known_keys(InputContract, _tuples(document.pop("input")), str(path)))
+        contract = InputContract.from_dict(known_keys(InputContract, document.pop("input"), str(path)))
         recipes = {key: TrainRecipe.from_dict(value, str(path)) for key, value in document.pop("recipes").items()}
         rest = known_keys(NetworkCard, _tuples(document), str(path))
         return NetworkCard(name=name, folder=path.parent, contract=contract, recipes=recipes, **rest)

@@ -18,7 +18,10 @@ Every message is one sentence that names the file or the option, followed by wha
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from edgekit.inputs.error import InputError
 
 
 class EdgekitError(Exception):
@@ -77,3 +80,12 @@ class GateError(EdgekitError):
     """A result was measured and does not meet the gate that the user set."""
 
     exit_status = 3
+
+
+@contextmanager
+def input_errors(error: type[EdgekitError], prefix: str = "") -> Iterator[None]:
+    """What ``edgekit.inputs`` raises inside, as an ``error`` whose message begins with ``prefix``."""
+    try:
+        yield
+    except InputError as exc:
+        raise error(f"{prefix}{exc}") from exc

@@ -21,9 +21,10 @@ from small_graphs import (
     run_onnx,
 )
 
-from edgekit.artifact import InputContract, Metadata
+from edgekit.artifact import Metadata
 from edgekit.conversion.tflite import lower
 from edgekit.graph.prepare import prepare
+from edgekit.inputs.contract import InputContract
 from edgekit.quantization.plan import Plan
 from edgekit.quantization.qdq import insert_qdq
 from edgekit.quantization.tensor_groups import affines, stored_tensors, tie_groups

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgekit.artifact import InputContract
 from edgekit.data.dataset import Split
+from edgekit.inputs.contract import InputContract
 from edgekit.quantization.calibrate import RealInputs
 
 SIZE, CHANNELS = 8, 3

@@ -11,7 +11,7 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from edgekit.artifact import InputContract
+from edgekit.inputs.contract import InputContract
 from edgekit.quantization.plan import Plan
 from edgekit.quantization.qdq import insert_qdq
 from edgekit.quantization.tensor_groups import affines, stored_tensors, tie_groups

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgekit.artifact import InputContract, Metadata, TensorSpec
-from edgekit.errors import ModelError, UnknownNameError
+from edgekit.artifact import Metadata, TensorSpec
+from edgekit.errors import ModelError
+from edgekit.inputs.contract import InputContract
 
 
 @given(st.integers(0, 255))
@@ -66,10 +67,3 @@ def test_metadata_survives_the_file() -> None:
 def test_a_broken_description_names_the_file(text: str) -> None:
     with pytest.raises(ModelError, match=r"stranger\.onnx"):
         Metadata.from_json(text, "stranger.onnx")
-
-
-def test_unknown_domains_and_bad_deviations_are_refused() -> None:
-    with pytest.raises(UnknownNameError, match="did you mean 'photo'"):
-        InputContract(1, 1, 1, domain="foto")
-    with pytest.raises(ModelError, match="std"):
-        InputContract(1, 1, 1, std=(0.0,))

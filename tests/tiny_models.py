@@ -16,8 +16,9 @@ from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from edgekit.artifact import METADATA_KEY, InputContract, Metadata
+from edgekit.artifact import METADATA_KEY, Metadata
 from edgekit.data.dataset import Split
+from edgekit.inputs.contract import InputContract
 
 DIGITS = tuple("0123456789")
 METADATA = Metadata(contract=InputContract(28, 28, 1, domain="digit"), labels=DIGITS, recipe="least squares")

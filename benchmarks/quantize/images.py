@@ -17,10 +17,11 @@ from places import DATA, SHARED
 
 from edgekit.data import open_data
 from edgekit.data.dataset import Split
-from edgekit.data.image import read_image, to_photo
+from edgekit.data.files import prepare_image
+from edgekit.inputs.contract import InputContract
 
 PARTS = ("calibration", "development", "test")
-CLOTHES_SIZE = (224, 224, 3)
+CLOTHES = InputContract(224, 224, 3)
 CLOTHES_CALIBRATION, CLOTHES_TEST = 200, 500
 CIFAR_DEVELOPMENT, MNIST_CALIBRATION = 5000, 500
 MOST_DEGREES = 20
@@ -62,10 +63,10 @@ def many_clothes() -> Many:
         photos = sorted((SHARED / "data" / "clothing" / "train").rglob("*.jpg"))
         chosen = np.random.default_rng(SEED).permutation(len(photos))[:MANY]
         many.folder.mkdir(parents=True, exist_ok=True)
-        pixels = np.lib.format.open_memmap(many.pixels, "w+", np.uint8, (MANY, *CLOTHES_SIZE))
+        pixels = np.lib.format.open_memmap(many.pixels, "w+", np.uint8, (MANY, *CLOTHES.shape))
         for row, photo in enumerate(chosen):
             (many.folder / f"{row:04}.jpg").symlink_to(photos[photo])
-            pixels[row] = to_photo(read_image(photos[photo]), CLOTHES_SIZE)
+            pixels[row] = prepare_image(photos[photo], CLOTHES)
     return many
 
 
@@ -79,7 +80,7 @@ def _write(folder: Path, parts: dict[str, Part]) -> None:
 
 def _clothes() -> dict[str, Part]:
     """Photos without ImageNet's labels: judged by agreement with the float network alone."""
-    data = open_data(str(SHARED / "data" / "clothing"), CLOTHES_SIZE)
+    data = open_data(str(SHARED / "data" / "clothing"), CLOTHES)
     calibration = data.train.sample(CLOTHES_CALIBRATION, SEED)
     others = np.setdiff1d(np.arange(len(data.train)), calibration)
     extra = np.random.default_rng(SEED).choice(others, CLOTHES_TEST - len(data.test), replace=False)

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from places import MODELS
 
-from edgekit.artifact import InputContract, Metadata
+from edgekit.artifact import Metadata
 from edgekit.files import write_bytes
 from edgekit.graph.metadata import read_metadata, write_metadata
+from edgekit.inputs.contract import InputContract
 
 if TYPE_CHECKING:
     from networks import Network

@@ -169,10 +169,9 @@ def _mnist_cnn() -> nn.Module:
 
 def _zoo_network(architecture: str) -> nn.Module:
     sys.path.insert(0, str(ROOT))
-    from edgekit.artifact import InputContract
     from edgekit.zoo import build
 
-    return build(architecture, InputContract(28, 28, 1), classes=10)
+    return build(architecture, (28, 28, 1), classes=10)
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,12 @@ from models import Model
 from numpy.typing import NDArray
 from places import PRODUCTS
 
-from edgekit.artifact import InputContract
 from edgekit.data.dataset import Split
 from edgekit.evaluation.classifier import Classifier
 from edgekit.evaluation.evaluate import all_scores
 from edgekit.evaluation.statistics import signal_to_noise_db, wilson_interval
 from edgekit.files import sha256_file
+from edgekit.inputs.contract import InputContract
 
 Scores = NDArray[np.float32]
 

@@ -6,9 +6,10 @@ import logging
 import warnings
 from typing import TYPE_CHECKING
 
-from edgekit.artifact import InputContract, Metadata
+from edgekit.artifact import Metadata
 from edgekit.graph.metadata import write_metadata
 from edgekit.graph.prepare import prepare
+from edgekit.inputs.contract import InputContract
 
 if TYPE_CHECKING:
     from onnx import ModelProto

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from edgekit.data.dataset import Dataset, require_shape
 from edgekit.errors import DataError, UnknownNameError
+from edgekit.inputs.contract import InputContract
 
 KINDS = (
     "'mnist', a folder of class folders (or train/val/test of them), an IDX folder, an .npz or .parquet file, "
@@ -15,10 +16,11 @@ KINDS = (
 FACTORY = re.compile(r"[\w./\\-]+:[A-Za-z_]\w*")
 
 
-def open_data(source: str, image_shape: tuple[int, int, int] | None = None) -> Dataset:
-    """Open a data source by name or path, as images of ``image_shape`` (H, W, C).
+def open_data(source: str, contract: InputContract | None = None) -> Dataset:
+    """Open a data source by name or path, as what a model of ``contract`` eats.
 
-    Image files are fitted to that shape; sources that hold pixels (``mnist``, IDX, .npz) must have it already.
+    Pictures are read as the model's apps read them; sources that hold pixels (``mnist``, IDX, .npz) must have the
+    contract's shape already. Without a contract pictures keep the size that all of them have.
     The name ``mnist`` means the embedded data; write ``./mnist`` for a folder of that name.
 
     Raises:
@@ -26,22 +28,22 @@ def open_data(source: str, image_shape: tuple[int, int, int] | None = None) -> D
         DataError: the source is broken, empty, of no known kind, may not be read, or has another shape.
     """
     try:
-        dataset = _open(source, image_shape)
+        dataset = _open(source, contract)
     except PermissionError as exc:
         raise DataError(f"{exc.filename or source} cannot be read; check its permissions.") from exc
-    if image_shape is not None:
-        require_shape(dataset, image_shape)
+    if contract is not None:
+        require_shape(dataset, contract.shape)
     return dataset
 
 
-def _open(source: str, image_shape: tuple[int, int, int] | None) -> Dataset:
+def _open(source: str, contract: InputContract | None) -> Dataset:
     if source == "mnist":
         from edgekit.data.mnist import open_mnist
 
         return open_mnist()
     path = Path(source)
     if path.is_dir():
-        return _open_folder(path, image_shape)
+        return _open_folder(path, contract)
     if path.suffix == ".npz":
         from edgekit.data.arrays import open_npz
 
@@ -49,7 +51,7 @@ def _open(source: str, image_shape: tuple[int, int, int] | None) -> Dataset:
     if path.suffix == ".parquet":
         from edgekit.data.parquet import open_parquet
 
-        return open_parquet(path, image_shape)
+        return open_parquet(path, contract)
     if path.exists():
         raise DataError(f"{source} is not a data source; give {KINDS}.")
     if FACTORY.fullmatch(source):
@@ -61,16 +63,16 @@ def _open(source: str, image_shape: tuple[int, int, int] | None) -> Dataset:
     raise UnknownNameError("data source", source, ("mnist",))
 
 
-def _open_folder(folder: Path, image_shape: tuple[int, int, int] | None) -> Dataset:
+def _open_folder(folder: Path, contract: InputContract | None) -> Dataset:
     names = [path.name for path in folder.iterdir()]
     if any(name.endswith(".parquet") for name in names):
         from edgekit.data.parquet import open_parquet
 
-        return open_parquet(folder, image_shape)
+        return open_parquet(folder, contract)
     if any("-ubyte" in name for name in names):
         from edgekit.data.idx import open_idx
 
         return open_idx(folder)
     from edgekit.data.folder import open_folder
 
-    return open_folder(folder, image_shape)
+    return open_folder(folder, contract)

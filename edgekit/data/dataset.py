@@ -53,14 +53,15 @@ Part = TypeVar("Part", bound=Divisible)
 
 
 @dataclass(frozen=True)
-class _Rows:
-    """Some rows of an image array."""
+class Rows:
+    """An ImageArray of some rows of another."""
 
     images: ImageArray
     indices: NDArray[np.int64]
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """[N, H, W, C]."""
         return (len(self.indices), *self.images.shape[1:])
 
     def __len__(self) -> int:
@@ -99,7 +100,7 @@ class Split:
 
     def view(self, indices: NDArray[np.int64]) -> Split:
         """The given rows as a Split that reads them when they are asked for."""
-        return Split(_Rows(self.images, indices), None if self.labels is None else self.labels[indices])
+        return Split(Rows(self.images, indices), None if self.labels is None else self.labels[indices])
 
     def sample(self, count: int, seed: int) -> NDArray[np.int64]:
         """Indices of at most ``count`` images, drawn without replacement.

@@ -14,13 +14,15 @@ from pathlib import Path
 import numpy as np
 
 from edgekit.data.dataset import Dataset
-from edgekit.data.image import SUFFIXES, read_file
-from edgekit.data.photos import EncodedImage, EncodedSplit, Shape, photo_dataset
+from edgekit.data.files import read_file
+from edgekit.data.photos import EncodedImage, EncodedSplit, photo_dataset
 from edgekit.data.splits import split_called
 from edgekit.errors import DataError
+from edgekit.inputs.contract import InputContract
+from edgekit.inputs.decode import PICTURES
 
 
-def open_folder(folder: Path, image_shape: Shape | None = None) -> Dataset:
+def open_folder(folder: Path, contract: InputContract | None = None) -> Dataset:
     """Open a folder of images as a Dataset; see the module for what it may hold.
 
     Raises:
@@ -38,7 +40,7 @@ def open_folder(folder: Path, image_shape: Shape | None = None) -> Dataset:
         splits = {"train": EncodedSplit(tuple(map(_encoded, _image_files(folder))), None)}
         if not splits["train"].images:
             raise DataError(f"{folder} holds no images and no class folders of images; put one folder per class there.")
-    return photo_dataset(folder.resolve().name, classes, splits, image_shape)
+    return photo_dataset(folder.resolve().name, classes, splits, contract)
 
 
 def _split_folders(folder: Path) -> dict[str, Path]:
@@ -91,7 +93,7 @@ def _image_files(folder: Path, recursive: bool = False) -> list[Path]:
     return sorted(
         path
         for path in paths
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and not path.is_dir()
+        if path.suffix.lower() in PICTURES and not path.name.startswith(".") and not path.is_dir()
     )
 
 

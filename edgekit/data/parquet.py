@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgekit.data.dataset import MAX_CLASSES, Dataset, Labels, number_classes
-from edgekit.data.photos import EncodedImage, EncodedSplit, Shape, photo_dataset
+from edgekit.data.photos import EncodedImage, EncodedSplit, photo_dataset
 from edgekit.data.splits import split_called
 from edgekit.errors import DataError
 from edgekit.files import require_file
+from edgekit.inputs.contract import InputContract
 
 if TYPE_CHECKING:
     import pyarrow
@@ -34,7 +35,7 @@ class _Rows:
     class_names: tuple[str, ...] | None
 
 
-def open_parquet(path: Path, image_shape: Shape | None = None) -> Dataset:
+def open_parquet(path: Path, contract: InputContract | None = None) -> Dataset:
     """Open a .parquet file, or a folder of them named after their splits (``train-00000-of-00002.parquet``).
 
     The image column is binary, or a struct with a binary field ``bytes``; the label column holds integers or
@@ -50,7 +51,7 @@ def open_parquet(path: Path, image_shape: Shape | None = None) -> Dataset:
     for split, rows in parts.items():
         labels = None if rows.labels is None else _numbered(rows.labels, classes, f"{path}, {split} split")
         splits[split] = EncodedSplit(rows.images, labels)
-    return photo_dataset(path.resolve().name, classes, splits, image_shape)
+    return photo_dataset(path.resolve().name, classes, splits, contract)
 
 
 def _files(path: Path) -> dict[str, list[Path]]:

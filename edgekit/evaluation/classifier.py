@@ -11,13 +11,14 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.artifact import Array, InputContract, TensorSpec
+from edgekit.artifact import Array, TensorSpec
 from edgekit.console import say
 from edgekit.data.dataset import Images
 from edgekit.devices.device import Device
-from edgekit.errors import ModelError
+from edgekit.errors import ModelError, input_errors
 from edgekit.evaluation.device_session import DeviceSession
 from edgekit.evaluation.input_options import InputOptions
+from edgekit.inputs.contract import InputContract
 from edgekit.inputs.tensors import to_probabilities
 from edgekit.modelfiles.session import FileSession
 
@@ -197,11 +198,11 @@ def default_contract(spec: TensorSpec, layout: str, path: Path) -> InputContract
     height, width, channels = sizes if layout == "NHWC" else (sizes[1], sizes[2], sizes[0])
     if min(height, width, channels) < 1:
         raise ModelError(f"{path} leaves its input's size open ({spec.shape}); export it with a fixed size.")
-    if spec.scale is None or spec.dtype not in ("int8", "uint8"):
-        return InputContract(height, width, channels)
-    lowest = int(np.iinfo(spec.dtype).min)
-    mean = (spec.zero_point - lowest) / 255
-    return InputContract(height, width, channels, mean=(mean,), std=(1 / (255 * spec.scale),))
+    with input_errors(ModelError, f"{path}: "):
+        if spec.scale is None or spec.dtype not in ("int8", "uint8"):
+            return InputContract(height, width, channels)
+        mean = (spec.zero_point - int(np.iinfo(spec.dtype).min)) / 255
+        return InputContract(height, width, channels, mean=(mean,), std=(1 / (255 * spec.scale),))
 
 
 def remark_on_input(classifier: Classifier) -> None:

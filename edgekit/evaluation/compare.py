@@ -105,7 +105,7 @@ def compare(
                 f"{a.path} maps {a.contract.shape} to {a.classes} scores, {b.path} {b.contract.shape} to {b.classes}; "
                 "compare models of the same task."
             )
-        data = open_data(source, a.contract.shape)
+        data = open_data(source, a.contract)
         if len(data.test) == 0:
             raise DataError(f"{data.name} has no test images; choose data that have some.")
         chosen = data.test.sample(images, SEED)

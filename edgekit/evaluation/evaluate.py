@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.artifact import InputContract
 from edgekit.console import print_table, progress
 from edgekit.data import open_data
 from edgekit.data.dataset import Dataset, Images, Split
@@ -21,6 +20,7 @@ from edgekit.evaluation.classifier import Classifier, Scores, probabilities, rem
 from edgekit.evaluation.device_session import DeviceSession
 from edgekit.evaluation.input_options import InputOptions
 from edgekit.evaluation.statistics import confusion, wilson_interval
+from edgekit.inputs.contract import InputContract
 from edgekit.modelfiles.model_ref import find_models
 
 BATCH_BYTES = 2 << 20
@@ -111,14 +111,14 @@ def evaluate(
         ModelError, DataError, UsageError, RuntimeCrashError: see ``Classifier`` and ``open_data``.
     """
     evaluations: list[Evaluation] = []
-    opened: dict[tuple[int, int, int], Dataset] = {}
+    opened: dict[InputContract, Dataset] = {}
     with ExitStack() as stack:
         place = None if device == "cpu" else stack.enter_context(closing(open_device(device)))
         for target in (target for model in models for target in find_models(model, runtime)):
             with Classifier(target.path, runtime=target.runtime, options=options, device=place) as classifier:
                 remark_on_input(classifier)
-                shape = classifier.contract.shape
-                data = opened[shape] = opened.get(shape) or open_data(source, shape)
+                eats = classifier.contract.pictures
+                data = opened[eats] = opened.get(eats) or open_data(source, eats)
                 test = data.test if images is None else data.test.take(data.test.sample(images, SEED))
                 evaluation = measure(classifier, test, class_names(classifier, data))
                 evaluations.append(replace(evaluation, agreement=_agreement(classifier)))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edgekit.artifact import InputContract
-from edgekit.errors import EdgekitError, ModelError, UsageError
+from edgekit.errors import EdgekitError, UsageError, input_errors
 from edgekit.files import require_file
+from edgekit.inputs.contract import InputContract
 
 PIXEL_SCALES = (1, 255)
 MAX_LABEL_BYTES = 4 << 20
@@ -47,16 +47,14 @@ class InputOptions:
             UsageError: mean or std do not fit the image's channels, or the domain is unknown.
         """
         contract = given
-        try:
-            if self.says_pixels:
-                mean, std = (
-                    tuple(value / self.pixels for value in values)
-                    for values in (self.mean or (0.0,), self.std or (1.0,))
-                )
+        if self.says_pixels:
+            mean, std = (
+                tuple(value / self.pixels for value in values) for values in (self.mean or (0.0,), self.std or (1.0,))
+            )
+            with input_errors(UsageError, f"--mean and --std do not fit the model's {given.channels} channels: "):
                 contract = replace(contract, mean=mean, std=std)
+        with input_errors(UsageError, "--domain: "):
             return replace(contract, domain=self.domain) if self.domain else contract
-        except ModelError as exc:
-            raise UsageError(f"--mean and --std do not fit the model's {given.channels} channels: {exc}") from exc
 
     def class_names(self, known: tuple[str, ...], classes: int) -> tuple[str, ...]:
         """The names in the label file, or the ``known`` ones.

@@ -7,11 +7,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from edgekit.artifact import InputContract, Metadata, TensorSpec
+from edgekit.artifact import Metadata, TensorSpec
 from edgekit.catalog import resolve_models
 from edgekit.console import print_facts
 from edgekit.errors import EdgekitError
 from edgekit.graph.isolated import model_sha256
+from edgekit.inputs.contract import InputContract
 from edgekit.modelfiles.contents import ModelContents
 from edgekit.modelfiles.delegation import UndelegatedOperator, summarize, undelegated
 from edgekit.modelfiles.runtime_choice import default_runtime

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from edgekit.console import print_table
-from edgekit.data.image import prepare_image
+from edgekit.data.files import prepare_image
 from edgekit.errors import UsageError
 from edgekit.evaluation.classifier import Classifier, probabilities, remark_on_input
 from edgekit.evaluation.input_options import InputOptions

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import warnings
 from typing import Any
 
@@ -10,13 +11,24 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from .error import PictureError
+from .error import InputError
 
 Pixels = NDArray[np.uint8]
 
-# Decoders that are pure and common. Pillow knows others that start programs (EPS) or open further files.
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
-READABLE = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm")
+# Decoders that are pure and common, and the suffixes of their files. Pillow knows others that start programs (EPS) or
+# open further files.
+FORMATS = {
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "PNG": (".png",),
+    "WEBP": (".webp",),
+    "BMP": (".bmp",),
+    "GIF": (".gif",),
+    "TIFF": (".tif", ".tiff"),
+    "PPM": (".ppm", ".pgm", ".pbm"),
+}
+READABLE = tuple(suffix for suffixes in FORMATS.values() for suffix in suffixes)
+# Pictures that are not readable are known too, so that they are refused by name, not left out without a word.
+PICTURES = frozenset((*READABLE, ".heic", ".heif", ".avif", ".jxl"))
 
 
 def decode_image(data: bytes, name: str) -> Pixels:
@@ -26,27 +38,35 @@ def decode_image(data: bytes, name: str) -> Pixels:
     scaled to 8. ``name`` is what error messages call the image.
 
     Raises:
-        PictureError: it is no image, truncated, of a form that is not supported, or more pixels than Pillow's limit
+        InputError: it is no image, truncated, of a form that is not supported, or more pixels than Pillow's limit
             against decompression bombs (about 89 million).
     """
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module=r"PIL\.")
             warnings.simplefilter("error", Image.DecompressionBombWarning)  # the filter added last counts first
-            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            with Image.open(io.BytesIO(data), formats=tuple(FORMATS)) as image:
                 image.seek(0)
-                return _to_array(ImageOps.exif_transpose(image))
+                # Asked again, since another thread may have changed the filters.
+                if image.width * image.height > (Image.MAX_IMAGE_PIXELS or math.inf):
+                    raise Image.DecompressionBombError(f"{image.width}x{image.height}")
+                return to_pixels(ImageOps.exif_transpose(image))
     except UnidentifiedImageError as exc:
-        raise PictureError(f"{name} is not an image of a known form; save it as JPEG or PNG, or remove it.") from exc
+        raise InputError(f"{name} is not an image of a known form; save it as JPEG or PNG, or remove it.") from exc
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as exc:
-        raise PictureError(f"{name} unpacks to more pixels than are safe ({exc}); shrink it, or remove it.") from exc
+        raise InputError(f"{name} unpacks to more pixels than are safe ({exc}); shrink it, or remove it.") from exc
     except MemoryError as exc:
-        raise PictureError(f"{name} needs more memory than there is; shrink it, or remove it.") from exc
+        raise InputError(f"{name} needs more memory than there is; shrink it, or remove it.") from exc
     except Exception as exc:  # Pillow raises whatever the broken bytes lead to
-        raise PictureError(f"{name} cannot be decoded ({str(exc).rstrip('.')}); replace it, or remove it.") from exc
+        raise InputError(f"{name} cannot be decoded ({str(exc).rstrip('.')}); replace it, or remove it.") from exc
 
 
-def _to_array(image: Image.Image) -> Pixels:
+def to_pixels(image: Image.Image) -> Pixels:
+    """A picture of Pillow's in any mode: uint8 [H, W, 1] if it is grey, [H, W, 3] otherwise.
+
+    Raises:
+        ValueError: its pixels are floating-point numbers.
+    """
     if image.mode == "F":
         raise ValueError("its pixels are floating-point numbers; save it with 8 bits a channel")
     if image.mode.startswith("I"):

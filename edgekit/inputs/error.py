@@ -3,5 +3,5 @@
 from __future__ import annotations
 
 
-class PictureError(ValueError):
-    """A picture cannot be decoded, or does not show what it should; the message is a sentence for the user."""
+class InputError(ValueError):
+    """A picture cannot be decoded or shows not what it should, or a contract is impossible; a sentence for the user."""

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from .error import PictureError
+from .error import InputError
 
 # Ink must stand out of the paper by this many grey levels, and by this many times the paper's noise.
 MIN_CONTRAST = 12.0
@@ -38,7 +38,7 @@ def find_ink(grey: Grey) -> Grey:
     """How much ink is at each pixel of a picture [H, W] of 0 to 255: float32 from 0 to 1, and 0 outside the strokes.
 
     Raises:
-        PictureError: nothing stands out of the background.
+        InputError: nothing stands out of the background.
     """
     difference = grey - _background(grey)
     dark, light = np.maximum(-difference, 0), np.maximum(difference, 0)
@@ -47,7 +47,7 @@ def find_ink(grey: Grey) -> Grey:
     noise = _noise(grey)
     full = float(np.percentile(ink[strokes], 75)) if strokes.any() else 0.0
     if full < max(MIN_CONTRAST, MIN_CONTRAST_TO_NOISE * noise):
-        raise PictureError("no digit stands out of its background; take a sharper picture with more contrast.")
+        raise InputError("no digit stands out of its background; take a sharper picture with more contrast.")
     low = min(2.5 * noise, EDGE * full)
     ink = np.clip((ink - low) / (full - low), 0, 1)
     return np.where(_strokes(ink), ink, np.float32(0))

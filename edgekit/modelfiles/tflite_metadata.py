@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgekit.artifact import InputContract, Metadata, TensorSpec
-from edgekit.errors import EdgekitError
+from edgekit.artifact import Metadata, TensorSpec
+from edgekit.inputs.contract import InputContract
+from edgekit.inputs.error import InputError
 
 if TYPE_CHECKING:
     from flatbuffers.table import Table
@@ -150,7 +151,7 @@ def described(standard: StandardMetadata, image: TensorSpec) -> Metadata:
             mean, std = (tuple(value / PIXEL_MAX for value in part) for part in (standard.mean, standard.std))
             _, height, width, channels = image.shape
             contract = InputContract(height, width, channels, mean, std)
-        except EdgekitError:  # numbers that are no normalisation say nothing of the input
+        except InputError:  # numbers that are no normalisation say nothing of the input
             contract = None
     if contract is not None and _takes_bytes(contract, image):
         contract = None

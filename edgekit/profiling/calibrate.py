@@ -263,11 +263,12 @@ def _style(file: ProbeFile) -> str:
 
 def _forms(model: ModelProto, forms: Sequence[tuple[str, str]]) -> Iterator[tuple[tuple[str, str], bytes]]:
     """The bytes of a probe in each form."""
-    from edgekit.artifact import InputContract, Metadata
+    from edgekit.artifact import Metadata
     from edgekit.conversion.compact import compact
     from edgekit.conversion.tflite import lower
     from edgekit.graph.metadata import write_metadata
     from edgekit.graph.prepare import prepare
+    from edgekit.inputs.contract import InputContract
     from edgekit.quantization.plan import Plan
     from edgekit.quantization.qdq import insert_qdq
     from edgekit.quantization.tensor_groups import affines, tie_groups

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     import onnxruntime
     from onnx import ModelProto
 
-    from edgekit.artifact import InputContract
     from edgekit.data.dataset import Split
+    from edgekit.inputs.contract import InputContract
 
 Reals = NDArray[np.float32]
 Item = TypeVar("Item")

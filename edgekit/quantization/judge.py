@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.artifact import InputContract
 from edgekit.data.dataset import Split
 from edgekit.evaluation.statistics import signal_to_noise_db
+from edgekit.inputs.contract import InputContract
 from edgekit.quantization.calibrate import RealInputs, Reals, outputs_of
 from edgekit.quantization.plan import Plan
 from edgekit.quantization.qdq import insert_qdq

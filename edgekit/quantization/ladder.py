@@ -12,9 +12,9 @@ import time
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from edgekit.artifact import InputContract
 from edgekit.console import say
 from edgekit.errors import UsageError
+from edgekit.inputs.contract import InputContract
 from edgekit.quantization.calibrate import RealInputs
 from edgekit.quantization.channel_statistics import channel_statistics
 from edgekit.quantization.judge import Judge, Verdict

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from edgekit.artifact import InputContract
 from edgekit.data.dataset import Dataset, Split
 from edgekit.errors import DataError
 from edgekit.evaluation.classifier import Classifier, ImageModel, Scores
@@ -17,6 +16,7 @@ from edgekit.evaluation.evaluate import all_scores, labels_for
 from edgekit.evaluation.statistics import signal_to_noise_db
 from edgekit.files import sha256_bytes
 from edgekit.graph.isolated import model_bytes
+from edgekit.inputs.contract import InputContract
 
 FEW_IMAGES = 64
 OF_TRAINING = 500

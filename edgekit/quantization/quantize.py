@@ -145,7 +145,7 @@ def quantize(options: QuantizeOptions) -> QuantizeResult:
     with ExitStack() as stack:
         original = stack.enter_context(_original(path, model, options, stack))
         contract = original.contract
-        data = open_data(options.source, contract.shape)
+        data = open_data(options.source, contract)
         labels = original.metadata.labels
         if isinstance(original, Classifier) and data.test.labels is not None:
             labels = class_names(original, data)

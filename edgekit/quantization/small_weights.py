@@ -153,7 +153,7 @@ def _measured_by(path: Path, model: ModelProto, source: str) -> tuple[Metadata, 
     if not source:
         return Metadata(known.contract, known.labels), None, ""
     with Classifier(path) as original:
-        data = open_data(source, original.contract.shape)
+        data = open_data(source, original.contract)
         labels = class_names(original, data) if data.test.labels is not None else original.metadata.labels
         return Metadata(original.contract, labels), Yardstick(original, data), data.name
 

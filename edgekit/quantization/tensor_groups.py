@@ -17,7 +17,7 @@ from edgekit.scales import PIXELS, Quantization, range_quantization
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto
 
-    from edgekit.artifact import InputContract
+    from edgekit.inputs.contract import InputContract
     from edgekit.quantization.histogram import Histogram
 
 

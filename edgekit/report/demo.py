@@ -16,6 +16,7 @@ from edgekit import __version__, catalog
 from edgekit.artifact import Metadata
 from edgekit.console import print_table, say, warn
 from edgekit.data import open_data
+from edgekit.data.dataset import Dataset
 from edgekit.errors import ModelError
 from edgekit.evaluation.compare import Comparison, compare
 from edgekit.evaluation.evaluate import Evaluation, accuracy_of
@@ -165,7 +166,7 @@ def export_teacher(options: DemoOptions) -> Path:
         raise ModelError(
             f"The teacher {card.name} has no weights at {weights}; make them with 'edgekit teach {card.name}'."
         )
-    network = load_weights(build(card.architecture, card.contract, len(card.classes)), weights)
+    network = load_weights(build(card.architecture, card.contract.shape, len(card.classes)), weights)
     path = options.folder / TEACHER_FILE
     write_bytes(path, to_onnx(network, card.contract, Metadata(card.contract, card.classes)).SerializeToString())
     return path
@@ -216,9 +217,13 @@ def _source(options: DemoOptions) -> str:
     return options.source or catalog.network_card("students", STUDENT).data
 
 
+def _data(options: DemoOptions) -> Dataset:
+    return open_data(_source(options), catalog.network_card("students", STUDENT).contract)
+
+
 def _evaluate(options: DemoOptions) -> dict[str, Evaluation]:
     """Every file of the student on the whole test split."""
-    data = open_data(_source(options))
+    data = _data(options)
     return {name: accuracy_of(options.folder / name, data.test) for name in STUDENT_FILES}
 
 
@@ -230,7 +235,7 @@ def _report(
     measured: ProfileResult,
     seconds: float,
 ) -> Report:
-    data = open_data(_source(options))
+    data = _data(options)
     teacher, *students = measured.models
     known = (distilled.teacher_test_accuracy, len(data.test))
     rows = [model_row(f"teacher, {distilled.teacher}", teacher, measured.provenance, known)]

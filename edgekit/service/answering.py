@@ -15,11 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.artifact import InputContract
 from edgekit.errors import ModelError
-from edgekit.inputs.decode import decode_image
-from edgekit.inputs.error import PictureError
-from edgekit.inputs.fit import fit
+from edgekit.inputs.contract import InputContract
+from edgekit.inputs.error import InputError
 from edgekit.inputs.tensors import to_probabilities
 from edgekit.modelfiles.sandboxed import OpenFile
 
@@ -38,9 +36,9 @@ class Served:
 
     def guesses(self, picture: bytes, top: int) -> list[list[Any]]:
         """The ``top`` likeliest [label, probability], likeliest first."""
-        pixels = fit(decode_image(picture, "The picture"), self.contract.shape, self.contract.domain)
         (output,) = self.session.outputs
-        stored = self.session.run([self.contract.encode(pixels[None], self.session.inputs[0], self.layout)])[0]
+        tensor = self.contract.tensor(picture, "The picture", self.session.inputs[0], self.layout)
+        stored = self.session.run([tensor])[0]
         scores = output.dequantize(stored.reshape(1, -1))
         if not np.isfinite(scores).all():
             raise ModelError("The model gives scores that are not finite numbers; train or export it again.")
@@ -55,13 +53,10 @@ _served: list[Served] = []
 def open_served(data: Bytes, student: Mapping[str, Any]) -> dict[str, int]:
     """Open a model file of which ``student`` is the description in its card; the answer says this process's memory."""
     session = OpenFile(data.tobytes(), student["runtime"])
-    contract: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in student["contract"].items()
-    }
     _served[:] = [
         Served(
             session=session,
-            contract=InputContract(**contract),
+            contract=InputContract.from_dict(student["contract"]),
             layout=student["input"]["layout"],
             labels=tuple(student["labels"]),
             gives_probabilities=student["output"]["probabilities"],
@@ -77,7 +72,7 @@ def predict(pictures: Sequence[Bytes], tops: Sequence[int]) -> dict[str, Any]:
     for picture, top in zip(pictures, tops, strict=True):
         try:
             answers.append(served.guesses(picture.tobytes(), top))
-        except PictureError as exc:
+        except InputError as exc:
             answers.append(str(exc))
     return {"answers": answers, "memory": resident_bytes()}
 

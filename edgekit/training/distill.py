@@ -67,14 +67,14 @@ def distill(options: DistillOptions) -> DistillResult:
     from edgekit.conversion.torch_onnx import to_onnx
 
     card = catalog.network_card("students", options.student)
-    data = open_data(options.source or card.data, card.contract.shape)
+    data = open_data(options.source or card.data, card.contract)
     loop.require_labels(data)
     require_writable(options.folder)
     teacher = open_teacher(options.teacher, card.contract.shape)
     check_teacher(teacher, data)
     answers = AnswerCache(teacher, data.sha256, options.recipe.augmentation, options.seed)
     torch.manual_seed(options.seed)
-    model = build(card.architecture, card.contract, len(data.classes))
+    model = build(card.architecture, card.contract.shape, len(data.classes))
     say(f"distilling {teacher.name} into {card.name} on {data.name}: {options.recipe.epochs} epochs")
     origin = {"network": card.architecture, "teacher": answers.key}
     run = loop.TrainRun(options.recipe, options.seed, options.folder, origin, options.resume)

@@ -20,11 +20,11 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from edgekit.artifact import InputContract
 from edgekit.console import Bar, progress, say
 from edgekit.data.dataset import Dataset, ImageArray, Images, Split
 from edgekit.errors import DataError, TrainingError
 from edgekit.files import remove_parts, storage_errors
+from edgekit.inputs.contract import InputContract
 from edgekit.recipe import TrainRecipe
 from edgekit.training import checkpoint
 from edgekit.training.augment import augmented_view

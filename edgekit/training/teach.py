@@ -58,7 +58,7 @@ def teach(options: TeachOptions) -> TeachResult:
     import torch
 
     card = catalog.network_card("teachers", options.name)
-    data = open_data(options.source or card.data, card.contract.shape)
+    data = open_data(options.source or card.data, card.contract)
     loop.require_labels(data)
     if len(data.classes) != len(card.classes):
         raise DataError(
@@ -67,7 +67,7 @@ def teach(options: TeachOptions) -> TeachResult:
         )
     folder = require_writable(options.folder)
     torch.manual_seed(options.seed)
-    model = build(card.architecture, card.contract, len(card.classes))
+    model = build(card.architecture, card.contract.shape, len(card.classes))
     origin = {"network": card.architecture}
     if options.initial is not None:
         load_weights(model, options.initial)

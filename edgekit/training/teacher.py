@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit import catalog
-from edgekit.artifact import InputContract
 from edgekit.data.dataset import Images
 from edgekit.data.factory import load_factory
-from edgekit.errors import EdgekitError, ModelError, UnknownNameError, UsageError
+from edgekit.errors import EdgekitError, ModelError, UnknownNameError, UsageError, input_errors
 from edgekit.files import require_file, sha256_bytes, sha256_file
+from edgekit.inputs.contract import InputContract
 from edgekit.runtimes.refusal import first_line
 
 if TYPE_CHECKING:
@@ -111,7 +111,8 @@ def open_teacher(options: TeacherOptions, image_shape: tuple[int, int, int]) -> 
     else:
         raise UnknownNameError("teacher card, .onnx or .pt2 file, or module:factory", model, catalog.names("teachers"))
     changes = {name: value for name in ("mean", "std") if (value := getattr(options, name))}
-    return replace(teacher, contract=replace(teacher.contract, **changes))
+    with input_errors(ModelError, f"{model}: "):
+        return replace(teacher, contract=replace(teacher.contract, **changes))
 
 
 def _open_card(name: str, weights: Path | None) -> Teacher:
@@ -122,7 +123,7 @@ def _open_card(name: str, weights: Path | None) -> Teacher:
     path = weights or card.weights
     if not path.exists():
         raise ModelError(f"The teacher {name} has no weights at {path}; make them with 'edgekit teach {name}'.")
-    model = load_weights(build(card.architecture, card.contract, len(card.classes)), path)
+    model = load_weights(build(card.architecture, card.contract.shape, len(card.classes)), path)
     return Teacher(name, sha256_file(path), card.contract, _torch_forward(model, name), card.classes)
 
 
@@ -181,7 +182,8 @@ def _open_onnx(path: Path, image_shape: tuple[int, int, int]) -> Teacher:
     if len(shape) != 4:
         raise ModelError(f"{path} takes an input of rank {len(shape)}; a teacher takes images [N, C, H, W].")
     height, width, channels = image_shape
-    contract = metadata.contract or InputContract(shape[2] or height, shape[3] or width, shape[1] or channels)
+    with input_errors(ModelError, f"{path}: "):
+        contract = metadata.contract or InputContract(shape[2] or height, shape[3] or width, shape[1] or channels)
 
     def forward(inputs: NDArray[np.float32]) -> Logits:
         return _as_logits(session.run([exit_], {entry.name: inputs})[0])

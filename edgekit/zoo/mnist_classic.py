@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from edgekit.artifact import InputContract
-
 
 class MnistClassic(nn.Module):
     """32 and 64 filters of 3×3, each with ReLU and 2×2 max-pooling, then 128 units and the classes: 225k parameters."""
 
     widths = (32, 64, 128)
 
-    def __init__(self, contract: InputContract, classes: int) -> None:
+    def __init__(self, shape: tuple[int, int, int], classes: int) -> None:
         super().__init__()
         first, second, hidden = self.widths
-        height, width = ((side - 2) // 2 for side in (contract.height, contract.width))
+        height, width = ((side - 2) // 2 for side in shape[:2])
         height, width = ((side - 2) // 2 for side in (height, width))
         self.layers = nn.Sequential(
-            nn.Conv2d(contract.channels, first, 3),
+            nn.Conv2d(shape[-1], first, 3),
             nn.ReLU(),
             nn.MaxPool2d(2),
             nn.Conv2d(first, second, 3),

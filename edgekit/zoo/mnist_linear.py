@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+import math
 
-from edgekit.artifact import InputContract
+from torch import Tensor, nn
 
 
 class MnistLinear(nn.Module):
     """Logits are a linear function of the pixels."""
 
-    def __init__(self, contract: InputContract, classes: int) -> None:
+    def __init__(self, shape: tuple[int, int, int], classes: int) -> None:
         super().__init__()
-        self.head = nn.Linear(contract.height * contract.width * contract.channels, classes)
+        self.head = nn.Linear(math.prod(shape), classes)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Logits [N, classes] of inputs [N, C, H, W]."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.artifact import InputContract
+from edgekit.inputs.contract import InputContract
 
 FOLDER = Path(__file__).parents[2] / "benchmarks" / "quantize"
 MIB = 1 << 20

@@ -10,9 +10,10 @@ from ai_edge_litert.compiled_model import CompiledModel
 from onnx import helper
 from small_graphs import graph_of, noise, quantized, run_tflite
 
-from edgekit.artifact import InputContract, Metadata
+from edgekit.artifact import Metadata
 from edgekit.conversion.tflite import lower
 from edgekit.graph.prepare import prepare
+from edgekit.inputs.contract import InputContract
 
 node = helper.make_node
 

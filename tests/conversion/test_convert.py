@@ -8,13 +8,14 @@ import pytest
 from onnx import helper
 from small_graphs import graph_of, noise, quantized, run_onnx, run_tflite
 
-from edgekit.artifact import InputContract, Metadata
+from edgekit.artifact import Metadata
 from edgekit.conversion.export import export
 from edgekit.errors import ModelError, UnknownNameError, UnsupportedError
 from edgekit.files import sha256_file
 from edgekit.graph.load import load_onnx
 from edgekit.graph.metadata import read_metadata, write_metadata
 from edgekit.graph.prepare import prepare
+from edgekit.inputs.contract import InputContract
 
 
 def normalised_convolution() -> onnx.ModelProto:

@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from onnx import helper
 from small_graphs import graph_of, noise, quantized
 
-from edgekit.artifact import InputContract, Metadata
+from edgekit.artifact import Metadata
 from edgekit.conversion.tflite import lower
 from edgekit.evaluation.classifier import Classifier
 from edgekit.graph.prepare import prepare
+from edgekit.inputs.contract import InputContract
 
 PYTHON = os.environ.get("EDGEKIT_MEDIAPIPE_PYTHON", "")
 JOB = Path(__file__).parents[2] / "benchmarks" / "deploy" / "mediapipe_job.py"

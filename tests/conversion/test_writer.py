@@ -12,10 +12,11 @@ from ai_edge_litert import schema_py_generated as schema
 from onnx import helper
 from small_graphs import graph_of, noise, quantized
 
-from edgekit.artifact import InputContract, Metadata
+from edgekit.artifact import Metadata
 from edgekit.conversion.tflite import lower
 from edgekit.conversion.tflite.writer import DATA_ALIGNMENT
 from edgekit.graph.prepare import prepare
+from edgekit.inputs.contract import InputContract
 
 node = helper.make_node
 METADATA = Metadata(InputContract(28, 28, 1), tuple("0123456789"), "static_wi8_ai8", {"accuracy": 99.4})

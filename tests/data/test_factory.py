@@ -4,6 +4,7 @@ import pytest
 
 from edgekit.data import open_data
 from edgekit.errors import DataError, UnknownNameError
+from edgekit.inputs.contract import InputContract
 
 CODE = """
 import numpy as np
@@ -54,7 +55,7 @@ def test_the_module_may_be_a_path(tmp_path: Path) -> None:
 
 def test_the_shape_is_checked() -> None:
     with pytest.raises(DataError, match="holds 4x4x1 images and the model needs 8x8x1"):
-        open_data("own_images:pair", (8, 8, 1))
+        open_data("own_images:pair", InputContract(8, 8, 1))
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,15 @@
+import errno
 import os
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from edgekit.data.files import prepare_image
 from edgekit.data.folder import open_folder
-from edgekit.data.image import read_image
 from edgekit.errors import DataError
+from edgekit.inputs.contract import InputContract
 
 
 def test_class_folders_become_classes_and_three_splits(flowers: Path) -> None:
@@ -19,7 +22,9 @@ def test_class_folders_become_classes_and_three_splits(flowers: Path) -> None:
 
 def test_pixels_and_labels_belong_together(flowers: Path) -> None:
     data = open_folder(flowers)
-    names = {read_image(path).tobytes(): path.parent.name for path in flowers.rglob("*.png")}
+    names = {
+        prepare_image(path, InputContract(10, 12, 3)).tobytes(): path.parent.name for path in flowers.rglob("*.png")
+    }
     for split in (data.train, data.validation, data.test):
         assert split.labels is not None
         for image, label in zip(split.images[:], split.labels, strict=True):
@@ -62,7 +67,7 @@ def test_images_without_class_folders_have_no_labels(tmp_path: Path, save_image)
 def test_photos_of_any_mode_and_size_are_fitted(tmp_path: Path, save_image) -> None:
     for index, (mode, suffix) in enumerate([("L", "png"), ("P", "gif"), ("CMYK", "jpg"), ("RGBA", "webp")]):
         save_image(tmp_path / f"{index}.{suffix}", (20 + 7 * index, 31), mode)
-    images = open_folder(tmp_path, (8, 6, 3)).train.images
+    images = open_folder(tmp_path, InputContract(8, 6, 3)).train.images
     assert images.shape == (4, 8, 6, 3)
     assert images[:].shape == (4, 8, 6, 3)
 
@@ -86,7 +91,7 @@ def test_indexing_is_that_of_an_array(flowers: Path) -> None:
 
 
 def test_the_content_hash_changes_with_a_file_a_class_or_the_shape(flowers: Path, save_image) -> None:
-    seen = {open_folder(flowers).sha256, open_folder(flowers, (5, 5, 3)).sha256}
+    seen = {open_folder(flowers).sha256, open_folder(flowers, InputContract(5, 5, 3)).sha256}
     save_image(flowers / "rose" / "0.png", seed=999)
     seen.add(open_folder(flowers).sha256)
     (flowers / "rose").rename(flowers / "peony")
@@ -116,12 +121,50 @@ def test_an_unsupported_form_is_named_and_not_left_out(flowers: Path) -> None:
         open_folder(flowers)
 
 
+def test_pixels_are_those_of_the_files_when_they_were_opened(flowers: Path) -> None:
+    images = open_folder(flowers).train.images
+    before = images[:]
+    for path in flowers.rglob("*.png"):
+        path.unlink()
+    assert np.array_equal(images[:], before)
+
+
+@pytest.fixture
+def no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk has no room for decoded pixels."""
+    monkeypatch.setattr("edgekit.data.photos.MAX_STORED_BYTES", 0)
+
+
+@pytest.mark.usefixtures("no_room")
+def test_without_room_for_pixels_they_are_decoded_when_asked_for(flowers: Path, monkeypatch) -> None:
+    images = open_folder(flowers).train.images[:]
+    monkeypatch.undo()
+    assert np.array_equal(images, open_folder(flowers).train.images[:])
+
+
+def test_a_disk_that_fills_up_costs_no_image(flowers: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("edgekit.data.photos._Store.write", full)
+    images = open_folder(flowers).train.images[:]
+    monkeypatch.undo()
+    assert np.array_equal(images, open_folder(flowers).train.images[:])
+
+
+@pytest.mark.usefixtures("no_room")
 def test_a_file_that_vanishes_after_opening_is_named(flowers: Path) -> None:
     data = open_folder(flowers)
     for path in flowers.rglob("*.png"):
         path.unlink()
     with pytest.raises(DataError, match="does not exist"):
         data.train.images[0]
+
+
+def test_reading_a_folder_restores_what_the_program_says_of_warnings(flowers: Path) -> None:
+    before = list(warnings.filters)
+    open_folder(flowers)
+    assert list(warnings.filters) == before
 
 
 def test_an_empty_class_is_named(flowers: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from edgekit.data import open_data
 from edgekit.errors import DataError, UnknownNameError
+from edgekit.inputs.contract import InputContract
 
 
 def test_mnist_is_opened_by_name_also_beside_a_folder_of_that_name(
@@ -15,19 +16,19 @@ def test_mnist_is_opened_by_name_also_beside_a_folder_of_that_name(
 ) -> None:
     (tmp_path / "mnist").mkdir()
     monkeypatch.chdir(tmp_path)
-    assert open_data("mnist", (28, 28, 1)).name == "mnist"
+    assert open_data("mnist", InputContract(28, 28, 1)).name == "mnist"
     with pytest.raises(DataError, match="holds no images"):
         open_data("./mnist")
 
 
 def test_a_folder_of_photos_is_fitted_to_the_model(flowers: Path) -> None:
-    assert open_data(str(flowers), (4, 4, 1)).image_shape == (4, 4, 1)
+    assert open_data(str(flowers), InputContract(4, 4, 1)).image_shape == (4, 4, 1)
 
 
 def test_an_npz_file_of_another_shape_is_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "d.npz", x=np.zeros((24, 6, 6), np.uint8), y=np.arange(24) % 2)
     with pytest.raises(DataError, match=r"d\.npz holds 6x6x1 images and the model needs 28x28x1"):
-        open_data(str(tmp_path / "d.npz"), (28, 28, 1))
+        open_data(str(tmp_path / "d.npz"), InputContract(28, 28, 1))
 
 
 def test_a_misspelled_name_gets_the_nearest_one() -> None:

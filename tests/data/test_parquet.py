@@ -10,6 +10,7 @@ from pyarrow import parquet
 
 from edgekit.data.parquet import open_parquet
 from edgekit.errors import DataError
+from edgekit.inputs.contract import InputContract
 
 STRUCT = pyarrow.struct([("bytes", pyarrow.binary()), ("path", pyarrow.string())])
 
@@ -70,7 +71,7 @@ def test_a_folder_holds_the_shards_of_each_split(tmp_path: Path) -> None:
 
 
 def test_images_are_fitted_to_the_shape(tmp_path: Path) -> None:
-    assert open_parquet(write(tmp_path / "d.parquet", [0, 1] * 12), (4, 4, 1)).image_shape == (4, 4, 1)
+    assert open_parquet(write(tmp_path / "d.parquet", [0, 1] * 12), InputContract(4, 4, 1)).image_shape == (4, 4, 1)
 
 
 def test_a_parquet_file_of_text_is_refused_with_its_columns(tmp_path: Path) -> None:

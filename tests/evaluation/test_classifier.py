@@ -9,10 +9,11 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper, save
 from tiny_models import Linear, float_onnx
 
-from edgekit.artifact import InputContract, TensorSpec
+from edgekit.artifact import TensorSpec
 from edgekit.data.dataset import Dataset
 from edgekit.errors import ModelError
 from edgekit.evaluation.classifier import Classifier, default_contract, image_layout
+from edgekit.inputs.contract import InputContract
 
 
 def test_the_scores_are_those_of_the_layer(digit_files: dict[str, Path], linear: Linear, mnist: Dataset) -> None:

@@ -9,13 +9,14 @@ import pytest
 from PIL import Image
 from tiny_models import Linear, packed, quantized, tflite_model
 
-from edgekit.artifact import InputContract, TensorSpec
+from edgekit.artifact import TensorSpec
 from edgekit.errors import DataError, UsageError
 from edgekit.evaluation.classifier import Classifier, probabilities
 from edgekit.evaluation.compare import compare
 from edgekit.evaluation.evaluate import evaluate
 from edgekit.evaluation.input_options import InputOptions
 from edgekit.evaluation.predict import predict
+from edgekit.inputs.contract import InputContract
 
 CONTRACT = InputContract(28, 28, 3, mean=(0.5,), std=(0.25,))
 

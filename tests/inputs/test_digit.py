@@ -3,8 +3,8 @@ import pytest
 from PIL import Image
 
 from edgekit.data.dataset import Dataset, Images
-from edgekit.inputs.digit import to_digit
-from edgekit.inputs.error import PictureError
+from edgekit.inputs.domains.digit import to_digit
+from edgekit.inputs.error import InputError
 
 COUNT = 24
 
@@ -102,19 +102,19 @@ def test_the_colour_of_ink_and_paper_does_not_matter(digits: Images) -> None:
 
 @pytest.mark.parametrize("shade", [0, 128, 255])
 def test_a_blank_page_shows_no_digit(shade: int) -> None:
-    with pytest.raises(PictureError, match="no digit stands out"):
+    with pytest.raises(InputError, match="no digit stands out"):
         to_digit(np.full((90, 70, 1), shade, np.uint8))
 
 
 def test_noise_alone_shows_no_digit() -> None:
     noise = np.clip(np.random.default_rng(0).normal(128, 6, (90, 70, 1)), 0, 255)
-    with pytest.raises(PictureError, match="no digit stands out"):
+    with pytest.raises(InputError, match="no digit stands out"):
         to_digit(noise.astype(np.uint8))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 500), (7, 7)])
 def test_a_tiny_picture_is_refused(size: tuple[int, int]) -> None:
-    with pytest.raises(PictureError, match="too small to show a digit"):
+    with pytest.raises(InputError, match="too small to show a digit"):
         to_digit(np.zeros((*size, 1), np.uint8))
 
 
@@ -124,6 +124,6 @@ def test_any_pattern_of_any_size_is_a_digit_or_a_clear_error(size: tuple[int, in
         pattern = np.random.default_rng(seed).integers(0, 2, (*size, 1), np.uint8) * 255
         try:
             shape = to_digit(pattern).shape
-        except PictureError:
+        except InputError:
             continue
         assert shape == (28, 28, 1)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from edgekit.inputs.error import PictureError
+from edgekit.inputs.error import InputError
 from edgekit.inputs.ink import find_ink
 
 
@@ -51,5 +51,5 @@ def test_a_stroke_across_the_whole_picture_is_ink_where_there_is_no_other() -> N
 def test_contrast_within_the_noise_is_refused() -> None:
     rng = np.random.default_rng(0)
     picture, _ = stroke_on(rng.normal(150, 10, (80, 80)), 140)
-    with pytest.raises(PictureError, match="no digit stands out"):
+    with pytest.raises(InputError, match="no digit stands out"):
         find_ink(picture)

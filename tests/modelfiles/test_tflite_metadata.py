@@ -12,10 +12,11 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from tiny_models import Linear, packed, tflite_model
 
-from edgekit.artifact import InputContract, Metadata, TensorSpec
+from edgekit.artifact import Metadata, TensorSpec
 from edgekit.conversion.tflite.standard_metadata import standard_metadata
 from edgekit.conversion.tflite.writer import TensorRecord
 from edgekit.errors import ModelError
+from edgekit.inputs.contract import InputContract
 from edgekit.modelfiles.contents import ModelContents, read_contents
 from edgekit.modelfiles.tflite_metadata import STANDARD_KEY, StandardMetadata, described
 

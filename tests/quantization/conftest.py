@@ -10,9 +10,10 @@ from onnx import ModelProto
 from onnx.helper import make_node
 from small_graphs import graph_of, noise, session
 
-from edgekit.artifact import InputContract, Metadata
+from edgekit.artifact import Metadata
 from edgekit.data.dataset import Dataset
 from edgekit.graph.metadata import write_metadata
+from edgekit.inputs.contract import InputContract
 
 CONTRACT = InputContract(28, 28, 1, domain="digit")
 FITTED_ON = 2000

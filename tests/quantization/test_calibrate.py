@@ -9,9 +9,9 @@ import pytest
 from onnx.helper import make_node
 from small_graphs import graph_of, noise
 
-from edgekit.artifact import InputContract
 from edgekit.data.dataset import Dataset, Images, Split
 from edgekit.errors import DataError, ModelError
+from edgekit.inputs.contract import InputContract
 from edgekit.quantization.calibrate import RealInputs, calibrate
 
 CONTRACT = InputContract(28, 28, 1)

@@ -9,11 +9,11 @@ import torch
 from onnx.helper import make_node
 from small_graphs import graph_of, noise, static_plan
 
-from edgekit.artifact import InputContract
 from edgekit.catalog import resolve_model
 from edgekit.data.dataset import Dataset, Split
 from edgekit.errors import DataError, TrainingError, UnsupportedError, UsageError
 from edgekit.graph.prepare import prepare
+from edgekit.inputs.contract import InputContract
 from edgekit.quantization.calibrate import RealInputs, calibrate, open_session
 from edgekit.quantization.plan import Plan
 from edgekit.quantization.qdq import insert_qdq

@@ -12,8 +12,8 @@ from onnx import ModelProto
 from random_images import CHANNELS, CONTRACT, SIZE, random_inputs, random_split
 from residual_graphs import BLOCKS, residual, scores
 
-from edgekit.artifact import InputContract
 from edgekit.errors import UsageError
+from edgekit.inputs.contract import InputContract
 from edgekit.quantization.judge import Judge, Verdict
 from edgekit.quantization.ladder import Candidate, Ladder, LadderOptions, RungRecord
 from edgekit.quantization.plan import Plan

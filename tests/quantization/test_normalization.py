@@ -10,8 +10,8 @@ from random_images import CHANNELS, SIZE, random_inputs
 from residual_graphs import scores
 from small_graphs import graph_of, noise
 
-from edgekit.artifact import InputContract
 from edgekit.graph.prepare import prepare
+from edgekit.inputs.contract import InputContract
 from edgekit.quantization.rungs.raw_input import raw_input
 from edgekit.quantization.tensor_groups import input_affine, tie_groups
 

@@ -12,12 +12,12 @@ from onnx.helper import make_node
 from PIL import Image
 from small_graphs import graph_of, noise
 
-from edgekit.artifact import InputContract
 from edgekit.data import open_data
 from edgekit.data.dataset import Dataset
 from edgekit.errors import DataError, GateError, ModelError, UnknownNameError, UnsupportedError, UsageError
 from edgekit.evaluation.classifier import Classifier
 from edgekit.files import sha256_file
+from edgekit.inputs.contract import InputContract
 from edgekit.quantization.quantize import QuantizeOptions, QuantizeResult, quantize, show
 
 CONTRACT = InputContract(28, 28, 1, domain="digit")
@@ -107,7 +107,7 @@ def test_images_without_labels_are_judged_by_agreement(float_model: Path, mnist:
     photos.mkdir()
     for index in range(24):
         Image.fromarray(mnist.test.images[index][:, :, 0]).save(photos / f"{index}.png")
-    assert open_data(str(photos), (28, 28, 1)).train.labels is None
+    assert open_data(str(photos), InputContract(28, 28, 1)).train.labels is None
     result = quantize(QuantizeOptions(str(float_model), str(photos), tmp_path / "out", max_drop=20, ranges="mse"))
     assert result.original.quality.accuracy is None
     assert result.drop == pytest.approx(100 * (1 - min(result.onnx.quality.agreement, result.tflite.quality.agreement)))

@@ -8,8 +8,8 @@ from onnx import ModelProto, NodeProto
 from onnx.helper import make_node
 from small_graphs import graph_of, noise
 
-from edgekit.artifact import InputContract
 from edgekit.errors import UnsupportedError
+from edgekit.inputs.contract import InputContract
 from edgekit.quantization.tensor_groups import affines, check_operators, float_operators, stored_tensors, tie_groups
 from edgekit.scales import PIXELS, Quantization
 

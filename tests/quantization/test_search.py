@@ -12,11 +12,11 @@ from onnx.helper import make_node
 from residual_graphs import residual
 from small_graphs import graph_of
 
-from edgekit.artifact import InputContract
 from edgekit.data.dataset import Dataset
 from edgekit.errors import UnknownNameError
 from edgekit.graph.load import load_onnx
 from edgekit.graph.prepare import prepare
+from edgekit.inputs.contract import InputContract
 from edgekit.quantization.calibrate import RealInputs
 from edgekit.quantization.ranges import METHODS
 from edgekit.quantization.rungs.range_search import choose_ranges

@@ -27,7 +27,7 @@ def result(small_mnist: Path, tmp_path_factory: pytest.TempPathFactory) -> DemoR
     folder = tmp_path_factory.mktemp("demo")
     card = catalog.network_card("teachers", "mnist-cnn")
     torch.manual_seed(0)
-    weights = save_weights(build(card.architecture, card.contract, 10), folder / "teacher.safetensors")
+    weights = save_weights(build(card.architecture, card.contract.shape, 10), folder / "teacher.safetensors")
     recipe = replace(catalog.network_card("students", "mnist-tiny").recipe("demo"), epochs=2, views=1, ema=0.0)
     return run(DemoOptions(folder / "out", 7, recipe, str(small_mnist), weights, profile_seconds=0.0))
 

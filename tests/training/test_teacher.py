@@ -15,10 +15,11 @@ import torch
 from torch import nn
 
 from edgekit import catalog
-from edgekit.artifact import InputContract, Metadata
+from edgekit.artifact import Metadata
 from edgekit.conversion.torch_onnx import to_onnx
 from edgekit.data.dataset import Dataset
 from edgekit.errors import ModelError, UnknownNameError, UsageError
+from edgekit.inputs.contract import InputContract
 from edgekit.recipe import Augmentation
 from edgekit.training.answer_cache import AnswerCache
 from edgekit.training.distill import check_teacher
@@ -44,7 +45,7 @@ def number():
 @pytest.fixture
 def linear() -> nn.Module:
     torch.manual_seed(0)
-    return build("mnist_linear", CONTRACT, 10).eval()
+    return build("mnist_linear", CONTRACT.shape, 10).eval()
 
 
 @pytest.fixture
@@ -207,7 +208,7 @@ def test_a_broken_file_is_named(linear: nn.Module, tmp_path: Path, name: str, da
 
 
 def test_weights_of_another_network_are_refused(linear: nn.Module, tmp_path: Path) -> None:
-    path = save_weights(build("mnist_tiny", CONTRACT, 10), tmp_path / "tiny.safetensors")
+    path = save_weights(build("mnist_tiny", CONTRACT.shape, 10), tmp_path / "tiny.safetensors")
     with pytest.raises(ModelError, match="does not fit the network MnistLinear"):
         load_weights(linear, path)
 
@@ -293,7 +294,7 @@ def test_the_cache_is_keyed_by_teacher_data_and_augmentation() -> None:
 def test_every_student_of_the_catalog_builds_and_exports() -> None:
     for name in catalog.names("students"):
         card = catalog.network_card("students", name)
-        model = to_onnx(build(card.architecture, card.contract, len(card.classes)), card.contract, Metadata())
+        model = to_onnx(build(card.architecture, card.contract.shape, len(card.classes)), card.contract, Metadata())
         height, width, channels = card.contract.shape
         sizes = [axis.dim_value for axis in model.graph.input[0].type.tensor_type.shape.dim]
         assert sizes == [1, channels, height, width]

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from edgekit.artifact import InputContract
 from edgekit.errors import UnknownNameError
+from edgekit.inputs.contract import InputContract
 from edgekit.zoo import architectures, build
 from edgekit.zoo.blocks import conv
 
@@ -14,7 +14,7 @@ from edgekit.zoo.blocks import conv
 @pytest.mark.parametrize("architecture", architectures())
 def test_every_architecture_gives_one_logit_per_class(architecture: str) -> None:
     contract = InputContract(28, 28, 1) if architecture.startswith("mnist") else InputContract(32, 32, 3)
-    network = build(architecture, contract, 7).eval()
+    network = build(architecture, contract.shape, 7).eval()
     assert network(torch.zeros(2, contract.channels, contract.height, contract.width)).shape == (2, 7)
 
 
@@ -22,13 +22,13 @@ def test_every_architecture_gives_one_logit_per_class(architecture: str) -> None
     ("architecture", "parameters"), [("mnist_classic", 225_034), ("mnist_linear", 7_850), ("mnist_cnn", 206_130)]
 )
 def test_parameter_counts(architecture: str, parameters: int) -> None:
-    network = build(architecture, InputContract(28, 28, 1), 10)
+    network = build(architecture, (28, 28, 1), 10)
     assert sum(weight.numel() for weight in network.parameters()) == parameters
 
 
 def test_an_unknown_architecture_gets_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'resnet8'"):
-        build("resnet_8", InputContract(1, 1, 1), 2)
+        build("resnet_8", (1, 1, 1), 2)
 
 
 @pytest.mark.parametrize(("kernel", "stride"), [(3, 1), (5, 1), (4, 2), (6, 2), (3, 2), (5, 2)])

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgekit.artifact import METADATA_KEY, InputContract, Metadata
+from edgekit.artifact import METADATA_KEY, Metadata
 from edgekit.conversion.tflite.writer import ModelRecord, TensorRecord, write_model
+from edgekit.inputs.contract import InputContract
 from edgekit.modelfiles.tflite_metadata import (
     GRAYSCALE,
     IMAGE_PROPERTIES,

@@ -10,9 +10,9 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from edgekit.artifact import InputContract
 from edgekit.console import progress
 from edgekit.evaluation.statistics import signal_to_noise_db
+from edgekit.inputs.contract import InputContract
 from edgekit.quantization.calibrate import RealInputs, outputs_of
 from edgekit.quantization.judge import Judge
 from edgekit.quantization.plan import Plan

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pi_app import app, environment, lines
 
-from edgekit.data.image import prepare_image
+from edgekit.data.files import prepare_image
 from edgekit.evaluation.classifier import Classifier
 
 

@@ -53,7 +53,7 @@ def test_the_app_parses_on_python_3_9_and_imports_no_more_than_its_requirements(
 
 def test_importing_the_pictures_package_loads_neither_torch_nor_the_rest_of_edgekit() -> None:
     code = (
-        "import sys, edgekit.inputs.fit, edgekit.inputs.tensors; "
+        "import sys, edgekit.inputs.contract, edgekit.inputs.tensors; "
         "print([name for name in sys.modules if name.startswith(('torch', 'onnx', 'edgekit')) "
         "and not name.startswith('edgekit.inputs')])"
     )

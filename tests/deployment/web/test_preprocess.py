@@ -14,11 +14,12 @@ from PIL import Image
 from playwright.sync_api import Page
 from static_site import Site
 
-from edgekit.artifact import InputContract, TensorSpec
+from edgekit.artifact import TensorSpec
 from edgekit.data.dataset import Dataset
-from edgekit.inputs.digit import to_digit
-from edgekit.inputs.error import PictureError
-from edgekit.inputs.fit import to_photo
+from edgekit.inputs.contract import InputContract
+from edgekit.inputs.domains.digit import to_digit
+from edgekit.inputs.domains.photo import fit as to_photo
+from edgekit.inputs.error import InputError
 from edgekit.inputs.tensors import to_probabilities
 
 Pixels = NDArray[np.uint8]
@@ -95,7 +96,7 @@ def test_a_picture_without_a_digit_is_refused_as_in_python(script: Callable[...,
     contract = {"height": 28, "width": 28, "channels": 1, "domain": "digit"}
     (message,) = script("preprocess.js", PREPARE, [(as_image(picture), contract)])
     assert isinstance(message, str)
-    with pytest.raises(PictureError):
+    with pytest.raises(InputError):
         to_digit(picture)
 
 

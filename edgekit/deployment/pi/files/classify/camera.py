@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from edgekit.inputs.error import PictureError
+from edgekit.inputs.error import InputError
 
 from .model import AppError, Model
 
@@ -38,7 +38,7 @@ def watch_camera(model: Model, every: float, count: int) -> Iterator[dict[str, A
         start = time.monotonic()
         try:
             answer = model.answer(take(), "the camera's picture")
-        except PictureError as exc:
+        except InputError as exc:
             answer = {"error": str(exc)}
         yield {"time": datetime.now(timezone.utc).isoformat(timespec="milliseconds"), **answer}
         taken += 1

@@ -76,7 +76,7 @@ def parser() -> argparse.ArgumentParser:
 
 def run_predict(model: Model, options: argparse.Namespace) -> int:
     """``predict``: 1 if a picture could not be classified."""
-    from edgekit.inputs.error import PictureError
+    from edgekit.inputs.error import InputError
 
     failed = False
     for path in options.images:
@@ -85,7 +85,7 @@ def run_predict(model: Model, options: argparse.Namespace) -> int:
             result = {"image": str(path), **model.answer(data, str(path))}
             if options.scores:
                 result["scores"] = model.scores(data, str(path))
-        except (OSError, PictureError) as exc:
+        except (OSError, InputError) as exc:
             failed = True
             result = {"image": str(path), "error": _reason(exc)}
         if options.json:

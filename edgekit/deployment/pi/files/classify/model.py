@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edgekit.inputs import tensors
-from edgekit.inputs.decode import decode_image
-from edgekit.inputs.fit import fit
+from edgekit.inputs.contract import InputContract
 
 Array = NDArray[Any]
 
@@ -37,6 +37,7 @@ class Model:
 
     def __init__(self, folder: Path, threads: int = 0) -> None:
         self.about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        self.contract = InputContract.from_dict(self.about["contract"])
         self.labels = (folder / "labels.txt").read_text(encoding="utf-8").split("\n")[:-1]
         Image.MAX_IMAGE_PIXELS = MAX_PIXELS
         opener = open_tflite if self.about["runtime"] == "litert" else open_onnx
@@ -48,7 +49,7 @@ class Model:
         """The likeliest classes of an encoded picture, likeliest first, and the milliseconds of the inference alone.
 
         Raises:
-            PictureError: it cannot be decoded, or shows no digit where the model knows digits only.
+            InputError: it cannot be decoded, or shows no digit where the model knows digits only.
         """
         tensor = self.encode(data, name)
         with self._lock:  # a runtime's session takes one call at a time
@@ -62,12 +63,8 @@ class Model:
 
     def encode(self, data: bytes, name: str) -> Array:
         """An encoded picture as the model's input tensor."""
-        contract, spec = self.about["contract"], self.about["input"]
-        shape = (contract["height"], contract["width"], contract["channels"])
-        pixels = fit(decode_image(data, name), shape, contract["domain"])
-        real = tensors.real_pixels(pixels[None], contract["mean"], contract["std"])
-        stored = tensors.quantize(real, spec["dtype"], spec["scale"], spec["zero_point"])
-        return tensors.in_layout(stored, spec["layout"])
+        spec = SimpleNamespace(**self.about["input"])
+        return self.contract.tensor(data, name, spec, spec.layout)
 
     def scores(self, data: bytes, name: str) -> list[Any]:
         """What the model stores in its output for an encoded picture: integers if it is quantized."""

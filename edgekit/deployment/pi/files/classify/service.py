@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from edgekit.inputs.error import PictureError
+from edgekit.inputs.error import InputError
 
 from .model import AppError, Model
 
@@ -212,7 +212,7 @@ class Handler(BaseHTTPRequestHandler):
         with self.server.decoders:
             try:
                 return _json(self.server.model.answer(data, "the picture", top=10))
-            except PictureError as exc:
+            except InputError as exc:
                 raise Refusal(400, str(exc)) from exc
 
     def _require_token(self) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.inputs.decode import READABLE
-from edgekit.inputs.error import PictureError
+from edgekit.inputs.error import InputError
 
 from .model import AppError, Model
 
@@ -67,7 +67,7 @@ def classify_file(model: Model, folder: Path, name: str) -> dict[str, Any]:
         return {"image": name, **model.answer(read_regular(folder / name), name)}
     except OSError as exc:
         return {"image": name, "error": exc.strerror or str(exc)}
-    except PictureError as exc:
+    except InputError as exc:
         return {"image": name, "error": str(exc)}
 
 
@@ -76,11 +76,11 @@ def read_regular(path: Path) -> bytes:
 
     Raises:
         OSError: it cannot be read.
-        PictureError: it is no file, or larger than any picture is.
+        InputError: it is no file, or larger than any picture is.
     """
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     with open(descriptor, "rb") as stream:
         about = os.fstat(descriptor)
         if not stat.S_ISREG(about.st_mode) or about.st_size > MAX_FILE_BYTES:
-            raise PictureError(f"{path.name} is no file of at most {MAX_FILE_BYTES:,} bytes.")
+            raise InputError(f"{path.name} is no file of at most {MAX_FILE_BYTES:,} bytes.")
         return stream.read(MAX_FILE_BYTES)

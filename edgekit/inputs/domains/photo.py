@@ -1,32 +1,15 @@
-"""Pixels of any size to the size and channels that a model takes."""
+"""Any photo: cut to the model's aspect ratio around its centre and resized."""
 
 from __future__ import annotations
 
 import numpy as np
 from PIL import Image
 
-from .decode import Pixels
-from .digit import DIGIT_SIZE, to_digit
-from .error import PictureError
-
-Shape = tuple[int, int, int]
+from ..decode import Pixels
+from ..error import InputError
 
 
-def fit(image: Pixels, shape: Shape, domain: str) -> Pixels:
-    """A picture uint8 [h, w, c] to the uint8 [H, W, C] that a model was trained on.
-
-    ``domain`` is ``photo``, or ``digit`` for MNIST's form.
-
-    Raises:
-        PictureError: it shows no digit where the domain is digits, or ``shape`` is of no picture.
-    """
-    if domain == "photo":
-        return to_photo(image, shape)
-    digit = to_digit(image)
-    return digit if shape == (DIGIT_SIZE, DIGIT_SIZE, 1) else to_photo(digit, shape)
-
-
-def to_photo(image: Pixels, shape: Shape) -> Pixels:
+def fit(image: Pixels, shape: tuple[int, int, int]) -> Pixels:
     """Fit a photo uint8 [h, w, c] to ``shape`` (H, W, C).
 
     The largest centred rectangle of the wanted aspect ratio is cut out and resized with an antialiased bilinear
@@ -34,13 +17,13 @@ def to_photo(image: Pixels, shape: Shape) -> Pixels:
     grey as ITU-R 601 luma, grey becomes colour by repetition.
 
     Raises:
-        PictureError: ``shape`` has neither one channel nor three.
+        InputError: ``shape`` has neither one channel nor three.
     """
     height, width, channels = shape
     if image.shape == shape:
         return image
     if channels not in (1, 3):
-        raise PictureError(
+        raise InputError(
             f"A photo has 1 or 3 channels and {channels} are wanted; use a model of grey or colour images."
         )
     picture = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)

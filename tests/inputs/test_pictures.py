@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgekit.artifact import InputContract
-from edgekit.data.image import decode_image, prepare_image, read_image, to_photo
+from edgekit.data.files import prepare_image
 from edgekit.errors import DataError
+from edgekit.inputs.contract import InputContract
+from edgekit.inputs.decode import decode_image
+from edgekit.inputs.domains.photo import fit as to_photo
+from edgekit.inputs.error import InputError
 
 
 def encoded(image: Image.Image, form: str, **options: object) -> bytes:
@@ -78,18 +81,18 @@ def test_the_exif_rotation_is_applied() -> None:
 
 def test_a_truncated_jpeg_is_refused_by_name() -> None:
     data = encoded(gradient("RGB").resize((200, 200)), "JPEG")
-    with pytest.raises(DataError, match=r"photo\.jpg cannot be decoded"):
+    with pytest.raises(InputError, match=r"photo\.jpg cannot be decoded"):
         decode_image(data[: len(data) // 2], "photo.jpg")
 
 
 def test_text_named_png_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.png").write_text("not a picture\n")
     with pytest.raises(DataError, match=r"notes\.png is not an image of a known form"):
-        read_image(tmp_path / "notes.png")
+        prepare_image(tmp_path / "notes.png", InputContract(8, 8, 3))
 
 
 def test_postscript_is_refused_since_opening_it_would_start_a_program() -> None:
-    with pytest.raises(DataError, match="not an image of a known form"):
+    with pytest.raises(InputError, match="not an image of a known form"):
         decode_image(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n", "drawing.eps")
 
 
@@ -99,7 +102,7 @@ def test_an_image_bomb_is_refused_from_its_header() -> None:
 
     header = struct.pack(">IIBBBBB", 50_000, 50_000, 8, 2, 0, 0, 0)
     bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000)))
-    with pytest.raises(DataError, match=r"bomb\.png unpacks to more pixels than are safe"):
+    with pytest.raises(InputError, match=r"bomb\.png unpacks to more pixels than are safe"):
         decode_image(bomb + chunk(b"IEND", b""), "bomb.png")
 
 
@@ -107,14 +110,14 @@ def test_an_image_bomb_is_refused_from_its_header() -> None:
 def test_every_cut_of_a_file_is_refused_by_name(form: str) -> None:
     data = encoded(gradient("RGB"), form)
     for length in range(1, len(data) * 3 // 4, 7):
-        with pytest.raises(DataError, match=r"^cut\.img "):
+        with pytest.raises(InputError, match=r"^cut\.img "):
             decode_image(data[:length], "cut.img")
 
 
 @pytest.mark.parametrize(("name", "message"), [("absent.png", "does not exist"), (".", "is not a file")])
 def test_a_path_that_is_no_file_is_refused(tmp_path: Path, name: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
-        read_image(tmp_path / name)
+        prepare_image(tmp_path / name, InputContract(8, 8, 3))
 
 
 def test_a_photo_is_cut_to_the_aspect_ratio_around_its_centre() -> None:
@@ -167,7 +170,7 @@ def test_pictures_of_every_width_can_be_fitted() -> None:
 
 
 def test_a_photo_for_an_input_of_two_channels_is_refused() -> None:
-    with pytest.raises(DataError, match="2 are wanted"):
+    with pytest.raises(InputError, match="2 are wanted"):
         to_photo(np.zeros((9, 9, 3), np.uint8), (8, 8, 2))
 
 
@@ -177,11 +180,11 @@ def test_a_picture_that_does_not_fit_into_memory_is_said_to_be_too_large(monkeyp
 
     picture = encoded(gradient("L"), "PNG")
     monkeypatch.setattr(Image.Image, "load", exhausted)
-    with pytest.raises(DataError, match=r"poster\.png needs more memory than there is; shrink it"):
+    with pytest.raises(InputError, match=r"poster\.png needs more memory than there is; shrink it"):
         decode_image(picture, "poster.png")
 
 
 def test_the_limit_of_pixels_is_the_one_at_which_pillow_warns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 500)  # it warns above that, and refuses above twice that
-    with pytest.raises(DataError, match="unpacks to more pixels than are safe"):
+    with pytest.raises(InputError, match="unpacks to more pixels than are safe"):
         decode_image(encoded(gradient("L"), "PNG"), "poster.png")

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .error import PictureError
-from .ink import EDGE, Grey, find_ink
+from ..error import InputError
+from ..ink import EDGE, Grey, find_ink
+from . import photo
 
 DIGIT_SIZE = 28
 INNER_SIZE = 20
@@ -21,19 +22,28 @@ MIN_SIZE = 8
 BLACK = 8
 
 
+def fit(image: NDArray[np.uint8], shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """The digit in a picture uint8 [H, W, C] in MNIST's form, resized if ``shape`` is not MNIST's 28x28x1.
+
+    Raises:
+        InputError: see ``to_digit``.
+    """
+    return photo.fit(to_digit(image), shape)
+
+
 def to_digit(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Find the digit in a picture uint8 [H, W, C], dark on light or light on dark: uint8 [28, 28, 1] as in MNIST.
 
     A 28×28 image with a black margin is one already and comes back unchanged.
 
     Raises:
-        PictureError: nothing stands out of the background, or the picture is smaller than 8 pixels.
+        InputError: nothing stands out of the background, or the picture is smaller than 8 pixels.
     """
     grey = _luma(image)
     if _is_mnist(grey):
         return grey.round().astype(np.uint8)[..., None]
     if min(grey.shape) < MIN_SIZE:
-        raise PictureError(f"a picture of {grey.shape[0]}x{grey.shape[1]} pixels is too small to show a digit.")
+        raise InputError(f"a picture of {grey.shape[0]}x{grey.shape[1]} pixels is too small to show a digit.")
     # The first look finds the digit in the whole picture, the second sees it at the best resolution.
     grey = _around(grey, find_ink(_shrunk(grey)))
     ink = find_ink(_shrunk(grey))

@@ -1,0 +1,33 @@
+"""Image files: their bytes, and their pixels as a model eats them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edgekit.errors import DataError, input_errors
+from edgekit.files import require_file
+from edgekit.inputs.contract import InputContract, Pixels
+
+MAX_FILE_BYTES = 256 << 20
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of an image file.
+
+    Raises:
+        DataError: it is missing, empty, not a file, or larger than any photo is.
+    """
+    size = require_file(path, DataError).stat().st_size
+    if size > MAX_FILE_BYTES:
+        raise DataError(f"{path} has {size:,} bytes, more than an image of at most {MAX_FILE_BYTES:,}; shrink it.")
+    return path.read_bytes()
+
+
+def prepare_image(path: Path, contract: InputContract) -> Pixels:
+    """Any image file to the uint8 [H, W, C] that a model of ``contract`` was trained on.
+
+    Raises:
+        DataError: the file is no readable image, or shows no digit where the domain is digits.
+    """
+    with input_errors(DataError):
+        return contract.read(read_file(path), str(path))

@@ -1,0 +1,141 @@
+"""What a model eats: from an encoded picture to the input tensor of its file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import tensors
+from .domains import find_domain, require_domain
+from .error import InputError
+
+MAX_IMAGE_VALUES = 1 << 26
+"""Of one input image; a description that asks for more would fill the memory."""
+
+Pixels = NDArray[np.uint8]
+SIZES = ("height", "width", "channels")
+
+
+class Stored(Protocol):
+    """The type of an input tensor: ``real = scale * (q - zero_point)``; ``scale`` is None for a float tensor."""
+
+    @property
+    def dtype(self) -> str:
+        """NumPy's name of it."""
+
+    @property
+    def scale(self) -> float | None:
+        """Of one step."""
+
+    @property
+    def zero_point(self) -> int:
+        """The integer of 0."""
+
+
+@dataclass(frozen=True)
+class InputContract:
+    """How uint8 pixels become a model's real input: ``(pixel / 255 - mean) / std``, per channel.
+
+    The zoo's students eat raw pixels (mean 0, std 1): with an int8 input of scale 1/255 and zero point -128
+    the stored value is ``byte - 128``. ``domain`` says what an arbitrary picture must go through first:
+    ``photo`` is resized, ``digit`` gets MNIST's preprocessing (inverted if dark on light, centred, scaled).
+
+    Raises:
+        InputError: a size, a mean or a std is impossible, or the domain is unknown.
+    """
+
+    height: int
+    width: int
+    channels: int
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+    domain: str = "photo"
+
+    def __post_init__(self) -> None:
+        if min(self.shape) < 1 or math.prod(self.shape) > MAX_IMAGE_VALUES:
+            raise InputError(f"An input of {self.height}x{self.width}x{self.channels} is not an image.")
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            if len(values) not in (1, self.channels) or not all(math.isfinite(value) for value in values):
+                raise InputError(f"The input's {name} {values} must be one number, or one per channel.")
+        if any(value <= 0 for value in self.std):
+            raise InputError(f"The input's std {self.std} must be positive.")
+        require_domain(self.domain)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(height, width, channels)."""
+        return (self.height, self.width, self.channels)
+
+    @property
+    def is_raw_pixels(self) -> bool:
+        """True if the real input is pixel / 255 and nothing else."""
+        return set(self.mean) == {0.0} and set(self.std) == {1.0}
+
+    @property
+    def pictures(self) -> InputContract:
+        """What decides the uint8 pixels: this contract without its normalization."""
+        return replace(self, mean=(0.0,), std=(1.0,))
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> InputContract:
+        """Read what ``to_dict`` or ``dataclasses.asdict`` made, also after JSON has turned tuples into lists.
+
+        Raises:
+            InputError: the values are impossible.
+            KeyError, TypeError, ValueError: a key is missing, unknown or of the wrong type.
+        """
+        rest = dict(values)
+        sizes = rest.pop("shape", None) or [rest.pop(name) for name in SIZES]
+        height, width, channels = (int(size) for size in sizes)
+        for name in ("mean", "std"):
+            if name in rest:
+                rest[name] = tuple(float(value) for value in rest[name])
+        return cls(height, width, channels, **rest)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values without defaults, since they go into model files, whose bytes count."""
+        default = InputContract(*self.shape)
+        values = {item.name: getattr(self, item.name) for item in fields(self) if item.name not in SIZES}
+        return {"shape": self.shape, **{key: value for key, value in values.items() if value != getattr(default, key)}}
+
+    def read(self, data: bytes, name: str) -> Pixels:
+        """An encoded picture of any size as the uint8 [H, W, C] that the model was trained on.
+
+        Raises:
+            InputError: it is no readable picture, or shows no digit where the domain is digits; ``name`` is in the
+                sentence.
+        """
+        from .decode import decode_image  # what only describes a model file needs no Pillow
+
+        image = decode_image(data, name)
+        try:
+            return self.fit(image)
+        except InputError as exc:
+            raise InputError(f"{name}: {exc}") from exc
+
+    def fit(self, image: Pixels) -> Pixels:
+        """A picture uint8 [h, w, c] as uint8 [H, W, C].
+
+        Raises:
+            InputError: see the domain's file.
+        """
+        pixels: Pixels = find_domain(self.domain).fit(image, self.shape)
+        return pixels
+
+    def real(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """uint8 [N, H, W, C] to the real-valued float32 [N, H, W, C] that the model was trained on."""
+        return tensors.real_pixels(images, self.mean, self.std)
+
+    def encode(self, images: NDArray[np.uint8], spec: Stored, layout: str) -> tensors.Array:
+        """uint8 [N, H, W, C] to the bytes that a file's input tensor takes, in ``layout`` ``NHWC`` or ``NCHW``."""
+        stored = tensors.quantize(self.real(images), spec.dtype, spec.scale, spec.zero_point)
+        return tensors.in_layout(stored, layout)
+
+    def tensor(self, data: bytes, name: str, spec: Stored, layout: str) -> tensors.Array:
+        """An encoded picture as a file's input tensor; see ``read`` and ``encode``."""
+        return self.encode(self.read(data, name)[None], spec, layout)
