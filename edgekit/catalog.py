@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from edgekit.console import say
 from edgekit.errors import EdgekitError, ModelError, UnknownNameError
+from edgekit.files import model_name
 from edgekit.inputs.contract import InputContract
 from edgekit.recipe import TrainRecipe, known_keys
 
@@ -132,6 +134,20 @@ def resolve_model(model: str, *suffixes: str) -> Path:
         if not suffixes or path.name.endswith(suffixes) or path == Path(model):
             return path
     raise ModelError(f"{model} has no {' or '.join(suffixes)} file; it has {', '.join(path.name for path in found)}.")
+
+
+def taken(model: str) -> str:
+    """MODEL, or the newest run, said aloud, where none is named."""
+    if not model:
+        model = str(newest_run())
+        say(f"no MODEL named: taking the newest run, {model}")
+    return model
+
+
+def home_of(model: str) -> Path:
+    """Where files made from MODEL go if nobody says it: into its run folder, or into runs/NAME."""
+    path = Path(model)
+    return path if path.is_dir() else Path("runs") / model_name(path)
 
 
 def newest_run(runs: Path = Path("runs")) -> Path:

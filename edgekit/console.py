@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import html
 import json
 import math
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 PLAIN_INTERVAL_S = 10.0
+WIDTH = 120
+"""Columns that a table may take where no terminal says how many there are."""
+GAP = 3
+"""Columns between two of a table."""
+FOLDED = 24
+"""To this width text is folded before a table is turned into a paragraph for each row; numbers are never folded."""
 
 
 def printable(text: str) -> str:
@@ -91,24 +103,126 @@ class _PlainBar:
         say(f"{self.label}: {done}/{self.total} {note} {left:.0f} s left")
 
 
+@dataclass(frozen=True)
+class Table:
+    """Rows of text cells under named columns; without columns, rows of a name and its value."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+
+
+class Remark(str):
+    """A line beside the result, which a command says on stderr."""
+
+
+class Warn(Remark):
+    """A remark that casts doubt on the result."""
+
+
+Part = Table | str
+"""A table, a line of the result, or a remark."""
+
+
+def print_part(part: Part) -> None:
+    """Print a remark on stderr, all else on stdout, as wide as the terminal."""
+    if isinstance(part, Warn):
+        warn(part)
+    elif isinstance(part, Remark):
+        say(part)
+    else:
+        width = shutil.get_terminal_size((WIDTH, 0)).columns
+        print(text_of(part, width, sys.stdout.isatty()), flush=True)
+
+
 def print_table(title: str, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    """A table of text cells on stdout; all columns but the first are right-aligned."""
-    from rich import box
+    """Print a table of text cells."""
+    print_part(Table(title, columns, rows))
+
+
+def print_facts(title: str, rows: Sequence[tuple[str, str]]) -> None:
+    """Print named values below a title."""
+    print_part(Table(title, (), rows))
+
+
+def text_of(part: Part, width: int, styled: bool = False) -> str:
+    """A part as text without trailing blanks; no line is longer than ``width`` but lines that are no table."""
+    if isinstance(part, str):
+        return printable(part)
     from rich.console import Console
-    from rich.table import Table
 
-    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD)
-    for index, column in enumerate(columns):
-        table.add_column(column, justify="left" if index == 0 else "right", overflow="fold")
+    plain: dict[str, Any] = {"markup": False, "emoji": False, "highlight": False, "force_jupyter": False}
+    console = Console(width=width, force_terminal=styled, **plain)
+    with console.capture() as captured:
+        _print(console, part)
+    return "\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n"
+
+
+def _print(console: Console, table: Table) -> None:
+    from rich import box
+    from rich.table import Table as Grid
+
+    if table.title:
+        console.print(printable(table.title), style="italic", overflow="fold")
+    rows = [tuple(map(printable, row)) for row in table.rows]
+    if not table.columns:
+        facts = Grid.grid(padding=(0, 2, 0, 0), pad_edge=True)
+        facts.add_column(no_wrap=True)
+        facts.add_column(overflow="fold")
+        for name, value in rows:
+            facts.add_row(f"  {name}", value)
+        console.print(facts)
+        return
+    columns = [_Column(*cells) for cells in zip(table.columns, *rows, strict=True)]
+    widths = _widths(columns, console.width - GAP * (len(columns) - 1))
+    if widths is None:
+        for first, *others in rows:
+            cells = zip(table.columns[1:], others, strict=True)
+            _print(console, Table(first, (), [(name, cell) for name, cell in cells if cell]))
+        return
+    grid = Grid(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for column, width in zip(columns, widths, strict=True):
+        grid.add_column(column.name, justify="right" if column.counts else "left", width=width, overflow="fold")
     for row in rows:
-        table.add_row(*map(printable, row))
-    width = None if sys.stdout.isatty() else 160
-    Console(width=width, markup=False, emoji=False).print(table)
+        grid.add_row(*row)
+    console.print(grid)
 
 
-def print_facts(title: str, rows: list[tuple[str, str]]) -> None:
-    """Named values on stdout, one line each, below a title."""
-    width = max(len(name) for name, _ in rows)
-    print(printable(title))
-    for name, value in rows:
-        print(f"  {name:<{width}}  {printable(value)}")
+class _Column:
+    """The cells of a column: what they take, and whether they are numbers."""
+
+    def __init__(self, name: str, *cells: str) -> None:
+        from rich.cells import cell_len
+
+        self.name = name
+        self.width = max(map(cell_len, (name, *cells)))
+        self.counts = 2 * sum(cell.lstrip("+-–−")[:1].isdigit() for cell in cells) > len([*filter(None, cells)])
+        word = max(cell_len(word) for cell in (name, *cells) for word in (cell.split() or [""]))
+        self.least = self.width if self.counts else min(word, FOLDED)
+
+
+def _widths(columns: Sequence[_Column], room: int) -> list[int] | None:
+    """The columns' widths, the widest folded first, so that all fit; None if they cannot."""
+    widths = [column.width for column in columns]
+    while sum(widths) > room:
+        spare = [(width, index) for index, width in enumerate(widths) if width > columns[index].least]
+        if not spare:
+            return None
+        widths[max(spare)[1]] -= 1
+    return widths
+
+
+def html_of(part: Part) -> str:
+    """A part as HTML, for a notebook."""
+    if isinstance(part, str):
+        return f"<p>{_escaped(part)}</p>"
+    rows = [_row_of("td", row) for row in part.rows]
+    return f"<table><caption>{_escaped(part.title)}</caption>{_row_of('th', part.columns)}{''.join(rows)}</table>"
+
+
+def _row_of(tag: str, cells: Sequence[str]) -> str:
+    return f"<tr>{''.join(f'<{tag}>{_escaped(cell)}</{tag}>' for cell in cells)}</tr>" if cells else ""
+
+
+def _escaped(text: str) -> str:
+    return html.escape(printable(text))

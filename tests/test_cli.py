@@ -70,7 +70,8 @@ def test_an_error_is_one_line_that_says_what_to_do(words: list[str], status: int
 
 def patched(change: str, *words: str) -> subprocess.CompletedProcess[str]:
     """The program after a line of Python that changes something of it."""
-    code = f"import sys; from edgekit.cli import listing, main; {change}; sys.argv = {['edgekit', *words]}; main.main()"
+    names = "import sys; from functools import wraps; from edgekit.cli import listing, main"
+    code = f"{names}; {change}; sys.argv = {['edgekit', *words]}; main.main()"
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
 
@@ -83,14 +84,17 @@ def test_training_without_torch_says_what_to_install() -> None:
 
 
 def test_an_interrupted_command_says_so() -> None:
-    done = patched("listing.listing = lambda kind: (_ for _ in ()).throw(KeyboardInterrupt)", "list")
+    done = patched(
+        "listing.listing = wraps(listing.listing)(lambda options: (_ for _ in ()).throw(KeyboardInterrupt))", "list"
+    )
     assert (done.returncode, done.stdout) == (130, "")
     assert done.stderr == "edgekit: interrupted; nothing half-written is left.\n"
 
 
 @pytest.mark.parametrize(("words", "shown"), [(["list"], "caf\\udce9"), (["list", "--json"], "caf?")])
 def test_a_label_that_is_no_text_is_printed_all_the_same(words: list[str], shown: str) -> None:
-    change = "listing.listing = lambda kind: listing.Listing(kind, ('name',), (('caf\\udce9',),))"
+    listing = r"listing.Listing('students', ('name',), (('caf\udce9',),))"
+    change = f"listing.listing = wraps(listing.listing)(lambda options: {listing})"
     done = patched(change, *words)
     assert (done.returncode, done.stderr) == (0, "")
     assert shown in done.stdout

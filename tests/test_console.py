@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 
 import pytest
 
-from edgekit.console import emit_json, print_facts, print_table, say
+from edgekit.console import Table, emit_json, html_of, print_facts, print_table, say, text_of
 
 
 def test_json_has_null_where_a_figure_is_no_number(capsys: pytest.CaptureFixture[str]) -> None:
@@ -36,3 +37,39 @@ def test_control_characters_of_a_strangers_file_are_spelled_out(capsys: pytest.C
     assert "\x1b" not in shown.out + shown.err
     assert "\\x1b[2J" in shown.err
     assert "évil" in shown.out
+
+
+COLUMNS = ("file", "bytes", "95% interval", "peak", "what it is")
+ROWS = (
+    ("runs/a-long-name-of-a-run/model.int8.tflite", "3,620,340", "3.61 ms – 3.70 ms", "12.5 MB", "eight bits " * 8),
+    ("model.onnx", "24,170", "3.1 ms – 3.2 ms", "unknown", "thirty-two bits"),
+)
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+@pytest.mark.parametrize("columns", [(), COLUMNS[:2], COLUMNS])
+def test_a_table_is_as_wide_as_the_terminal_at_most_and_nothing_is_cut(width: int, columns: tuple[str, ...]) -> None:
+    rows = [row[: len(columns) or 2] for row in ROWS]
+    lines = text_of(Table("a title " * 12, columns, rows), width).splitlines()
+    assert max(map(len, lines)) <= width
+    assert all(line == line.rstrip() for line in lines)
+    assert all(any(number in line for line in lines) for row in rows for number in row[1:4])
+    assert Counter("".join(cell for row in rows for cell in row)) - Counter("".join(lines)) - Counter(" ") == Counter()
+
+
+def test_a_table_takes_what_its_content_needs() -> None:
+    lines = text_of(Table("", ("name", "n"), [("a", "1"), ("b", "1,000")]), 200).splitlines()
+    assert lines == ["name       n", "────────────", "a          1", "b      1,000"]
+
+
+def test_a_table_too_narrow_for_its_numbers_is_a_paragraph_for_each_row() -> None:
+    cells = ("x.tflite", *(f"{number},000,000" for number in range(1, 8)))
+    lines = text_of(Table("", tuple("abcdefgh"), [cells]), 60).splitlines()
+    assert (
+        lines == ["x.tflite", *(f"  {name}  {cell}" for name, cell in zip("bcdefgh", cells[1:], strict=True)), ""][:8]
+    )
+
+
+def test_a_notebook_gets_the_same_cells() -> None:
+    shown = html_of(Table("<t>", ("a", "b"), [("x & y", "1")]))
+    assert "<caption>&lt;t&gt;</caption><tr><th>a</th><th>b</th></tr><tr><td>x &amp; y</td><td>1</td></tr>" in shown

@@ -11,19 +11,15 @@ from edgekit.cli.options import (
     LARGEST_SEED,
     SOURCES,
     Domain,
-    Form,
     Io,
     Json,
     Labels,
     Mean,
-    Model,
     Pixels,
     Shape,
     Std,
-    home_of,
     input_options,
     shapes,
-    taken_run,
 )
 from edgekit.cli.result import finish
 
@@ -81,11 +77,12 @@ def quantize(
     json: Json = False,
 ) -> None:
     """Quantize a float ONNX model to int8 ONNX and int8 TFLite files."""
+    from edgekit.catalog import home_of, taken
     from edgekit.errors import UsageError
 
     if int8 == fp16 or (fp16 and weights_only):
         raise UsageError("Say one scheme: --int8 (static), --int8 --weights-only, or --fp16.")
-    model = model or taken_run()
+    model = taken(model)
     folder = out or home_of(model)
     if fp16 or weights_only:
         from edgekit.conversion.weights_only import WEIGHTS_ONLY_HALF, WEIGHTS_ONLY_INT8
@@ -119,20 +116,3 @@ def quantize(
     result = verb.quantize(options)
     write_page(result)
     finish(verb, result, json)
-
-
-@convert.command()
-def export(
-    model: Model,
-    to: Annotated[Form, typer.Option("--to", help="The format to write.")] = Form.tflite,
-    shape: Shape = None,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", metavar="DIR", help="Folder for the result. [default: the run folder, else runs/NAME]"),
-    ] = None,
-    json: Json = False,
-) -> None:
-    """Write a float model as TFLite, or as static ONNX with BatchNorm folded."""
-    from edgekit.conversion import export as verb
-
-    finish(verb, verb.export(model, to.value, out or home_of(model), shapes(shape)), json)

@@ -2,29 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from edgekit import catalog
-from edgekit.console import print_table
+from edgekit.console import Part, Table
 from edgekit.devices.cards import card_paths, device_card
+from edgekit.options import Options, argument
+from edgekit.result import Result
 
 
 @dataclass(frozen=True)
-class Listing:
+class ListOptions(Options):
+    """What to list."""
+
+    kind: str = argument("What to list.", "students", choices=("teachers", "students", "devices", "recipes"))
+
+
+@dataclass(frozen=True)
+class Listing(Result):
     """The entries of one kind, each a row of text cells under ``columns``."""
 
     kind: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
 
+    def parts(self) -> Iterator[Part]:
+        """A table of the entries."""
+        yield Table("", self.columns, self.rows)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         return {self.kind: [dict(zip(self.columns, row, strict=True)) for row in self.rows]}
 
 
-def listing(kind: str) -> Listing:
-    """List ``teachers``, ``students``, ``devices`` or ``recipes``."""
+def listing(options: ListOptions) -> Listing:
+    """What the catalog holds of one kind."""
+    kind = options.kind
     if kind == "devices":
         cards = [device_card(name) for name in card_paths()]
         cells = tuple((card.name, ", ".join(card.abilities), card.summary) for card in cards)
@@ -41,8 +56,3 @@ def listing(kind: str) -> Listing:
         row = (name, f"{height}x{width}x{channels}", str(len(card.classes)), ", ".join(card.recipes), ", ".join(ships))
         rows.append((*row, card.summary))
     return Listing(kind, ("name", "input", "classes", "recipes", "ships", "summary"), tuple(rows))
-
-
-def show(result: Listing) -> None:
-    """Print the listing as a table."""
-    print_table("", result.columns, result.rows)

@@ -13,15 +13,14 @@ from typing import Annotated, NoReturn
 import typer
 
 from edgekit.cli.convert import convert
-from edgekit.cli.deploy import deploying
+from edgekit.cli.derive import Command, Group, app_of
 from edgekit.cli.devices import devices
 from edgekit.cli.measure import measure
-from edgekit.cli.options import LARGEST_SEED, Json, Kind, Out
+from edgekit.cli.options import LARGEST_SEED, Json, Out
 from edgekit.cli.result import finish
-from edgekit.cli.serve import serving
-from edgekit.cli.store import store
 from edgekit.cli.train import train
 
+STORE = "edgekit.store.commands"
 INTERRUPTED = 130
 """The exit status that typer gives to Ctrl-C."""
 EXTRAS = {
@@ -30,15 +29,42 @@ EXTRAS = {
 }
 """Packages that not every command needs, and the extra that brings them."""
 
-app = typer.Typer(
-    name="edgekit",
-    help="From a trained teacher network to a verified int8 student file on a device, and what it costs there.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+COMMANDS = Group(
+    "From a trained teacher network to a verified int8 student file on a device, and what it costs there.",
+    {
+        "export": Command(
+            "edgekit.conversion.export:export",
+            "Write a float model as TFLite, or as static ONNX with BatchNorm folded.",
+        ),
+        "list": Command(
+            "edgekit.cli.listing:listing",
+            "List the catalog: teachers, students, devices or recipes.",
+        ),
+        "deploy": Command(
+            "edgekit.deployment.deploy:deploy",
+            "Make a working app of a model file: for a Raspberry Pi, or for a phone.",
+        ),
+        "serve": Command(
+            "edgekit.service.serve:serve",
+            "Serve a web bundle to browsers, or the models of a store to programs.",
+        ),
+        "store": Group(
+            "Keep model files by content hash with their cards, under names, for 'edgekit serve --store'.",
+            {
+                "add": Command(f"{STORE}:add", "Keep model files, each checked and described once."),
+                "list": Command(f"{STORE}:list_", "List the models of the store."),
+                "show": Command(f"{STORE}:show", "Show the card of a model."),
+                "remove": Command(f"{STORE}:remove", "Forget names; the files stay until gc."),
+                "gc": Command(
+                    f"{STORE}:gc",
+                    "Remove the files that no name stands for, and check the bytes of all others.",
+                ),
+            },
+        ),
+    },
 )
+
+app = app_of("edgekit", COMMANDS)
 
 
 @app.command()
@@ -56,21 +82,7 @@ def demo(
 app.add_typer(train)
 app.add_typer(convert)
 app.add_typer(measure)
-app.add_typer(deploying)
-app.add_typer(serving)
 app.add_typer(devices)
-app.add_typer(store)
-
-
-@app.command("list")
-def list_(
-    kind: Annotated[Kind, typer.Argument(help="What to list.")] = Kind.students,
-    json: Json = False,
-) -> None:
-    """List the catalog: teachers, students, devices or recipes."""
-    from edgekit.cli import listing as verb
-
-    finish(verb, verb.listing(kind.value), json)
 
 
 def main() -> None:

@@ -20,7 +20,6 @@ from edgekit.cli.options import (
     Runtime,
     Std,
     input_options,
-    taken_run,
 )
 from edgekit.cli.result import finish
 
@@ -46,10 +45,11 @@ def evaluate(
     json: Json = False,
 ) -> None:
     """Measure the accuracy of model files on the test split."""
+    from edgekit.catalog import taken
     from edgekit.evaluation import evaluate as verb
 
     given = input_options(mean, std, pixels, domain, labels)
-    finish(verb, verb.evaluate(models or [taken_run()], data, runtime, given, device, images), json)
+    finish(verb, verb.evaluate(models or [taken("")], data, runtime, given, device, images), json)
 
 
 @measure.command()
@@ -100,6 +100,7 @@ def profile(
     json: Json = False,
 ) -> None:
     """Say what model files cost on a device: bytes, memory, milliseconds."""
+    from edgekit.catalog import taken
     from edgekit.devices.cards import is_board
     from edgekit.errors import UsageError
     from edgekit.profiling import profile as verb
@@ -110,7 +111,7 @@ def profile(
     if len(named) == 1 and is_board(named[0]):
         from edgekit.profiling import board
 
-        found = board.profile_board(models or [taken_run()], named[0], runtime or "", needs_counts=bool(limits))
+        found = board.profile_board(models or [taken("")], named[0], runtime or "", needs_counts=bool(limits))
         finish(board, found, json)
         if found.counts is not None:
             found.counts.require_loaded()
@@ -121,7 +122,7 @@ def profile(
             "--budget limits what is counted exactly: give it with one emulated board, as in --device raspberry-pi-4b."
         )
     options = verb.ProfileOptions(named[0], runtime or "", threads, runs, seconds, pin)
-    models = models or [taken_run()]
+    models = models or [taken("")]
     if len(named) == 1:
         finish(verb, verb.profile(models, options), json)
         return

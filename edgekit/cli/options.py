@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgekit.files import model_name
-
 if TYPE_CHECKING:
     from edgekit.evaluation.input_options import InputOptions
 
@@ -20,22 +18,6 @@ class Io(StrEnum):
     int8 = "int8"
     uint8 = "uint8"
     float32 = "float32"
-
-
-class Form(StrEnum):
-    """File formats that ``export`` writes."""
-
-    tflite = "tflite"
-    onnx = "onnx"
-
-
-class Kind(StrEnum):
-    """What ``list`` lists."""
-
-    teachers = "teachers"
-    students = "students"
-    devices = "devices"
-    recipes = "recipes"
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, and nothing else there.")]
@@ -106,19 +88,3 @@ def input_options(mean: str, std: str, pixels: int, domain: str, labels: Path | 
     from edgekit.evaluation.input_options import InputOptions
 
     return InputOptions(floats("--mean", mean), floats("--std", std), pixels, domain, labels)
-
-
-def taken_run() -> str:
-    """The newest run, said aloud."""
-    from edgekit.catalog import newest_run
-    from edgekit.console import say
-
-    run = newest_run()
-    say(f"no MODEL named: taking the newest run, {run}")
-    return str(run)
-
-
-def home_of(model: str) -> Path:
-    """Where files made from MODEL go if no --out says it: into its run folder, or into runs/NAME."""
-    path = Path(model)
-    return path if path.is_dir() else Path("runs") / model_name(path)

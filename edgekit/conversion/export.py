@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from edgekit.artifact import Metadata
-from edgekit.catalog import resolve_models
-from edgekit.console import print_table
+from edgekit.catalog import home_of, resolve_models
+from edgekit.console import Part, Table
 from edgekit.conversion.tflite import lower
-from edgekit.errors import ModelError, UnknownNameError
+from edgekit.errors import ModelError
 from edgekit.files import require_file, require_writable, sha256_bytes, write_bytes
 from edgekit.graph.inputs import Shapes
 from edgekit.graph.isolated import is_quantized, model_sha256, open_prepared
 from edgekit.graph.metadata import read_metadata, write_metadata
+from edgekit.options import MODEL, Options, argument, option, shapes
+from edgekit.result import Result
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -23,7 +26,19 @@ FORMATS = ("tflite", "onnx")
 
 
 @dataclass(frozen=True)
-class ExportResult:
+class ExportOptions(Options):
+    """What to write. ``onnx`` is the prepared float form: static, folded, one file."""
+
+    model: str = argument(MODEL, metavar="MODEL")
+    to: str = option("The format to write.", "tflite", choices=FORMATS)
+    shape: Shapes = option(
+        "Size of an input that the model leaves open.", {}, metavar="NAME=1x3x224x224", many=True, read=shapes
+    )
+    out: Path | None = option("Folder for the result.", None, metavar="DIR", unset="the run folder, else runs/NAME")
+
+
+@dataclass(frozen=True)
+class ExportResult(Result):
     """The file that was written, from what, and its size in bytes."""
 
     source: Path
@@ -32,46 +47,33 @@ class ExportResult:
     file_bytes: int
     sha256: str
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return {**asdict(self), "source": str(self.source), "path": str(self.path)}
+    def parts(self) -> Iterator[Part]:
+        """What was written."""
+        yield Table("", ("file", "bytes"), [(str(self.path), f"{self.file_bytes:,}")])
 
 
-def export(model: str, to: str, folder: Path, shapes: Shapes | None = None) -> ExportResult:
+def export(options: ExportOptions) -> ExportResult:
     """Write ``model.onnx`` or ``model.tflite`` into a folder; a QDQ int8 ONNX file becomes ``model.int8.tflite``.
-
-    Args:
-        model: an ONNX file, a run folder or a student's name.
-        to: ``tflite`` or ``onnx``; the latter is the prepared float form: static, folded, one file.
-        folder: where to write; made if it does not exist.
-        shapes: sizes that the model's inputs leave open, by the input's name.
 
     Raises:
         ModelError, UnsupportedError: the model is not ONNX, is broken, or holds what the target form has not.
         RuntimeCrashError: the file made the worker that looks at it first crash or hang.
         StorageError: the folder cannot be written.
     """
-    if to not in FORMATS:
-        raise UnknownNameError("export format", to, FORMATS)
-    source = _onnx_file(model)
-    require_writable(folder)
-    prepared = open_prepared(source, shapes=shapes)
+    source = _onnx_file(options.model)
+    folder = require_writable(options.out or home_of(options.model))
+    prepared = open_prepared(source, shapes=options.shape)
     metadata = read_metadata(prepared, str(source))
     metadata = replace(metadata, parents={**metadata.parents, "onnx": model_sha256(source)})
     quantized = is_quantized(prepared)
-    if to == "onnx":
+    if options.to == "onnx":
         if quantized:
             raise ModelError(f"{source} is int8 already; give the float ONNX file that it was made from.")
         name, data = "model.onnx", write_metadata(prepared, metadata).SerializeToString(deterministic=True)
     else:
         name, data = "model.int8.tflite" if quantized else "model.tflite", _lowered(prepared, metadata, source)
     write_bytes(folder / name, data)
-    return ExportResult(source, folder / name, to, len(data), sha256_bytes(data))
-
-
-def show(result: ExportResult) -> None:
-    """Print what was written."""
-    print_table("", ("file", "bytes"), [(str(result.path), f"{result.file_bytes:,}")])
+    return ExportResult(source, folder / name, options.to, len(data), sha256_bytes(data))
 
 
 def _lowered(model: ModelProto, metadata: Metadata, source: Path) -> bytes:

@@ -1,6 +1,6 @@
 """``edgekit deploy``: from a model file to a bundle that works as it is.
 
-A target is a folder here with a ``build.py``, which has
+A target is a folder here, whose docstring is what ``--help`` says of it, with a ``build.py``, which has
 
     RUNTIMES                                         those that its app can have, the best one first
     build(model, options) -> Bundle                  the app's files
@@ -9,15 +9,17 @@ A target is a folder here with a ``build.py``, which has
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
-from edgekit.console import print_table
-from edgekit.errors import UnknownNameError
+from edgekit.catalog import home_of, taken
+from edgekit.console import Part, Table
 from edgekit.evaluation.input_options import InputOptions
+from edgekit.options import MODEL, Options, argument, group, option
+from edgekit.result import Result
 
 if TYPE_CHECKING:
     from edgekit.deployment.app_model import AppModel
@@ -27,33 +29,29 @@ COPIES = {"gzip": ".gz", "Brotli": ".br"}
 """Endings of the compressed copies that a page has beside its files."""
 
 
-@dataclass(frozen=True)
-class DeployOptions:
-    """What to make.
-
-    Attributes:
-        model: a file, a run folder or a student's name.
-        target: the name of a target, as in ``pi``.
-        folder: where the bundle goes.
-        archive: also write it as FOLDER.tar.gz.
-        runtime: ``litert`` or ``ort``; None takes the target's best.
-        input: what the user says of the model's input and classes.
-    """
-
-    model: str
-    target: str
-    folder: Path
-    archive: bool = False
-    runtime: str | None = None
-    input: InputOptions = field(default_factory=InputOptions)
-
-    def __post_init__(self) -> None:
-        if self.target not in targets():
-            raise UnknownNameError("target", self.target, targets())
+def targets() -> dict[str, str]:
+    """The names of all targets, and what each makes, as their folders say it."""
+    found = sorted(path.parent.name for path in Path(__file__).parent.glob("*/build.py"))
+    pages = {name: str(import_module(f"edgekit.deployment.{name}").__doc__) for name in found}
+    return {name: text[:1].lower() + text[1:].splitlines()[0].rstrip(".") for name, text in pages.items()}
 
 
 @dataclass(frozen=True)
-class Deployment:
+class DeployOptions(Options):
+    """What to make, and where."""
+
+    model: str = argument(MODEL, "", metavar="MODEL", unset="the newest run")
+    target: str = option(
+        "; ".join(f"{name}: {text}" for name, text in targets().items()), "pi", choices=tuple(targets())
+    )
+    out: Path | None = option("Folder for the bundle.", None, metavar="DIR", unset="runs/NAME/TARGET")
+    archive: bool = option("Also write the bundle as one file, DIR.tar.gz.", False)
+    runtime: str | None = option("litert or ort.", None, unset="the target's best")
+    input: InputOptions = group(InputOptions)
+
+
+@dataclass(frozen=True)
+class Deployment(Result):
     """A bundle that was written: bytes of each file, the archive's path or an empty text, and what to type next."""
 
     target: str
@@ -65,9 +63,21 @@ class Deployment:
     files: Mapping[str, int]
     next: tuple[str, ...]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return asdict(self)
+    def parts(self) -> Iterator[Part]:
+        """The files with their bytes, compressed copies beside them, and the next commands."""
+        copies = {name: end for name, end in COPIES.items() if any(file.endswith(end) for file in self.files)}
+        forms = {"bytes": "", **copies}
+        table = {
+            name: [self.files.get(f"{name}{end}", size) for end in forms.values()]
+            for name, size in self.files.items()
+            if not name.endswith(tuple(COPIES.values()))
+        }
+        table["in all"] = [sum(sizes) for sizes in zip(*table.values(), strict=True)]
+        rows = [(name, *(f"{size:,}" for size in sizes)) for name, sizes in table.items()]
+        yield Table(f"{self.model} for {self.target} in {self.folder}", ("file", *forms), rows)
+        if self.archive:
+            yield f"the same as one file: {self.archive}"
+        yield "\n  ".join(("next:", *self.next))
 
 
 class Target(Protocol):
@@ -82,11 +92,6 @@ class Target(Protocol):
         """What to type to see it work."""
 
 
-def targets() -> tuple[str, ...]:
-    """The names of all targets."""
-    return tuple(sorted(path.parent.name for path in Path(__file__).parent.glob("*/build.py")))
-
-
 def deploy(options: DeployOptions) -> Deployment:
     """Make the bundle of a model and write it.
 
@@ -98,10 +103,12 @@ def deploy(options: DeployOptions) -> Deployment:
     from edgekit.deployment.app_model import read_app_model
 
     target = cast(Target, import_module(f"edgekit.deployment.{options.target}.build"))
-    model = read_app_model(options.model, options.input, options.runtime, target.RUNTIMES)
+    named = taken(options.model)
+    folder = options.out or home_of(named) / options.target
+    model = read_app_model(named, options.input, options.runtime, target.RUNTIMES)
     bundle = target.build(model, options)
-    bundle.write(options.folder)
-    archive = options.folder.with_name(f"{options.folder.name}.tar.gz") if options.archive else None
+    bundle.write(folder)
+    archive = folder.with_name(f"{folder.name}.tar.gz") if options.archive else None
     if archive is not None:
         bundle.archive(archive)
     return Deployment(
@@ -109,27 +116,8 @@ def deploy(options: DeployOptions) -> Deployment:
         model=str(model.path),
         sha256=model.sha256,
         runtime=model.runtime,
-        folder=str(options.folder),
+        folder=str(folder),
         archive=str(archive or ""),
         files={name: len(data) for name, data in bundle.contents.items()},
-        next=target.next_commands(options.folder, model.name),
+        next=target.next_commands(folder, model.name),
     )
-
-
-def show(result: Deployment) -> None:
-    """Print the files with their bytes, compressed copies beside them, and the next command."""
-    copies = {name: end for name, end in COPIES.items() if any(file.endswith(end) for file in result.files)}
-    forms = {"bytes": "", **copies}
-    table = {
-        name: [result.files.get(f"{name}{end}", size) for end in forms.values()]
-        for name, size in result.files.items()
-        if not name.endswith(tuple(COPIES.values()))
-    }
-    table["in all"] = [sum(sizes) for sizes in zip(*table.values(), strict=True)]
-    rows = [(name, *(f"{size:,}" for size in sizes)) for name, sizes in table.items()]
-    print_table(f"{result.model} for {result.target} in {result.folder}", ("file", *forms), rows)
-    if result.archive:
-        print(f"the same as one file: {result.archive}")
-    print("next:")
-    for command in result.next:
-        print(f"  {command}")

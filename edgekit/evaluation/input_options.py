@@ -8,30 +8,27 @@ from pathlib import Path
 from edgekit.errors import EdgekitError, UsageError, input_errors
 from edgekit.files import require_file
 from edgekit.inputs.contract import InputContract
+from edgekit.options import Options, numbers, option
 
+FILES_OWN = "the file's"
 PIXEL_SCALES = (1, 255)
 MAX_LABEL_BYTES = 4 << 20
 
 
 @dataclass(frozen=True)
-class InputOptions:
-    """How pixels become the real input of a file, and what its classes are called; what is said here comes first.
+class InputOptions(Options):
+    """How pixels become the real input of a file, and what its classes are called; what is said here comes first."""
 
-    Attributes:
-        mean: subtracted from the pixels, one number or one per channel; empty for the file's own, or 0.
-        std: what they are divided by then; empty for the file's own, or 1.
-        pixels: the value of a white pixel before that: 1, or 255 as many TensorFlow models have it.
-        domain: ``photo`` or ``digit``, see InputContract; empty for the file's own.
-        labels: a text file with one class name a line, in the order of the scores; None for the file's own.
-    """
-
-    mean: tuple[float, ...] = ()
-    std: tuple[float, ...] = ()
-    pixels: int = 1
-    domain: str = ""
-    labels: Path | None = None
+    mean: tuple[float, ...] = option(
+        "Subtracted from the pixels: a number, or one per channel.", (), unset=FILES_OWN, read=numbers
+    )
+    std: tuple[float, ...] = option("What they are divided by then.", (), unset=FILES_OWN, read=numbers)
+    pixels: int = option("A white pixel's value before --mean: 1, or 255.", 1)
+    domain: str = option("photo or digit: how pictures are fitted.", "", unset=FILES_OWN)
+    labels: Path | None = option("Class names, one a line.", None, unset=FILES_OWN, metavar="FILE")
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.pixels not in PIXEL_SCALES:
             raise UsageError(f"--pixels is 1 or 255, the value of a white pixel before --mean, not {self.pixels}.")
 

@@ -2,122 +2,106 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgekit.console import say
+from edgekit.console import Part, Remark, say
 from edgekit.errors import UsageError
+from edgekit.options import Options, argument, option
+from edgekit.result import Result
 
 if TYPE_CHECKING:
-    import socket
-
     from starlette.types import ASGIApp
 
-    from edgekit.web.server import Certificate
-
-DEFAULT_PORT = 8000
-DEFAULT_MEMORY_MIB = 1024
 LEAST_MEMORY_MIB = 256
 MOST_MEMORY_MIB = 1 << 24
 """16 TiB: more than any machine has, and what a system still takes for a limit."""
 
 
 @dataclass(frozen=True)
-class ServeOptions:
-    """What to serve, and to whom.
+class ServeOptions(Options):
+    """What to serve, and to whom."""
 
-    Attributes:
-        path: the folder of a web bundle, or the file of a store; None takes the newest bundle or the user's store.
-        store: whether a store is served.
-        lan: whether the local network is let in; only this machine otherwise.
-        port: TCP port; 0 takes a free one.
-        certificate: for https.
-        memory_mib: what the workers of a store's open models may use in all.
-    """
-
-    path: Path | None = None
-    store: bool = False
-    lan: bool = False
-    port: int = DEFAULT_PORT
-    certificate: Certificate | None = None
-    memory_mib: int = DEFAULT_MEMORY_MIB
+    path: Path | None = argument(
+        "A web bundle's folder; with --store, a store's file.",
+        None,
+        metavar="BUNDLE",
+        unset="the newest bundle; your store",
+    )
+    store: bool = option("Serve the models of a store.", False)
+    lan: bool = option("Let the local network in, not this machine alone.", False)
+    port: int = option("TCP port; 0 takes a free one.", 8000, least=0, most=65535)
+    certificate: Path | None = option("Certificate for https, in PEM form.", None, metavar="FILE")
+    key: Path | None = option("Its private key.", None, metavar="FILE")
+    memory: int = option("What a store's open models may use in all.", 1024, metavar="MIB")
 
     def __post_init__(self) -> None:
-        if self.memory_mib < LEAST_MEMORY_MIB:
-            raise UsageError(
-                f"--memory {self.memory_mib} is too little for one model; give {LEAST_MEMORY_MIB} or more."
-            )
-        if self.memory_mib > MOST_MEMORY_MIB:
-            raise UsageError(f"--memory {self.memory_mib} is in MiB, and too much; give {MOST_MEMORY_MIB} or less.")
+        super().__post_init__()
+        if self.memory < LEAST_MEMORY_MIB:
+            raise UsageError(f"--memory {self.memory} is too little for one model; give {LEAST_MEMORY_MIB} or more.")
+        if self.memory > MOST_MEMORY_MIB:
+            raise UsageError(f"--memory {self.memory} is in MiB, and too much; give {MOST_MEMORY_MIB} or less.")
+        if (self.certificate is None) != (self.key is None):
+            raise UsageError("https needs both --certificate and --key; give the other one too.")
 
 
 @dataclass(frozen=True)
-class Serving:
-    """A service that is about to answer: its address, and the token that a store asks for on the local network."""
+class Serving(Result):
+    """A service that is about to answer: its address, and the token that a store asks for on the local network.
+
+    ``run`` answers until SIGTERM or SIGINT; it calls what it is given as soon as clients may come.
+    """
 
     url: str
     path: str
     token: str
     lan: bool
+    run: Callable[[Callable[[], None]], None]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
-        return asdict(self)
+        return {"url": self.url, "path": self.path, "token": self.token, "lan": self.lan}
+
+    def parts(self) -> Iterator[Part]:
+        """The address, and for the local network its QR code."""
+        from edgekit.web.address import qr_code
+
+        yield f"serving {self.path} at {self.url}"
+        if self.token:
+            yield f"token: {self.token}    (curl -H 'Authorization: Bearer {self.token}' {self.url}models)"
+        elif self.lan:
+            yield qr_code(self.url).rstrip("\n")
+            if self.url.startswith("http:"):
+                yield Remark("a phone's browser gives the camera and offline use to https alone (--certificate, --key)")
+        yield Remark("Ctrl-C ends it")
+
+    def deliver(self, show: Callable[[], None]) -> None:
+        """Answer until a signal comes."""
+        self.run(show)
 
 
-def certificate_of(certificate: Path | None, key: Path | None) -> Certificate | None:
-    """The pair of --certificate and --key, or neither.
+def serve(options: ServeOptions) -> Serving:
+    """Open the socket and what is to be served.
 
     Raises:
-        UsageError: one is missing, or they are not a pair.
+        UsageError: there is nothing to serve, the port is taken, or certificate and key are no pair.
     """
-    from edgekit.web.server import Certificate
+    from edgekit.web import address
+    from edgekit.web.server import Certificate, run
 
-    if certificate is None and key is None:
-        return None
-    if certificate is None or key is None:
-        raise UsageError("https needs both --certificate and --key; give the other one too.")
-    return Certificate(certificate, key)
-
-
-class Server:
-    """An application and the socket that it will answer on."""
-
-    def __init__(self, options: ServeOptions) -> None:
-        from edgekit.web import address
-
-        self.options = options
-        self.listener: socket.socket = address.listen(options.port, options.lan)
-        try:
-            token = address.new_token() if options.store and options.lan else ""
-            self.app, path = _store_app(options, token) if options.store else _bundle_app(options)
-        except BaseException:
-            self.listener.close()
-            raise
-        url = address.url(self.listener, options.lan, options.certificate is not None)
-        self.serving = Serving(url, str(path), token, options.lan)
-
-    def run(self, announce: Callable[[], None]) -> None:
-        """Answer until SIGTERM or SIGINT; ``announce`` tells whoever waits for it that clients may come."""
-        from edgekit.web.server import run
-
-        run(self.app, self.listener, self.options.certificate, announce)
-
-
-def show(result: Serving) -> None:
-    """Print the address, and for the local network its QR code."""
-    from edgekit.web.address import qr_code
-
-    print(f"serving {result.path} at {result.url}", flush=True)
-    if result.token:
-        print(f"token: {result.token}    (curl -H 'Authorization: Bearer {result.token}' {result.url}models)")
-    elif result.lan:
-        print(qr_code(result.url), end="")
-        if result.url.startswith("http:"):
-            say("a phone's browser gives the camera and offline use to https alone (--certificate, --key)")
-    say("Ctrl-C ends it")
+    pair = Certificate(options.certificate, options.key) if options.certificate and options.key else None
+    listener = address.listen(options.port, options.lan)
+    try:
+        token = address.new_token() if options.store and options.lan else ""
+        app, path = _store_app(options, token) if options.store else _bundle_app(options)
+    except BaseException:
+        listener.close()
+        raise
+    url = address.url(listener, options.lan, pair is not None)
+    return Serving(url, str(path), token, options.lan, partial(run, app, listener, pair))
 
 
 def _store_app(options: ServeOptions, token: str) -> tuple[ASGIApp, Path]:
@@ -129,7 +113,7 @@ def _store_app(options: ServeOptions, token: str) -> tuple[ASGIApp, Path]:
         raise UsageError(f"{path} is a folder; name a store's file, or leave out --store to serve a web bundle.")
     if not path.is_file():
         raise UsageError(f"There is no store {path} yet; make it with 'edgekit store add MODEL --store {path}'.")
-    return service_app(Store(path), options.memory_mib << 20, token), path
+    return service_app(Store(path), options.memory << 20, token), path
 
 
 def _bundle_app(options: ServeOptions) -> tuple[ASGIApp, Path]:

@@ -2,28 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgekit.console import print_facts, print_table, progress
+from edgekit.console import Part, Table, progress
 from edgekit.errors import ModelError, StorageError, UsageError
 from edgekit.evaluation.input_options import InputOptions
-from edgekit.store.store import Entry, Store
+from edgekit.options import Options, argument, group, option
+from edgekit.result import Result
+from edgekit.store.store import Entry, Store, default_store
 
 SHORT = 12
 """Digits of a hash that are shown in a table."""
 
 
 @dataclass(frozen=True)
-class Listing:
+class StoreOptions(Options):
+    """Which store."""
+
+    store: Path | None = option("The store.", None, metavar="FILE", unset="$EDGEKIT_STORE, or store.db in your data")
+
+    @property
+    def path(self) -> Path:
+        """Its file."""
+        return self.store or default_store()
+
+
+@dataclass(frozen=True)
+class AddOptions(Options):
+    """What to keep."""
+
+    models: tuple[str, ...] = argument("Files, run folders or students' names.", metavar="MODEL...", many=True)
+    name: str = option("Its name in the store.", "", unset="the file's or folder's")
+    replace: bool = option("Let a name stand for another model than before.", False)
+    input: InputOptions = group(InputOptions)
+    where: StoreOptions = group(StoreOptions)
+
+
+@dataclass(frozen=True)
+class ShowOptions(Options):
+    """Which entry."""
+
+    model: str = argument("A name, or a hash of six digits and more.", metavar="NAME")
+    where: StoreOptions = group(StoreOptions)
+
+
+@dataclass(frozen=True)
+class RemoveOptions(Options):
+    """Which entries."""
+
+    models: tuple[str, ...] = argument("Names, or hashes of six digits and more.", metavar="NAME...", many=True)
+    where: StoreOptions = group(StoreOptions)
+
+
+@dataclass(frozen=True)
+class Listing(Result):
     """Entries of a store; ``what`` says what has been done to them."""
 
     what: str
     store: str
     entries: tuple[Entry, ...]
+
+    def parts(self) -> Iterator[Part]:
+        """A table of the entries."""
+        columns = ("name", "file", "bytes", "input", "classes", "sha256", "added")
+        yield Table(f"{self.what} in {self.store}", columns, [_row(entry) for entry in self.entries])
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -31,11 +77,15 @@ class Listing:
 
 
 @dataclass(frozen=True)
-class Shown:
+class Shown(Result):
     """One entry."""
 
     store: str
     entry: Entry
+
+    def parts(self) -> Iterator[Part]:
+        """The facts of the entry."""
+        yield Table(self.entry.name, (), [row for row in _facts(self.entry) if row[1]])
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -43,7 +93,7 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Swept:
+class Swept(Result):
     """What ``gc`` did: hashes of removed artifacts, bytes given back, and names of damaged models."""
 
     store: str
@@ -51,19 +101,26 @@ class Swept:
     freed_bytes: int
     damaged: tuple[Entry, ...]
 
+    def parts(self) -> Iterator[Part]:
+        """What was swept."""
+        count = len(self.removed)
+        models = "1 model" if count == 1 else f"{count} models"
+        yield f"{self.store}: {models} without a name removed, {self.freed_bytes:,} bytes"
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         damaged = [{"name": entry.name, "sha256": entry.sha256} for entry in self.damaged]
         return {"store": self.store, "removed": self.removed, "freed_bytes": self.freed_bytes, "damaged": damaged}
 
-    def require_sound(self) -> None:
-        """Raise ModelError if a model's bytes are not what its hash says."""
+    def deliver(self, show: Callable[[], None]) -> None:
+        """Show it, then raise ModelError if a model's bytes are not what its hash says."""
+        show()
         if self.damaged:
             names = ", ".join(entry.name for entry in self.damaged)
             raise ModelError(f"{names} in {self.store} cannot be read as it was written; add the file again.")
 
 
-def add(store: Path, models: Sequence[str], name: str, replace: bool, options: InputOptions) -> Listing:
+def add(options: AddOptions) -> Listing:
     """Read model files and keep them; each is kept as soon as it has been read.
 
     Raises:
@@ -72,71 +129,59 @@ def add(store: Path, models: Sequence[str], name: str, replace: bool, options: I
     """
     from edgekit.store.card import read_model
 
-    if name and len(models) > 1:
+    models, store = options.models, options.where.path
+    if options.name and len(models) > 1:
         raise UsageError("--name names one model; give one MODEL, or leave the names to the files.")
     entries = []
     with Store(store) as opened, progress("adding models", len(models)) as bar:
         for done, model in enumerate(models):
             bar.update(done, model)
-            read = read_model(model, options)
-            entries.append(opened.add(name or read.name, read.data, read.card, replace))
+            read = read_model(model, options.input)
+            entries.append(opened.add(options.name or read.name, read.data, read.card, options.replace))
     return Listing("added", str(store), tuple(entries))
 
 
-def list_(store: Path) -> Listing:
+def list_(options: StoreOptions) -> Listing:
     """All entries.
 
     Raises:
         StorageError: the store cannot be read.
     """
-    with Store(store) as opened:
-        return Listing("models", str(store), opened.entries())
+    with Store(options.path) as opened:
+        return Listing("models", str(options.path), opened.entries())
 
 
-def show_one(store: Path, model: str) -> Shown:
+def show(options: ShowOptions) -> Shown:
     """The entry of a name or of a hash.
 
     Raises:
         UnknownNameError: there is none.
         StorageError: the store cannot be read.
     """
-    with Store(store) as opened:
-        return Shown(str(store), opened.find(model))
+    with Store(options.where.path) as opened:
+        return Shown(str(options.where.path), opened.find(options.model))
 
 
-def remove(store: Path, models: Sequence[str]) -> Listing:
+def remove(options: RemoveOptions) -> Listing:
     """Forget names; the files stay until ``gc``.
 
     Raises:
         UnknownNameError: one of them is not there; then none is removed.
         StorageError: the store cannot be written.
     """
-    with Store(store) as opened:
-        return Listing("removed", str(store), opened.remove(tuple(models)))
+    with Store(options.where.path) as opened:
+        return Listing("removed", str(options.where.path), opened.remove(options.models))
 
 
-def gc(store: Path) -> Swept:
+def gc(options: StoreOptions) -> Swept:
     """Remove artifacts without a name and check all others.
 
     Raises:
         StorageError: the store cannot be read or written.
     """
-    with Store(store) as opened:
+    with Store(options.path) as opened:
         swept = opened.collect()
-    return Swept(str(store), swept.removed, swept.freed_bytes, swept.damaged)
-
-
-def show(result: Listing | Shown | Swept) -> None:
-    """Print a table of entries, the facts of one, or what was swept."""
-    if isinstance(result, Listing):
-        columns = ("name", "file", "bytes", "input", "classes", "sha256", "added")
-        print_table(f"{result.what} in {result.store}", columns, [_row(entry) for entry in result.entries])
-    elif isinstance(result, Shown):
-        print_facts(result.entry.name, [row for row in _facts(result.entry) if row[1]])
-    else:
-        count = len(result.removed)
-        models = "1 model" if count == 1 else f"{count} models"
-        print(f"{result.store}: {models} without a name removed, {result.freed_bytes:,} bytes")
+    return Swept(str(options.path), swept.removed, swept.freed_bytes, swept.damaged)
 
 
 @contextmanager

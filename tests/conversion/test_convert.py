@@ -9,7 +9,7 @@ from onnx import helper
 from small_graphs import graph_of, noise, quantized, run_onnx, run_tflite
 
 from edgekit.artifact import Metadata
-from edgekit.conversion.export import export
+from edgekit.conversion.export import ExportOptions, export
 from edgekit.errors import ModelError, UnknownNameError, UnsupportedError
 from edgekit.files import sha256_file
 from edgekit.graph.load import load_onnx
@@ -43,7 +43,7 @@ def model_file(tmp_path: Path) -> Path:
 
 
 def test_onnx_becomes_tflite_that_answers_the_same(model_file: Path, tmp_path: Path) -> None:
-    result = export(str(model_file), "tflite", tmp_path / "out")
+    result = export(ExportOptions(str(model_file), "tflite", out=tmp_path / "out"))
     assert result.path == tmp_path / "out" / "model.tflite"
     assert result.file_bytes == result.path.stat().st_size
     assert result.sha256 == sha256_file(result.path)
@@ -53,7 +53,7 @@ def test_onnx_becomes_tflite_that_answers_the_same(model_file: Path, tmp_path: P
 
 
 def test_onnx_becomes_plain_onnx_with_its_description_and_its_origin(model_file: Path, tmp_path: Path) -> None:
-    result = export(str(model_file), "onnx", tmp_path / "out")
+    result = export(ExportOptions(str(model_file), "onnx", out=tmp_path / "out"))
     model = load_onnx(result.path)
     assert [item.op_type for item in model.graph.node] == ["Conv", "Flatten", "Gemm"]
     metadata = read_metadata(model, "")
@@ -66,32 +66,32 @@ def test_a_run_folder_stands_for_its_float_model(model_file: Path, tmp_path: Pat
     run.mkdir()
     model_file.rename(run / "model.onnx")
     (run / "model.int8.onnx").write_bytes(b"not looked at")
-    assert export(str(run), "tflite", run).source == run / "model.onnx"
+    assert export(ExportOptions(str(run), "tflite", out=run)).source == run / "model.onnx"
 
 
 def test_an_int8_onnx_file_becomes_an_int8_tflite_file(tmp_path: Path) -> None:
     path = tmp_path / "some.onnx"
     path.write_bytes(quantized(prepare(normalised_convolution())).SerializeToString())
-    assert export(str(path), "tflite", tmp_path).path.name == "model.int8.tflite"
+    assert export(ExportOptions(str(path), "tflite", out=tmp_path)).path.name == "model.int8.tflite"
     with pytest.raises(ModelError, match="int8 already"):
-        export(str(path), "onnx", tmp_path)
+        export(ExportOptions(str(path), "onnx", out=tmp_path))
 
 
 def test_a_tflite_file_is_refused_with_the_way_out(tmp_path: Path) -> None:
     path = tmp_path / "model.tflite"
     path.write_bytes(b"\x18\0\0\0TFL3")
     with pytest.raises(ModelError, match="write the model as ONNX first"):
-        export(str(path), "onnx", tmp_path / "out")
+        export(ExportOptions(str(path), "onnx", out=tmp_path / "out"))
 
 
 def test_an_unknown_format_is_answered_with_the_nearest(model_file: Path, tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'tflite'"):
-        export(str(model_file), "tflight", tmp_path)
+        export(ExportOptions(str(model_file), "tflight", out=tmp_path))
 
 
 def test_a_model_that_tflite_cannot_express_leaves_no_file(tmp_path: Path) -> None:
     path = tmp_path / "gelu.onnx"
     path.write_bytes(graph_of([helper.make_node("Erf", ["x"], ["out"])], {"x": (1, 4)}).SerializeToString())
     with pytest.raises(UnsupportedError, match="no TFLite form"):
-        export(str(path), "tflite", tmp_path / "out")
+        export(ExportOptions(str(path), "tflite", out=tmp_path / "out"))
     assert list((tmp_path / "out").iterdir()) == []

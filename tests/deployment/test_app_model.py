@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.cli.options import home_of
+from edgekit.catalog import home_of
 from edgekit.deployment.app_model import app_name, read_app_model
 from edgekit.errors import DataError, ModelError, RuntimeCrashError, UnknownNameError, UsageError
 from edgekit.evaluation.input_options import InputOptions

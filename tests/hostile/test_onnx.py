@@ -15,7 +15,7 @@ import pytest
 from onnx import GraphProto, ModelProto, TensorProto, helper, numpy_helper
 from rehearsal import Rehearsal
 
-from edgekit.conversion.export import export
+from edgekit.conversion.export import ExportOptions, export
 from edgekit.errors import EdgekitError, ModelError
 from edgekit.evaluation.inspect import inspect
 from edgekit.modelfiles import session
@@ -119,7 +119,7 @@ def test_9_no_other_file_is_overwritten_when_a_model_is_saved(tmp_path: Path) ->
     path.parent.mkdir()
     path.write_bytes(adding(external(location="../victim")).SerializeToString())
     with pytest.raises(ModelError, match="in another file"):
-        export(str(path), "onnx", tmp_path / "out")
+        export(ExportOptions(str(path), "onnx", out=tmp_path / "out"))
     assert victim.read_text() == "keep me"
 
 

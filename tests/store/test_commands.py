@@ -12,16 +12,18 @@ from typing import Any
 import pytest
 
 from edgekit.errors import ModelError, UnknownNameError, UsageError
-from edgekit.evaluation.input_options import InputOptions
 from edgekit.files import sha256_file
+from edgekit.options import build
 from edgekit.store import commands
-
-DEFAULT = InputOptions()
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "store.db"
+
+
+def add(path: Path, *models: str, **options: Any) -> None:
+    commands.add(build(commands.AddOptions, {"models": models, "store": path, **options}))
 
 
 def edgekit(path: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -56,8 +58,8 @@ def test_what_the_user_says_of_a_file_goes_into_its_card(
 ) -> None:
     names = tmp_path / "names.txt"
     names.write_text("\n".join(f"n{index}" for index in range(10)))
-    commands.add(path, [str(digit_files["onnx"])], "named", False, InputOptions(mean=(0.5,), labels=names))
-    student = commands.show_one(path, "named").entry.card["student"]
+    add(path, str(digit_files["onnx"]), name="named", mean=(0.5,), labels=names)
+    student = commands.show(build(commands.ShowOptions, {"model": "named", "store": path})).entry.card["student"]
     assert student["labels"][9] == "n9"
     assert student["contract"]["mean"] == [0.5]
     assert student["runtime"] == "ort"
@@ -65,17 +67,17 @@ def test_what_the_user_says_of_a_file_goes_into_its_card(
 
 def test_one_name_cannot_be_given_to_several(path: Path) -> None:
     with pytest.raises(UsageError, match="--name names one model"):
-        commands.add(path, ["mnist-tiny", "mnist-linear"], "x", False, DEFAULT)
+        add(path, "mnist-tiny", "mnist-linear", name="x")
 
 
 def test_a_broken_file_is_not_kept(path: Path, tmp_path: Path, digit_files: dict[str, Path]) -> None:
     broken = tmp_path / "broken.tflite"
     broken.write_bytes(digit_files["int8.tflite"].read_bytes()[:200])
     with pytest.raises(ModelError, match=r"broken\.tflite"):
-        commands.add(path, [str(broken)], "", False, DEFAULT)
+        add(path, str(broken))
     with pytest.raises(UnknownNameError):
-        commands.add(path, ["no-such-student"], "", False, DEFAULT)
-    assert commands.list_(path).entries == ()
+        add(path, "no-such-student")
+    assert commands.list_(commands.StoreOptions(path)).entries == ()
 
 
 def test_a_model_that_is_no_classifier_is_kept_with_the_reason(path: Path, tmp_path: Path) -> None:
@@ -92,8 +94,8 @@ def test_a_model_that_is_no_classifier_is_kept_with_the_reason(path: Path, tmp_p
     )
     file = tmp_path / "filter.onnx"
     file.write_bytes(model.SerializeToString())
-    commands.add(path, [str(file)], "", False, DEFAULT)
-    card = commands.show_one(path, "filter").entry.card
+    add(path, str(file))
+    card = commands.show(build(commands.ShowOptions, {"model": "filter", "store": path})).entry.card
     assert card["student"] is None
     assert "not one row of scores" in card["refusal"]
     assert str(tmp_path) not in card["refusal"]
@@ -101,7 +103,7 @@ def test_a_model_that_is_no_classifier_is_kept_with_the_reason(path: Path, tmp_p
 
 
 def test_collecting_says_what_is_damaged_and_fails(path: Path) -> None:
-    commands.add(path, ["mnist-tiny"], "", False, DEFAULT)
+    add(path, "mnist-tiny")
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("UPDATE artifacts SET data = zeroblob(length(data))")
     connection.close()
@@ -118,7 +120,7 @@ def test_collecting_says_what_is_damaged_and_fails(path: Path) -> None:
 def test_a_card_of_a_strange_store_is_damaged_and_not_a_crash(
     path: Path, digit_files: dict[str, Path], words: tuple[str, ...], card: str
 ) -> None:
-    commands.add(path, [str(digit_files["onnx"])], "digits", False, DEFAULT)
+    add(path, str(digit_files["onnx"]), name="digits")
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE artifacts SET card = ?", (card,))
     done = edgekit(path, *words)

@@ -1,1 +1,1 @@
-"""The bundle for a Raspberry Pi, or any other small Linux computer."""
+"""An app for a Raspberry Pi or any other small Linux computer."""

@@ -1,1 +1,1 @@
-"""A page that runs a student on a phone: offline after the first visit, nothing leaves the device."""
+"""A page for a phone, which works offline after the first visit."""

@@ -1,0 +1,145 @@
+"""A command made of a verb and the record of its options, and only when it is asked for: verbs load what they need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from inspect import Parameter, Signature
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_type_hints
+
+import typer
+from typer.core import TyperGroup
+
+from edgekit.errors import UsageError
+from edgekit.options import Place, build, flag_of, places
+
+if TYPE_CHECKING:
+    from edgekit.result import Result
+
+KINDS = (bool, int, float, str, Path)
+"""What a word on the command line can become, without help."""
+JSON = "Print one JSON document on stdout, and nothing else there."
+PLAIN: Mapping[str, Any] = {"rich_markup_mode": None, "pretty_exceptions_enable": False, "add_completion": False}
+
+
+@dataclass(frozen=True)
+class Command:
+    """``verb`` is written MODULE:FUNCTION; it takes the record ``options`` and gives back a Result."""
+
+    verb: str
+    summary: str
+
+
+@dataclass(frozen=True)
+class Group:
+    """Commands under a common first word."""
+
+    summary: str
+    commands: Mapping[str, Command | Group]
+
+
+def app_of(name: str, group: Group) -> typer.Typer:
+    """The program: its commands are made when they are called or explained."""
+    made = {key: _command(key, value) for key, value in group.commands.items()}
+
+    class Commands(TyperGroup):
+        def __init__(self, **details: Any) -> None:
+            super().__init__(**details)
+            old = dict(self.commands)
+            self.commands: dict[str, Any] = {**dict.fromkeys(made), **old}
+
+        def get_command(self, ctx: Any, cmd_name: str) -> Any:
+            return made[cmd_name]() if cmd_name in made else super().get_command(ctx, cmd_name)
+
+        def format_commands(self, ctx: Any, formatter: Any) -> None:
+            with formatter.section("Commands"):
+                old = [(key, value.help) for key, value in self.commands.items() if value]
+                formatter.write_dl([*((key, value.summary) for key, value in group.commands.items()), *old])
+
+    settings = {"help_option_names": ["-h", "--help"]}
+    app = typer.Typer(
+        name=name, cls=Commands, help=group.summary, no_args_is_help=True, context_settings=settings, **PLAIN
+    )
+    app.callback()(lambda: None)
+    return app
+
+
+def _command(name: str, made_of: Command | Group) -> Callable[[], Any]:
+    def make() -> Any:
+        if isinstance(made_of, Group):
+            return typer.main.get_command(app_of(name, made_of))
+        app = typer.Typer(**PLAIN)
+        app.command(name, help=made_of.summary)(_body(made_of))
+        return typer.main.get_command(app)
+
+    return make
+
+
+def _body(command: Command) -> Callable[..., None]:
+    """A function with the options of a verb as its signature, as typer reads it."""
+    module, _, function = command.verb.partition(":")
+    verb = getattr(import_module(module), function)
+    record = get_type_hints(verb)["options"]
+    found = {place.item.name: place for place in places(record)}
+
+    def body(json: bool, **texts: Any) -> None:
+        given = {name: _read(found[name], text) for name, text in texts.items() if text not in (None, "", [])}
+        finish(verb(build(record, given)), json)
+
+    parameters = [_parameter(place) for place in found.values()]
+    as_json = Annotated[bool, typer.Option("--json", help=JSON)]
+    parameters.append(Parameter("json", Parameter.KEYWORD_ONLY, default=False, annotation=as_json))
+    body.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+    return body
+
+
+def finish(result: Result, as_json: bool) -> None:
+    """Print a result as tables or as JSON, and do what it leaves to be done."""
+
+    def show() -> None:
+        if as_json:
+            from edgekit.console import emit_json
+
+            emit_json(result.to_dict())
+        else:
+            from edgekit.console import print_part
+
+            for part in result.parts():
+                print_part(part)
+
+    result.deliver(show)
+
+
+def _parameter(place: Place) -> Parameter:
+    option, name = place.option, place.item.name
+    kind: Any = str if option.read else next(kind for kind in KINDS if kind in (place.hint, *get_args(place.hint)))
+    default = ... if place.is_required else place.item.default
+    if option.many:
+        kind = list[kind]
+    if default is not ... and (option.many or not isinstance(default, KINDS)):
+        default = None
+    help_text = f"{option.help} [default: {option.unset}]" if option.unset else option.help
+    details: dict[str, Any] = {
+        "help": help_text,
+        "metavar": option.metavar or "|".join(option.choices) or None,
+        "min": option.least,
+        "max": option.most,
+        "show_default": default not in (None, "", False, ...),
+    }
+    if option.positional:
+        how: Any = typer.Argument(**details)
+    else:
+        how = typer.Option(f"--{flag_of(place.item)}", **details)
+    if default is ...:
+        return Parameter(name, Parameter.KEYWORD_ONLY, annotation=Annotated[kind, how])
+    optional = kind | None if default is None else kind
+    return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[optional, how])
+
+
+def _read(place: Place, text: Any) -> Any:
+    try:
+        return place.option.read(text) if place.option.read else text
+    except ValueError as exc:
+        raise UsageError(f"--{flag_of(place.item)} takes {exc}.") from exc
