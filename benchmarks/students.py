@@ -5,23 +5,21 @@ from __future__ import annotations
 from record import record
 
 from edgekit import catalog
-from edgekit.data import open_data
-from edgekit.evaluation.evaluate import accuracy_of
+from edgekit.evaluation.evaluate import evaluate
 from edgekit.evaluation.inspect import inspect_file
 
 
 def main() -> None:
-    data = open_data("mnist")
     results: dict[str, object] = {}
     for name in catalog.names("students"):
         files, accuracy = {}, {}
         for path in catalog.network_card("students", name).model_files:
-            facts, evaluation = inspect_file(path), accuracy_of(path, data.test)
-            accuracy[path.name] = evaluation.accuracy
+            facts, evaluation = inspect_file(path), evaluate([str(path)], "mnist").evaluations[0].to_dict()
+            accuracy[path.name] = evaluation["accuracy"]
             files[path.name] = {
-                "test_accuracy": evaluation.accuracy,
-                "interval95": evaluation.interval,
-                "runtime": f"{evaluation.runtime} {evaluation.version}",
+                "test_accuracy": evaluation["accuracy"],
+                "interval95": evaluation["interval"],
+                "runtime": f"{evaluation['runtime']} {evaluation['version']}",
                 "file_bytes": facts.contents.file_bytes,
                 "weight_bytes": facts.contents.weight_bytes,
                 "overhead_bytes": facts.contents.overhead_bytes,

@@ -36,8 +36,8 @@ def agreement(file: Path, board: str, own: bool) -> dict[str, object]:
     if own:
         (found,) = evaluate([str(file)], "mnist", device=board, images=IMAGES).evaluations
         assert found.agreement is not None
-        same = found.images - found.agreement.differing
-        return {"inputs": "MNIST test images", "identical": same, "of": found.images, "accuracy": found.accuracy}
+        same, figures = found.figures.images - found.agreement.differing, found.figures.to_dict()
+        return {"inputs": "MNIST test images", "identical": same, "of": IMAGES, "accuracy": figures["accuracy"]}
     with DeviceSession(file, None, None, open_device(board)) as session:
         (spec,) = session.inputs
         limits = np.iinfo(spec.dtype)

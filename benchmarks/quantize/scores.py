@@ -15,9 +15,10 @@ from places import PRODUCTS
 from edgekit.data.dataset import Split
 from edgekit.evaluation.classifier import Classifier
 from edgekit.evaluation.evaluate import all_scores
-from edgekit.evaluation.statistics import signal_to_noise_db, wilson_interval
 from edgekit.files import sha256_file
 from edgekit.inputs.contract import InputContract
+from edgekit.tasks.classification import wilson_interval
+from edgekit.tasks.quality import signal_to_noise_db
 
 Scores = NDArray[np.float32]
 
@@ -81,7 +82,7 @@ class Judge:
     def _scores(self, file: Path) -> Scores:
         images = Split(np.asarray(self.part.images), self.part.labels)
         with Classifier(file, self._contract(file), threads=1) as classifier:
-            return np.concatenate(list(all_scores(classifier, images)))
+            return all_scores(classifier, images)
 
     def _contract(self, file: Path) -> InputContract:
         """What a file says of its own input, as EdgeKit's do; otherwise what the float network takes."""

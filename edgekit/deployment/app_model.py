@@ -10,12 +10,13 @@ from typing import Any
 
 from edgekit.artifact import TensorSpec
 from edgekit.errors import ModelError, UsageError
-from edgekit.evaluation.classifier import Classifier, holds_probabilities, remark_on_input
+from edgekit.evaluation.classifier import Classifier, remark_on_input
 from edgekit.evaluation.input_options import InputOptions
 from edgekit.files import model_name, sha256_bytes
 from edgekit.graph.isolated import model_bytes
 from edgekit.inputs.contract import InputContract
 from edgekit.modelfiles.model_ref import ModelRef, find_models
+from edgekit.tasks.classification import holds_probabilities
 
 RUNTIMES = ("litert", "ort")
 APP_DTYPES = ("int8", "uint8", "float32")

@@ -1,31 +1,31 @@
-"""An image classifier file behind its input contract: uint8 pictures in, scores per class out."""
+"""A model file behind its input contract: uint8 pictures in, what its task makes of them out."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgekit.artifact import Array, TensorSpec
 from edgekit.console import say
-from edgekit.data.dataset import Images
+from edgekit.data.dataset import Dataset, Images, Split
 from edgekit.devices.device import Device
 from edgekit.errors import ModelError, input_errors
 from edgekit.evaluation.device_session import DeviceSession
 from edgekit.evaluation.input_options import InputOptions
 from edgekit.inputs.contract import InputContract
-from edgekit.inputs.tensors import to_probabilities
 from edgekit.modelfiles.session import FileSession
-
-Scores = NDArray[np.float32]
+from edgekit.tasks import task_of
+from edgekit.tasks.classification import Classification
+from edgekit.tasks.outputs import Outputs
+from edgekit.tasks.quality import Reals
 
 CHANNELS = (1, 3, 4)
-PROBABILITY_STEP = 1 / 256
+LAST_TO_FIRST, FIRST_TO_LAST = (0, 3, 1, 2), (0, 2, 3, 1)
 NOT_A_CLASSIFIER = "give an image classifier (profile and inspect take any model, and compare with --data noise)."
 
 
@@ -45,8 +45,12 @@ class ImageModel:
         RuntimeCrashError: the runtime crashed, hung or wanted too much memory over it.
         UsageError: the runtime is unknown or not installed, or the options do not fit the file.
 
-    ``is_input_assumed`` is true if nothing says how pixels become the file's float input, so that it gets pixel / 255.
+    ``task`` is what it answers; ``is_input_assumed`` is true if nothing says how pixels become the file's float input,
+    so that it gets pixel / 255.
     """
+
+    needs: type[Outputs] = Outputs
+    """The task that the file must have."""
 
     def __init__(
         self,
@@ -62,12 +66,14 @@ class ImageModel:
         try:
             self.metadata = self.session.contents.metadata(str(path))
             self.input = _image_input(self.session)
-            self._check_outputs()
+            self.task = task_of(self.shapes)
+            self.require(isinstance(self.task, self.needs))
             self.layout = image_layout(self.input, path)
             own = contract or self.metadata.contract
             self.is_input_assumed = own is None and not options.says_pixels and self.input.scale is None
             self.contract = options.contract(own or default_contract(self.input, self.layout, path))
-            self.metadata = replace(self.metadata, labels=self._labels(options))
+            if classes := self.task.classes(self.shapes):
+                self.metadata = replace(self.metadata, labels=options.class_names(self.metadata.labels, classes))
             _check_fit(self.contract, self.input, self.layout, path)
         except BaseException:
             self.session.close()
@@ -77,6 +83,11 @@ class ImageModel:
     def path(self) -> Path:
         """The model file."""
         return self.session.path
+
+    @property
+    def shapes(self) -> list[tuple[int, ...]]:
+        """Those of the outputs."""
+        return [spec.shape for spec in self.session.outputs]
 
     def outputs(self, images: Images) -> list[Array]:
         """uint8 [N, H, W, C] to each output as it is stored, [N, ...] of the output's type.
@@ -90,6 +101,47 @@ class ImageModel:
             raise ModelError(f"{self.path} takes images of {wanted}, not {given}; choose data of that shape.")
         return self.session.run_rows(self.contract.encode(images, self.input, self.layout))
 
+    def scores(self, images: Images, like: Sequence[TensorSpec] = ()) -> Reals:
+        """uint8 [N, H, W, C] to all real values that the model gives, [N, values]: a classifier's scores.
+
+        ``like`` are another file's outputs, whose order of axes is taken.
+
+        Raises:
+            ModelError: as ``outputs``, or a value is not a finite number.
+            RuntimeCrashError: the runtime did not survive them.
+        """
+        columns = []
+        for stored, spec, wanted in zip(
+            self.outputs(images), self.session.outputs, like or self.session.outputs, strict=True
+        ):
+            if len(stored) % len(images):
+                raise ModelError(f"{self.path} gives more values for one image than for another.")
+            real = spec.dequantize(stored).reshape(len(images), -1, *stored.shape[1:])
+            columns.append(np.stack([as_shaped(value, wanted).reshape(-1) for value in real]))
+        scores: Reals = np.concatenate(columns, axis=1)
+        if not np.isfinite(scores).all():
+            raise ModelError(f"{self.path} gives scores that are not finite numbers; train or export it again.")
+        return scores
+
+    def require(self, is_as_asked: bool) -> None:
+        """Raise ModelError for a model that answers something else than what is asked for."""
+        if not is_as_asked:
+            shapes = ", ".join(map(str, self.shapes))
+            raise ModelError(f"{self.path} gives {shapes}, not one row of scores; {NOT_A_CLASSIFIER}")
+
+    def class_names(self, data: Dataset) -> tuple[str, ...]:
+        """The names of the classes that the file and a data source agree on.
+
+        Raises:
+            DataError: they have different classes, or the same in another order.
+        """
+        return self.task.class_names(self.metadata.labels, data.classes, str(self.path), data.name)
+
+    def check_labels(self, split: Split) -> None:
+        """Raise DataError if the images have labels that the model cannot give."""
+        if split.labels is not None:
+            self.task.check_labels(split.labels, self.shapes, str(self.path))
+
     def close(self) -> None:
         """End the worker."""
         self.session.close()
@@ -102,15 +154,11 @@ class ImageModel:
     ) -> None:
         self.close()
 
-    def _check_outputs(self) -> None:
-        """Any outputs will do."""
-
-    def _labels(self, options: InputOptions) -> tuple[str, ...]:
-        return self.metadata.labels
-
 
 class Classifier(ImageModel):
-    """An image model that gives one row of scores, one for each class."""
+    """An image model that gives one row of scores, one for each class; any other raises ModelError."""
+
+    needs = Classification
 
     @property
     def output(self) -> TensorSpec:
@@ -136,44 +184,6 @@ class Classifier(ImageModel):
         """
         (scores,) = self.outputs(images)
         return scores.reshape(len(images), -1)
-
-    def scores(self, images: Images) -> Scores:
-        """uint8 [N, H, W, C] to real-valued scores [N, classes].
-
-        Raises:
-            ModelError: as ``stored``, or a score is not a finite number.
-            RuntimeCrashError: the runtime did not survive them.
-        """
-        scores = self.output.dequantize(self.stored(images))
-        if not np.isfinite(scores).all():
-            raise ModelError(f"{self.path} gives scores that are not finite numbers; train or export it again.")
-        return scores
-
-    def _check_outputs(self) -> None:
-        if not gives_scores(self.session):
-            shapes = ", ".join(str(spec.shape) for spec in self.session.outputs)
-            raise ModelError(f"{self.path} gives {shapes}, not one row of scores; {NOT_A_CLASSIFIER}")
-
-    def _labels(self, options: InputOptions) -> tuple[str, ...]:
-        return options.class_names(self.metadata.labels, self.classes)
-
-
-def open_image_model(path: Path, options: InputOptions | None = None) -> ImageModel:
-    """A classifier if the file gives one row of scores, otherwise an image model of another kind.
-
-    Raises:
-        ModelError, RuntimeCrashError, UsageError: as ``ImageModel``.
-    """
-    model = ImageModel(path, options=options)
-    if not gives_scores(model.session):
-        return model
-    model.close()
-    return Classifier(path, options=options)
-
-
-def gives_scores(session: FileSession) -> bool:
-    """True if a file's only output is one row of scores."""
-    return len(session.outputs) == 1 and _is_row(session.outputs[0].shape)
 
 
 def image_layout(spec: TensorSpec, path: Path) -> str:
@@ -205,29 +215,37 @@ def default_contract(spec: TensorSpec, layout: str, path: Path) -> InputContract
         return InputContract(height, width, channels, mean=(mean,), std=(1 / (255 * spec.scale),))
 
 
-def remark_on_input(classifier: Classifier) -> None:
+def remark_on_input(model: ImageModel) -> None:
     """Say what a file's input is taken to be where nobody knows it."""
-    if classifier.is_input_assumed:
+    if model.is_input_assumed:
         say(
-            f"{classifier.path} does not say how pixels become its input: it gets pixel / 255 "
+            f"{model.path} does not say how pixels become its input: it gets pixel / 255 "
             "(--mean, --std and --pixels say it otherwise)"
         )
 
 
-def probabilities(scores: Scores, output: TensorSpec | None = None) -> NDArray[np.float64]:
-    """Scores [N, classes] as probabilities: as they are if each row is one already, by softmax otherwise.
+def as_shaped(value: Array, spec: TensorSpec) -> Array:
+    """A value with its channels where another file has them.
 
-    An 8-bit output with the scale that the LiteRT 8-bit specification gives to softmax and logistic alone holds
-    probabilities even where rounding many small ones to 0 has made their sum less than 1.
+    Raises:
+        ModelError: its shape fits the file in no order of axes.
     """
-    return to_probabilities(scores, output is not None and holds_probabilities(output))
+    if not spec.shape:  # a scalar, or of a rank that ONNX Runtime does not know
+        return value
+    for axes in (None, LAST_TO_FIRST, FIRST_TO_LAST):
+        if axes is not None and value.ndim != len(axes):
+            continue
+        moved: Array = value if axes is None else value.transpose(axes)
+        if fits(moved.shape, spec.shape):
+            return moved
+    raise ModelError(f"'{spec.name}' has the shape {spec.shape}, not {value.shape}; compare models of the same task.")
 
 
-def holds_probabilities(output: TensorSpec) -> bool:
-    """True if the specification's scale for softmax and logistic says so; ``probabilities`` looks at other outputs."""
-    if output.scale is None or output.dtype not in ("int8", "uint8"):
-        return False
-    return math.isclose(output.scale, PROBABILITY_STEP) and output.zero_point == np.iinfo(output.dtype).min
+def fits(shape: Sequence[int], wanted: Sequence[int]) -> bool:
+    """True if two shapes may be the same; -1 is open."""
+    return len(shape) == len(wanted) and all(
+        size == want or -1 in (size, want) for size, want in zip(shape, wanted, strict=True)
+    )
 
 
 def _image_input(session: FileSession) -> TensorSpec:
@@ -235,10 +253,6 @@ def _image_input(session: FileSession) -> TensorSpec:
         shapes = ", ".join(str(spec.shape) for spec in session.inputs)
         raise ModelError(f"{session.path} takes {shapes}, not one image [1, H, W, C]; {NOT_A_CLASSIFIER}")
     return session.inputs[0]
-
-
-def _is_row(shape: tuple[int, ...]) -> bool:
-    return shape[-1:] >= (2,) and all(size in (-1, 1) for size in shape[:-1])
 
 
 def _check_fit(contract: InputContract, spec: TensorSpec, layout: str, path: Path) -> None:

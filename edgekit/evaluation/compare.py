@@ -18,13 +18,13 @@ from edgekit.console import print_facts, progress
 from edgekit.data import open_data
 from edgekit.data.dataset import Split
 from edgekit.errors import DataError, ModelError
-from edgekit.evaluation.classifier import Classifier, Scores, remark_on_input
+from edgekit.evaluation.classifier import Classifier, remark_on_input
 from edgekit.evaluation.compare_noise import NoiseComparison, compare_noise, show_noise
 from edgekit.evaluation.evaluate import image_batches
 from edgekit.evaluation.input_options import InputOptions
 from edgekit.evaluation.parity import Parity, parity_of
-from edgekit.evaluation.statistics import signal_to_noise_db
 from edgekit.modelfiles.model_ref import find_models
+from edgekit.tasks.quality import Reals, signal_to_noise_db
 
 DEFAULT_IMAGES = 1000
 SEED = 0
@@ -116,7 +116,7 @@ def compare_classifiers(
     a: Classifier, b: Classifier, split: Split, name: str, indices: NDArray[np.int64] | None = None
 ) -> Comparison:
     """Compare two open classifiers on a split; ``indices`` are what its images are called in the result."""
-    pairs: list[tuple[Scores, Scores]] = []
+    pairs: list[tuple[Reals, Reals]] = []
     with progress("comparing", len(split)) as bar:
         for images in image_batches(split):
             pairs.append((a.scores(images), b.scores(images)))

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from edgekit.artifact import Array, TensorSpec
 from edgekit.console import print_facts, progress
 from edgekit.errors import ModelError
+from edgekit.evaluation.classifier import FIRST_TO_LAST, LAST_TO_FIRST, as_shaped, fits
 from edgekit.evaluation.parity import Parity, parity_of
-from edgekit.evaluation.statistics import signal_to_noise_db
 from edgekit.modelfiles.model_ref import ModelRef
 from edgekit.modelfiles.session import FileSession
+from edgekit.tasks.quality import signal_to_noise_db
 
 SEED = 0
-LAST_TO_FIRST, FIRST_TO_LAST = (0, 3, 1, 2), (0, 2, 3, 1)
 
 
 @dataclass(frozen=True)
@@ -113,23 +113,6 @@ def _random(ours: TensorSpec, theirs: TensorSpec, generator: np.random.Generator
     return grid.dequantize(generator.integers(limits.min, limits.max, shape, endpoint=True))
 
 
-def as_shaped(value: Array, spec: TensorSpec) -> Array:
-    """A value with its channels where another file has them.
-
-    Raises:
-        ModelError: its shape fits the file in no order of axes.
-    """
-    if not spec.shape:  # a scalar, or of a rank that ONNX Runtime does not know
-        return value
-    for axes in (None, LAST_TO_FIRST, FIRST_TO_LAST):
-        if axes is not None and value.ndim != len(axes):
-            continue
-        moved: Array = value if axes is None else value.transpose(axes)
-        if _fits(moved.shape, spec.shape):
-            return moved
-    raise ModelError(f"'{spec.name}' has the shape {spec.shape}, not {value.shape}; compare models of the same task.")
-
-
 def _fidelity(ours: TensorSpec, theirs: TensorSpec, values: Sequence[tuple[Array, Array]]) -> OutputFidelity:
     pairs = [(ours.dequantize(one), as_shaped(theirs.dequantize(two), ours)) for one, two in values]
     if any(one.shape != two.shape for one, two in pairs):
@@ -166,10 +149,4 @@ def _alike(ours: TensorSpec, theirs: TensorSpec) -> bool:
     shapes = [ours.shape]
     if len(ours.shape) == len(LAST_TO_FIRST):
         shapes += [tuple(ours.shape[axis] for axis in axes) for axes in (LAST_TO_FIRST, FIRST_TO_LAST)]
-    return any(_fits(shape, theirs.shape) for shape in shapes)
-
-
-def _fits(shape: Sequence[int], wanted: Sequence[int]) -> bool:
-    return len(shape) == len(wanted) and all(
-        size == want or -1 in (size, want) for size, want in zip(shape, wanted, strict=True)
-    )
+    return any(fits(shape, theirs.shape) for shape in shapes)

@@ -12,9 +12,10 @@ import numpy as np
 from edgekit.console import print_table
 from edgekit.data.files import prepare_image
 from edgekit.errors import UsageError
-from edgekit.evaluation.classifier import Classifier, probabilities, remark_on_input
+from edgekit.evaluation.classifier import Classifier, remark_on_input
 from edgekit.evaluation.input_options import InputOptions
 from edgekit.modelfiles.model_ref import find_models
+from edgekit.tasks.classification import probabilities
 
 DEFAULT_TOP = 3
 

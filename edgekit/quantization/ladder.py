@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from edgekit.console import say
@@ -17,7 +17,7 @@ from edgekit.errors import UsageError
 from edgekit.inputs.contract import InputContract
 from edgekit.quantization.calibrate import RealInputs
 from edgekit.quantization.channel_statistics import channel_statistics
-from edgekit.quantization.judge import Judge, Verdict
+from edgekit.quantization.judge import Judge
 from edgekit.quantization.plan import Plan
 from edgekit.quantization.rungs.absorb import absorb_high_biases
 from edgekit.quantization.rungs.equalize import equalize
@@ -27,6 +27,7 @@ from edgekit.quantization.rungs.raw_input import raw_input
 from edgekit.quantization.rungs.reconstruct import correct_biases, reconstruct
 from edgekit.quantization.tensor_groups import Group, tie_groups
 from edgekit.quantization.weighted_layers import with_exact_biases, with_own_constants
+from edgekit.tasks.quality import Quality
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -65,13 +66,15 @@ class RungRecord:
     rung: int
     name: str
     seconds: float
-    verdict: Verdict
+    verdict: Quality
     detail: str = ""
     kept: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
-        return {**asdict(self), "seconds": round(self.seconds, 2), "verdict": self.verdict.to_dict()}
+        found = {**self.verdict.to_dict(), "sqnr_db": self.verdict.sqnr_db, "drop": self.verdict.drop}
+        verdict = {name: value if value is None else round(value, 6) for name, value in found.items()}
+        return {**vars(self), "seconds": round(self.seconds, 2), "verdict": verdict}
 
 
 @dataclass(frozen=True)
@@ -143,7 +146,7 @@ class Ladder:
         self.candidates.append(candidate)
         say(f"rung {number}, {name}: {verdict} ({seconds:.1f} s){': ' + detail if detail else ''}")
 
-    def _is_met(self, verdict: Verdict) -> bool:
+    def _is_met(self, verdict: Quality) -> bool:
         gate = self.options.max_drop
         return gate is not None and verdict.drop <= gate
 

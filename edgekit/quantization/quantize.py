@@ -14,8 +14,7 @@ from edgekit.conversion.compact import compact
 from edgekit.conversion.tflite.lower_model import lower
 from edgekit.data import open_data
 from edgekit.errors import DataError, GateError, ModelError, UnknownNameError, UsageError
-from edgekit.evaluation.classifier import Classifier, ImageModel, open_image_model
-from edgekit.evaluation.evaluate import class_names
+from edgekit.evaluation.classifier import ImageModel
 from edgekit.evaluation.input_options import InputOptions
 from edgekit.files import require_writable, staged, write_bytes, write_json
 from edgekit.graph.inputs import Shapes
@@ -27,12 +26,13 @@ from edgekit.quantization.float_source import LINEAGE_DIGITS, RECORD_FILE, ROUND
 from edgekit.quantization.judge import Judge
 from edgekit.quantization.ladder import Candidate, Ladder, LadderOptions, RungRecord
 from edgekit.quantization.qdq import IO_TYPES, insert_qdq
-from edgekit.quantization.quality import MeasuredFile, Quality, Yardstick
+from edgekit.quantization.quality import MeasuredFile, Yardstick
 from edgekit.quantization.recipes import STATIC_INT8
 from edgekit.quantization.rungs.range_search import AUTO, RANGE_METHODS
 from edgekit.quantization.sensitivity import TensorRow, layer_table
 from edgekit.quantization.tensor_groups import float_operators
 from edgekit.scales import WEIGHT_BITS, weight_max
+from edgekit.tasks.quality import COLUMNS, Quality
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -126,7 +126,8 @@ class QuantizeResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
-        return {**asdict(self), "rungs": [rung.to_dict() for rung in self.rungs]}
+        files = {name: getattr(self, name).to_dict() for name in ("original", "onnx", "tflite")}
+        return {**asdict(self), **files, "rungs": [rung.to_dict() for rung in self.rungs]}
 
 
 def quantize(options: QuantizeOptions) -> QuantizeResult:
@@ -146,9 +147,7 @@ def quantize(options: QuantizeOptions) -> QuantizeResult:
         original = stack.enter_context(_original(path, model, options, stack))
         contract = original.contract
         data = open_data(options.source, contract)
-        labels = original.metadata.labels
-        if isinstance(original, Classifier) and data.test.labels is not None:
-            labels = class_names(original, data)
+        labels = original.metadata.labels if data.test.labels is None else original.class_names(data)
         require_writable(options.folder)
         chosen = data.train.sample(options.calibration, options.seed)
         inputs = RealInputs(data.train, chosen, contract)
@@ -162,7 +161,7 @@ def quantize(options: QuantizeOptions) -> QuantizeResult:
     with staged(options.folder) as scratch:
         _write(scratch, best, options.io, metadata, metadata)
         onnx, tflite = (yardstick.measure(scratch / name, best.contract) for name in (ONNX_FILE, TFLITE_FILE))
-        drop = max(quality.drop_from(yardstick.original) for quality in (onnx, tflite))
+        drop = max(onnx.drop, tflite.drop)
         if options.max_drop is not None and drop > options.max_drop + ROUNDING:
             raise GateError(_gate_message(options.max_drop, drop, yardstick, onnx, tflite))
         described = (replace(metadata, quality=quality.figures(yardstick.split)) for quality in (onnx, tflite))
@@ -199,15 +198,12 @@ def show(result: QuantizeResult) -> None:
         "the ladder, judged on a few images", ("", "rung", "against the float model", "took", "what it did"), rungs
     )
     files = (result.original, result.onnx, result.tflite)
-    columns = ("file", "bytes", "accuracy", "drop", "agreement", "signal to noise")
+    columns = ("file", "bytes", "accuracy", *COLUMNS)
     rows = [
         (
             item.file,
             f"{item.file_bytes:,}",
-            "" if item.quality.accuracy is None else f"{item.quality.accuracy:.2%}",
-            f"{item.quality.drop_from(result.original.quality):.2f}",
-            "" if item.quality.agreement is None else f"{item.quality.agreement:.2%}",
-            "" if item.quality.sqnr_db is None else f"{item.quality.sqnr_db:.1f} dB",
+            *(item.quality.cells() if item.quality else ()),
         )
         for item in files
     ]
@@ -235,8 +231,8 @@ def _original(path: Path, model: ModelProto, options: QuantizeOptions, stack: Ex
         folder = Path(stack.enter_context(TemporaryDirectory()))
         described = write_metadata(model, read_metadata(model, str(path)))
         write_bytes(folder / path.name, described.SerializeToString())
-        return open_image_model(folder / path.name, options.input)
-    found = open_image_model(path, options.input)
+        return ImageModel(folder / path.name, options=options.input)
+    found = ImageModel(path, options=options.input)
     if found.layout != "NCHW":
         found.__exit__(None, None, None)
         raise ModelError(
@@ -255,7 +251,8 @@ def _write(folder: Path, best: Candidate, io: str, onnx_metadata: Metadata, tfli
 
 def _gate_message(limit: float, drop: float, yardstick: Yardstick, onnx: Quality, tflite: Quality) -> str:
     return (
-        f"The int8 files lose {drop:.2f} points, more than --max-drop {limit:g}: float {yardstick.original}, int8 ONNX "
-        f"{onnx}, int8 TFLite {tflite} on {len(yardstick.images):,} {yardstick.split} images; nothing was written. "
+        f"The int8 files lose {drop:.2f} points, more than --max-drop {limit:g}: float "
+        f"{yardstick.original.headline()}, int8 ONNX {onnx.headline()}, int8 TFLite {tflite.headline()} on "
+        f"{len(yardstick.images):,} {yardstick.split} images; nothing was written. "
         "Calibrate on more or better images, or allow more."
     )

@@ -23,14 +23,14 @@ from edgekit.conversion.weights_only import (
 )
 from edgekit.data import open_data
 from edgekit.errors import GateError, UnknownNameError, UsageError
-from edgekit.evaluation.classifier import Classifier
-from edgekit.evaluation.evaluate import class_names
+from edgekit.evaluation.classifier import ImageModel
 from edgekit.files import require_writable, staged, write_bytes, write_json
 from edgekit.graph.isolated import model_sha256
 from edgekit.graph.metadata import read_metadata, write_metadata
 from edgekit.modelfiles.delegation import UndelegatedOperator, summarize, undelegated
 from edgekit.quantization.float_source import LINEAGE_DIGITS, RECORD_FILE, ROUNDING, checked_model, float_onnx
-from edgekit.quantization.quality import MeasuredFile, Quality, Yardstick
+from edgekit.quantization.quality import MeasuredFile, Yardstick
+from edgekit.tasks.quality import Quality
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -40,7 +40,6 @@ FORMS = {
     WEIGHTS_ONLY_HALF: (half, HALF_FILES),
 }
 """What each recipe does, and the files it writes."""
-UNMEASURED = Quality(None, 1.0, None)
 
 
 @dataclass(frozen=True)
@@ -77,11 +76,7 @@ class SmallWeightsResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON; what was not measured is null."""
-        document = asdict(self)
-        if self.drop is None:
-            for part in ("original", "onnx", "tflite"):
-                document[part]["quality"] = None
-        return document
+        return {**asdict(self), **{name: getattr(self, name).to_dict() for name in ("original", "onnx", "tflite")}}
 
 
 def store_small(options: SmallWeightsOptions) -> SmallWeightsResult:
@@ -101,16 +96,18 @@ def store_small(options: SmallWeightsOptions) -> SmallWeightsResult:
     small = form(model)
     with staged(options.folder) as scratch:
         _write(scratch, names, small, (metadata, metadata))
-        qualities, drop = [UNMEASURED, UNMEASURED], None
+        qualities: tuple[Quality | None, ...] = (None, None)
+        drop = None
         if yardstick is not None:
-            qualities = [yardstick.measure(scratch / name) for name in names]
-            drop = max(quality.drop_from(yardstick.original) for quality in qualities)
+            onnx, tflite = (yardstick.measure(scratch / name) for name in names)
+            qualities = (onnx, tflite)
+            drop = max(onnx.drop, tflite.drop)
             if options.max_drop is not None and drop > options.max_drop + ROUNDING:
                 raise GateError(
                     f"The files lose {drop:.2f} points, more than --max-drop {options.max_drop:g}; nothing was "
                     "written. Allow more, or take --fp16."
                 )
-            figures = [replace(metadata, quality=quality.figures(yardstick.split)) for quality in qualities]
+            figures = [replace(metadata, quality=quality.figures(yardstick.split)) for quality in (onnx, tflite)]
             _write(scratch, names, small, (figures[0], figures[1]))
         files = [MeasuredFile.of(scratch / name, quality) for name, quality in zip(names, qualities, strict=True)]
         result = SmallWeightsResult(
@@ -119,7 +116,7 @@ def store_small(options: SmallWeightsOptions) -> SmallWeightsResult:
             io="float32",
             data=data_name,
             evaluation_images=0 if yardstick is None else len(yardstick.images),
-            original=MeasuredFile.of(path, UNMEASURED if yardstick is None else yardstick.original),
+            original=MeasuredFile.of(path, None if yardstick is None else yardstick.original),
             onnx=files[0],
             tflite=files[1],
             drop=None if drop is None else round(drop, 6),
@@ -134,8 +131,7 @@ def show(result: SmallWeightsResult) -> None:
     rows = []
     for item in (result.original, result.onnx, result.tflite):
         quality = item.quality
-        accuracy = "" if quality.accuracy is None else f"{quality.accuracy:.2%}"
-        agreement = "" if result.drop is None else f"{quality.agreement:.2%}"
+        accuracy, _, agreement, _ = quality.cells() if quality else ("",) * 4
         rows.append((item.file, f"{item.file_bytes:,}", accuracy, agreement))
     images = f"; {result.evaluation_images:,} images of {result.data}" if result.data else "; not measured"
     title = f"{result.recipe}: weights alone are stored small, everything computes in float32; {result.io} in and out"
@@ -152,9 +148,9 @@ def _measured_by(path: Path, model: ModelProto, source: str) -> tuple[Metadata, 
     known = read_metadata(model, str(path))
     if not source:
         return Metadata(known.contract, known.labels), None, ""
-    with Classifier(path) as original:
+    with ImageModel(path) as original:
         data = open_data(source, original.contract)
-        labels = class_names(original, data) if data.test.labels is not None else original.metadata.labels
+        labels = original.class_names(data) if data.test.labels is not None else original.metadata.labels
         return Metadata(original.contract, labels), Yardstick(original, data), data.name
 
 

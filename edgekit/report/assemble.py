@@ -7,16 +7,15 @@ from pathlib import Path
 
 from edgekit.data.dataset import Split
 from edgekit.evaluation.compare import Comparison
-from edgekit.evaluation.evaluate import Evaluation, Mistake
-from edgekit.evaluation.statistics import wilson_interval
 from edgekit.profiling.records import ModelProfile, ProfileResult
 from edgekit.report.record import Latency, ModelRow, Parity, Picture
 from edgekit.runtimes import RUNTIMES
+from edgekit.tasks.classification import Classified, Mistake, wilson_interval
 
 
-def model_row(role: str, profile: ModelProfile, provenance: str, quality: Evaluation | tuple[float, int]) -> ModelRow:
-    """One file's row: its profile with its Evaluation, or with (accuracy, images) where only that is known."""
-    if isinstance(quality, Evaluation):
+def model_row(role: str, profile: ModelProfile, provenance: str, quality: Classified | tuple[float, int]) -> ModelRow:
+    """One file's row: its profile with what it did on labelled images, or (accuracy, images) where no more is known."""
+    if isinstance(quality, Classified):
         accuracy, interval, per_class = quality.accuracy, quality.interval, quality.per_class
     else:
         accuracy, images = quality
@@ -58,7 +57,7 @@ def parity_of(comparison: Comparison) -> Parity:
     )
 
 
-def pictures_of(evaluation: Evaluation, split: Split) -> tuple[Picture, ...]:
+def pictures_of(evaluation: Classified, split: Split) -> tuple[Picture, ...]:
     """The images behind an evaluation's worst mistakes, from the split that it was made on."""
     return tuple(_picture(mistake, evaluation.classes, split) for mistake in evaluation.mistakes)
 

@@ -19,7 +19,7 @@ from edgekit.data import open_data
 from edgekit.data.dataset import Dataset
 from edgekit.errors import ModelError
 from edgekit.evaluation.compare import Comparison, compare
-from edgekit.evaluation.evaluate import Evaluation, accuracy_of
+from edgekit.evaluation.evaluate import accuracy_of
 from edgekit.files import require_writable, write_bytes, write_json, write_text
 from edgekit.profiling.profile import ProfileOptions, ProfileResult, profile
 from edgekit.quantization.quantize import QuantizeOptions, quantize
@@ -29,6 +29,7 @@ from edgekit.report.html import parity_text, render
 from edgekit.report.record import ModelRow, Report
 from edgekit.report.svg import require_matplotlib
 from edgekit.report.units import bytes_text, time_text
+from edgekit.tasks.classification import Classified
 from edgekit.training.distill import DistillOptions, DistillResult, distill
 from edgekit.training.teacher import TeacherOptions
 
@@ -221,7 +222,7 @@ def _data(options: DemoOptions) -> Dataset:
     return open_data(_source(options), catalog.network_card("students", STUDENT).contract)
 
 
-def _evaluate(options: DemoOptions) -> dict[str, Evaluation]:
+def _evaluate(options: DemoOptions) -> dict[str, Classified]:
     """Every file of the student on the whole test split."""
     data = _data(options)
     return {name: accuracy_of(options.folder / name, data.test) for name in STUDENT_FILES}
@@ -230,7 +231,7 @@ def _evaluate(options: DemoOptions) -> dict[str, Evaluation]:
 def _report(
     options: DemoOptions,
     distilled: DistillResult,
-    evaluations: dict[str, Evaluation],
+    evaluations: dict[str, Classified],
     comparison: Comparison,
     measured: ProfileResult,
     seconds: float,

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edgekit.data.dataset import Images
-from edgekit.evaluation.statistics import wilson_interval
 from edgekit.report.markup import Html, element, join
 from edgekit.report.plots import (
     MARKS,
@@ -22,6 +21,7 @@ from edgekit.report.plots import (
 from edgekit.report.record import Latency, ModelRow, Parity, Picture, Report
 from edgekit.report.svg import SERIES
 from edgekit.report.units import bytes_text, interval_text, share_text, time_text
+from edgekit.tasks.classification import wilson_interval
 
 STYLE = Path(__file__).with_name("page.css")
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"

@@ -49,11 +49,9 @@ _EXPLANATION = (
 def _files(result: QuantizeResult) -> Html:
     rows = []
     for item in (result.original, result.onnx, result.tflite):
-        quality = item.quality
-        accuracy = _share(quality.accuracy)
-        rows.append(
-            (item.file, f"{item.file_bytes:,}", accuracy, _share(quality.agreement), _decibels(quality.sqnr_db))
-        )
+        if item.quality is not None:
+            accuracy, _, agreement, signal = item.quality.cells()
+            rows.append((item.file, f"{item.file_bytes:,}", accuracy, agreement, signal or "equal"))
     return _table(("file", "bytes", "accuracy", "agreement", "signal over noise"), rows)
 
 
@@ -88,10 +86,6 @@ def _undelegated(result: QuantizeResult) -> str:
     if not result.undelegated:
         return "XNNPACK takes every operator of the TFLite file."
     return f"XNNPACK does not take: {summarize(result.undelegated)}"
-
-
-def _share(value: float | None) -> str:
-    return "" if value is None else f"{value:.2%}"
 
 
 def _decibels(value: float | None) -> str:

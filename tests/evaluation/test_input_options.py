@@ -11,12 +11,13 @@ from tiny_models import Linear, packed, quantized, tflite_model
 
 from edgekit.artifact import TensorSpec
 from edgekit.errors import DataError, UsageError
-from edgekit.evaluation.classifier import Classifier, probabilities
+from edgekit.evaluation.classifier import Classifier
 from edgekit.evaluation.compare import compare
 from edgekit.evaluation.evaluate import evaluate
 from edgekit.evaluation.input_options import InputOptions
 from edgekit.evaluation.predict import predict
 from edgekit.inputs.contract import InputContract
+from edgekit.tasks.classification import probabilities
 
 CONTRACT = InputContract(28, 28, 3, mean=(0.5,), std=(0.25,))
 
@@ -62,8 +63,7 @@ def test_a_third_party_file_is_evaluated_as_it_was_trained(
 ) -> None:
     (theirs,) = evaluate([str(their_file)], str(small_mnist), options=options).evaluations
     (ours,) = evaluate([str(digit_files["tflite"])], str(small_mnist)).evaluations
-    assert theirs.accuracy == ours.accuracy
-    assert theirs.confusion == ours.confusion
+    assert theirs.figures == ours.figures
 
 
 def test_a_guess_about_the_input_is_said_aloud(
@@ -82,7 +82,7 @@ def test_an_8_bit_file_needs_no_options(linear: Linear, tmp_path: Path, small_mn
     path = tmp_path / "int8.tflite"
     path.write_bytes(packed(model))
     (evaluation,) = evaluate([str(path)], str(small_mnist)).evaluations
-    assert evaluation.accuracy > 0.75
+    assert evaluation.figures.accuracy > 0.75
 
 
 def test_compare_feeds_both_sides_alike(their_file: Path, small_mnist: Path) -> None:
@@ -116,7 +116,7 @@ def test_labels_that_are_not_the_datas_are_an_error(their_file: Path, small_mnis
     names = tmp_path / "names.txt"
     names.write_text("zero\none\ntwo\nthree\nfour\nfive\nsix\nseven\neight\nten\n")
     result = evaluate([str(their_file)], str(small_mnist), options=InputOptions((0.5,), (0.5,), labels=names))
-    assert result.evaluations[0].classes[9] == "ten"
+    assert result.evaluations[0].figures.classes[9] == "ten"
     with pytest.raises(DataError):
         evaluate([str(their_file)], str(tmp_path / "no such data"))
 

@@ -9,8 +9,9 @@ from random_images import CONTRACT, random_inputs, random_split
 from residual_graphs import minmax_plan, residual
 
 from edgekit.data.dataset import Split
-from edgekit.quantization.judge import MOST_DB, Judge
+from edgekit.quantization.judge import Judge
 from edgekit.quantization.plan import Plan
+from edgekit.tasks.quality import MOST_DB
 
 MODEL = residual(["residual"])
 PLAN = minmax_plan(MODEL, random_inputs(8))
@@ -68,5 +69,5 @@ def test_the_first_images_alone_are_judged_as_if_there_were_no_others() -> None:
 def test_scores_that_are_equal_have_a_finite_ratio() -> None:
     verdict = judge(random_split(4)).judge(MODEL, Plan({}, floats=everything()), CONTRACT)
     assert verdict.sqnr_db <= MOST_DB
-    assert verdict.to_dict()["accuracy"] is None
+    assert verdict.accuracy is None
     assert "agreement" in str(verdict)

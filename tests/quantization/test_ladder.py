@@ -14,9 +14,10 @@ from residual_graphs import BLOCKS, residual, scores
 
 from edgekit.errors import UsageError
 from edgekit.inputs.contract import InputContract
-from edgekit.quantization.judge import Judge, Verdict
+from edgekit.quantization.judge import Judge
 from edgekit.quantization.ladder import Candidate, Ladder, LadderOptions, RungRecord
 from edgekit.quantization.plan import Plan
+from edgekit.tasks.quality import Quality
 
 IMAGES = 12
 NORMALIZED = InputContract(SIZE, SIZE, CHANNELS, mean=(0.48, 0.3, 0.1), std=(0.23, 0.5, 0.9))
@@ -25,7 +26,7 @@ NORMALIZED = InputContract(SIZE, SIZE, CHANNELS, mean=(0.48, 0.3, 0.1), std=(0.2
 class Demanding(Judge):
     """Counts each decibel below 200 as a point, so that no rung meets a gate of a few points."""
 
-    def judge(self, model: ModelProto, plan: Plan, contract: InputContract) -> Verdict:
+    def judge(self, model: ModelProto, plan: Plan, contract: InputContract) -> Quality:
         found = super().judge(model, plan, contract)
         return replace(found, drop=200 - found.sqnr_db)
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from onnx import ModelProto
 from random_images import CONTRACT, random_inputs, random_split
 from residual_graphs import minmax_plan, residual
 
-from edgekit.quantization.judge import Judge, Verdict
+from edgekit.quantization.judge import Judge
 from edgekit.quantization.plan import Plan
 from edgekit.quantization.rungs.mixed_precision import MOST_FLOAT, fewest_floats, sensitivities
 from edgekit.quantization.rungs.reconstruct import correct_biases
 from edgekit.quantization.weighted_layers import weighted_layers, with_exact_biases, with_own_constants
 from edgekit.scales import range_quantization
+from edgekit.tasks.quality import Quality
 
 INPUTS = random_inputs(8)
 MODEL = residual(["residual", "join", "conv_relu", "depthwise", "residual"], spread=0.5)
@@ -24,9 +26,9 @@ PLAN = minmax_plan(MODEL, INPUTS)
 class Strict(Judge):
     """Counts noise as points, so that a gate can be set as finely as a test needs."""
 
-    def judge(self, model: ModelProto, plan: Plan, contract: object) -> Verdict:
+    def judge(self, model: ModelProto, plan: Plan, contract: object) -> Quality:
         found = super().judge(model, plan, CONTRACT)
-        return Verdict(found.sqnr_db, found.agreement, found.accuracy, drop=-found.sqnr_db)
+        return replace(found, drop=-found.sqnr_db)
 
 
 def floats(gate_db: float, plan: Plan = PLAN) -> frozenset[str]:

@@ -11,6 +11,7 @@ from edgekit.conversion.weights_only import HALF_FILES, WEIGHTS_ONLY_FILES, WEIG
 from edgekit.errors import GateError, ModelError, UnknownNameError, UsageError
 from edgekit.evaluation.inspect import inspect
 from edgekit.quantization.small_weights import SmallWeightsOptions, show, store_small
+from edgekit.tasks.quality import Quality
 
 FORMS = [(WEIGHTS_ONLY_INT8, WEIGHTS_ONLY_FILES, "int8"), (WEIGHTS_ONLY_HALF, HALF_FILES, "float16")]
 
@@ -55,7 +56,8 @@ def test_no_data_are_needed(digit_files: dict[str, Path], tmp_path: Path, capsys
 def test_a_drop_beyond_the_gate_leaves_no_file(
     digit_files: dict[str, Path], small_mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edgekit.quantization.quality.Quality.drop_from", lambda *_: 5.0)
+    lost = Quality(0.95, 0.95, 20.0, drop=5.0)
+    monkeypatch.setattr("edgekit.tasks.outputs.Outputs.quality", lambda *_: lost)
     options = SmallWeightsOptions(str(digit_files["onnx"]), WEIGHTS_ONLY_INT8, tmp_path, str(small_mnist), max_drop=1.0)
     with pytest.raises(GateError, match=r"lose 5\.00 points, more than --max-drop 1"):
         store_small(options)

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from edgekit.modelfiles.delegation import UndelegatedOperator
-from edgekit.quantization.judge import Verdict
 from edgekit.quantization.ladder import RungRecord
-from edgekit.quantization.quality import MeasuredFile, Quality
+from edgekit.quantization.quality import MeasuredFile
 from edgekit.quantization.quantize import QuantizeResult
 from edgekit.quantization.sensitivity import TensorRow
 from edgekit.report.quantization import PAGE_FILE, render_quantization, write_page
+from edgekit.tasks.quality import MOST_DB, Quality
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -25,7 +25,7 @@ def row(tensor: str, alone_db: float | None, **changes: object) -> TensorRow:
 @pytest.fixture
 def result(tmp_path: Path) -> QuantizeResult:
     def measured(name: str, accuracy: float | None) -> MeasuredFile:
-        return MeasuredFile(name, 123_456, "0" * 64, Quality(accuracy, 0.9876, 34.5))
+        return MeasuredFile(name, 123_456, "0" * 64, Quality(accuracy, 0.9876, 34.5, 0.1))
 
     return QuantizeResult(
         folder=str(tmp_path),
@@ -41,8 +41,8 @@ def result(tmp_path: Path) -> QuantizeResult:
         tflite=measured("model.int8.tflite", 0.9899),
         drop=0.13,
         rungs=(
-            RungRecord(1, "ranges", 1.25, Verdict(20.0, 0.97, 0.96, 3.0), "4 minmax"),
-            RungRecord(2, "equalization", 2.5, Verdict(30.0, 0.99, 0.99, 0.1), "channels equalized", kept=True),
+            RungRecord(1, "ranges", 1.25, Quality(0.96, 0.97, 20.0, 3.0), "4 minmax"),
+            RungRecord(2, "equalization", 2.5, Quality(0.99, 0.99, 30.0, 0.1), "channels equalized", kept=True),
         ),
         layers=(row("first", 40.0), row("worst", 12.5), row("near", 17.0), row("none", None, is_float=True)),
         floats=("none",),
@@ -78,7 +78,7 @@ def test_names_from_a_model_are_text_and_no_markup(result: QuantizeResult) -> No
 
 
 def test_images_without_labels_have_no_accuracy(result: QuantizeResult) -> None:
-    bare = replace(result.tflite, quality=Quality(None, 0.5, None))
+    bare = replace(result.tflite, quality=Quality(None, 0.5, MOST_DB, 50.0))
     page = render_quantization(replace(result, original=bare, onnx=bare, tflite=bare))
     assert "50.00%" in page
     assert "None" not in page

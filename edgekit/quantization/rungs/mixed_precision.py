@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from edgekit.console import progress
-from edgekit.evaluation.statistics import signal_to_noise_db
 from edgekit.inputs.contract import InputContract
 from edgekit.quantization.calibrate import RealInputs, outputs_of
 from edgekit.quantization.judge import Judge
@@ -19,6 +18,7 @@ from edgekit.quantization.plan import Plan
 from edgekit.quantization.rounding import round_in_graph
 from edgekit.quantization.weighted_layers import with_exact_biases
 from edgekit.scales import Quantization
+from edgekit.tasks.quality import signal_to_noise_db
 
 if TYPE_CHECKING:
     from onnx import ModelProto

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.evaluation.statistics import signal_to_noise_db
 from edgekit.inputs.contract import InputContract
 from edgekit.quantization.calibrate import RealInputs, outputs_of
 from edgekit.quantization.tensor_groups import input_affine
 from edgekit.quantization.weighted_layers import WeightedLayer, weighted_layers
+from edgekit.tasks.quality import signal_to_noise_db
 
 if TYPE_CHECKING:
     from onnx import ModelProto

@@ -44,11 +44,11 @@ def test_a_cortex_a76_gets_dot_product_kernels_and_a_cortex_a72_does_not(board):
 
 def test_int8_outputs_are_identical_to_this_machines(emulator, small_mnist):
     (found,) = evaluate([str(TINY)], str(small_mnist), device="raspberry-pi-4b", images=50).evaluations
-    assert found.images == 50
+    assert found.figures.images == 50
     assert found.agreement.images == 50
     assert found.agreement.differing == 0
     assert found.agreement.provenance == "emulated"
-    assert found.accuracy > 0.9
+    assert found.figures.accuracy > 0.9
 
 
 def test_a_file_that_does_not_run_there_is_a_finding(board, monkeypatch):

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from edgekit.evaluation.classifier import probabilities
-from edgekit.evaluation.statistics import confusion, signal_to_noise_db, wilson_interval
+from edgekit.tasks.classification import confusion, probabilities, wilson_interval
+from edgekit.tasks.quality import signal_to_noise_db
 
 
 @pytest.mark.parametrize(
