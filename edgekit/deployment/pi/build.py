@@ -1,4 +1,4 @@
-"""The files of a Pi bundle: those in ``files/``, some with names filled in, the pictures package, and the model."""
+"""The files of a Pi bundle: those in ``files/``, some with names filled in, EdgeKit's own packages that they use, and the model."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 from string import Template
 
-from edgekit import inputs
+from edgekit import inputs, runtimes
 from edgekit.deployment.app_model import AppModel
 from edgekit.deployment.bundle import Bundle
 from edgekit.deployment.deploy import DeployOptions
@@ -16,7 +16,9 @@ RUNTIMES = ("litert", "ort")
 FILES = Path(__file__).parent / "files"
 TEMPLATES = ("README.md", "app.service")
 PROGRAMS = frozenset({"app.py", "install.sh"})
-SKIPPED = frozenset({".pyc"})
+PACKAGES = (inputs, runtimes)
+"""Of EdgeKit, as they are: what it takes from a picture to a model's answer."""
+SKIPPED = frozenset({"__pycache__", "worker", "__main__.py", "tflm.py"})
 
 TITLES = {"litert": "LiteRT", "ort": "ONNX Runtime"}
 MODERN = """\
@@ -66,12 +68,13 @@ def requirements(runtime: str) -> dict[str, str]:
 
 def _sources() -> dict[str, Path]:
     """Where each file that is carried as it is comes from, by its name in the bundle."""
-    package = Path(inputs.__file__).parent
     found: dict[str, Path] = {}
-    for root, prefix in ((FILES, ""), (package, "edgekit/inputs/")):
+    carried = {f"edgekit/{package.__name__.rpartition('.')[2]}/": Path(package.__path__[0]) for package in PACKAGES}
+    for prefix, root in {"": FILES, **carried}.items():
         for path in sorted(root.rglob("*")):
-            if path.is_file() and path.suffix not in SKIPPED:
-                found[prefix + path.relative_to(root).as_posix()] = path
+            name = path.relative_to(root)
+            if path.is_file() and not SKIPPED.intersection(name.parts):
+                found[prefix + name.as_posix()] = path
     return found
 
 

@@ -198,7 +198,7 @@ def test_more_connections_than_it_has_threads_for_are_told_to_come_back(
 def test_a_runtime_that_fails_is_an_answer_and_no_end(
     model: Model, port: int, monkeypatch: pytest.MonkeyPatch, digits: list[Path]
 ) -> None:
-    monkeypatch.setattr(model, "_run", lambda tensor: tensor.no_such_thing)
+    monkeypatch.setattr(model._session, "run", lambda tensors: tensors[0].no_such_thing)
     assert ask(port, "POST", "/predict", digits[0].read_bytes())[0] == 500
     monkeypatch.undo()
     assert ask(port, "POST", "/predict", digits[0].read_bytes())[0] == 200
