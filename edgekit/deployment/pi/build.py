@@ -1,13 +1,15 @@
-"""The files of a Pi bundle: those in ``files/``, some with names filled in, EdgeKit's own packages that they use, and the model."""
+"""The files of a Pi bundle: those in ``files/``, some with names filled in, what they use of EdgeKit, and the model."""
 
 from __future__ import annotations
 
+import ast
 import json
 import shlex
+from collections.abc import Iterable
 from pathlib import Path
 from string import Template
 
-from edgekit import inputs, runtimes
+from edgekit import inputs
 from edgekit.deployment.app_model import AppModel
 from edgekit.deployment.bundle import Bundle
 from edgekit.deployment.deploy import DeployOptions
@@ -16,9 +18,9 @@ RUNTIMES = ("litert", "ort")
 FILES = Path(__file__).parent / "files"
 TEMPLATES = ("README.md", "app.service")
 PROGRAMS = frozenset({"app.py", "install.sh"})
-PACKAGES = (inputs, runtimes)
-"""Of EdgeKit, as they are: what it takes from a picture to a model's answer."""
-SKIPPED = frozenset({"__pycache__", "worker", "__main__.py", "tflm.py"})
+
+OPENED_BY = {"litert": ("litert", "tflite_runtime"), "ort": ("ort",)}
+"""Modules of ``edgekit.runtimes`` that an app may open its model with."""
 
 TITLES = {"litert": "LiteRT", "ort": "ONNX Runtime"}
 MODERN = """\
@@ -37,7 +39,7 @@ tflite-runtime==2.14.0
 
 def build(model: AppModel, options: DeployOptions) -> Bundle:
     """The bundle of a model."""
-    files = {name: path.read_bytes() for name, path in _sources().items()}
+    files = {name: path.read_bytes() for name, path in _sources(model.runtime).items()}
     files["edgekit/__init__.py"] = b'"""What this app carries of EdgeKit."""\n'
     words = {"name": model.name, "runtime": TITLES[model.runtime], "summary": _summary(model)}
     for name in TEMPLATES:
@@ -66,16 +68,27 @@ def requirements(runtime: str) -> dict[str, str]:
     return {"requirements.txt": MODERN + "ai-edge-litert>=2.1\n", "requirements-32bit.txt": ARMV7L}
 
 
-def _sources() -> dict[str, Path]:
+def _sources(runtime: str) -> dict[str, Path]:
     """Where each file that is carried as it is comes from, by its name in the bundle."""
+    packages = Path(inputs.__path__[0]).parent
+    opening = _with_imports(packages / "runtimes", OPENED_BY[runtime])
+    carried = [*(packages / "inputs").rglob("*.py"), *opening]
+    found = {path.relative_to(FILES): path for path in FILES.rglob("*") if path.is_file() and path.suffix != ".pyc"}
+    found |= {"edgekit" / path.relative_to(packages): path for path in carried}
+    return {name.as_posix(): path for name, path in sorted(found.items())}
+
+
+def _with_imports(package: Path, modules: Iterable[str]) -> list[Path]:
+    """The files of some modules of a package and of all that they import of it."""
     found: dict[str, Path] = {}
-    carried = {f"edgekit/{package.__name__.rpartition('.')[2]}/": Path(package.__path__[0]) for package in PACKAGES}
-    for prefix, root in {"": FILES, **carried}.items():
-        for path in sorted(root.rglob("*")):
-            name = path.relative_to(root)
-            if path.is_file() and not SKIPPED.intersection(name.parts):
-                found[prefix + name.as_posix()] = path
-    return found
+    pending = ["__init__", *modules]
+    while pending:
+        name = pending.pop()
+        if name not in found:
+            found[name] = package / f"{name}.py"
+            tree = ast.walk(ast.parse(found[name].read_text(encoding="utf-8")))
+            pending += [node.module for node in tree if isinstance(node, ast.ImportFrom) and node.level and node.module]
+    return list(found.values())
 
 
 def _summary(model: AppModel) -> str:

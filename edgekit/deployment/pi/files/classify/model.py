@@ -26,7 +26,7 @@ MAX_THREADS = 4
 SMALL_BYTES = 500_000
 """Of a model file; below that, waking up threads takes longer than they save."""
 DEFAULT_TOP = 3
-FALLBACKS = {"litert": ("tflite-runtime",)}
+FALLBACKS = ("tflite-runtime",)
 # 150 MB once it is decoded: a board has little memory.
 MAX_PIXELS = 50_000_000
 
@@ -94,8 +94,7 @@ def open_model(path: Path, runtime: str, threads: int) -> Session:
     Raises:
         AppError: the runtime is not installed here, or refuses the file.
     """
-    names = [runtime, *FALLBACKS.get(runtime, ())]
-    chosen = next((name for name in names if RUNTIMES[name].version()), runtime)
+    chosen = next((name for name in (runtime, *FALLBACKS) if name in RUNTIMES and RUNTIMES[name].version()), runtime)
     try:
         return RUNTIMES[chosen].open(str(path), threads)
     except Refusal as exc:
