@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.graph.names import with_short_names
+from edgekit.operators import operators_that
 
 if TYPE_CHECKING:
     from onnx import AttributeProto, ModelProto, NodeProto, TensorProto
 
 QUANTIZE, DEQUANTIZE = "QuantizeLinear", "DequantizeLinear"
-ACTIVATIONS = ("Relu", "Clip")
-WINDOWED = ("Conv", "MaxPool", "AveragePool")
+ACTIVATIONS = operators_that(lambda row: row.is_activation)
 NEUTRAL = {"dilations": 1, "strides": 1, "pads": 0}
 FEWEST_TO_JOIN = 5
 """Fewer layers than this take less room as they are."""
@@ -109,10 +109,9 @@ class _Compactor:
 
     def _drop_defaults(self) -> None:
         for node in self.nodes:
-            if node.op_type in WINDOWED:
-                kept = [item for item in node.attribute if not _is_implied(node, item)]
-                node.ClearField("attribute")
-                node.attribute.extend(kept)
+            kept = [item for item in node.attribute if not _is_implied(node, item)]
+            node.ClearField("attribute")
+            node.attribute.extend(kept)
 
     def _compute_bias_scales(self) -> None:
         """Put a Mul before each bias's DequantizeLinear; an int32 needs no zero point."""

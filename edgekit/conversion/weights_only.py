@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.errors import ModelError
+from edgekit.operators import OPERATORS
 from edgekit.scales import INT8_MAX, Quantization, Reals
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ ORT_REMARK = (
 )
 STORED = {"": "float32", WEIGHTS_ONLY_INT8: "int8", WEIGHTS_ONLY_HALF: "float16"}
 
-CHANNEL_AXES = {"Conv": 0, "ConvTranspose": 1, "Gemm": 0, "MatMul": -1}
+CHANNEL_AXES = {row.name: row.weights.axis for row in OPERATORS.values() if row.weights is not None} | {"MatMul": -1}
 """Operators with weights, at input 1, and the axis of their output channels in a prepared model."""
 WEIGHTS = 1
 SMALLEST = 256

@@ -1,4 +1,4 @@
-"""The graph as the lowerings read it: frozen records in which a quantized tensor is one tensor, not a chain of nodes.
+"""From ONNX to the records that lowerings read, in which a quantized tensor is one tensor, not a chain of nodes.
 
 In a QDQ model each quantized value is written as float → QuantizeLinear → int8 → DequantizeLinear → float. Reading
 collapses the chain: the nodes in between work on tensors that carry their ``Quantization``. What remains of the two
@@ -7,75 +7,18 @@ operators are real conversions: at the boundary of the model, or between two dif
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from edgekit.errors import UnsupportedError
-from edgekit.graph.draft import Array, attributes
+from edgekit.graph.draft import attributes
+from edgekit.operators.nodes import Graph, Node, Tensor
 from edgekit.scales import Quantization
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, ValueInfoProto
-
-
-@dataclass(frozen=True)
-class Tensor:
-    """One value: its shape in ONNX's order, its stored numpy type, its data if it is constant."""
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: str
-    data: Array | None = None
-    quant: Quantization | None = None
-
-
-@dataclass(frozen=True)
-class Node:
-    """One operator; absent optional inputs have an empty name. ``activation`` is '', 'Relu', 'Relu6' or 'ReluN1'."""
-
-    op: str
-    name: str
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    attributes: Mapping[str, Any] = field(default_factory=dict)
-    activation: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.op} '{self.name or self.outputs[0]}'"
-
-
-@dataclass(frozen=True)
-class Graph:
-    """Tensors by name, nodes in order of computation, names of the model's inputs and outputs."""
-
-    tensors: Mapping[str, Tensor]
-    nodes: tuple[Node, ...]
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-
-    def users(self, name: str) -> list[Node]:
-        """The nodes that read a tensor, in order."""
-        return self._readers.get(name, [])
-
-    def producer(self, name: str) -> Node | None:
-        """The node that computes a tensor; None for inputs and constants."""
-        return self._makers.get(name)
-
-    @cached_property
-    def _readers(self) -> dict[str, list[Node]]:
-        readers: dict[str, list[Node]] = {}
-        for node in self.nodes:
-            for name in dict.fromkeys(node.inputs):
-                readers.setdefault(name, []).append(node)
-        return readers
-
-    @cached_property
-    def _makers(self) -> dict[str, Node]:
-        return {name: node for node in self.nodes for name in node.outputs}
 
 
 def read_graph(model: ModelProto) -> Graph:
@@ -202,34 +145,3 @@ def _described(value: ValueInfoProto) -> Tensor:
         raise UnsupportedError(f"The size of '{value.name}' is not fixed; export the model with a fixed input size.")
     dtype = helper.tensor_dtype_to_np_dtype(tensor.elem_type).name
     return Tensor(value.name, tuple(dim.dim_value for dim in dims), dtype)
-
-
-def fuse_activations(graph: Graph, makers: frozenset[str]) -> Graph:
-    """Put each Relu, Clip(0, 6) and Clip(-1, 1) into the node before it, if that is of a kind in ``makers``.
-
-    Only where nothing else needs the value in between, and that value is not quantized by itself.
-    """
-    nodes = {id(node): node for node in graph.nodes}
-    for node in graph.nodes:
-        kind = activation_kind(graph, node)
-        maker = graph.producer(node.inputs[0]) if kind else None
-        if maker is None or nodes.get(id(maker)) is not maker or maker.op not in makers or maker.activation:
-            continue
-        between = graph.tensors[node.inputs[0]]
-        if len(graph.users(between.name)) > 1 or between.name in graph.outputs or between.quant is not None:
-            continue
-        nodes[id(maker)] = replace(maker, outputs=node.outputs, activation=kind)
-        del nodes[id(node)]
-    return replace(graph, nodes=tuple(nodes.values()))
-
-
-def activation_kind(graph: Graph, node: Node) -> str:
-    """Which activation a node is: 'Relu', 'Relu6', 'ReluN1', or '' if it is none of these."""
-    if node.op == "Relu":
-        return "Relu"
-    if node.op == "Clip" and len(node.inputs) == 3:
-        limits = [graph.tensors[name].data if name else None for name in node.inputs[1:]]
-        if all(limit is not None and limit.size == 1 for limit in limits):
-            low, high = (float(limit.reshape(-1)[0]) for limit in limits if limit is not None)
-            return {(0.0, 6.0): "Relu6", (-1.0, 1.0): "ReluN1"}.get((low, high), "")
-    return ""

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgekit.graph.draft import Array, Draft, attributes, set_attributes
+from edgekit.operators import OPERATORS
 
 if TYPE_CHECKING:
     from onnx import NodeProto
 
 
-OUTPUT_AXES = {"Conv": 0, "Gemm": 0, "ConvTranspose": 1}
+OUTPUT_AXES = {row.name: row.weights.axis for row in OPERATORS.values() if row.weights is not None}
 """The axis of the output channels in the weights of each layer."""
 
 

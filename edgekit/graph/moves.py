@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgekit.graph.draft import Draft, attributes
+from edgekit.operators import operators_that
 
 if TYPE_CHECKING:
     from onnx import NodeProto
 
-RESHAPES = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze"})
+RESHAPES = operators_that(lambda row: row.reshapes)
 SHAPED = frozenset({*RESHAPES, "Expand", "Tile"})
 """Operators that do nothing where input and result have the same shape."""
 

@@ -30,8 +30,6 @@ from edgekit.graph.transposed import TRANSPOSED
 if TYPE_CHECKING:
     from onnx import NodeProto
 
-WINDOWED = ("Conv", "ConvTranspose", "MaxPool", "AveragePool", "LpPool")
-
 
 def remove_identity(draft: Draft, node: NodeProto) -> bool:
     """Nodes that do nothing at inference: Identity, Dropout, a Cast to the same type, a Concat of one, a factor 1."""
@@ -73,7 +71,7 @@ def explicit_padding(draft: Draft, node: NodeProto) -> bool:
     """``auto_pad`` becomes ``pads``, for the known input size."""
     options = attributes(node)
     mode = options.get("auto_pad", "NOTSET")
-    if node.op_type not in WINDOWED or node.op_type == "ConvTranspose" or mode == "NOTSET":
+    if node.op_type == "ConvTranspose" or mode == "NOTSET":
         return False
     sizes = draft.shapes[node.input[0]][2:]
     kernel = options.get("kernel_shape") or draft.shapes[node.input[1]][2:]

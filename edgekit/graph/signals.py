@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgekit.graph.draft import Draft, attributes, set_attributes
+from edgekit.operators import operators_that
 
 if TYPE_CHECKING:
     from onnx import NodeProto
 
 WINDOWED = ("Conv", "ConvTranspose", "MaxPool", "AveragePool")
 LIFTED = (*WINDOWED, "GlobalAveragePool", "GlobalMaxPool", "BatchNormalization")
-PER_VALUE = frozenset(
-    {"Relu", "LeakyRelu", "Elu", "Sigmoid", "Tanh", "HardSigmoid", "HardSwish", "Gelu", "Clip", "Exp", "Sqrt", "Neg"}
-)
+PER_VALUE = operators_that(lambda row: row.per_value)
 HEIGHT = 2
 """Where the axis of size 1 is put in."""
 

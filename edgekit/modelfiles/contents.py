@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING
 
 from edgekit.artifact import METADATA_KEY, Metadata
 from edgekit.errors import ModelError
+from edgekit.operators import operators_that
 
 if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto, TensorProto
 
 QUANTIZE, DEQUANTIZE = "QuantizeLinear", "DequantizeLinear"
 CONVERSIONS = frozenset({QUANTIZE, DEQUANTIZE, "Cast"})
-ACTIVATIONS = frozenset({"Relu", "Clip"})
-MOVING = frozenset({"Flatten", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
+ACTIVATIONS = operators_that(lambda row: row.is_activation)
+MOVING = operators_that(lambda row: row.reshapes) | {"Transpose"}
 
 
 @dataclass(frozen=True)

@@ -14,18 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.graph.draft import attributes
-from edgekit.quantization.channel_statistics import Channels
+from edgekit.operators import operators_that
+from edgekit.operators.operator import Channels
+from edgekit.quantization import channel_statistics
+from edgekit.quantization.weighted_layers import ROWS
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
 
-PROPORTIONAL = frozenset(
-    {"Relu", "LeakyRelu", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "Add", "Sub", "Identity"}
-    | {"ReduceMean", "ReduceMax", "Resize", "Flatten", "Reshape", "Squeeze", "Clip", "Concat", "Pad", "Slice"}
-)
+PROPORTIONAL = operators_that(lambda row: row.channels >= Channels.PROPORTIONAL)
 """Operators that give ``s`` times the result for ``s`` times a channel, if ``_channel_maps`` finds where each goes."""
-
-LAYERS = frozenset({"Conv", "Gemm"})
 
 
 @dataclass(frozen=True)
@@ -45,13 +43,13 @@ class ChannelTies:
         return len(self.low)
 
 
-def tie_channels(model: ModelProto, channels: Mapping[str, Channels]) -> ChannelTies:
+def tie_channels(model: ModelProto, channels: Mapping[str, channel_statistics.Channels]) -> ChannelTies:
     """Walk a prepared float graph; ``channels`` holds what calibration saw of each tensor."""
     return _Ties(model, channels).find()
 
 
 class _Ties:
-    def __init__(self, model: ModelProto, channels: Mapping[str, Channels]) -> None:
+    def __init__(self, model: ModelProto, channels: Mapping[str, channel_statistics.Channels]) -> None:
         from onnx import numpy_helper
 
         self.graph, self.channels = model.graph, channels
@@ -71,7 +69,7 @@ class _Ties:
 
     def find(self) -> ChannelTies:
         for node in self.graph.node:
-            if node.op_type in LAYERS and self._is_plain(node):
+            if node.op_type in ROWS and self._is_plain(node):
                 continue
             maps = self._channel_maps(node) if node.op_type in PROPORTIONAL else None
             if maps is None:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.errors import UnknownNameError
-from edgekit.graph.int8 import OPERATORS, OperatorRule
+from edgekit.operators import UNKNOWN, row_of
 from edgekit.quantization.plan import Plan, QuantizedWeights
 from edgekit.scales import (
     Quantization,
@@ -101,9 +101,9 @@ class _Writer:
         return result
 
     def stored_weights(self, node: NodeProto) -> QuantizedWeights:
-        weights, rule = self.reals[node.input[1]], OPERATORS[node.op_type]
+        weights = self.reals[node.input[1]]
         decided, bits = self.plan.weights.get(node.output[0]), self.plan.weight_bits
-        axis = None if self.plan.per_tensor else rule.channel_axis
+        axis = None if self.plan.per_tensor else row_of(node.op_type).int8_axis
         own = decided.quantization if decided else weight_quantization(weights, axis, bits)
         raised = own
         if len(node.input) > 2 and node.input[2]:
@@ -147,7 +147,7 @@ class _Writer:
     def _is_float(self, node: NodeProto) -> bool:
         """True for what the plan or the specification leaves in float, and an activation that is part of such."""
         fused = node.input[0] in self.unstored_floats if node.input else False
-        return fused or node.op_type not in OPERATORS or node.output[0] in self.plan.floats
+        return fused or row_of(node.op_type).int8 is None or node.output[0] in self.plan.floats
 
     def _keep_float(self, name: str, copy: NodeProto) -> None:
         """A float operator's result is quantized only for those who read integers."""
@@ -179,19 +179,20 @@ class _Writer:
 
     def _operand(self, node: NodeProto, index: int, is_float: bool) -> str:
         """The name of the real tensor that stands for a node's input in the new graph."""
-        name, rule = str(node.input[index]), OPERATORS.get(node.op_type, OperatorRule())
+        name, row = str(node.input[index]), UNKNOWN if is_float else row_of(node.op_type)
+        rule = row.int8
         if is_float and name in self.real:
             return self.real[name]
         if name in self.affines:
             target = self.affines.get(node.output[0])
-            return self._read(name, target if rule.ties and not is_float else None)
+            return self._read(name, target if rule and rule.ties else None)
         if name not in self.reals:
             return name
-        if rule.weight and not is_float and index == 1:
+        if row.weights and index == 1:
             return self._weight(node)
-        if rule.weight and not is_float and index == 2:
+        if row.weights and index == 2:
             return self._bias(node)
-        if self.reals[name].dtype == np.float32 and rule.constants and not is_float:
+        if self.reals[name].dtype == np.float32 and rule and rule.constants:
             return self._constant_activation(name, self.affines.get(node.output[0]) if rule.ties else None)
         self.constants[name] = self.reals[name]
         return name

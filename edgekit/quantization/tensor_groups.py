@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgekit.errors import UnsupportedError
-from edgekit.graph.int8 import FUSED_ACTIVATIONS, FUSING, OPERATORS, OperatorRule
+from edgekit.operators import operators_that, row_of
+from edgekit.operators.lowering import ACTIVATION_LIMITS
 from edgekit.quantization.ranges import METHODS, Range
 from edgekit.scales import PIXELS, Quantization, range_quantization
 
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 
     from edgekit.inputs.contract import InputContract
     from edgekit.quantization.histogram import Histogram
+
+INTEGER = operators_that(lambda row: row.int8)
+TYING = operators_that(lambda row: row.int8 and row.int8.ties)
+FUSING = operators_that(lambda row: row.takes_activation and row.int8 and not row.int8.ties)
+"""A runtime computes an activation function inside such an operator, so no rounding happens in between."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +44,8 @@ def check_operators(model: ModelProto) -> None:
     """Raise UnsupportedError, naming the node, if an operator has neither an int8 form nor one in float here."""
     constants = {item.name for item in model.graph.initializer}
     for node in model.graph.node:
-        rule = OPERATORS.get(node.op_type)
-        if rule is not None and rule.weight and any(name and name not in constants for name in node.input[1:]):
+        computed = any(name and name not in constants for name in node.input[1:])
+        if computed and row_of(node.op_type).weights is not None:
             raise UnsupportedError(
                 f"Node '{node.name or node.output[0]}' is a {node.op_type} whose weights are computed; only constant "
                 "weights have an int8 form. Export the model with its trained weights in the file."
@@ -48,7 +54,7 @@ def check_operators(model: ModelProto) -> None:
 
 def float_operators(model: ModelProto) -> tuple[str, ...]:
     """The operators that stay in float because 8 bits have no form of them, by their first outputs."""
-    return tuple(str(node.output[0]) for node in model.graph.node if node.op_type not in OPERATORS)
+    return tuple(str(node.output[0]) for node in model.graph.node if node.op_type not in INTEGER)
 
 
 def tie_groups(model: ModelProto, contract: InputContract) -> tuple[Group, ...]:
@@ -63,7 +69,7 @@ def tie_groups(model: ModelProto, contract: InputContract) -> tuple[Group, ...]:
         return name
 
     for node in model.graph.node:
-        if _rule(node).ties and node.output[0] in parent:
+        if node.op_type in TYING and node.output[0] in parent:
             inputs = [root(name) for name in node.input if name in parent]
             # What joins several is not clipped to the fixed range of one: that one is requantized instead.
             shared = len({fixed.get(name) for name in inputs}) == 1
@@ -108,19 +114,15 @@ def _not_real(graph: GraphProto) -> set[str]:
     return {name for name, kind in types.items() if kind not in (TensorProto.FLOAT, TensorProto.UNDEFINED)}
 
 
-def _rule(node: NodeProto) -> OperatorRule:
-    return OPERATORS.get(node.op_type, OperatorRule())
-
-
 def is_fused_activation(node: NodeProto, graph: GraphProto) -> bool:
     """True for Relu and for Clip to [0, 6] or [-1, 1], which runtimes compute inside the operator before."""
     if node.op_type != "Clip":
-        return node.op_type in FUSED_ACTIVATIONS
+        return node.op_type == "Relu"
     from onnx import numpy_helper
 
     constants = {item.name: item for item in graph.initializer}
-    bounds = [numpy_helper.to_array(constants[name]).tolist() for name in node.input[1:] if name in constants]
-    return bounds in ([0.0, 6.0], [-1.0, 1.0])
+    bounds = [numpy_helper.to_array(constants[name]) for name in node.input[1:] if name in constants]
+    return tuple(float(bound.item()) for bound in bounds if bound.size == 1) in ACTIVATION_LIMITS
 
 
 def affines(found: Sequence[Group], ranges: Sequence[Range]) -> dict[str, Quantization]:
@@ -135,8 +137,9 @@ def _fixed(model: ModelProto, contract: InputContract) -> dict[str, Quantization
     """Scales that need no calibration: the input's follow from its contract, some outputs from the specification."""
     fixed = {item.name: input_affine(contract) for item in model.graph.input}
     for node in model.graph.node:
-        if (affine := _rule(node).output) is not None:
-            fixed[node.output[0]] = affine
+        rule = row_of(node.op_type).int8
+        if rule is not None and rule.output is not None:
+            fixed[node.output[0]] = rule.output
     return fixed
 
 

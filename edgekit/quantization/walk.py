@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.graph.int8 import OPERATORS
+from edgekit.operators import row_of
 from edgekit.quantization.calibrate import RealInputs, Reals, ahead, give_back_memory, open_simulation
 from edgekit.quantization.rounding import round_in_graph
 from edgekit.scales import Quantization
@@ -147,8 +147,7 @@ class Walk:
         )
 
     def _has_weights(self, node: NodeProto) -> bool:
-        rule = OPERATORS.get(node.op_type)
-        return rule is not None and rule.weight
+        return row_of(node.op_type).weights is not None
 
 
 class _Run:

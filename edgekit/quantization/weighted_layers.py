@@ -15,13 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.graph.draft import attributes
-from edgekit.graph.int8 import OPERATORS
+from edgekit.operators import operators_that, row_of
+from edgekit.operators.operator import Channels
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
 
 Reals = NDArray[np.float32]
-PASSING = frozenset({"Add", "Sub", "Relu", "Clip", "MaxPool", "AveragePool", "Flatten", "Identity", "Slice", "Resize"})
+ROWS = operators_that(lambda row: row.weights is not None and row.weights.axis == 0)
+"""Operators whose output channels are the rows of their weights."""
+PASSING = operators_that(lambda row: row.channels == Channels.PASSED)
 """Operators that hand the channels of what they read on as they are, more or less."""
 
 
@@ -55,7 +58,7 @@ class WeightedLayer:
     @property
     def channel_axis(self) -> int | None:
         """The axis of the weights along which scales may differ."""
-        return OPERATORS[self.node.op_type].channel_axis
+        return row_of(self.node.op_type).int8_axis
 
     @property
     def groups(self) -> int:
@@ -190,7 +193,7 @@ def weighted_layers(model: ModelProto) -> list[WeightedLayer]:
     constants = {item.name: item for item in model.graph.initializer}
     layers = []
     for position, node in enumerate(model.graph.node):
-        if node.op_type not in ("Conv", "Gemm") or node.input[1] not in constants:
+        if node.op_type not in ROWS or node.input[1] not in constants:
             continue
         bias = numpy_helper.to_array(constants[node.input[2]]) if len(node.input) > 2 and node.input[2] else None
         layers.append(WeightedLayer(node, position, numpy_helper.to_array(constants[node.input[1]]), bias))

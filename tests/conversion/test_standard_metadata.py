@@ -17,11 +17,11 @@ from small_graphs import graph_of, interpreter, noise, quantized, run_micro, run
 from edgekit.artifact import Metadata
 from edgekit.conversion.tflite import lower
 from edgekit.conversion.tflite.standard_metadata import standard_metadata, with_labels
-from edgekit.conversion.tflite.writer import TensorRecord
 from edgekit.graph.prepare import prepare
 from edgekit.inputs.contract import InputContract
 from edgekit.modelfiles.contents import read_contents
 from edgekit.modelfiles.tflite_metadata import STANDARD_KEY, StandardMetadata, read_standard
+from edgekit.operators.lowered import TensorRecord
 
 node = helper.make_node
 LABELS = ("crème brûlée", "tench, Tinca tinca", "", "-")

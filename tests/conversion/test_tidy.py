@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgekit.conversion.tflite.tidy import tidy
-from edgekit.conversion.tflite.writer import ModelRecord, OperatorRecord, TensorRecord
+from edgekit.operators.lowered import ModelRecord, OperatorRecord, TensorRecord
 
 
 def model_of(shapes: Sequence[tuple[int, ...]], operators: Sequence[tuple], outputs: Sequence[int]) -> ModelRecord:

@@ -14,11 +14,11 @@ from tiny_models import Linear, packed, tflite_model
 
 from edgekit.artifact import Metadata, TensorSpec
 from edgekit.conversion.tflite.standard_metadata import standard_metadata
-from edgekit.conversion.tflite.writer import TensorRecord
 from edgekit.errors import ModelError
 from edgekit.inputs.contract import InputContract
 from edgekit.modelfiles.contents import ModelContents, read_contents
 from edgekit.modelfiles.tflite_metadata import STANDARD_KEY, StandardMetadata, described
+from edgekit.operators.lowered import TensorRecord
 
 DIGITS = tuple("0123456789")
 CONTRACT = InputContract(28, 28, 1, mean=(0.5,), std=(0.25,))

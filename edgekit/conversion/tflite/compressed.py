@@ -11,8 +11,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgekit.conversion.tflite.writer import ModelRecord, OperatorRecord, Options, TensorRecord
 from edgekit.conversion.weights_only import SMALLEST, WEIGHTS, channel_quantization
+from edgekit.operators.lowered import ModelRecord, OperatorRecord, Options, TensorRecord
 from edgekit.scales import INT8_MAX
 
 CHANNEL_AXES = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0, "TRANSPOSE_CONV": 0}

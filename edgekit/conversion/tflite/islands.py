@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from edgekit.conversion.tflite.shared_scales import WEIGHTED
-from edgekit.graph.int8 import OPERATORS
-from edgekit.graph.ir import Graph, Node, Tensor
+from edgekit.operators import row_of
+from edgekit.operators.nodes import Graph, Node, Tensor
 
 CONVERSIONS = frozenset({"QuantizeLinear", "DequantizeLinear"})
 
@@ -43,9 +42,10 @@ def with_conversions(graph: Graph) -> Graph:
 
 def is_integer(graph: Graph, node: Node) -> bool:
     """True if an operator has an int8 form and all its real values are quantized."""
-    if node.op not in OPERATORS:
+    row = row_of(node.op)
+    if row.int8 is None:
         return False
-    weighted = node.op in WEIGHTED
+    weighted = row.weights is not None
     tensors = [graph.tensors[name] for name in (*node.inputs, *node.outputs) if name]
     real = [tensor for tensor in tensors if tensor.quant is not None or tensor.dtype.startswith("float")]
     return all(tensor.quant is not None for tensor in real if tensor.data is None or weighted)

@@ -8,22 +8,23 @@ import numpy as np
 
 from edgekit.artifact import Metadata
 from edgekit.conversion.tflite.compressed import with_stored_weights
+from edgekit.conversion.tflite.fuse import fuse_activations
 from edgekit.conversion.tflite.islands import CONVERSIONS, with_conversions
-from edgekit.conversion.tflite.lowering import Lowering
-from edgekit.conversion.tflite.ops import known_operators, lowering_of
-from edgekit.conversion.tflite.shared_scales import WEIGHTED, unit_scales
+from edgekit.conversion.tflite.shared_scales import unit_scales
 from edgekit.conversion.tflite.standard_metadata import described_file
-from edgekit.conversion.tflite.writer import ModelRecord
+from edgekit.conversion.tflite.tidy import tidy
 from edgekit.conversion.weights_only import stored_weights
 from edgekit.errors import UnsupportedError
-from edgekit.graph.ir import Graph, Node, fuse_activations, read_graph
+from edgekit.graph.ir import read_graph
+from edgekit.operators import OPERATORS, row_of
+from edgekit.operators.lowered import ModelRecord
+from edgekit.operators.lowering import Lowering
+from edgekit.operators.nodes import Graph, Node
 from edgekit.scales import Quantization, bias_quantization
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-FUSING = frozenset({"Conv", "Gemm", "Add", "Sub", "Mul", "Div", "MaxPool", "AveragePool"})
-"""Operators whose TFLite form takes an activation along."""
 BIAS = 2
 """Position of the bias among the inputs of an operator with weights."""
 
@@ -54,20 +55,15 @@ def check_lowerable(model: ModelProto) -> None:
 
 def _lowered(model: ModelProto) -> ModelRecord:
     graph = unit_scales(_readable(model))
-    lowering = Lowering(graph)
+    lowering = Lowering(graph, OPERATORS)
     for node in graph.nodes:
-        lowering_of(node.op)(lowering, node)
-    return lowering.finish()
+        row_of(node.op).lower(lowering, node)
+    return tidy(lowering.finish())
 
 
 def _readable(model: ModelProto) -> Graph:
-    graph = with_conversions(fuse_activations(read_graph(model), FUSING))
-    known = known_operators()
+    graph = with_conversions(fuse_activations(read_graph(model)))
     for node in graph.nodes:
-        if node.op not in known:
-            raise UnsupportedError(
-                f"{node} has no TFLite form yet (known: {', '.join(known)}); replace that layer of the model."
-            )
         if node.op not in CONVERSIONS:
             _check_quantization(graph, node)
     return graph
@@ -75,29 +71,28 @@ def _readable(model: ModelProto) -> Graph:
 
 def _check_quantization(graph: Graph, node: Node) -> None:
     """Raise unless a node's integers are those of the LiteRT 8-bit specification, as other tools' may not be."""
+    row = row_of(node.op)
+    fixed = row.int8.output if row.int8 is not None else None
     for position, name in enumerate((*node.inputs, *node.outputs)):
         tensor = graph.tensors.get(name)
         if tensor is None or tensor.quant is None:
             continue
-        quant, weighted = tensor.quant, node.op in WEIGHTED and tensor.data is not None
-        if quant.dtype != ("int32" if weighted and position == BIAS else "int8"):
+        quant, weights = tensor.quant, row.weights if tensor.data is not None else None
+        if quant.dtype != ("int32" if weights and position == BIAS else "int8"):
             fault = f"is stored as {quant.dtype}"
-        elif len(quant.scales) > 1 and not (weighted and quant.axis == _channel_axis(node, position)):
+        elif len(quant.scales) > 1 and not (weights and quant.axis == (0 if position == BIAS else weights.axis)):
             fault = f"has one scale for each index of axis {quant.axis}"
-        elif weighted and any(quant.zero_points):
+        elif weights and any(quant.zero_points):
             fault = "has a zero point other than 0"
-        elif weighted and position == BIAS and not _is_product(graph, node, quant):
+        elif weights and position == BIAS and not _is_product(graph, node, quant):
             fault = "has another scale than its input and weights together"
+        elif fixed is not None and name in node.outputs and quant != fixed:
+            fault = f"has another scale than 1/{1 / fixed.scale:.0f}, or another zero point than {fixed.zero_point}"
         else:
             continue
         raise UnsupportedError(
             f"{node}: '{name}' {fault}, which TFLite does not compute with; quantize the float model with EdgeKit."
         )
-
-
-def _channel_axis(node: Node, position: int) -> int:
-    """The axis of the output channels of weights or a bias."""
-    return 1 if node.op == "ConvTranspose" and position != BIAS else 0
 
 
 def _is_product(graph: Graph, node: Node, bias: Quantization) -> bool:

@@ -12,38 +12,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from itertools import pairwise
 
-from edgekit.graph.ir import Graph, Node, Tensor
+from edgekit.operators import row_of
+from edgekit.operators.nodes import Graph, Node, Tensor
 
-WEIGHTED = frozenset({"Conv", "ConvTranspose", "Gemm"})
-"""Operators with weights, whose scales take up any factor between input and output."""
-LINEAR = frozenset(
-    {
-        "Abs",
-        "Add",
-        "AveragePool",
-        "Concat",
-        "DepthToSpace",
-        "Flatten",
-        "Gather",
-        "GlobalAveragePool",
-        "LeakyRelu",
-        "Max",
-    }
-    | {
-        "MaxPool",
-        "Min",
-        "Pad",
-        "QuantizeLinear",
-        "ReduceMax",
-        "ReduceMean",
-        "ReduceMin",
-        "ReduceSum",
-        "Relu",
-        "Reshape",
-    }
-    | {"Resize", "Slice", "SpaceToDepth", "Split", "Squeeze", "Sub", "Transpose", "Unsqueeze"}
-)
-"""Operators that give ``k`` times the result for ``k`` times the inputs: these all have one unit."""
+BIAS = 2
+"""Input position of a bias: its scale follows from the others when it is lowered."""
 
 
 def unit_scales(graph: Graph) -> Graph:
@@ -56,21 +29,18 @@ def unit_scales(graph: Graph) -> Graph:
     for node in graph.nodes:
         factor = families.factor(node.outputs[0]) if node.outputs[0] in families else 1.0
         names = list(node.inputs)
-        if node.op in WEIGHTED:
+        weighted = row_of(node.op).weights is not None
+        if weighted:
             factor /= families.factor(names[0]) if names[0] in families else 1.0
         for position, name in enumerate(names):
             constant = graph.tensors.get(name)
-            if constant is None or constant.data is None or constant.quant is None or (node.op, position) in BIASES:
+            if constant is None or constant.data is None or constant.quant is None or (weighted and position == BIAS):
                 continue
             # A constant that several nodes read may need another scale for each of them.
             names[position] = f"{name} of {node.outputs[0]}"
             tensors[names[position]] = replace(_scaled(constant, factor), name=names[position])
         nodes.append(replace(node, inputs=tuple(names)))
     return replace(graph, tensors={**graph.tensors, **tensors}, nodes=tuple(nodes))
-
-
-BIASES = {(op, 2) for op in WEIGHTED}
-"""Operator and input position of a bias: its scale follows from the others when it is lowered."""
 
 
 class _Families:
@@ -85,7 +55,7 @@ class _Families:
             activations = [name for name in (*node.inputs, *node.outputs) if name in self.parent]
             if _is_linear(graph, node):
                 self._unite(activations)
-            elif node.op not in WEIGHTED:
+            elif row_of(node.op).weights is None:
                 fixed.update(activations)
             enters_integers = node.op == "QuantizeLinear" and node.inputs[0] not in self.parent
             if enters_integers or node.activation not in ("", "Relu"):
@@ -118,7 +88,7 @@ def _is_linear(graph: Graph, node: Node) -> bool:
     if node.op == "Pad" and len(node.inputs) > 2 and node.inputs[2]:
         value = graph.tensors[node.inputs[2]].data
         return value is not None and not value.any()
-    return node.op in LINEAR
+    return row_of(node.op).linear
 
 
 def _scaled(tensor: Tensor, factor: float) -> Tensor:

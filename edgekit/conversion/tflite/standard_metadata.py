@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgekit.artifact import METADATA_KEY, Metadata
-from edgekit.conversion.tflite.writer import ModelRecord, TensorRecord, write_model
+from edgekit.conversion.tflite.writer import write_model
 from edgekit.inputs.contract import InputContract
 from edgekit.modelfiles.tflite_metadata import (
     GRAYSCALE,
@@ -39,6 +39,7 @@ from edgekit.modelfiles.tflite_metadata import (
     TensorField,
     UnitField,
 )
+from edgekit.operators.lowered import ModelRecord, TensorRecord
 
 if TYPE_CHECKING:
     from flatbuffers import Builder

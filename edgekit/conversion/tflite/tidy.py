@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from edgekit.conversion.tflite.writer import ModelRecord, OperatorRecord
+from edgekit.operators.lowered import ModelRecord, OperatorRecord
 
 ABSENT = -1
 

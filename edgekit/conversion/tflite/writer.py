@@ -1,4 +1,4 @@
-"""Records of a TFLite model, and their FlatBuffer: the schema is the one that the LiteRT package ships.
+"""The FlatBuffer of a lowered model: the schema is the one that the LiteRT package ships.
 
 The bytes count on a device, so equal vectors and equal tables are written once and referred to from everywhere: the
 FlatBuffers format allows it, and readers do not notice. Names are written for the model's inputs and outputs only.
@@ -8,61 +8,19 @@ Format: tensorflow/compiler/mlir/lite/schema/schema.fbs; its ``force_align: 16``
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from edgekit.graph.draft import Array
-from edgekit.scales import Quantization
+from edgekit.operators.lowered import ModelRecord, OperatorRecord, TensorRecord
+from edgekit.scales import Array, Quantization
 
 FILE_IDENTIFIER = b"TFL3"
 SCHEMA_VERSION = 3
 DATA_ALIGNMENT = 16
 LENGTH_BYTES = 4
 """In front of every vector."""
-
-
-@dataclass(frozen=True)
-class TensorRecord:
-    """A tensor: shape, numpy type name, constant data or None, quantization or None, name (empty: not written)."""
-
-    shape: tuple[int, ...]
-    dtype: str
-    data: Array | None = None
-    quant: Quantization | None = None
-    name: str = ""
-
-
-@dataclass(frozen=True)
-class Options:
-    """The builtin options of an operator: the schema's table name and its fields, named as in the schema's code."""
-
-    table: str
-    fields: Mapping[str, int | float | bool] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class OperatorRecord:
-    """An operator by its builtin name, e.g. ``CONV_2D``; inputs and outputs are tensor indices, -1 for absent."""
-
-    code: str
-    inputs: tuple[int, ...]
-    outputs: tuple[int, ...]
-    options: Options | None = None
-    version: int = 1
-
-
-@dataclass
-class ModelRecord:
-    """One subgraph with its tensors and operators, and named metadata buffers."""
-
-    tensors: list[TensorRecord] = field(default_factory=list)
-    operators: list[OperatorRecord] = field(default_factory=list)
-    inputs: list[int] = field(default_factory=list)
-    outputs: list[int] = field(default_factory=list)
-    metadata: dict[str, bytes] = field(default_factory=dict)
 
 
 def write_model(model: ModelRecord) -> bytes:

@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from edgekit.graph.int8 import OPERATORS as SPECIFIED
 from edgekit.graph.torch_module import GraphModule, Step
 from edgekit.graph.torch_operators import OPERATORS, Call, Operator
+from edgekit.operators import row_of
 from edgekit.quantization.plan import Plan, QuantizedWeights
 from edgekit.quantization.qdq import insert_qdq, stored_weights
 from edgekit.scales import BIAS_LIMIT, Quantization, Reals, weight_max
@@ -131,8 +131,7 @@ class QuantizedModule(GraphModule):
         operators = [node for node in quantized.graph.node if node.op_type not in BOUNDARIES and not is_held(node)]
         made = {name: node for node in quantized.graph.node for name in node.output}
         for node, original in zip(operators, self.model.graph.node, strict=True):
-            rule = SPECIFIED.get(original.op_type)
-            reader = made.get(node.input[1]) if rule and rule.weight else None
+            reader = made.get(node.input[1]) if row_of(original.op_type).weights else None
             if reader is None or reader.op_type != "DequantizeLinear" or reader.input[0] not in self.constants:
                 continue
             has_bias = len(original.input) > 2 and original.input[2] != ""
@@ -157,7 +156,7 @@ class QuantizedModule(GraphModule):
     def _read_scales(self, quantized: ModelProto) -> None:
         """Make the scales of activations learnable, except those that inputs, constants or the specification fix."""
         graph = self.model.graph
-        rules = (SPECIFIED.get(node.op_type) for node in graph.node)
+        rules = (row_of(node.op_type).int8 for node in graph.node)
         fixed = {rule.output.scale for rule in rules if rule and rule.output}
         fixed |= {self.plan.affines[item.name].scale for item in graph.input if item.name in self.plan.affines}
         free = {affine.scale for affine in self.plan.affines.values()} - fixed

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from edgekit.console import progress
 from edgekit.inputs.contract import InputContract
+from edgekit.operators import operators_that
 from edgekit.quantization.calibrate import RealInputs, outputs_of
 from edgekit.quantization.judge import Judge
 from edgekit.quantization.plan import Plan
@@ -23,6 +24,7 @@ from edgekit.tasks.quality import signal_to_noise_db
 if TYPE_CHECKING:
     from onnx import ModelProto
 
+ACTIVATIONS = operators_that(lambda row: row.is_activation)
 INFERENCES = 128
 """Of the whole network, for all sensitivities together; each tensor sees at least one image."""
 MOST_FLOAT = 1 / 3
@@ -82,7 +84,7 @@ def _around(model: ModelProto, name: str) -> frozenset[str]:
     maker = makers.get(name)
     if maker is not None:
         found.add(str(maker.output[0]))
-        if maker.op_type in ("Relu", "Clip") and maker.input[0] in makers:
+        if maker.op_type in ACTIVATIONS and maker.input[0] in makers:
             found.add(str(makers[maker.input[0]].output[0]))
     return frozenset(found)
 

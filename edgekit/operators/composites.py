@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgekit.conversion.tflite.lowering import Lowering, lowers
-from edgekit.conversion.tflite.writer import Options
-from edgekit.graph.ir import Node
+from edgekit.operators.lowered import Options
+from edgekit.operators.lowering import Lowering
+from edgekit.operators.nodes import Node
+from edgekit.operators.operator import PLAIN, Operator
 
 SELU = (1.67326319217681884765625, 1.05070102214813232421875)
 """The defaults of ONNX: alpha and gamma."""
@@ -16,8 +17,6 @@ class Chain:
     """Operators on tensors like a node's result, one after the other."""
 
     def __init__(self, low: Lowering, node: Node) -> None:
-        if low.is_quantized(node):
-            raise low.refusal(node, "is computed in float only")
         placed = low.placed(node.inputs[0])
         self.low, self.source = low, placed.index
         self.target = low.result(node, placed.order, placed.columns)
@@ -47,34 +46,29 @@ class Chain:
         return self.apply("ADD", self.apply("RELU", self.source), scaled, last=last)
 
 
-@lowers("Softplus")
 def softplus(low: Lowering, node: Node) -> None:
     """Softplus, log(1 + exp(x)) → ABS, LOGISTIC, LOG, RELU, SUB."""
     Chain(low, node).softplus(last=True)
 
 
-@lowers("Mish")
 def mish(low: Lowering, node: Node) -> None:
     """Mish, x · tanh(softplus(x)) → Softplus's operators, TANH, MUL."""
     chain = Chain(low, node)
     chain.apply("MUL", chain.source, chain.apply("TANH", chain.softplus()), last=True)
 
 
-@lowers("Softsign")
 def softsign(low: Lowering, node: Node) -> None:
     """Softsign, x / (1 + |x|) → ABS, ADD, DIV."""
     chain = Chain(low, node)
     chain.apply("DIV", chain.source, chain.apply("ADD", chain.apply("ABS", chain.source), chain.number(1)), last=True)
 
 
-@lowers("Reciprocal")
 def reciprocal(low: Lowering, node: Node) -> None:
     """Reciprocal → DIV."""
     chain = Chain(low, node)
     chain.apply("DIV", chain.number(1), chain.source, last=True)
 
 
-@lowers("Selu")
 def selu(low: Lowering, node: Node) -> None:
     """Selu → ELU with a factor below 0, and a factor for all."""
     chain = Chain(low, node)
@@ -82,7 +76,6 @@ def selu(low: Lowering, node: Node) -> None:
     chain.apply("MUL", chain.elu(alpha), chain.number(gamma), last=True)
 
 
-@lowers("Elu")
 def elu(low: Lowering, node: Node) -> None:
     """Elu → ELU; with a factor below 0 that is not 1 → ELU, MINIMUM, MUL, RELU, ADD, in float only."""
     alpha = node.attributes.get("alpha", 1.0)
@@ -91,3 +84,13 @@ def elu(low: Lowering, node: Node) -> None:
         return
     placed = low.placed(node.inputs[0])
     low.emit("ELU", (placed.index,), low.result(node, placed.order, placed.columns))
+
+
+OPERATORS = (
+    Operator("Softplus", softplus, per_value=True),
+    Operator("Mish", mish, per_value=True),
+    Operator("Softsign", softsign, per_value=True),
+    Operator("Reciprocal", reciprocal, per_value=True),
+    Operator("Selu", selu, per_value=True),
+    Operator("Elu", elu, PLAIN, per_value=True),
+)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgekit.conversion.tflite.lowering import Lowering, lowers
-from edgekit.conversion.tflite.ops.slices import emit_slice, gathered
-from edgekit.conversion.tflite.writer import Options
-from edgekit.graph.draft import Array
-from edgekit.graph.ir import Node
+from edgekit.operators.lowered import Options
+from edgekit.operators.lowering import Lowering
+from edgekit.operators.nodes import Node
+from edgekit.operators.operator import TIED, Channels, Operator
+from edgekit.operators.slices import emit_slice, gathered
+from edgekit.scales import Array
 
 REFLECT = 0
 """The schema's MirrorPadMode."""
 
 
-@lowers("Pad")
 def pad(low: Lowering, node: Node) -> None:
     """Pad with a constant → PAD or PADV2, by reflection → MIRROR_PAD, by the edge or around → GATHER.
 
@@ -94,3 +94,6 @@ def _pad_indices(low: Lowering, node: Node, ends: tuple[int, int], amounts: Arra
         source = result
     if not padded:
         low.reshape(source, target)
+
+
+OPERATORS = (Operator("Pad", pad, TIED, linear=True, channels=Channels.PROPORTIONAL),)

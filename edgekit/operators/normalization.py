@@ -6,16 +6,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgekit.conversion.tflite.lowering import CHANNELS_LAST, Lowering, lowers
-from edgekit.conversion.tflite.writer import Options
-from edgekit.graph.draft import Array
-from edgekit.graph.ir import Node
+from edgekit.operators.lowered import Options
+from edgekit.operators.lowering import CHANNELS_LAST, Lowering
+from edgekit.operators.nodes import Node
+from edgekit.operators.operator import Operator
+from edgekit.scales import Array
 
 
-@lowers("LayerNormalization")
 def layer_norm(low: Lowering, node: Node) -> None:
     """LayerNormalization over the last axes → MEAN, SUB, MUL, RSQRT, and MUL and ADD by its weights."""
-    _check_float(low, node)
     if len([name for name in node.outputs if name]) > 1:
         raise low.refusal(node, "also returns its statistics")
     order = low.placed(node.inputs[0]).order
@@ -26,10 +25,8 @@ def layer_norm(low: Lowering, node: Node) -> None:
     _finish(low, (source, low.result(node, order)), where, node.attributes.get("epsilon", 1e-5), operands)
 
 
-@lowers("InstanceNormalization")
 def instance_norm(low: Lowering, node: Node) -> None:
     """InstanceNormalization over height and width → the same operators as LayerNormalization."""
-    _check_float(low, node)
     tensor, order = low.tensor(node.inputs[0]), low.placed(node.inputs[0]).order
     source = low.activation(node, order=order)
     where = [position for position, axis in enumerate(order) if axis > 1]
@@ -38,10 +35,8 @@ def instance_norm(low: Lowering, node: Node) -> None:
     _finish(low, (source, low.result(node, order)), where, node.attributes.get("epsilon", 1e-5), operands)
 
 
-@lowers("LpNormalization")
 def lp_norm(low: Lowering, node: Node) -> None:
     """LpNormalization with p = 2 → SUM of squares, RSQRT, MUL."""
-    _check_float(low, node)
     if node.attributes.get("p", 2) != 2:
         raise low.refusal(node, "divides by another norm than the square root of the sum of squares")
     order = low.placed(node.inputs[0]).order
@@ -51,10 +46,8 @@ def lp_norm(low: Lowering, node: Node) -> None:
     low.emit("MUL", (source, inverse), low.result(node, order), Options("MulOptions"))
 
 
-@lowers("LRN")
 def local_response(low: Lowering, node: Node) -> None:
     """LRN of an image over an odd number of channels → LOCAL_RESPONSE_NORMALIZATION."""
-    _check_float(low, node)
     size = node.attributes["size"]
     if size % 2 == 0 or len(low.tensor(node.inputs[0]).shape) != 4:
         raise low.refusal(node, f"goes over {size} channels of {len(low.tensor(node.inputs[0]).shape)} axes")
@@ -117,6 +110,9 @@ def _has(node: Node, position: int) -> bool:
     return position < len(node.inputs) and bool(node.inputs[position])
 
 
-def _check_float(low: Lowering, node: Node) -> None:
-    if low.is_quantized(node):
-        raise low.refusal(node, "is computed in float only")
+OPERATORS = (
+    Operator("LayerNormalization", layer_norm),
+    Operator("InstanceNormalization", instance_norm),
+    Operator("LpNormalization", lp_norm),
+    Operator("LRN", local_response),
+)

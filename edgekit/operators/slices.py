@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgekit.conversion.tflite.lowering import Lowering, lowers
-from edgekit.conversion.tflite.ops.reductions import without
-from edgekit.conversion.tflite.writer import Options
-from edgekit.graph.draft import Array
-from edgekit.graph.ir import Node
+from edgekit.operators.lowered import Options
+from edgekit.operators.lowering import Lowering
+from edgekit.operators.nodes import Node
+from edgekit.operators.operator import TIED, Channels, Operator
+from edgekit.operators.reductions import without
+from edgekit.scales import Array
 
 
-@lowers("Slice")
 def slice_(low: Lowering, node: Node) -> None:
     """Slice → SLICE, which XNNPACK takes; with steps other than 1 → STRIDED_SLICE."""
     source, target = low.tensor(node.inputs[0]), low.tensor(node.outputs[0])
@@ -23,7 +23,6 @@ def slice_(low: Lowering, node: Node) -> None:
     emit_slice(low, index, low.result(node, order), ranges)
 
 
-@lowers("Split")
 def split(low: Lowering, node: Node) -> None:
     """Split → SPLIT into equal parts, or SPLIT_V into others."""
     order = low.placed(node.inputs[0]).order
@@ -51,7 +50,6 @@ def split(low: Lowering, node: Node) -> None:
             low.rescale(part, target)
 
 
-@lowers("Gather")
 def gather(low: Lowering, node: Node) -> None:
     """Gather with constant indices → SLICE if they follow each other, else GATHER."""
     source, target = low.tensor(node.inputs[0]), low.tensor(node.outputs[0])
@@ -124,3 +122,10 @@ def emit_slice(low: Lowering, source: int, target: int, ranges: Sequence[range])
     steps = low.constant(np.asarray([part.step for part in ranges], np.int32))
     options = Options("StridedSliceOptions", {"EndMask": to_edge} if to_edge else {})
     low.emit("STRIDED_SLICE", (source, begin, end, steps), target, options, version=2 if quantized else 1)
+
+
+OPERATORS = (
+    Operator("Slice", slice_, TIED, linear=True, channels=Channels.PASSED),
+    Operator("Split", split, TIED, linear=True),
+    Operator("Gather", gather, TIED, linear=True),
+)

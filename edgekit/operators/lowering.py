@@ -7,24 +7,28 @@ an operator does need its axes in another order (a channel shuffle, attention), 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.conversion.tflite.tidy import tidy
-from edgekit.conversion.tflite.writer import ModelRecord, OperatorRecord, Options, TensorRecord
-from edgekit.errors import UnknownNameError, UnsupportedError
-from edgekit.graph.draft import Array
-from edgekit.graph.ir import Graph, Node, Tensor
-from edgekit.scales import Quantization
+from edgekit.errors import UnsupportedError
+from edgekit.operators.lowered import ModelRecord, OperatorRecord, Options, TensorRecord
+from edgekit.operators.nodes import Graph, Node, Tensor
+from edgekit.scales import Array, Quantization
+
+if TYPE_CHECKING:
+    from edgekit.operators.operator import Operator
 
 Order = tuple[int, ...]
 CHANNELS_LAST: Order = (0, 2, 3, 1)
 ACTIVATIONS = {"": 0, "Relu": 1, "ReluN1": 2, "Relu6": 3}
 """The schema's ActivationFunctionType."""
+ACTIVATION_LIMITS = {(0.0, math.inf): "Relu", (0.0, 6.0): "Relu6", (-1.0, 1.0): "ReluN1"}
+"""To which values each of them clips."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +60,8 @@ class Placed:
 class Lowering:
     """What the operators' lowering functions work with: they place inputs and constants, and emit operators."""
 
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
+    def __init__(self, graph: Graph, operators: Mapping[str, Operator]) -> None:
+        self.graph, self.operators = graph, operators
         self.model = ModelRecord()
         self._placed: dict[str, Placed] = {}
         self._copies: dict[tuple[str, Order], int] = {}
@@ -214,7 +218,7 @@ class Lowering:
                 index = self._copied(index)
             self.model.tensors[index] = replace(self.model.tensors[index], name=name)
             self.model.outputs.append(index)
-        return tidy(self.model)
+        return self.model
 
     def _copied(self, source: int) -> int:
         """A tensor of its own with the same values, where two results (or a result and an input) would be one."""
@@ -248,32 +252,6 @@ class Lowering:
         shape = tuple(tensor.shape[axis] for axis in order)
         self.model.tensors.append(TensorRecord(shape, tensor.dtype, quant=tensor.quant, name=name))
         return len(self.model.tensors) - 1
-
-
-LoweringFunction = Callable[[Lowering, Node], None]
-_FUNCTIONS: dict[str, LoweringFunction] = {}
-
-
-def lowers(*operators: str) -> Callable[[LoweringFunction], LoweringFunction]:
-    """Register a function as the lowering of ONNX operators."""
-
-    def register(function: LoweringFunction) -> LoweringFunction:
-        _FUNCTIONS.update(dict.fromkeys(operators, function))
-        return function
-
-    return register
-
-
-def lowering_of(operator: str) -> LoweringFunction:
-    """The function that lowers an ONNX operator."""
-    if operator not in _FUNCTIONS:
-        raise UnknownNameError("operator with a TFLite form", operator, _FUNCTIONS)
-    return _FUNCTIONS[operator]
-
-
-def known_operators() -> tuple[str, ...]:
-    """The ONNX operators that have a TFLite form, sorted."""
-    return tuple(sorted(_FUNCTIONS))
 
 
 def default_order(tensor: Tensor) -> Order:

@@ -7,15 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgekit.conversion.tflite.lowering import Lowering, fused, is_in_order, lowers
-from edgekit.conversion.tflite.ops.windows import SAME, VALID, Window, scheme_input
-from edgekit.conversion.tflite.writer import Options
-from edgekit.graph.draft import Array
-from edgekit.graph.ir import Node
-from edgekit.scales import bias_quantization
+from edgekit.operators.lowered import Options
+from edgekit.operators.lowering import Lowering, fused, is_in_order
+from edgekit.operators.nodes import Node
+from edgekit.operators.operator import PLAIN, Operator, Weights
+from edgekit.operators.windows import SAME, VALID, Window, scheme_input
+from edgekit.scales import Array, bias_quantization
 
 
-@lowers("Conv")
 def conv(low: Lowering, node: Node) -> None:
     """Conv → CONV_2D, or DEPTHWISE_CONV_2D where each group has one input channel."""
     weights = low.tensor(node.inputs[1])
@@ -49,7 +48,6 @@ def conv(low: Lowering, node: Node) -> None:
         low.emit("CONV_2D", inputs, target, Options("Conv2DOptions", fields), version=3 if quant else 1)
 
 
-@lowers("ConvTranspose")
 def conv_transpose(low: Lowering, node: Node) -> None:
     """ConvTranspose → TRANSPOSE_CONV, and a SLICE where its padding is not TFLite's."""
     weights = low.tensor(node.inputs[1])
@@ -103,7 +101,6 @@ def _transposed_scheme(
     return SAME if fits else None
 
 
-@lowers("Gemm")
 def gemm(low: Lowering, node: Node) -> None:
     """Gemm → FULLY_CONNECTED; after a flattened image the weights' columns are put in the image's order."""
     weights = low.tensor(node.inputs[1])
@@ -144,3 +141,10 @@ def _bias(low: Lowering, node: Node, outputs: int) -> int:
     if weights is None or source is None:
         return low.constant(data)
     return low.constant(data, bias_quantization(weights, source))
+
+
+OPERATORS = (
+    Operator("Conv", conv, PLAIN, Weights(axis=0), takes_activation=True),
+    Operator("ConvTranspose", conv_transpose, PLAIN, Weights(axis=1)),
+    Operator("Gemm", gemm, PLAIN, Weights(axis=0, per_channel=False), takes_activation=True),
+)

@@ -9,14 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgekit.conversion.tflite.lowering import CHANNELS_LAST, Columns, Lowering, Order, Placed, is_in_order, lowers
-from edgekit.graph.ir import Node
-
-COLUMNWISE = frozenset({"Relu", "QuantizeLinear", "DequantizeLinear"})
-"""Operators that leave each column of a flattened image where it is."""
+from edgekit.operators.lowering import CHANNELS_LAST, Columns, Lowering, Order, Placed, is_in_order
+from edgekit.operators.nodes import Node
+from edgekit.operators.operator import TIED, Channels, Operator
 
 
-@lowers("Reshape", "Flatten", "Squeeze", "Unsqueeze")
 def reshape(low: Lowering, node: Node) -> None:
     """Reshape, Flatten, Squeeze, Unsqueeze → RESHAPE to the shape that inference found."""
     source, target = low.tensor(node.inputs[0]), low.tensor(node.outputs[0])
@@ -36,7 +33,6 @@ def reshape(low: Lowering, node: Node) -> None:
     low.reshape(index, low.result(node, order))
 
 
-@lowers("Transpose")
 def transpose(low: Lowering, node: Node) -> None:
     """Transpose only changes which axis is which: the values stay where they are in memory."""
     source, target = low.tensor(node.inputs[0]), low.tensor(node.outputs[0])
@@ -104,7 +100,7 @@ def _only_feeds_gemm(low: Lowering, name: str) -> bool:
     readers = low.graph.users(name)
     return all(
         reader.inputs.index(name) == 0
-        and (reader.op == "Gemm" or (reader.op in COLUMNWISE and _only_feeds_gemm(low, reader.outputs[0])))
+        and (reader.op == "Gemm" or (low.operators[reader.op].per_value and _only_feeds_gemm(low, reader.outputs[0])))
         for reader in readers
     )
 
@@ -119,3 +115,12 @@ def _flatten_in_place(low: Lowering, node: Node) -> None:
         low.alias(node, Placed(index, (0, 1), columns))
     else:
         low.reshape(index, low.result(node, (0, 1), columns))
+
+
+OPERATORS = (
+    Operator("Reshape", reshape, TIED, linear=True, reshapes=True, channels=Channels.PROPORTIONAL),
+    Operator("Flatten", reshape, TIED, linear=True, reshapes=True, channels=Channels.PASSED),
+    Operator("Squeeze", reshape, TIED, linear=True, reshapes=True, channels=Channels.PROPORTIONAL),
+    Operator("Unsqueeze", reshape, TIED, linear=True, reshapes=True),
+    Operator("Transpose", transpose, TIED, linear=True),
+)

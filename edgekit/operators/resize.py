@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.conversion.tflite.lowering import CHANNELS_LAST, Lowering, default_order, lowers
-from edgekit.conversion.tflite.ops.slices import gathered
-from edgekit.conversion.tflite.writer import Options
-from edgekit.graph.ir import Node
+from edgekit.operators.lowered import Options
+from edgekit.operators.lowering import CHANNELS_LAST, Lowering, default_order
+from edgekit.operators.nodes import Node
+from edgekit.operators.operator import TIED, Channels, Operator
+from edgekit.operators.slices import gathered
 
 Reals = NDArray[np.float64]
 MODES = ("half_pixel", "pytorch_half_pixel", "half_pixel_symmetric", "align_corners", "asymmetric")
@@ -22,7 +23,6 @@ PLACE_TOLERANCE = 1e-4
 """Pixels by which a place may differ: kernels compute it in float32."""
 
 
-@lowers("Resize")
 def resize(low: Lowering, node: Node) -> None:
     """Resize → RESIZE_NEAREST_NEIGHBOR or RESIZE_BILINEAR; other ways of picking the nearest → GATHER."""
     source, target = low.tensor(node.inputs[0]), low.tensor(node.outputs[0])
@@ -141,7 +141,6 @@ def _resize_by_indices(low: Lowering, node: Node, taken: Mapping[int, NDArray[np
         low.reshape(source, target)
 
 
-@lowers("DepthToSpace", "SpaceToDepth")
 def depth_and_space(low: Lowering, node: Node) -> None:
     """DepthToSpace, SpaceToDepth → DEPTH_TO_SPACE, SPACE_TO_DEPTH; columns before rows needs the channels in order."""
     tensor, block = low.tensor(node.inputs[0]), node.attributes["blocksize"]
@@ -159,24 +158,29 @@ def depth_and_space(low: Lowering, node: Node) -> None:
     low.emit("DEPTH_TO_SPACE", (source,), low.result(node, CHANNELS_LAST), options)
 
 
-@lowers("Tile")
 def tile(low: Lowering, node: Node) -> None:
     """Tile with constant repeats → TILE."""
     repeats, order = low.tensor(node.inputs[1]).data, low.placed(node.inputs[0]).order
-    if repeats is None or low.is_quantized(node):
-        raise low.refusal(node, "repeats quantized values or as often as is computed")
+    if repeats is None:
+        raise low.refusal(node, "repeats values as often as is computed")
     times = low.constant(repeats.reshape(-1)[list(order)].astype(np.int32))
     low.emit("TILE", (low.activation(node, order=order), times), low.result(node, order), Options("TileOptions"))
 
 
-@lowers("Expand")
 def expand(low: Lowering, node: Node) -> None:
     """Expand → BROADCAST_TO."""
-    if low.is_quantized(node):
-        raise low.refusal(node, "repeats quantized values")
     source, tensor = low.tensor(node.inputs[0]), low.tensor(node.outputs[0])
     alike = source.data is None and len(source.shape) == len(tensor.shape)
     order = low.placed(source.name).order if alike else default_order(tensor)
     operand, target = low.operand(node, 0, order), low.result(node, order)
     shape = low.constant(np.asarray(low.model.tensors[target].shape, np.int32))
     low.emit("BROADCAST_TO", (operand, shape), target, Options("BroadcastToOptions"), version=2)
+
+
+OPERATORS = (
+    Operator("Resize", resize, TIED, linear=True, channels=Channels.PASSED),
+    Operator("DepthToSpace", depth_and_space, TIED, linear=True),
+    Operator("SpaceToDepth", depth_and_space, TIED, linear=True),
+    Operator("Tile", tile),
+    Operator("Expand", expand),
+)

@@ -6,55 +6,37 @@ import math
 
 import numpy as np
 
-from edgekit.conversion.tflite.lowering import ACTIVATIONS, Lowering, lowers
-from edgekit.conversion.tflite.writer import Options
-from edgekit.graph.draft import Array
-from edgekit.graph.ir import Node
-from edgekit.scales import INT8_MAX, INT8_MIN, SMALLEST_SCALE, Quantization
+from edgekit.operators.lowered import Options
+from edgekit.operators.lowering import ACTIVATION_LIMITS, ACTIVATIONS, Lowering
+from edgekit.operators.nodes import Node
+from edgekit.operators.operator import ARITHMETIC, PLAIN, Channels, Int8, Operator
+from edgekit.scales import INT8_MAX, INT8_MIN, SMALLEST_SCALE, Array, Quantization
 
-CLIPS = {(0.0, math.inf): "RELU", (0.0, 6.0): "RELU6", (-1.0, 1.0): "RELU_N1_TO_1"}
-FUSED = {(0.0, math.inf): "Relu", (0.0, 6.0): "Relu6", (-1.0, 1.0): "ReluN1"}
+CLIPS = {"Relu": "RELU", "Relu6": "RELU6", "ReluN1": "RELU_N1_TO_1"}
 FUNCTIONS = {
     "Abs": "ABS", "Ceil": "CEIL", "Cos": "COS", "Exp": "EXP", "Floor": "FLOOR",
     "Log": "LOG", "Neg": "NEG", "Round": "ROUND", "Sigmoid": "LOGISTIC", "Sign": "SIGN", "Sin": "SIN",
     "Sqrt": "SQRT", "Tanh": "TANH",
 }  # fmt: skip
-INTEGER_VERSIONS = {"Abs": 2, "Sigmoid": 2, "Tanh": 2}
-"""The versions of those that compute with int8 in every runtime; the others are float only."""
-
-PROBABILITIES = (1 / 256, INT8_MIN)
-FIXED = {
-    "Sigmoid": PROBABILITIES, "Softmax": PROBABILITIES, "HardSigmoid": PROBABILITIES, "Tanh": (1 / 128, 0),
-    "LogSoftmax": (16 / 256, INT8_MAX),
-}  # fmt: skip
-"""Scale and zero point of the results that the LiteRT 8-bit quantization specification fixes."""
 
 
-@lowers(*FUNCTIONS)
 def function(low: Lowering, node: Node) -> None:
     """Sigmoid, Tanh, Exp, ... → the operator of that name."""
-    quantized = low.is_quantized(node)
-    if quantized and node.op not in INTEGER_VERSIONS:
-        raise low.refusal(node, "is computed in float only")
-    _check_fixed(low, node)
-    _in_place(low, node, FUNCTIONS[node.op], version=INTEGER_VERSIONS[node.op] if quantized else 1)
+    _in_place(low, node, FUNCTIONS[node.op], version=2 if low.is_quantized(node) else 1)
 
 
-@lowers("LeakyRelu")
 def leaky_relu(low: Lowering, node: Node) -> None:
     """LeakyRelu → LEAKY_RELU."""
     options = Options("LeakyReluOptions", {"Alpha": node.attributes.get("alpha", 0.01)})
     _in_place(low, node, "LEAKY_RELU", options, version=2 if low.is_quantized(node) else 1)
 
 
-@lowers("Gelu")
 def gelu(low: Lowering, node: Node) -> None:
     """Gelu → GELU, by the error function or by its approximation with tanh."""
     options = Options("GeluOptions", {"Approximate": node.attributes.get("approximate", "none") == "tanh"})
     _in_place(low, node, "GELU", options, version=2 if low.is_quantized(node) else 1)
 
 
-@lowers("PRelu")
 def prelu(low: Lowering, node: Node) -> None:
     """PRelu → PRELU."""
     order = low.placed(node.inputs[0]).order
@@ -62,7 +44,6 @@ def prelu(low: Lowering, node: Node) -> None:
     low.emit("PRELU", (low.activation(node, order=order), slope), low.result(node, order))
 
 
-@lowers("Relu", "Clip")
 def clip(low: Lowering, node: Node) -> None:
     """A Relu or Clip that could not be fused → RELU, RELU6, RELU_N1_TO_1, or MAXIMUM and MINIMUM with its limits.
 
@@ -74,8 +55,8 @@ def clip(low: Lowering, node: Node) -> None:
     target = low.result(node, placed.order, placed.columns)
     if quant is not None:
         _clip_integers(low, placed.index, target, (lowest, highest))
-    elif (lowest, highest) in CLIPS:
-        low.emit(CLIPS[lowest, highest], (placed.index,), target)
+    elif kind := ACTIVATION_LIMITS.get((lowest, highest)):
+        low.emit(CLIPS[kind], (placed.index,), target)
     elif lowest == 0:
         between = low.alike(target)
         low.emit("RELU", (placed.index,), between)
@@ -84,11 +65,9 @@ def clip(low: Lowering, node: Node) -> None:
         _clip_reals(low, placed.index, target, (lowest, highest))
 
 
-@lowers("HardSigmoid")
 def hard_sigmoid(low: Lowering, node: Node) -> None:
     """HardSigmoid, max(0, min(1, alpha · x + beta)) → arithmetic that RELU6, or int8 itself, clips."""
     alpha, beta = node.attributes.get("alpha", 0.2), node.attributes.get("beta", 0.5)
-    _check_fixed(low, node)
     placed = low.placed(node.inputs[0])
     target = low.result(node, placed.order, placed.columns)
     if low.is_quantized(node):
@@ -114,7 +93,6 @@ def hard_sigmoid(low: Lowering, node: Node) -> None:
     low.emit("MUL", (between, _scalar(low, 1 / 6)), target, Options("MulOptions"))
 
 
-@lowers("HardSwish")
 def hard_swish(low: Lowering, node: Node) -> None:
     """HardSwish, x · relu6(x + 3) / 6 → HARD_SWISH; of integers ADD and two MUL, which XNNPACK takes.
 
@@ -134,10 +112,8 @@ def hard_swish(low: Lowering, node: Node) -> None:
     low.emit("MUL", (sixfold, _stored_scalar(low, 1 / 6)), target, Options("MulOptions"), version=2)
 
 
-@lowers("Softmax", "LogSoftmax")
 def softmax(low: Lowering, node: Node) -> None:
     """Softmax, LogSoftmax → SOFTMAX, LOG_SOFTMAX over the axis that lies innermost in memory."""
-    _check_fixed(low, node)
     given = low.placed(node.inputs[0]).order
     axis = node.attributes.get("axis", -1) % len(given)
     order = (*(other for other in given if other != axis), axis)
@@ -152,17 +128,6 @@ def _in_place(low: Lowering, node: Node, code: str, options: Options | None = No
     """Append an operator that takes one value to one value, wherever each lies in memory."""
     placed = low.placed(node.inputs[0])
     low.emit(code, (placed.index,), low.result(node, placed.order, placed.columns), options, version)
-
-
-def _check_fixed(low: Lowering, node: Node) -> None:
-    quant = low.tensor(node.outputs[0]).quant
-    if quant is None or node.op not in FIXED or (quant.scale, quant.zero_point) == FIXED[node.op]:
-        return
-    scale, zero_point = FIXED[node.op]
-    raise low.refusal(
-        node,
-        f"must have output scale 1/{1 / scale:.0f} and zero point {zero_point}, not {quant.scale}, {quant.zero_point}",
-    )
 
 
 def _limits(low: Lowering, node: Node) -> tuple[float, float]:
@@ -193,7 +158,7 @@ def _clip_integers(low: Lowering, source: int, target: int, limits: tuple[float,
 
     Int8 itself saturates at the ends of the result's range; other limits inside it need an operator of their own.
     """
-    quant, usual = low.model.tensors[target].quant, FUSED.get(limits, "")
+    quant, usual = low.model.tensors[target].quant, ACTIVATION_LIMITS.get(limits, "")
     assert quant is not None
     stored = quant.quantize(np.asarray(limits))
     codes: list[tuple[str, Array]] = []
@@ -230,3 +195,30 @@ def _stored_scalar(low: Lowering, value: float) -> int:
     """One constant as int8: the largest step of a scale of its own, so it is exact (but for what is as good as 0)."""
     own = Quantization.per_tensor(max(abs(value) / INT8_MAX, SMALLEST_SCALE))
     return low.constant(own.quantize(np.asarray(value)), own)
+
+
+PROBABILITIES = Int8(output=Quantization.per_tensor(1 / 256, INT8_MIN))
+OPERATORS = (
+    Operator("Abs", function, PLAIN, linear=True, per_value=True),
+    Operator("Sigmoid", function, PROBABILITIES, per_value=True),
+    Operator("Tanh", function, Int8(output=Quantization.per_tensor(1 / 128)), per_value=True),
+    Operator("Ceil", function, per_value=True),
+    Operator("Cos", function, per_value=True),
+    Operator("Exp", function, per_value=True),
+    Operator("Floor", function, per_value=True),
+    Operator("Log", function, per_value=True),
+    Operator("Neg", function, per_value=True),
+    Operator("Round", function, per_value=True),
+    Operator("Sign", function, per_value=True),
+    Operator("Sin", function, per_value=True),
+    Operator("Sqrt", function, per_value=True),
+    Operator("Relu", clip, PLAIN, linear=True, per_value=True, channels=Channels.PASSED, is_activation=True),
+    Operator("Clip", clip, PLAIN, per_value=True, channels=Channels.PASSED, is_activation=True),
+    Operator("LeakyRelu", leaky_relu, PLAIN, linear=True, per_value=True, channels=Channels.PROPORTIONAL),
+    Operator("PRelu", prelu, ARITHMETIC),
+    Operator("Gelu", gelu, PLAIN, per_value=True),
+    Operator("HardSigmoid", hard_sigmoid, PROBABILITIES, per_value=True),
+    Operator("HardSwish", hard_swish, PLAIN, per_value=True),
+    Operator("Softmax", softmax, PROBABILITIES),
+    Operator("LogSoftmax", softmax, Int8(output=Quantization.per_tensor(16 / 256, INT8_MAX))),
+)

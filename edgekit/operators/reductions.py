@@ -6,28 +6,25 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgekit.conversion.tflite.lowering import Lowering, Order, lowers
-from edgekit.conversion.tflite.writer import Options
-from edgekit.graph.ir import Node
+from edgekit.operators.lowered import Options
+from edgekit.operators.lowering import Lowering, Order
+from edgekit.operators.nodes import Node
+from edgekit.operators.operator import PLAIN, TIED, Channels, Operator
 
 REDUCTIONS = {
     "ReduceMean": "MEAN", "ReduceSum": "SUM", "ReduceMax": "REDUCE_MAX", "ReduceMin": "REDUCE_MIN",
     "ReduceProd": "REDUCE_PROD",
 }  # fmt: skip
-TIED = ("ReduceMax", "ReduceMin")
 INDEX_TYPES = {"int32": 2, "int64": 4}
 """The schema's TensorType of ARG_MAX's result."""
 
 
-@lowers(*REDUCTIONS)
 def reduce(low: Lowering, node: Node) -> None:
     """ReduceMean, ReduceSum, ReduceMax, ReduceMin → MEAN, SUM, REDUCE_MAX, REDUCE_MIN; ReduceProd in float only."""
     quant = low.tensor(node.outputs[0]).quant
-    if quant is not None and node.op == "ReduceProd":
-        raise low.refusal(node, "multiplies integers")
-    order, axes = low.placed(node.inputs[0]).order, reduced_axes(low, node)
+    order, axes = low.placed(node.inputs[0]).order, _reduced_axes(low, node)
     source = low.activation(node, order=order)
-    if node.op in TIED:
+    if low.operators[node.op].int8 == TIED:
         source = low.requantized(node, source, quant)
     keeps = bool(node.attributes.get("keepdims", 1))
     where = low.constant(np.asarray(sorted(order.index(axis) for axis in axes), np.int32))
@@ -36,12 +33,9 @@ def reduce(low: Lowering, node: Node) -> None:
     low.emit(REDUCTIONS[node.op], (source, where), target, options, version=2 if quant else 1)
 
 
-@lowers("ReduceL2", "ReduceSumSquare", "ReduceL1")
 def norm(low: Lowering, node: Node) -> None:
     """ReduceL2, ReduceSumSquare, ReduceL1 → SUM of squares or magnitudes, in float only."""
-    if low.is_quantized(node):
-        raise low.refusal(node, "adds up squares of integers")
-    order, axes = low.placed(node.inputs[0]).order, reduced_axes(low, node)
+    order, axes = low.placed(node.inputs[0]).order, _reduced_axes(low, node)
     source, tensor = low.activation(node, order=order), low.tensor(node.inputs[0])
     terms = low.scratch(low.model.tensors[source].shape, tensor)
     if node.op == "ReduceL1":
@@ -57,7 +51,6 @@ def norm(low: Lowering, node: Node) -> None:
         low.emit("SQRT", (total,), target)
 
 
-@lowers("ArgMax", "ArgMin")
 def arg_max(low: Lowering, node: Node) -> None:
     """ArgMax, ArgMin → ARG_MAX, ARG_MIN: the first index of the largest value, as int64."""
     if node.attributes.get("select_last_index", 0):
@@ -72,15 +65,15 @@ def arg_max(low: Lowering, node: Node) -> None:
     if keeps:
         shape = [tensor.shape[other] for other in order if other != axis]
         found = low.scratch(shape, low.tensor(node.outputs[0]))
-    code, version = ("ARG_MAX" if node.op == "ArgMax" else "ARG_MIN"), 2 if tensor.quant else 1
+    code = "ARG_MAX" if node.op == "ArgMax" else "ARG_MIN"
     table = "ArgMaxOptions" if node.op == "ArgMax" else "ArgMinOptions"
     where = low.constant(np.asarray(order.index(axis), np.int32))
-    low.emit(code, (source, where), found, Options(table, {"OutputType": INDEX_TYPES[dtype]}), version)
+    low.emit(code, (source, where), found, Options(table, {"OutputType": INDEX_TYPES[dtype]}))
     if keeps:
         low.reshape(found, target)
 
 
-def reduced_axes(low: Lowering, node: Node) -> tuple[int, ...]:
+def _reduced_axes(low: Lowering, node: Node) -> tuple[int, ...]:
     """The ONNX axes that a reduction goes over: given as an attribute or an input, else all.
 
     Raises:
@@ -102,3 +95,17 @@ def without(order: Order, axes: Sequence[int]) -> Order:
     """The order in memory that is left when some ONNX axes are gone and the others are counted anew."""
     left = sorted(axis for axis in order if axis not in axes)
     return tuple(left.index(axis) for axis in order if axis in left)
+
+
+OPERATORS = (
+    Operator("ReduceMean", reduce, PLAIN, linear=True, channels=Channels.PROPORTIONAL),
+    Operator("ReduceSum", reduce, PLAIN, linear=True),
+    Operator("ReduceMax", reduce, TIED, linear=True, channels=Channels.PROPORTIONAL),
+    Operator("ReduceMin", reduce, TIED, linear=True),
+    Operator("ReduceProd", reduce),
+    Operator("ReduceL1", norm),
+    Operator("ReduceL2", norm),
+    Operator("ReduceSumSquare", norm),
+    Operator("ArgMax", arg_max),
+    Operator("ArgMin", arg_max),
+)

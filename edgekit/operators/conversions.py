@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from edgekit.conversion.tflite.lowering import Lowering, default_order, lowers
-from edgekit.conversion.tflite.writer import Options
-from edgekit.graph.ir import Node
+from edgekit.operators.lowered import Options
+from edgekit.operators.lowering import Lowering, default_order
+from edgekit.operators.nodes import Node
+from edgekit.operators.operator import JOINING, Channels, Operator
 
 TYPES = {"float32": 0, "int32": 2, "uint8": 3, "int64": 4, "bool": 6}
 """The schema's TensorType."""
 
 
-@lowers("Concat")
 def concat(low: Lowering, node: Node) -> None:
     """Concat → CONCATENATION; inputs of another scale are brought to the result's first."""
     target = low.tensor(node.outputs[0])
@@ -23,7 +23,6 @@ def concat(low: Lowering, node: Node) -> None:
     low.emit("CONCATENATION", inputs, low.result(node, order), options, version=2 if target.quant else 1)
 
 
-@lowers("QuantizeLinear")
 def quantize(low: Lowering, node: Node) -> None:
     """A Q that stands alone → QUANTIZE at a float input; between two scales a conversion."""
     placed = low.placed(node.inputs[0])
@@ -34,7 +33,6 @@ def quantize(low: Lowering, node: Node) -> None:
         low.emit("QUANTIZE", (placed.index,), target, Options("QuantizeOptions"))
 
 
-@lowers("DequantizeLinear")
 def dequantize(low: Lowering, node: Node) -> None:
     """A DQ that stands alone → DEQUANTIZE: at a float output."""
     placed = low.placed(node.inputs[0])
@@ -42,7 +40,6 @@ def dequantize(low: Lowering, node: Node) -> None:
     low.emit("DEQUANTIZE", (placed.index,), target, Options("DequantizeOptions"), version=2)
 
 
-@lowers("Cast")
 def cast(low: Lowering, node: Node) -> None:
     """Cast between floats, whole numbers and truth values → CAST."""
     placed = low.placed(node.inputs[0])
@@ -52,3 +49,11 @@ def cast(low: Lowering, node: Node) -> None:
         raise low.refusal(node, f"turns {kinds[0]} into {kinds[1]}")
     fields = {"InDataType": TYPES[kinds[0]], "OutDataType": TYPES[kinds[1]]}
     low.emit("CAST", (placed.index,), target, Options("CastOptions", fields))
+
+
+OPERATORS = (
+    Operator("Concat", concat, JOINING, linear=True, channels=Channels.PROPORTIONAL),
+    Operator("QuantizeLinear", quantize, linear=True, per_value=True),
+    Operator("DequantizeLinear", dequantize, per_value=True),
+    Operator("Cast", cast, per_value=True),
+)

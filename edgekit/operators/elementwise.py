@@ -2,67 +2,55 @@
 
 from __future__ import annotations
 
-from edgekit.conversion.tflite.lowering import Lowering, Order, default_order, fused, lowers
-from edgekit.conversion.tflite.writer import Options
-from edgekit.graph.ir import Node
+from edgekit.operators.lowered import Options
+from edgekit.operators.lowering import Lowering, Order, default_order, fused
+from edgekit.operators.nodes import Node
+from edgekit.operators.operator import ARITHMETIC, JOINING, Channels, Operator
 
-ARITHMETIC = {"Add": "ADD", "Sub": "SUB", "Mul": "MUL", "Div": "DIV"}
+CODES = {"Add": "ADD", "Sub": "SUB", "Mul": "MUL", "Div": "DIV"}
 EXTREMA = {"Max": "MAXIMUM", "Min": "MINIMUM"}
 COMPARISONS = {"Equal": "EQUAL", "Greater": "GREATER", "Less": "LESS", "GreaterOrEqual": "GREATER_EQUAL",
                "LessOrEqual": "LESS_EQUAL"}  # fmt: skip
 
 
-@lowers(*ARITHMETIC)
 def arithmetic(low: Lowering, node: Node) -> None:
     """Add, Sub, Mul, Div → ADD, SUB, MUL, DIV with their activation function; DIV in float only."""
-    if node.op == "Div" and low.is_quantized(node):
-        raise low.refusal(node, "divides integers, which not every runtime can")
-    order = common_order(low, node)
+    order = _common_order(low, node)
     operands = [low.operand(node, position, order) for position in range(2)]
-    code, version = ARITHMETIC[node.op], 2 if low.is_quantized(node) else 1
+    code, version = CODES[node.op], 2 if low.is_quantized(node) else 1
     low.emit(code, operands, low.result(node, order), Options(f"{code.title()}Options", fused(node)), version)
 
 
-@lowers(*EXTREMA)
 def extremum(low: Lowering, node: Node) -> None:
     """Max, Min → MAXIMUM, MINIMUM, which compare integers of one scale only."""
-    order, quant = common_order(low, node), low.tensor(node.outputs[0]).quant
+    order, quant = _common_order(low, node), low.tensor(node.outputs[0]).quant
     operands = [low.requantized(node, low.operand(node, position, order), quant) for position in range(2)]
     options = Options("MaximumMinimumOptions")
     low.emit(EXTREMA[node.op], operands, low.result(node, order), options, version=2 if quant else 1)
 
 
-@lowers("Pow")
 def power(low: Lowering, node: Node) -> None:
     """Pow → POW, in float only."""
-    if low.is_quantized(node):
-        raise low.refusal(node, "raises integers to a power")
-    order = common_order(low, node)
+    order = _common_order(low, node)
     operands = [low.operand(node, position, order) for position in range(2)]
     low.emit("POW", operands, low.result(node, order), Options("PowOptions"))
 
 
-@lowers(*COMPARISONS)
 def comparison(low: Lowering, node: Node) -> None:
     """Equal, Greater, ... → EQUAL, GREATER, ... of floats or whole numbers."""
-    order = common_order(low, node)
+    order = _common_order(low, node)
     operands = [low.operand(node, position, order) for position in range(2)]
-    if any(low.model.tensors[index].quant is not None for index in operands):
-        raise low.refusal(node, "compares quantized values")
     low.emit(COMPARISONS[node.op], operands, low.result(node, order))
 
 
-@lowers("Where")
 def where(low: Lowering, node: Node) -> None:
     """Where → SELECT_V2, of floats or whole numbers."""
-    if low.is_quantized(node):
-        raise low.refusal(node, "chooses between quantized values")
-    order = common_order(low, node)
+    order = _common_order(low, node)
     operands = [low.operand(node, position, order) for position in range(3)]
     low.emit("SELECT_V2", operands, low.result(node, order), Options("SelectV2Options"))
 
 
-def common_order(low: Lowering, node: Node) -> Order:
+def _common_order(low: Lowering, node: Node) -> Order:
     """The order in memory in which a node's operands meet: that of an operand which needs no broadcasting.
 
     Raises:
@@ -77,3 +65,20 @@ def common_order(low: Lowering, node: Node) -> Order:
     whole = [tensor for tensor in alike if tensor.shape == target.shape]
     chosen = next(iter(whole or alike), None)
     return default_order(target) if chosen is None else low.placed(chosen.name).order
+
+
+OPERATORS = (
+    Operator("Add", arithmetic, ARITHMETIC, takes_activation=True, linear=True, channels=Channels.PASSED),
+    Operator("Sub", arithmetic, ARITHMETIC, takes_activation=True, linear=True, channels=Channels.PASSED),
+    Operator("Mul", arithmetic, ARITHMETIC, takes_activation=True),
+    Operator("Div", arithmetic, takes_activation=True),
+    Operator("Max", extremum, JOINING, linear=True),
+    Operator("Min", extremum, JOINING, linear=True),
+    Operator("Pow", power),
+    Operator("Equal", comparison),
+    Operator("Greater", comparison),
+    Operator("Less", comparison),
+    Operator("GreaterOrEqual", comparison),
+    Operator("LessOrEqual", comparison),
+    Operator("Where", where),
+)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgekit.conversion.tflite.lowering import Lowering
-from edgekit.conversion.tflite.writer import Options
-from edgekit.graph.draft import Array
-from edgekit.graph.ir import Node
+from edgekit.operators.lowered import Options
+from edgekit.operators.lowering import Lowering
+from edgekit.operators.nodes import Node
+from edgekit.scales import Array
 
 SAME, VALID = 0, 1
 """The schema's Padding."""

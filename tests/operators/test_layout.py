@@ -15,8 +15,8 @@ from small_graphs import bytes_for, graph_of, interpreter, noise, quantized, run
 
 from edgekit.artifact import Metadata
 from edgekit.conversion.tflite import lower
-from edgekit.conversion.tflite.ops.layout import split_axes
 from edgekit.graph.prepare import prepare
+from edgekit.operators.layout import split_axes
 
 node = helper.make_node
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from edgekit.conversion.tflite.lowering import Lowering, lowers
-from edgekit.conversion.tflite.writer import Options
-from edgekit.graph.ir import Node
+from edgekit.operators.lowered import Options
+from edgekit.operators.lowering import Lowering
+from edgekit.operators.nodes import Node
+from edgekit.operators.operator import ARITHMETIC, Operator
 
 
-@lowers("MatMul")
 def matmul(low: Lowering, node: Node) -> None:
     """MatMul → BATCH_MATMUL; a right operand whose last two axes lie swapped in memory is read as it is."""
     left, right = (low.tensor(name) for name in node.inputs)
@@ -21,3 +21,6 @@ def matmul(low: Lowering, node: Node) -> None:
     fields = {"AdjX": False, "AdjY": turned}
     version = 2 if low.is_quantized(node) else 1
     low.emit("BATCH_MATMUL", inputs, low.result(node, own), Options("BatchMatMulOptions", fields), version)
+
+
+OPERATORS = (Operator("MatMul", matmul, ARITHMETIC),)

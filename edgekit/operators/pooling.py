@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgekit.conversion.tflite.lowering import Lowering, fused, lowers
-from edgekit.conversion.tflite.ops.windows import VALID, Window, padded_input, scheme_input
-from edgekit.conversion.tflite.writer import Options
-from edgekit.graph.draft import Array
-from edgekit.graph.ir import Node
-from edgekit.scales import Quantization, bias_quantization
+from edgekit.operators.lowered import Options
+from edgekit.operators.lowering import Lowering, fused
+from edgekit.operators.nodes import Node
+from edgekit.operators.operator import PLAIN, TIED, Channels, Operator
+from edgekit.operators.windows import VALID, Window, padded_input, scheme_input
+from edgekit.scales import Array, Quantization, bias_quantization
 
 
-@lowers("MaxPool")
 def max_pool(low: Lowering, node: Node) -> None:
     """MaxPool → MAX_POOL_2D."""
     if len(node.outputs) > 1 and node.outputs[1]:
@@ -25,7 +24,6 @@ def max_pool(low: Lowering, node: Node) -> None:
     _emit_pool(low, node, "MAX_POOL_2D", source, window, padding)
 
 
-@lowers("AveragePool")
 def average_pool(low: Lowering, node: Node) -> None:
     """AveragePool → AVERAGE_POOL_2D, which leaves padding out of the mean."""
     window = _undilated(low, node)
@@ -42,7 +40,6 @@ def average_pool(low: Lowering, node: Node) -> None:
     _emit_pool(low, node, "AVERAGE_POOL_2D", source, window, padding)
 
 
-@lowers("GlobalAveragePool")
 def global_average_pool(low: Lowering, node: Node) -> None:
     """GlobalAveragePool → AVERAGE_POOL_2D over the whole image; MEAN where it changes the scale, as in int8 files."""
     source, target = low.tensor(node.inputs[0]), low.tensor(node.outputs[0])
@@ -109,3 +106,10 @@ def _emit_pool(low: Lowering, node: Node, code: str, source: int, window: Window
         **fused(node),
     }
     low.emit(code, (source,), low.result(node), Options("Pool2DOptions", fields), version=2 if quant else 1)
+
+
+OPERATORS = (
+    Operator("MaxPool", max_pool, TIED, takes_activation=True, linear=True, channels=Channels.PASSED),
+    Operator("AveragePool", average_pool, TIED, takes_activation=True, linear=True, channels=Channels.PASSED),
+    Operator("GlobalAveragePool", global_average_pool, PLAIN, linear=True, channels=Channels.PROPORTIONAL),
+)

@@ -1,0 +1,61 @@
+"""The ONNX operators of a prepared model: one row each, with its lowering, in the file of its family."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from edgekit.errors import UnsupportedError
+from edgekit.operators import (
+    activations,
+    composites,
+    conversions,
+    convolution,
+    elementwise,
+    layout,
+    matmul,
+    normalization,
+    padding,
+    pooling,
+    reductions,
+    resize,
+    slices,
+)
+from edgekit.operators.lowering import Lowering
+from edgekit.operators.nodes import Node
+from edgekit.operators.operator import Operator
+
+FAMILIES = (
+    activations,
+    composites,
+    conversions,
+    convolution,
+    elementwise,
+    layout,
+    matmul,
+    normalization,
+    padding,
+    pooling,
+    reductions,
+    resize,
+    slices,
+)
+
+
+def _refuse(_: Lowering, node: Node) -> None:
+    raise UnsupportedError(
+        f"{node} has no TFLite form; write that layer with operators that docs/operators.md lists, or keep to ONNX."
+    )
+
+
+UNKNOWN = Operator("", _refuse)
+OPERATORS: Mapping[str, Operator] = {row.name: row for family in FAMILIES for row in family.OPERATORS}
+
+
+def row_of(name: str) -> Operator:
+    """What is known of an operator; nothing of one that is not in the table."""
+    return OPERATORS.get(name, UNKNOWN)
+
+
+def operators_that(can: Callable[[Operator], object]) -> frozenset[str]:
+    """The names of the operators whose row answers with something that is true."""
+    return frozenset(row.name for row in OPERATORS.values() if can(row))
