@@ -20,7 +20,7 @@ def main() -> None:
     shipped = open_teacher(TeacherOptions("mnist-cnn"), card.contract.shape)
     classic = catalog.network_card("teachers", "mnist-classic")
     with tempfile.TemporaryDirectory() as folder:
-        trained = teach(TeachOptions("mnist-classic", classic.recipe("full"), Path(folder), seed=classic.seed))
+        trained = teach(TeachOptions("mnist-classic", out=Path(folder)))
     record(
         __file__,
         {

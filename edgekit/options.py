@@ -15,6 +15,7 @@ from edgekit.errors import UnknownNameError, UsageError
 KEY, GROUP = "option", "group"
 LARGEST_SEED = 2**32 - 1
 MODEL = "A file, a run folder or a student's name."
+ANY_SEED = "Seed of everything random."
 SOURCES = "mnist, a folder, .npz, .parquet or module:factory."
 
 R = TypeVar("R", bound="Options")

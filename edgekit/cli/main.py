@@ -18,7 +18,6 @@ from edgekit.cli.devices import devices
 from edgekit.cli.measure import measure
 from edgekit.cli.options import LARGEST_SEED, Json, Out
 from edgekit.cli.result import finish
-from edgekit.cli.train import train
 
 STORE = "edgekit.store.commands"
 INTERRUPTED = 130
@@ -32,6 +31,11 @@ EXTRAS = {
 COMMANDS = Group(
     "From a trained teacher network to a verified int8 student file on a device, and what it costs there.",
     {
+        "teach": Command("edgekit.training.teach:teach", "Train a teacher from its card."),
+        "distill": Command(
+            "edgekit.training.distill:distill",
+            "Distill a teacher into a student, ending in a float ONNX file.",
+        ),
         "export": Command(
             "edgekit.conversion.export:export",
             "Write a float model as TFLite, or as static ONNX with BatchNorm folded.",
@@ -79,7 +83,6 @@ def demo(
     finish(verb, verb.demo(out or Path("runs/demo"), seed), json)
 
 
-app.add_typer(train)
 app.add_typer(convert)
 app.add_typer(measure)
 app.add_typer(devices)

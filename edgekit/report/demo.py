@@ -31,7 +31,7 @@ from edgekit.report.svg import require_matplotlib
 from edgekit.report.units import bytes_text, time_text
 from edgekit.tasks.classification import Classified
 from edgekit.training.distill import DistillOptions, DistillResult, distill
-from edgekit.training.teacher import TeacherOptions
+from edgekit.training.recipe_options import DistillRecipeOptions
 
 STUDENT, RECIPE, IO = "mnist-tiny", "demo", "int8"
 TEACHER_FILE = "teacher.onnx"
@@ -203,13 +203,12 @@ def commands(folder: Path, seed: int) -> tuple[str, ...]:
 
 
 def _distill_options(options: DemoOptions) -> DistillOptions:
-    card = catalog.network_card("students", STUDENT)
     return DistillOptions(
         student=STUDENT,
-        teacher=TeacherOptions(card.teacher, options.teacher_weights),
-        recipe=options.recipe or card.recipe(RECIPE),
-        folder=options.folder,
-        source=_source(options),
+        teacher_weights=options.teacher_weights,
+        recipe=DistillRecipeOptions(options.recipe or RECIPE),
+        out=options.folder,
+        data=options.source,
         seed=options.seed,
     )
 

@@ -2,40 +2,46 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from edgekit import catalog
 from edgekit.artifact import Metadata
-from edgekit.console import print_table, say
+from edgekit.console import Part, Remark, Table, say
 from edgekit.data import open_data
 from edgekit.data.dataset import Dataset
 from edgekit.errors import UsageError
 from edgekit.files import require_writable, sha256_file, write_bytes, write_json
-from edgekit.recipe import TrainRecipe
-from edgekit.training import loop
+from edgekit.options import ANY_SEED, LARGEST_SEED, SOURCES, Options, group, numbers, option
+from edgekit.result import Result
 from edgekit.training.answer_cache import AnswerCache
+from edgekit.training.recipe_options import DistillRecipeOptions
 from edgekit.training.teacher import Teacher, TeacherOptions, open_teacher
 from edgekit.training.weights import save_weights
 from edgekit.zoo import build
 
 
 @dataclass(frozen=True)
-class DistillOptions:
-    """Everything that decides a distillation run; ``source`` is the card's data where it is empty."""
+class DistillOptions(Options):
+    """Everything that decides a distillation run."""
 
-    student: str
-    teacher: TeacherOptions
-    recipe: TrainRecipe
-    folder: Path
-    source: str = ""
-    seed: int = 0
-    resume: bool = False
+    student: str = option("A student of the catalog.", "mnist-tiny", metavar="NAME")
+    teacher: str = option("A card's name, FILE.onnx, FILE.pt2 or module:factory.", "", unset="the card's")
+    teacher_weights: Path | None = option("safetensors or state dict of the teacher.", None, metavar="FILE")
+    teacher_mean: tuple[float, ...] = option(
+        "Per-channel mean of the teacher's input, as in 0.49,0.48,0.45.", (), read=numbers
+    )
+    teacher_std: tuple[float, ...] = option("Per-channel standard deviation of the teacher's input.", (), read=numbers)
+    data: str = option(SOURCES, "", metavar="SRC", unset="the card's")
+    out: Path | None = option("Folder for the results.", None, metavar="DIR", unset="runs/NAME")
+    recipe: DistillRecipeOptions = group(DistillRecipeOptions)
+    seed: int | None = option(ANY_SEED, None, unset="the card's", least=0, most=LARGEST_SEED)
+    resume: bool = option("Go on from the last checkpoint in --out.", False)
 
 
 @dataclass(frozen=True)
-class DistillResult:
+class DistillResult(Result):
     """A distilled student. Accuracies in [0, 1]; those of the teacher are on the same test images."""
 
     student: str
@@ -47,9 +53,12 @@ class DistillResult:
     test_accuracy: float
     teacher_test_accuracy: float
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return {**asdict(self), "model": str(self.model)}
+    def parts(self) -> Iterator[Part]:
+        """The accuracies, and what to type next."""
+        own = (f"{self.validation_accuracy:.2%}", f"{self.test_accuracy:.2%}", f"{self.parameters:,}")
+        rows = [(self.teacher, "", f"{self.teacher_test_accuracy:.2%}", ""), (self.student, *own)]
+        yield Table("", ("network", "validation", "test", "parameters"), rows)
+        yield Remark(f"wrote {self.model}; next: edgekit quantize --int8 {self.model.parent}")
 
 
 def distill(options: DistillOptions) -> DistillResult:
@@ -59,25 +68,33 @@ def distill(options: DistillOptions) -> DistillResult:
     for the figure. Two runs with the same options end with the same files, also if one was killed and resumed.
 
     Raises:
-        UsageError: teacher and data have different classes.
+        UsageError: there is no teacher or no data, or they have different classes.
         TrainingError: training diverged.
     """
     import torch
 
     from edgekit.conversion.torch_onnx import to_onnx
+    from edgekit.training import loop
 
     card = catalog.network_card("students", options.student)
-    data = open_data(options.source or card.data, card.contract)
+    recipe, seed = options.recipe.of(card), card.seed if options.seed is None else options.seed
+    named = options.teacher or card.teacher
+    if not named:
+        raise UsageError(f"The student {card.name} has no teacher of its own; name one with --teacher.")
+    if not (options.data or card.data):
+        raise UsageError(f"The student {card.name} has no data of its own; name a source with --data.")
+    data = open_data(options.data or card.data, card.contract)
     loop.require_labels(data)
-    require_writable(options.folder)
-    teacher = open_teacher(options.teacher, card.contract.shape)
+    folder = require_writable(options.out or Path("runs") / card.name)
+    chosen = TeacherOptions(named, options.teacher_weights, options.teacher_mean, options.teacher_std)
+    teacher = open_teacher(chosen, card.contract.shape)
     check_teacher(teacher, data)
-    answers = AnswerCache(teacher, data.sha256, options.recipe.augmentation, options.seed)
-    torch.manual_seed(options.seed)
+    answers = AnswerCache(teacher, data.sha256, recipe.augmentation, seed)
+    torch.manual_seed(seed)
     model = build(card.architecture, card.contract.shape, len(data.classes))
-    say(f"distilling {teacher.name} into {card.name} on {data.name}: {options.recipe.epochs} epochs")
+    say(f"distilling {teacher.name} into {card.name} on {data.name}: {recipe.epochs} epochs")
     origin = {"network": card.architecture, "teacher": answers.key}
-    run = loop.TrainRun(options.recipe, options.seed, options.folder, origin, options.resume)
+    run = loop.TrainRun(recipe, seed, folder, origin, options.resume)
     model, metrics = loop.train(model, card.contract, data, run, answers)
     accuracy = loop.evaluate(model, card.contract, data.test)
     metadata = Metadata(
@@ -87,8 +104,8 @@ def distill(options: DistillOptions) -> DistillResult:
         quality={"test_accuracy": round(accuracy, 6)},
         parents={"teacher": teacher.sha256, "data": data.sha256},
     )
-    save_weights(model, options.folder / "weights.safetensors")
-    path = options.folder / "model.onnx"
+    save_weights(model, folder / "weights.safetensors")
+    path = folder / "model.onnx"
     write_bytes(path, to_onnx(model, card.contract, metadata).SerializeToString(deterministic=True))
     result = DistillResult(
         student=card.name,
@@ -100,8 +117,8 @@ def distill(options: DistillOptions) -> DistillResult:
         test_accuracy=accuracy,
         teacher_test_accuracy=teacher_accuracy(teacher, data),
     )
-    record = {"recipe": options.recipe.to_dict(), "seed": options.seed, "parents": dict(metadata.parents)}
-    write_json(options.folder / "distill.json", {**result.to_dict(), "model": path.name, **record})
+    record = {"recipe": recipe.to_dict(), "seed": seed, "parents": dict(metadata.parents)}
+    write_json(folder / "distill.json", {**result.to_dict(), "model": path.name, **record})
     return result
 
 
@@ -111,16 +128,6 @@ def teacher_accuracy(teacher: Teacher, data: Dataset) -> float:
     for images, labels in data.test.batches(500):
         correct += int((teacher.answer(images).argmax(1) == labels).sum())
     return correct / len(data.test)
-
-
-def show(result: DistillResult) -> None:
-    """Print the result as a table."""
-    rows = [
-        (result.teacher, "", f"{result.teacher_test_accuracy:.2%}", ""),
-        (result.student, f"{result.validation_accuracy:.2%}", f"{result.test_accuracy:.2%}", f"{result.parameters:,}"),
-    ]
-    print_table("", ("network", "validation", "test", "parameters"), rows)
-    say(f"wrote {result.model}; next: edgekit quantize --int8 {result.model.parent}")
 
 
 def check_teacher(teacher: Teacher, data: Dataset) -> None:

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from edgekit import catalog
-from edgekit.console import print_table, say
+from edgekit.console import Part, Remark, Table
 from edgekit.data import open_data
 from edgekit.errors import DataError
 from edgekit.files import require_writable, sha256_file, write_json
-from edgekit.recipe import TrainRecipe
-from edgekit.training import loop
+from edgekit.options import ANY_SEED, LARGEST_SEED, SOURCES, Options, argument, group, option
+from edgekit.result import Result
+from edgekit.training.recipe_options import RecipeOptions
 from edgekit.training.weights import load_weights, save_weights
 from edgekit.zoo import build
 
 
 @dataclass(frozen=True)
-class TeachResult:
+class TeachResult(Result):
     """A trained teacher: its weights file and its accuracies in [0, 1]."""
 
     name: str
@@ -28,25 +29,24 @@ class TeachResult:
     validation_accuracy: float
     test_accuracy: float
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return {**self.__dict__, "weights": str(self.weights)}
+    def parts(self) -> Iterator[Part]:
+        """The accuracies, and where the weights are."""
+        row = (self.name, f"{self.validation_accuracy:.2%}", f"{self.test_accuracy:.2%}", f"{self.parameters:,}")
+        yield Table("", ("teacher", "validation", "test", "parameters"), [row])
+        yield Remark(f"wrote {self.weights}")
 
 
 @dataclass(frozen=True)
-class TeachOptions:
-    """Everything that decides a teacher; ``source`` is the card's data where it is empty.
+class TeachOptions(Options):
+    """Everything that decides a teacher."""
 
-    ``initial`` are weights to start from in place of random ones, as a recipe of refinement does.
-    """
-
-    name: str
-    recipe: TrainRecipe
-    folder: Path
-    source: str = ""
-    initial: Path | None = None
-    seed: int = 0
-    resume: bool = False
+    name: str = argument("A teacher of the catalog.", "mnist-cnn", metavar="NAME")
+    data: str = option(SOURCES, "", metavar="SRC", unset="the card's")
+    out: Path | None = option("Folder for the results.", None, metavar="DIR", unset="runs/NAME")
+    recipe: RecipeOptions = group(RecipeOptions)
+    init: Path | None = option("Weights to start from, as the recipe 'refine' does.", None, metavar="FILE")
+    seed: int | None = option(ANY_SEED, None, unset="the card's", least=0, most=LARGEST_SEED)
+    resume: bool = option("Go on from the last checkpoint in --out.", False)
 
 
 def teach(options: TeachOptions) -> TeachResult:
@@ -57,22 +57,25 @@ def teach(options: TeachOptions) -> TeachResult:
     """
     import torch
 
+    from edgekit.training import loop
+
     card = catalog.network_card("teachers", options.name)
-    data = open_data(options.source or card.data, card.contract)
+    recipe, seed = options.recipe.of(card), card.seed if options.seed is None else options.seed
+    data = open_data(options.data or card.data, card.contract)
     loop.require_labels(data)
     if len(data.classes) != len(card.classes):
         raise DataError(
             f"{data.name} has {len(data.classes)} classes and {card.name} has {len(card.classes)}; use data with the "
             "card's classes, or write a card of your own."
         )
-    folder = require_writable(options.folder)
-    torch.manual_seed(options.seed)
+    folder = require_writable(options.out or Path("runs") / card.name)
+    torch.manual_seed(seed)
     model = build(card.architecture, card.contract.shape, len(card.classes))
     origin = {"network": card.architecture}
-    if options.initial is not None:
-        load_weights(model, options.initial)
-        origin["initial"] = sha256_file(options.initial)
-    run = loop.TrainRun(options.recipe, options.seed, folder, origin, options.resume)
+    if options.init is not None:
+        load_weights(model, options.init)
+        origin["initial"] = sha256_file(options.init)
+    run = loop.TrainRun(recipe, seed, folder, origin, options.resume)
     model, metrics = loop.train(model, card.contract, data, run)
     weights = save_weights(model, folder / "weights.safetensors")
     accuracy = loop.evaluate(model, card.contract, data.test)
@@ -84,13 +87,6 @@ def teach(options: TeachOptions) -> TeachResult:
         validation_accuracy=metrics[-1].validation_accuracy,
         test_accuracy=accuracy,
     )
-    record = {"recipe": options.recipe.to_dict(), "seed": options.seed, "data": data.sha256, **origin}
+    record = {"recipe": recipe.to_dict(), "seed": seed, "data": data.sha256, **origin}
     write_json(folder / "teach.json", {**result.to_dict(), "weights": weights.name, **record})
     return result
-
-
-def show(result: TeachResult) -> None:
-    """Print the result as a table."""
-    row = (result.name, f"{result.validation_accuracy:.2%}", f"{result.test_accuracy:.2%}", f"{result.parameters:,}")
-    print_table("", ("teacher", "validation", "test", "parameters"), [row])
-    say(f"wrote {result.weights}")

@@ -1,0 +1,38 @@
+"""What a user says of a card's recipe: which one, and what to change of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edgekit.catalog import NetworkCard
+from edgekit.options import Options, option
+from edgekit.recipe import TrainRecipe
+
+
+@dataclass(frozen=True)
+class RecipeOptions(Options):
+    """A recipe by its name or as it is, and figures that stand in for its own."""
+
+    recipe: str | TrainRecipe = option("A recipe of the card.", "full")
+    epochs: int | None = option("Override the recipe's epochs.", None, least=1)
+    batch_size: int | None = option("Override the recipe's batch size.", None, least=2)
+    learning_rate: float | None = option("Override the recipe's peak learning rate.", None)
+
+    def of(self, card: NetworkCard) -> TrainRecipe:
+        """The recipe of a card, changed.
+
+        Raises:
+            UnknownNameError: the card has no such recipe.
+            UsageError: a figure is not allowed.
+        """
+        changes = {name: value for name, value in vars(self).items() if name != "recipe"}
+        chosen = card.recipe(self.recipe) if isinstance(self.recipe, str) else self.recipe
+        return chosen.override(**changes)
+
+
+@dataclass(frozen=True)
+class DistillRecipeOptions(RecipeOptions):
+    """The same with what concerns a teacher's answers."""
+
+    temperature: float | None = option("Override T of the soft answers.", None)
+    mix: float | None = option("Override the weight of the teacher's answers, 0 to 1.", None)
