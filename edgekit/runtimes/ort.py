@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -127,6 +126,8 @@ class ProfiledOnnx:
     """A session with profiling on."""
 
     def __init__(self, path: str, threads: int, shapes: Shapes) -> None:
+        import tempfile
+
         self._folder = tempfile.TemporaryDirectory()
         self._session = OrtSession(open_file(path, threads, str(Path(self._folder.name) / "profile")), shapes)
         self.run = self._session.prepared(random_inputs(self._session.inputs, path))

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NamedTuple, Protocol, Union
 
 import numpy as np
@@ -83,6 +82,8 @@ class Runtime:
 
     def version(self) -> str:
         """The version of its package; empty if it is not installed."""
+        from importlib.metadata import PackageNotFoundError, version
+
         try:
             return version(self.package)
         except PackageNotFoundError:
