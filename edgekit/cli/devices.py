@@ -26,12 +26,7 @@ def setup(
     json: Json = False,
 ) -> None:
     """Prepare a device once: the emulator of a board, or the runtimes on a device over SSH."""
-    if device.startswith("ssh://"):
-        from edgekit.devices.ssh import setup as ssh
-
-        finish(ssh, ssh.set_up(device), json)
-        return
-    from edgekit.devices.emulated import setup as verb
+    from edgekit.devices import setup as verb
 
     finish(verb, verb.set_up(device), json)
 

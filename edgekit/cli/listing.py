@@ -8,7 +8,8 @@ from typing import Any
 
 from edgekit import catalog
 from edgekit.console import Part, Table
-from edgekit.devices.cards import card_paths, device_card
+from edgekit.devices.cards import card_paths
+from edgekit.devices.device import open_device
 from edgekit.options import Options, argument
 from edgekit.result import Result
 
@@ -41,8 +42,8 @@ def listing(options: ListOptions) -> Listing:
     """What the catalog holds of one kind."""
     kind = options.kind
     if kind == "devices":
-        cards = [device_card(name) for name in card_paths()]
-        cells = tuple((card.name, ", ".join(card.abilities), card.summary) for card in cards)
+        found = [open_device(name) for name in card_paths()]
+        cells = tuple((device.name, ", ".join(device.figures), device.card.summary) for device in found)
         return Listing(kind, ("name", "figures", "summary"), cells)
     if kind == "recipes":
         from edgekit.quantization.recipes import RECIPES

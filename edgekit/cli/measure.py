@@ -94,43 +94,20 @@ def profile(
         typer.Option(
             "--budget",
             metavar="LIMITS",
-            help="On an emulated board, limits as in instructions=2e6,size=16000,memory=1e6; more: exit status 3.",
+            help="On emulated boards, limits as in instructions=2e6,size=16000,memory=1e6; more: exit status 3.",
         ),
     ] = "",
     json: Json = False,
 ) -> None:
     """Say what model files cost on a device: bytes, memory, milliseconds."""
     from edgekit.catalog import taken
-    from edgekit.devices.cards import is_board
-    from edgekit.errors import UsageError
     from edgekit.profiling import profile as verb
-    from edgekit.profiling.budget import check_budget, read_budget
 
-    named = device or ["cpu"]
-    limits = read_budget(budget)
-    if len(named) == 1 and is_board(named[0]):
-        from edgekit.profiling import board
-
-        found = board.profile_board(models or [taken("")], named[0], runtime or "", needs_counts=bool(limits))
-        finish(board, found, json)
-        if found.counts is not None:
-            found.counts.require_loaded()
-            check_budget(limits, [(model.file, model.figures()) for model in found.counts.models])
-        return
-    if limits:
-        raise UsageError(
-            "--budget limits what is counted exactly: give it with one emulated board, as in --device raspberry-pi-4b."
-        )
-    options = verb.ProfileOptions(named[0], runtime or "", threads, runs, seconds, pin)
-    models = models or [taken("")]
-    if len(named) == 1:
-        finish(verb, verb.profile(models, options), json)
-        return
-    from edgekit.profiling import several
-
-    outcomes = several.profile_several(models, options, named)
-    finish(several, outcomes, json)
-    outcomes.require_all()
+    devices = tuple(device or ["cpu"])
+    options = verb.ProfileOptions(devices, runtime or "", threads, runs, seconds, pin, budget=budget)
+    result = verb.profile(models or [taken("")], options)
+    finish(verb, result, json)
+    result.require()
 
 
 @measure.command()

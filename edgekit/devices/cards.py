@@ -15,20 +15,15 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 
 from edgekit.catalog import catalog_folder, read_toml
+from edgekit.devices import drivers
 from edgekit.errors import EdgekitError, UnknownNameError
 from edgekit.recipe import known_keys
 
-DRIVERS: Mapping[str, str] = {
-    "local": "local",
-    "null": "null",
-    "board": "emulated.driver",
-    "browser": "browser.headless",
-    "phone": "browser.phone",
-}
-"""A card's driver and its module below ``edgekit.devices``."""
+DRIVERS = tuple(module.name for module in iter_modules(drivers.__path__))
 
 
 @dataclass(frozen=True)
@@ -94,13 +89,6 @@ class DeviceCard:
         if self.driver not in DRIVERS:
             raise UnknownNameError(f"driver (devices/{self.name}.toml)", self.driver, DRIVERS)
 
-    @property
-    def abilities(self) -> tuple[str, ...]:
-        """What figures of this device are: ``measured``, or ``emulated`` and ``predicted`` as far as it has both."""
-        if self.driver != "board":
-            return ("measured",)
-        return (*(("emulated",) if self.emulator else ()), *(("predicted",) if self.latency else ()))
-
 
 def user_folder() -> Path:
     """Where a user's own cards are: $EDGEKIT_DEVICES, or edgekit/devices in the user's configuration folder."""
@@ -134,11 +122,6 @@ def device_card(name: str) -> DeviceCard:
         raise EdgekitError(
             f"{path} lacks a key or has one of the wrong type ({exc}); compare with its neighbours."
         ) from exc
-
-
-def is_board(name: str) -> bool:
-    """Whether a device of that name is a board that is emulated and predicted here, not measured."""
-    return name in card_paths() and device_card(name).driver == "board"
 
 
 def _card(name: str, document: Mapping[str, Any], source: str) -> DeviceCard:

@@ -1,25 +1,22 @@
-"""Devices by name, and what every driver does: run one job of the profiling worker over there.
+"""Devices by name: what each can do, and one job of the profiling worker run over there.
 
-A device is a card (``edgekit.devices.cards``) that names its driver, a module of this package with a function
-``open_driver(card) -> Device``; or it is an address ``ssh://user@host``, which needs no card.
+A device is a card (``edgekit.devices.cards``) that names its driver, or an address ``DRIVER://...`` that needs no card.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Flag, auto
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
-from edgekit.devices.cards import DRIVERS, DeviceCard, device_card
-from edgekit.errors import UnknownNameError
+from edgekit.devices.cards import DRIVERS, DeviceCard, card_paths, device_card
+from edgekit.errors import UnknownNameError, UsageError
 
-__all__ = ["TASKS", "Device", "DeviceCard", "Job", "Watch", "device_card", "open_device"]
-
-TASKS = ("measure", "operators", "arena", "turns")
-EMULATED_TASKS = ("count", "count-operators", "outputs")
-"""Tasks beside those of a profile of this machine."""
+TASKS = ("measure", "operators", "arena", "turns", "count", "count-operators", "outputs")
 
 Watch = Callable[[float], None]
 """Is told the share of a job that is done, now and then."""
@@ -48,41 +45,111 @@ class Job:
     shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.task not in TASKS + EMULATED_TASKS:
-            raise UnknownNameError("task", self.task, TASKS + EMULATED_TASKS)
+        if self.task not in TASKS:
+            raise UnknownNameError("task", self.task, TASKS)
 
 
-class Device(Protocol):
-    """An opened device. ``provenance`` says what its figures are: measured, emulated or predicted."""
+class Can(Flag):
+    """What a device can do."""
 
-    name: str
-    provenance: str
+    TIME = auto()
+    """Runs are timed there: the tasks measure, operators and arena."""
+    TURN = auto()
+    """Files take turns there."""
+    COUNT = auto()
+    """Instructions are counted there: the tasks count and count-operators."""
+    ANSWER = auto()
+    """Outputs come back: the task outputs."""
+    PREDICT = auto()
+    """Latency is predicted from its card."""
+    CALIBRATE = auto()
+    """Many small networks are measured there within minutes."""
+    ASIDE = auto()
+    """It takes none of this machine's time, so that others can work meanwhile."""
 
+
+class SetupResult(Protocol):
+    """What preparing a device did."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+
+    def facts(self) -> tuple[str, list[tuple[str, str]]]:
+        """A title, and rows of a name and its value."""
+
+    @property
+    def missing(self) -> Mapping[str, str]:
+        """What could not be had, and why."""
+
+
+class Device(ABC):
+    """A device by its card. A driver is a subclass, which opens without reaching anything: that is the first job's.
+
+    ``provenance`` says what the figures of a run there are: measured, emulated or predicted.
+    """
+
+    provenance: ClassVar[str] = "measured"
+    abilities: ClassVar[Can]
+    takes_address: ClassVar[bool] = False
+
+    def __init__(self, card: DeviceCard) -> None:
+        self.card = card
+        self.name = card.name
+        self.can = self.abilities
+
+    @property
+    def figures(self) -> tuple[str, ...]:
+        """What its figures are: measured, emulated, predicted."""
+        ran = (self.provenance,) if self.can & (Can.TIME | Can.COUNT) else ()
+        return (*ran, "predicted") if Can.PREDICT in self.can and self.card.latency else ran
+
+    @abstractmethod
     def run(self, job: Job, watch: Watch) -> dict[str, Any]:
         """The worker's result for one job.
 
         Raises:
             ModelError: the runtime refuses the file.
             RuntimeCrashError: the process crashed, hung or ran out of memory.
-            UsageError: the runtime is not installed there.
+            UsageError: the runtime is not installed there, or it does not do such a task.
             DeviceError: it cannot be reached, or the connection was lost.
         """
 
-    def close(self) -> None:
+    def set_up(self) -> SetupResult:
+        """Make what it needs, once.
+
+        Raises:
+            UsageError: it needs nothing, or a program is missing here.
+            EdgekitError: something cannot be fetched or made.
+        """
+        raise UsageError(f"{self.name} needs no setup; name a board of 'edgekit list devices', or ssh://user@host.")
+
+    def close(self) -> None:  # noqa: B027 - most leave nothing
         """Leave nothing there. Closing twice does no harm."""
 
 
-def open_device(name: str) -> Device:
-    """Open the device that ``--device`` names.
+def find_driver(name: str) -> type[Device]:
+    """The class of the devices of a driver.
 
     Raises:
-        UsageError: what its driver needs is not installed here.
-        UnknownNameError: no device has that name.
+        UnknownNameError: there is none of that name.
     """
-    if name.startswith("ssh://"):
-        from edgekit.devices.ssh.driver import open_address
+    if name not in DRIVERS:
+        raise UnknownNameError("driver", name, DRIVERS)
+    driver: type[Device] = import_module(f"edgekit.devices.drivers.{name}").DRIVER
+    return driver
 
-        return open_address(name)
-    card = device_card(name)
-    device: Device = import_module(f"edgekit.devices.{DRIVERS[card.driver]}").open_driver(card)
-    return device
+
+def open_device(name: str) -> Device:
+    """The device that ``--device`` names.
+
+    Raises:
+        UnknownNameError: no device has that name.
+        UsageError: it is no address that its driver takes.
+    """
+    scheme, is_address, _ = name.partition("://")
+    if not is_address:
+        card = device_card(name)
+        return find_driver(card.driver)(card)
+    if not find_driver(scheme).takes_address:
+        raise UnknownNameError("device", name, card_paths())
+    return find_driver(scheme)(DeviceCard(name, "", scheme))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,12 +16,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgekit.console import print_table, progress, warn
-from edgekit.devices.cards import card_paths, device_card, user_folder
-from edgekit.devices.device import Device, Job, open_device
+from edgekit.devices.cards import card_paths, user_folder
+from edgekit.devices.device import Can, Device, Job, open_device
 from edgekit.devices.latency.model import COVERAGE, FINE, FINE_IN_BLOCKS, Array, LatencyTable, features, fit_rates
 from edgekit.devices.latency.tables import write_tables
 from edgekit.devices.latency.workload import Workload, read_layers, workload_of
-from edgekit.devices.ssh.address import SCHEME
 from edgekit.errors import UsageError
 from edgekit.profiling.probes import probe_models
 
@@ -90,18 +90,16 @@ def calibrate(device: str, threads: int = 1, name: str = "", runtimes: Sequence[
             no name for its card.
         StorageError: the user's folder cannot be written.
     """
-    _require_clock(device)
+    opened = open_device(device)
+    if Can.CALIBRATE not in opened.can:
+        raise UsageError(f"{device} cannot be calibrated; name cpu, or a device as in ssh://pi@kitchen.")
     name = name or f"{device}-calibrated"
     if "/" in name:
         raise UsageError(f"{device} is an address and its card needs a name; give one with --name.")
     forms = [form for form in FORMS if not runtimes or form[0] in runtimes]
-    opened = open_device(device)
-    try:
-        with tempfile.TemporaryDirectory() as scratch:
-            measured = measure_probes(opened, write_probes(Path(scratch), forms), threads)
-            measured = measure_again(opened, measured, threads)
-    finally:
-        opened.close()
+    with closing(opened), tempfile.TemporaryDirectory() as scratch:
+        measured = measure_probes(opened, write_probes(Path(scratch), forms), threads)
+        measured = measure_again(opened, measured, threads)
     tables = fit_tables(measured, threads)
     if not tables:
         raise UsageError(
@@ -211,12 +209,6 @@ def fit_tables(measured: Sequence[tuple[ProbeFile, float]], threads: int) -> tup
             )
         )
     return tuple(tables)
-
-
-def _require_clock(device: str) -> None:
-    """An emulated board has no times, and a page or a phone would take an hour."""
-    if not device.startswith(SCHEME) and device_card(device).driver != "local":
-        raise UsageError(f"{device} cannot be calibrated; name cpu, or a device as in ssh://pi@kitchen.")
 
 
 def _by_form(measured: Sequence[tuple[ProbeFile, float]]) -> list[list[tuple[ProbeFile, float]]]:

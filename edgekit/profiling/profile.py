@@ -1,83 +1,119 @@
-"""The verb ``profile``: how big a model file is, how much memory it takes and how fast it runs on a device.
+"""The verb ``profile``: what model files cost on devices, of which each gives what it can.
 
-Every figure of time and memory comes from a fresh process on the device that does one thing: run the model, run it
-under the runtime's profiler, load it in TFLite Micro, or let several models take turns.
+A device that times gives bytes, memory and milliseconds, an emulated board exact counts, a card with latency tables a
+prediction. Devices elsewhere work side by side, those that take this machine's time in turn.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import closing
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import Any
 
-from edgekit.console import Bar, Display, progress
-from edgekit.devices.device import Device, Job, Watch, open_device
-from edgekit.errors import EdgekitError, RuntimeCrashError, UsageError
+from edgekit.console import Bar, progress, say
+from edgekit.devices.cards import DeviceCard
+from edgekit.devices.device import Can, Device, open_device
+from edgekit.devices.latency.predict import predict_all
+from edgekit.errors import EdgekitError, ModelError, UsageError
 from edgekit.files import require_file
 from edgekit.graph.isolated import model_sha256
-from edgekit.modelfiles.model_ref import find_models
+from edgekit.modelfiles.model_ref import ModelRef, find_models
 from edgekit.modelfiles.runtime_choice import default_runtime, find_runtime
 from edgekit.modelfiles.session import vet
-from edgekit.profiling.noise import find_noise
+from edgekit.profiling.budget import read_budget
+from edgekit.profiling.counting import count_file
 from edgekit.profiling.ratio import compare_latency
-from edgekit.profiling.records import (
-    Arena,
-    LoadTime,
-    Memory,
-    ModelProfile,
-    OperatorProfile,
-    ProfileOptions,
-    ProfileResult,
-)
+from edgekit.profiling.records import DeviceProfile, ModelProfile, ProfileOptions, ProfileResult
 from edgekit.profiling.show import show
-from edgekit.profiling.statistics import summarize
+from edgekit.profiling.steps import Report, Steps
+from edgekit.profiling.timing import time_file
 
-__all__ = ["ProfileOptions", "ProfileResult", "profile", "profile_file", "profile_on", "show"]
+__all__ = ["ProfileOptions", "ProfileResult", "choose_runtime", "profile", "profile_on", "show"]
 
-STEPS = ("measure", "operators", "arena")
-PERCENT = 100
+SHARE = 1000
+"""Steps of the progress display for each device."""
 
 
 def profile(models: Sequence[str], options: ProfileOptions | None = None) -> ProfileResult:
-    """Profile models on the device of the options. Raises as ``profile_on`` does, and what opening it raises."""
+    """Profile models, each ``MODEL`` or ``MODEL@RUNTIME`` as ``find_models`` reads it, on the devices of the options.
+
+    Of several devices one that fails costs its own figures only; what is wrong then, ``ProfileResult.require`` raises.
+
+    Raises:
+        UsageError: an option or a name is unknown, a device is named twice or cannot count what the budget limits.
+        EdgekitError: as ``profile_on``, for a single device.
+    """
     options = options or ProfileOptions()
-    with closing(open_device(options.device)) as device:
-        return profile_on(device, models, options)
+    devices = [open_device(name) for name in options.devices]
+    names = [device.name for device in devices]  # an address may be written in two ways
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise UsageError(f"--device {twice[0]} is named twice; name each device once.")
+    if options.budget and not all(Can.COUNT in device.can for device in devices):
+        raise UsageError(
+            "--budget limits what is counted exactly: give it with an emulated board, as in --device raspberry-pi-4b."
+        )
+    files = [file for model in models for file in find_models(model, options.runtime or None)]
+    for file in files:
+        require_file(file.path)
+        choose_runtime(file.path, file.runtime)
+    with progress("profiling", len(devices) * SHARE) as bar:
+        shared = _SharedBar(bar, names)
+
+        def work(device: Device) -> DeviceProfile:
+            return profile_on(device, files, options, shared.part_of(device.name))
+
+        if len(devices) > 1:
+            found = _each(devices, work)
+        else:
+            with closing(devices[0]):
+                found = [work(devices[0])]
+    return ProfileResult(tuple(found), read_budget(options.budget))
 
 
 def profile_on(
-    device: Device, models: Sequence[str], options: ProfileOptions, display: Display = progress
-) -> ProfileResult:
-    """Profile models on an opened device, each ``MODEL`` or ``MODEL@RUNTIME`` as ``find_models`` reads it.
-
-    ``display`` shows the progress.
+    device: Device, files: Sequence[ModelRef], options: ProfileOptions, report: Report = lambda share, note: None
+) -> DeviceProfile:
+    """Profile files on one opened device; ``report`` is told the progress.
 
     Raises:
-        UsageError: an option or a name is unknown, or the runtime is not installed.
+        UsageError: the runtime is not installed there, or the device can say nothing of these files.
         ModelError: a file is missing, broken, or not of a kind that a runtime opens.
         RuntimeCrashError: a native runtime crashed, hung or ran out of memory on a file.
+        DeviceError: the device cannot be reached.
     """
-    targets = [target for model in models for target in find_models(model, options.runtime or None)]
-    for target in targets:
-        require_file(target.path)
-        choose_runtime(target.path, target.runtime)
-    profiles = []
-    turns = len(targets) if options.turns and len(targets) > 1 and device.provenance == "measured" else 0
-    with display("profiling", (len(targets) * len(STEPS) + turns) * PERCENT) as bar:
-        for number, target in enumerate(targets):
-            steps = _Steps(bar, number * len(STEPS), target.path.name)
-            profiles.append(profile_file(target.path, device, replace(options, runtime=target.runtime), steps))
-        result = ProfileResult(device.name, device.provenance, tuple(profiles))
-        if not turns:
-            return result
-        steps = _Steps(bar, len(targets) * len(STEPS), "taking turns")
-        try:
-            return replace(result, ratios=compare_latency(targets, device, options, partial(steps.spread, turns)))
-        except EdgekitError as exc:  # each file alone was measured: that stands
-            return replace(result, no_ratios=str(exc))
+    turns = len(files) if Can.TURN in device.can and options.turns and len(files) > 1 else 0
+    steps = Steps(3 * len(files) + turns, report)
+    models: list[ModelProfile] = []
+    uncounted = ""
+    for file in files:
+        model = ModelProfile(str(file.path), model_sha256(file.path), file.runtime, vet(file.path))
+        if Can.PREDICT in device.can:
+            model = _predict(model, device.card)
+        if Can.TIME in device.can:
+            model = time_file(device, model, options, steps)
+        if Can.COUNT in device.can and not uncounted:
+            try:
+                model = count_file(device, model, steps)
+            except UsageError as exc:  # it is not set up here, which no prediction needs
+                if options.budget:
+                    raise
+                uncounted = str(exc)
+        models.append(model)
+    if not any(model.timing or model.counting or model.predictions or model.finding for model in models):
+        if uncounted:
+            say(f"{device.name} is not emulated either: {uncounted}")
+        raise UsageError(f"{models[0].missing['predictions']}.")
+    result = DeviceProfile(
+        device.name,
+        device.provenance if not uncounted else "predicted",
+        device.card.emulator.cpu if device.card.emulator else "",
+        tuple(models),
+        uncounted=uncounted,
+    )
+    return _compared(result, device, files, options, steps) if Can.TIME in device.can else result
 
 
 def choose_runtime(path: Path, wanted: str) -> str:
@@ -96,69 +132,66 @@ def choose_runtime(path: Path, wanted: str) -> str:
     return runtime.name
 
 
-def profile_file(path: Path, device: Device, options: ProfileOptions, steps: _Steps | None = None) -> ModelProfile:
-    """Profile one file on an opened device. Raises as ``profile`` does."""
-    runtime = choose_runtime(path, options.runtime)
-    steps = steps or _Steps()
-    contents = vet(path)
-    job = Job("measure", runtime, path, options.threads, options.runs, options.seconds, pin=options.pin)
-    measured = device.run(job, steps.watch("measure"))
-    missing: dict[str, str] = {}
-    operators = _optional(device, replace(job, task="operators"), steps, missing)
-    arena = None
-    if path.suffix.lower() == ".tflite":
-        arena = _optional(device, replace(job, task="arena", runtime="tflm"), steps, missing)
-    samples = measured["samples_ns"]
-    latency = summarize(samples)
-    return ModelProfile(
-        file=str(path),
-        sha256=model_sha256(path),
-        runtime=runtime,
-        runtime_version=measured["versions"][runtime],
-        threads=options.threads,
-        contents=contents,
-        load=LoadTime(measured["load_ns"], measured["warm_load_ns"], measured["load_from_disk"]),
-        first_ns=measured["first_ns"],
-        warmup_runs=measured["warmup_runs"],
-        latency=latency,
-        memory=Memory(measured["peak_bytes"], measured["baseline_bytes"]),
-        operators=OperatorProfile.from_dict(operators) if operators else None,
-        arena=Arena(**arena) if arena else None,
-        missing=missing,
-        warnings=find_noise(samples, latency, measured, options.threads),
-        machine={**measured["machine"], "clock_mhz_after": measured["clock_mhz_after"]},
-        versions=measured["versions"],
-        samples_ns=tuple(samples),
-    )
-
-
-def _optional(device: Device, job: Job, steps: _Steps, missing: dict[str, str]) -> dict[str, Any] | None:
-    """A job whose failure costs a part of the profile only: then None, and the reason in ``missing``."""
+def _predict(model: ModelProfile, card: DeviceCard) -> ModelProfile:
     try:
-        answer = device.run(job, steps.watch(job.task))
-    except RuntimeCrashError as exc:
-        answer = {"unavailable": str(exc)}
-    if "unavailable" not in answer:
-        return answer
-    missing[job.task] = answer["unavailable"].rstrip(".")
-    return None
+        return replace(model, predictions=predict_all(Path(model.file), card, model.runtime))
+    except (UsageError, ModelError) as exc:
+        return model.lacks("predictions", str(exc))
 
 
-class _Steps:
-    """Turns the progress of one task of one file into that of the whole command."""
+def _compared(
+    result: DeviceProfile, device: Device, files: Sequence[ModelRef], options: ProfileOptions, steps: Steps
+) -> DeviceProfile:
+    """The result with the ratios of its files, where they are wanted and can take turns."""
+    if not options.turns or len(files) < 2:
+        return result
+    if Can.TURN not in device.can:
+        return replace(result, no_ratios=f"on {device.name} files do not take turns, each was measured alone")
+    try:
+        return replace(result, ratios=compare_latency(files, device, options, steps.next("taking turns", len(files))))
+    except EdgekitError as exc:  # each file alone was measured: that stands
+        return replace(result, no_ratios=str(exc))
 
-    def __init__(self, bar: Bar | None = None, first: int = 0, name: str = "") -> None:
-        self._bar, self._first, self._name = bar, first, name
 
-    def watch(self, task: str) -> Watch:
-        step = self._first + STEPS.index(task)
-        self(step, 0.0)
-        return partial(self, step)
+def _each(devices: Sequence[Device], work: Callable[[Device], DeviceProfile]) -> list[DeviceProfile]:
+    """The work done on every device, in order, or the error that it failed with there.
 
-    def spread(self, steps: int, share: float) -> None:
-        """The progress of a task that takes as long as ``steps`` others."""
-        self(self._first, share * steps)
+    Those that take none of this machine's time work at once. Ctrl-C closes them first, which ends their work.
+    """
 
-    def __call__(self, step: int, share: float) -> None:
-        if self._bar is not None:
-            self._bar.update(int((step + share) * PERCENT), self._name)
+    def outcome(device: Device) -> DeviceProfile:
+        try:
+            return work(device)
+        except EdgekitError as exc:
+            return DeviceProfile(device.name, error=str(exc))
+
+    aside = [device for device in devices if Can.ASIDE in device.can]
+    with ThreadPoolExecutor(max(1, len(aside)), "device") as pool, ExitStack() as opened:
+        for device in aside:
+            opened.enter_context(closing(device))
+        futures = {device.name: pool.submit(outcome, device) for device in aside}
+        found = {name: future.result() for name, future in futures.items()}
+    for device in devices:
+        if device.name not in found:
+            with closing(device):
+                found[device.name] = outcome(device)
+    return [found[device.name] for device in devices]
+
+
+class _SharedBar:
+    """One progress display for all devices: each fills a share of it."""
+
+    def __init__(self, bar: Bar, names: Sequence[str]) -> None:
+        self._bar, self._turn = bar, threading.Lock()
+        self._done = dict.fromkeys(names, 0.0)
+
+    def part_of(self, device: str) -> Report:
+        """What is told the progress of one device."""
+
+        def report(share: float, note: str) -> None:
+            with self._turn:
+                self._done[device] = share
+                where = f"{note} on {device}" if len(self._done) > 1 else note
+                self._bar.update(int(sum(self._done.values()) * SHARE), where)
+
+        return report

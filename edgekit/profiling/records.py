@@ -1,14 +1,20 @@
-"""What profiling a model gives: one record per file, with everything needed to judge its figures."""
+"""What profiling gives: of each device and each file what was timed, counted and predicted, as far as there is any.
+
+Every one of the three says what its figures are: measured, emulated or predicted.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from edgekit.errors import UsageError
+from edgekit.devices.latency.model import Prediction
+from edgekit.errors import DeviceError, ModelError, UsageError
 from edgekit.modelfiles.contents import ModelContents
+from edgekit.profiling.budget import check_budget, read_budget
+from edgekit.profiling.counts import InstructionCounts, OperatorCount
 from edgekit.profiling.noise import NoiseWarning
 from edgekit.profiling.statistics import LatencyStatistics
 
@@ -17,23 +23,29 @@ PIN = re.compile(r"auto|off|\d+(,\d+)*")
 
 @dataclass(frozen=True)
 class ProfileOptions:
-    """How to measure.
+    """What to profile on, and how to measure.
 
-    ``runtime`` is a key of ``edgekit.runtimes.RUNTIMES``, or empty for the usual one for the file.
-    Sampling goes on for at least ``runs`` runs and at least ``seconds`` seconds, after a warm-up. ``pin`` says which
-    cores the runtime keeps to: auto (as many as there are threads), off, or their numbers as in "2,3". ``turns``: two
-    files or more also take turns, which gives the ratios of their latencies.
+    ``devices`` are named as on the command line, each once. ``runtime`` is a key of ``edgekit.runtimes.RUNTIMES``, or
+    empty for the usual one for the file. Sampling goes on for at least ``runs`` runs and at least ``seconds`` seconds,
+    after a warm-up. ``pin`` says which cores the runtime keeps to: auto (as many as there are threads), off, or their
+    numbers as in "2,3". ``turns``: two files or more also take turns, which gives the ratios of their latencies.
+    ``budget`` limits what is counted exactly, as in "instructions=2e6,size=16000,memory=1e6", so every device must be
+    one that counts.
     """
 
-    device: str = "cpu"
+    devices: tuple[str, ...] = ("cpu",)
     runtime: str = ""
     threads: int = 1
     runs: int = 50
     seconds: float = 1.0
     pin: str = "auto"
     turns: bool = True
+    budget: str = ""
 
     def __post_init__(self) -> None:
+        if not self.devices:
+            raise UsageError("No --device is named; name cpu, or one of 'edgekit list devices'.")
+        read_budget(self.budget)
         if self.threads < 1:
             raise UsageError(f"--threads {self.threads} must be at least 1.")
         if self.runs < 1:
@@ -120,15 +132,11 @@ class LoadTime:
 
 
 @dataclass(frozen=True)
-class ModelProfile:
-    """Everything measured about one file. ``missing`` says why ``operators`` or ``arena`` is None."""
+class Timing:
+    """What running a file gave. ``provenance`` says what its figures are, ``warnings`` what casts doubt on them."""
 
-    file: str
-    sha256: str
-    runtime: str
-    runtime_version: str
+    provenance: str
     threads: int
-    contents: ModelContents
     load: LoadTime
     first_ns: int
     warmup_runs: int
@@ -136,7 +144,6 @@ class ModelProfile:
     memory: Memory
     operators: OperatorProfile | None
     arena: Arena | None
-    missing: Mapping[str, str]
     warnings: tuple[NoiseWarning, ...]
     machine: Mapping[str, Any]
     versions: Mapping[str, str]
@@ -145,12 +152,90 @@ class ModelProfile:
     def to_dict(self) -> dict[str, Any]:
         """Plain values with the derived ones and every raw sample, for JSON."""
         document = asdict(self)
-        document["contents"]["overhead_bytes"] = self.contents.overhead_bytes
         document["memory"]["model_bytes"] = self.memory.model_bytes
         document["latency"]["per_second"] = self.latency.per_second
         if self.operators is not None:
             document["operators"]["sum_ns"] = self.operators.sum_ns
         return document
+
+
+@dataclass(frozen=True)
+class Counting:
+    """What one warm run of a file costs, counted exactly in one thread.
+
+    ``spread`` is the share by which the counted runs differ. ``heap_bytes`` is what the runtime keeps for the model
+    beside the file itself. ``profiler_cost`` instructions of the runtime's profiler were taken off each operator.
+    """
+
+    provenance: str
+    counts: InstructionCounts
+    spread: float
+    heap_bytes: int | None
+    operators: tuple[OperatorCount, ...] | None = None
+    profiler_cost: int = 0
+
+    @property
+    def uses_dot_product(self) -> bool:
+        """Whether the runtime picked kernels with dot-product instructions."""
+        return self.counts.vector_dot > 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {
+            **vars(self),
+            "counts": self.counts.to_dict(),
+            "uses_dot_product": self.uses_dot_product,
+            "operators": [operator.to_dict() for operator in self.operators] if self.operators else None,
+        }
+
+
+@dataclass(frozen=True)
+class ModelProfile:
+    """What is known of one file on one device. ``runtime_version`` is that of the runtime that ran it there.
+
+    ``predictions`` are its latencies from the device's card, by threads. ``missing`` says why there are no predictions,
+    operators or arena where there might be; ``finding`` why the file does not load or run there.
+    """
+
+    file: str
+    sha256: str
+    runtime: str
+    contents: ModelContents
+    runtime_version: str = ""
+    timing: Timing | None = None
+    counting: Counting | None = None
+    predictions: tuple[Prediction, ...] = ()
+    missing: Mapping[str, str] = field(default_factory=dict)
+    finding: str = ""
+
+    @property
+    def exact(self) -> dict[str, float]:
+        """The figures that a budget may limit: size in bytes; where they were counted instructions, memory in bytes."""
+        found: dict[str, float] = {"size": self.contents.file_bytes}
+        if self.counting is not None:
+            found["instructions"] = self.counting.counts.total
+            if self.counting.heap_bytes is not None:
+                found["memory"] = self.counting.heap_bytes
+        return found
+
+    def lacks(self, part: str, reason: str) -> ModelProfile:
+        """The same without ``part``, and why."""
+        return replace(self, missing={**self.missing, part: reason.rstrip(".")})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {
+            "file": self.file,
+            "sha256": self.sha256,
+            "runtime": self.runtime,
+            "runtime_version": self.runtime_version,
+            "contents": {**asdict(self.contents), "overhead_bytes": self.contents.overhead_bytes},
+            **(self.timing.to_dict() if self.timing else {}),
+            **(self.counting.to_dict() if self.counting else {}),
+            "predictions": [prediction.to_dict() for prediction in self.predictions],
+            "missing": dict(self.missing),
+            "finding": self.finding,
+        }
 
 
 @dataclass(frozen=True)
@@ -177,24 +262,81 @@ class LatencyRatio:
 
 
 @dataclass(frozen=True)
-class ProfileResult:
-    """The profiles of one command. ``provenance``: measured, emulated or predicted.
+class DeviceProfile:
+    """What one device gave, or the ``error`` that it failed with. ``cpu`` is the emulator's name of its processor.
 
-    ``ratios`` compares each file but the first with the first, where they could take turns; ``no_ratios`` says why not.
+    ``ratios`` compares each file but the first with the first, where they could take turns; ``no_ratios`` says why not,
+    and ``uncounted`` why nothing is emulated where it might be.
     """
 
     device: str
-    provenance: str
-    models: tuple[ModelProfile, ...]
+    provenance: str = ""
+    cpu: str = ""
+    models: tuple[ModelProfile, ...] = ()
     ratios: tuple[LatencyRatio, ...] = ()
     no_ratios: str = ""
+    uncounted: str = ""
+    error: str = ""
+
+    def changes(self) -> tuple[dict[str, float], ...]:
+        """For each file but the first, by what share each exact figure differs from the first's: 0.03 is 3% more."""
+        if not any(model.counting for model in self.models):
+            return ()
+        first, *others = [model.exact for model in self.models]
+        return tuple(
+            {name: found[name] / value - 1 for name, value in first.items() if value and name in found}
+            for found in others
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
+        if self.error:
+            return {"device": self.device, "error": self.error}
         return {
             "device": self.device,
             "provenance": self.provenance,
+            "cpu": self.cpu,
             "models": [model.to_dict() for model in self.models],
             "ratios": [{**asdict(ratio), "differs": ratio.differs} for ratio in self.ratios],
             "no_ratios": self.no_ratios,
+            "changes": list(self.changes()),
+            "uncounted": self.uncounted,
         }
+
+
+@dataclass(frozen=True)
+class ProfileResult:
+    """What each device gave, in the order in which they were named, and the limits that hold (``--budget``)."""
+
+    devices: tuple[DeviceProfile, ...]
+    limits: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def models(self) -> tuple[ModelProfile, ...]:
+        """The files on all devices, one device after another."""
+        return tuple(model for device in self.devices for model in device.models)
+
+    def require(self) -> None:
+        """Raise if something that was asked for is not so.
+
+        Raises:
+            DeviceError: one of several devices failed.
+            ModelError: a file does not load or run on a device.
+            GateError: a file is over the budget.
+        """
+        failed = [one.device for one in self.devices if one.error]
+        if failed:
+            raise DeviceError(
+                f"{len(failed)} of {len(self.devices)} devices gave no figures: {', '.join(failed)}; "
+                "see the warnings, and profile them again."
+            )
+        for one in self.devices:
+            for model in one.models:
+                if model.finding:
+                    raise ModelError(f"{model.file} does not run on {one.device}: {model.finding}")
+        check_budget(self.limits, [(model.file, model.exact) for model in self.models])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON: of one device its own, of several a list of them."""
+        documents = [one.to_dict() for one in self.devices]
+        return documents[0] if len(documents) == 1 else {"devices": documents}

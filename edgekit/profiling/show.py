@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from edgekit.console import print_table, warn
+from edgekit.devices.latency.model import COVERAGE, Prediction
 from edgekit.files import short_names
-from edgekit.profiling.records import LatencyRatio, ModelProfile, OperatorProfile, ProfileResult
+from edgekit.profiling.counts import CLASSES
+from edgekit.profiling.records import (
+    Counting,
+    DeviceProfile,
+    LatencyRatio,
+    ModelProfile,
+    OperatorProfile,
+    ProfileResult,
+    Timing,
+)
 from edgekit.profiling.statistics import LatencyStatistics
 
 MAX_OPERATORS = 12
@@ -16,26 +26,22 @@ LATENCY = ("file", "p50", "95% interval", "min", "p90", "p99", "max", "outliers"
 MEMORY = ("file", "peak", "runtime alone", "model", "TFLite Micro arena")
 RATIO = ("file", "runtime", "times as long as", "ratio", "95% interval", "")
 CONTEXT = ("file", "runtime", "threads", "on cores", "cpu", "usable cores", "governor", "clock", "temperature")
+PREDICTED = ("file", "threads", "latency", "fitted on")
+COUNTED = ("file", "bytes", "instructions", "loads", "stores", "memory", "kernels", "runtime")
+CHANGED = ("instructions", "size", "memory")
+SIDE_BY_SIDE = ("device", "file", "threads", "latency", "which is")
 
 
 def show(result: ProfileResult) -> None:
-    """Print what was measured, on what, and what casts doubt on it."""
-    place = f"on {result.device} ({result.provenance})"
-    names = short_names(model.file for model in result.models)
-    named = [(names[model.file], model) for model in result.models]
-    print_table(f"File and start {place}", FILE, [(name, *_file_row(model)) for name, model in named])
-    print_table(f"Latency {place}", LATENCY, [(name, *_latency_row(model)) for name, model in named])
-    if result.ratios:
-        print_table(f"Taking turns {place}", RATIO, [_ratio_row(ratio, names) for ratio in result.ratios])
-    print_table("Memory", MEMORY, [(name, *_memory_row(model)) for name, model in named])
-    for name, model in named:
-        if model.operators is not None:
-            _show_operators(name, model.operators)
-    print_table("Context", CONTEXT, [(name, *_context_row(model)) for name, model in named])
-    for name, model in named:
-        _warn(name, model)
-    if result.no_ratios:
-        warn(f"the files were not compared: {result.no_ratios}")
+    """Print what each device gave, and what casts doubt on it; of several devices also the latencies side by side."""
+    for device in result.devices:
+        if device.error:
+            warn(f"{device.device}: {device.error}")
+        else:
+            _show_device(device)
+    rows = [row for device in result.devices for row in _latencies(device)]
+    if len(result.devices) > 1 and rows:
+        print_table("Side by side", SIDE_BY_SIDE, rows)
 
 
 def duration(nanoseconds: float) -> str:
@@ -47,14 +53,82 @@ def duration(nanoseconds: float) -> str:
     return f"{value:.0f} {unit}" if value >= 100 else f"{value:.3g} {unit}"
 
 
-def _file_row(model: ModelProfile) -> tuple[str, ...]:
-    size, load = model.contents, model.load
+def _named(device: DeviceProfile) -> list[tuple[str, ModelProfile]]:
+    names = short_names(model.file for model in device.models)
+    return [(names[model.file], model) for model in device.models]
+
+
+def _show_device(device: DeviceProfile) -> None:
+    named = _named(device)
+    predicted = [(name, one) for name, model in named for one in model.predictions]
+    if predicted:
+        title = (
+            f"Latency on {device.device} as it is predicted, with the interval that {COVERAGE:.0%} of networks keep to"
+        )
+        print_table(
+            title, PREDICTED, [(name, str(one.table.threads), str(one), _basis(one)) for name, one in predicted]
+        )
+    for text in dict.fromkeys(model.missing["predictions"] for _, model in named if "predictions" in model.missing):
+        print(f"Not predicted: {text}.")
+    if any(model.counting or model.finding for _, model in named):
+        _show_counts(device, named)
+    if device.uncounted:
+        print(f"Not emulated: {device.uncounted}")
+    timed = [(name, model, model.timing) for name, model in named if model.timing]
+    if timed:
+        _show_times(device, timed)
+    for name, model in named:
+        if model.finding:
+            warn(f"{name} does not run on {device.device}: {model.finding}")
+        for part in ("operators", "arena"):
+            if part in model.missing:
+                warn(f"{name}: no {part}: {model.missing[part]}.")
+        for warning in model.timing.warnings if model.timing else ():
+            warn(f"{name}: {warning.text}; {warning.remedy}.")
+    if device.no_ratios:
+        warn(f"the files were not compared: {device.no_ratios}")
+
+
+def _latencies(device: DeviceProfile) -> list[tuple[str, ...]]:
+    """A line of the common table for each latency that is known."""
+    rows: list[tuple[str, ...]] = []
+    for name, model in _named(device):
+        if timing := model.timing:
+            cells = (str(timing.threads), duration(timing.latency.p50_ns), f"{timing.provenance}, p50")
+            rows.append((device.device, name, *cells))
+        for one in model.predictions:
+            rows.append((device.device, name, str(one.table.threads), str(one), "predicted"))
+    return rows
+
+
+def _basis(prediction: Prediction) -> str:
+    table = prediction.table
+    if table.median_error is None:
+        return f"{table.rows} rows of one family: not tested on others"
+    return f"{table.rows} rows of {table.families} families, median error {table.median_error:.0%}"
+
+
+def _show_times(device: DeviceProfile, timed: Sequence[tuple[str, ModelProfile, Timing]]) -> None:
+    place = f"on {device.device} ({device.provenance})"
+    names = short_names(model.file for _, model, _ in timed)
+    print_table(f"File and start {place}", FILE, [(name, *_file_row(model, timing)) for name, model, timing in timed])
+    print_table(f"Latency {place}", LATENCY, [(name, *_latency_row(timing.latency)) for name, _, timing in timed])
+    if device.ratios:
+        print_table(f"Taking turns {place}", RATIO, [_ratio_row(ratio, names) for ratio in device.ratios])
+    print_table("Memory", MEMORY, [(name, *_memory_row(timing)) for name, _, timing in timed])
+    for name, _, timing in timed:
+        if timing.operators is not None:
+            _show_operators(name, timing.operators)
+    print_table("Context", CONTEXT, [(name, *_context_row(model, timing)) for name, model, timing in timed])
+
+
+def _file_row(model: ModelProfile, timing: Timing) -> tuple[str, ...]:
+    size, load = model.contents, timing.load
     counts = (f"{size.file_bytes:,}", f"{size.weight_bytes:,}", f"{size.overhead_bytes:,}")
-    return (*counts, *map(duration, (load.cold_ns, load.warm_ns, model.first_ns)))
+    return (*counts, *map(duration, (load.cold_ns, load.warm_ns, timing.first_ns)))
 
 
-def _latency_row(model: ModelProfile) -> tuple[str, ...]:
-    latency = model.latency
+def _latency_row(latency: LatencyStatistics) -> tuple[str, ...]:
     tail = map(duration, (latency.min_ns, latency.p90_ns, latency.p99_ns, latency.max_ns))
     outliers = f"{latency.outliers:,} ({latency.outliers / latency.n:.1%})"
     counts = (outliers, f"{latency.n:,}", f"{latency.per_second:,.0f}")
@@ -72,10 +146,10 @@ def _interval(latency: LatencyStatistics) -> str:
     return f"{duration(latency.p50_low_ns)} – {duration(latency.p50_high_ns)}"
 
 
-def _memory_row(model: ModelProfile) -> tuple[str, ...]:
-    memory = model.memory
+def _memory_row(timing: Timing) -> tuple[str, ...]:
+    memory = timing.memory
     measured = (memory.peak_bytes, memory.baseline_bytes, memory.model_bytes)
-    arena = f"{model.arena.arena_bytes:,} B" if model.arena else "–"
+    arena = f"{timing.arena.arena_bytes:,} B" if timing.arena else "–"
     return (*("unknown" if item is None else f"{item / 1e6:.1f} MB" for item in measured), arena)
 
 
@@ -95,14 +169,14 @@ def _show_operators(name: str, profile: OperatorProfile) -> None:
     print_table(title, ("operator", "type", "time", "share"), cells)
 
 
-def _context_row(model: ModelProfile) -> tuple[str, ...]:
-    machine = model.machine
+def _context_row(model: ModelProfile, timing: Timing) -> tuple[str, ...]:
+    machine = timing.machine
     runtime = f"{model.runtime} {model.runtime_version}"
     cores = str(machine["usable_cores"])
     kept = machine["cores_kept_to"]
     return (
         runtime,
-        str(model.threads),
+        str(timing.threads),
         "any" if kept is None else ",".join(map(str, kept)),
         machine["cpu"],
         cores,
@@ -118,8 +192,49 @@ def _change(machine: Mapping[str, Any], key: str, unit: str) -> str:
     return f"{' → '.join(dict.fromkeys(known))} {unit}" if known else "unknown"
 
 
-def _warn(name: str, model: ModelProfile) -> None:
-    for part, reason in model.missing.items():
-        warn(f"{name}: no {part}: {reason}.")
-    for warning in model.warnings:
-        warn(f"{name}: {warning.text}; {warning.remedy}.")
+def _show_counts(device: DeviceProfile, named: Sequence[tuple[str, ModelProfile]]) -> None:
+    """What was counted, and the change from the first file to the others."""
+    title = f"One run on {device.device} (emulated: exact counts of one thread, no times)"
+    print_table(title, COUNTED, [(name, *_count_row(model)) for name, model in named])
+    counted = [(name, model.counting) for name, model in named if model.counting]
+    if counted:
+        columns = ("file", *(name.replace("_", " ") for name in CLASSES))
+        rows = [(name, *(f"{getattr(one.counts, kind):,}" for kind in CLASSES)) for name, one in counted]
+        print_table("Instructions by class", columns, rows)
+    for name, one in counted:
+        _show_counted_operators(name, one)
+    if changes := device.changes():
+        rows = [
+            (name, *(f"{change[figure]:+.2%}" if figure in change else "–" for figure in CHANGED))
+            for (name, _), change in zip(named[1:], changes, strict=True)
+        ]
+        print_table(f"Change from {named[0][0]}", ("file", *CHANGED), rows)
+
+
+def _count_row(model: ModelProfile) -> tuple[str, ...]:
+    size, counting = f"{model.contents.file_bytes:,}", model.counting
+    if counting is None:
+        return (size, "does not run", *["–"] * 4, model.runtime)
+    memory = "unknown" if counting.heap_bytes is None else f"{counting.heap_bytes / 1e6:.2f} MB"
+    moved = (f"{counting.counts.load_bytes / 1e6:.2f} MB", f"{counting.counts.store_bytes / 1e6:.2f} MB")
+    kernels = "dot product" if counting.uses_dot_product else "no dot product"
+    return (size, f"{counting.counts.total:,}", *moved, memory, kernels, f"{model.runtime} {model.runtime_version}")
+
+
+def _show_counted_operators(name: str, counting: Counting) -> None:
+    """The largest operators, and what is left of the whole run."""
+    if not counting.operators:
+        return
+    whole = counting.counts.total
+    sizes = [(operator, max(0, operator.counts.total - counting.profiler_cost)) for operator in counting.operators]
+    largest = sorted(sizes, key=lambda pair: -pair[1])[:MAX_OPERATORS]
+    rows = [(operator.name, operator.type, size) for operator, size in largest]
+    rest = sum(size for _, size in sizes) - sum(size for _, size in largest)
+    if len(sizes) > len(largest):
+        rows.append((f"{len(sizes) - len(largest)} more", "", rest))
+    rows.append(("between operators", "", max(0, whole - sum(size for _, size in sizes))))
+    title = f"Operators of {name}"
+    if counting.profiler_cost:
+        title += f" (less {counting.profiler_cost:,} each, the cost of the runtime's profiler)"
+    cells = [(label, kind, f"{size:,}", f"{size / whole:.1%}") for label, kind, size in rows]
+    print_table(title, ("operator", "type", "instructions", "share"), cells)

@@ -7,20 +7,21 @@ from pathlib import Path
 
 from edgekit.data.dataset import Split
 from edgekit.evaluation.compare import Comparison
-from edgekit.profiling.records import ModelProfile, ProfileResult
+from edgekit.profiling.records import ModelProfile, ProfileResult, Timing
 from edgekit.report.record import Latency, ModelRow, Parity, Picture
 from edgekit.runtimes import RUNTIMES
 from edgekit.tasks.classification import Classified, Mistake, wilson_interval
 
 
-def model_row(role: str, profile: ModelProfile, provenance: str, quality: Classified | tuple[float, int]) -> ModelRow:
-    """One file's row: its profile with what it did on labelled images, or (accuracy, images) where no more is known."""
+def model_row(role: str, profile: ModelProfile, quality: Classified | tuple[float, int]) -> ModelRow:
+    """One file's row: its profile, timed, with what it did on labelled images, or (accuracy, images) if that is all."""
     if isinstance(quality, Classified):
         accuracy, interval, per_class = quality.accuracy, quality.interval, quality.per_class
     else:
         accuracy, images = quality
         interval, per_class = wilson_interval(round(accuracy * images), images), ()
-    latency = profile.latency
+    timing = _timing(profile)
+    latency = timing.latency
     return ModelRow(
         role=role,
         file=Path(profile.file).name,
@@ -31,16 +32,16 @@ def model_row(role: str, profile: ModelProfile, provenance: str, quality: Classi
         latency=Latency(
             p50_ns=latency.p50_ns,
             interval_ns=(latency.p50_low_ns, latency.p50_high_ns),
-            samples_ns=profile.samples_ns,
+            samples_ns=timing.samples_ns,
             runtime=f"{RUNTIMES[profile.runtime].title} {profile.runtime_version}",
-            threads=profile.threads,
-            provenance=provenance,
+            threads=timing.threads,
+            provenance=timing.provenance,
         ),
         weight_bytes=profile.contents.weight_bytes,
-        memory_bytes=profile.memory.model_bytes,
-        arena_bytes=profile.arena.arena_bytes if profile.arena else None,
+        memory_bytes=timing.memory.model_bytes,
+        arena_bytes=timing.arena.arena_bytes if timing.arena else None,
         per_class=per_class,
-        operators=tuple((item.name, item.mean_ns) for item in profile.operators.operators) if profile.operators else (),
+        operators=tuple((item.name, item.mean_ns) for item in timing.operators.operators) if timing.operators else (),
     )
 
 
@@ -66,30 +67,35 @@ def warnings_of(result: ProfileResult) -> tuple[str, ...]:
     """The doubts about the measurements, one text for each kind: what was seen in which file, and what helps."""
     seen: dict[str, list[str]] = {}
     for model in result.models:
-        for warning in model.warnings:
+        for warning in _timing(model).warnings:
             seen.setdefault(warning.remedy, []).append(f"{Path(model.file).name}: {warning.text}")
     return tuple(f"{'; '.join(texts)}. What helps: {remedy}." for remedy, texts in seen.items())
 
 
 def context_of(result: ProfileResult, versions: Mapping[str, str]) -> dict[str, str]:
     """The machine that the measurements come from and the ``versions`` of what ran there, for people."""
-    machine = result.models[0].machine
+    machine = _timing(result.models[0]).machine
     cores = f"{machine['usable_cores']} of {machine['cores']} cores usable"
     features = ", ".join(machine["features"]) or "none that matter here"
     clock = f"{machine['clock_mhz']:.0f} MHz" if machine["clock_mhz"] else "unknown"
     memory = f"{machine['memory_bytes'] / 2**30:.1f} GiB" if machine["memory_bytes"] else "unknown"
     return {
-        "device": result.device,
+        "device": ", ".join(one.device for one in result.devices),
         "processor": f"{machine['cpu']} ({machine['architecture']}), {cores}",
         "kernel features": features,
         "governor": machine["governor"] or "unknown",
         "clock": clock,
         "memory": memory,
         "system": f"{machine['system']}, Python {machine['python']}",
-        "threads": ", ".join(_distinct([str(model.threads) for model in result.models])),
-        "samples": ", ".join(f"{Path(model.file).name} {model.latency.n:,}" for model in result.models),
+        "threads": ", ".join(_distinct([str(_timing(model).threads) for model in result.models])),
+        "samples": ", ".join(f"{Path(model.file).name} {_timing(model).latency.n:,}" for model in result.models),
         **versions,
     }
+
+
+def _timing(model: ModelProfile) -> Timing:
+    assert model.timing is not None, "a report is of files that were timed"
+    return model.timing
 
 
 def _picture(mistake: Mistake, names: Sequence[str], split: Split) -> Picture:

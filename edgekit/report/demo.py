@@ -238,9 +238,9 @@ def _report(
     data = _data(options)
     teacher, *students = measured.models
     known = (distilled.teacher_test_accuracy, len(data.test))
-    rows = [model_row(f"teacher, {distilled.teacher}", teacher, measured.provenance, known)]
+    rows = [model_row(f"teacher, {distilled.teacher}", teacher, known)]
     for profiled, (name, role) in zip(students, STUDENT_FILES.items(), strict=True):
-        rows.append(model_row(role, profiled, measured.provenance, evaluations[name]))
+        rows.append(model_row(role, profiled, evaluations[name]))
     shipped = evaluations["model.int8.tflite"]
     return Report(
         title=f"{distilled.teacher} → {distilled.student}, int8",
@@ -269,7 +269,9 @@ def _summary(options: DemoOptions, distilled: DistillResult, rows: list[ModelRow
 
 
 def _versions(measured: ProfileResult) -> dict[str, str]:
-    runtimes = {name: number for model in measured.models for name, number in model.versions.items()}
+    runtimes = {
+        name: number for model in measured.models if model.timing for name, number in model.timing.versions.items()
+    }
     return {"edgekit": __version__, "torch (training, teacher's accuracy)": version("torch"), **runtimes}
 
 

@@ -21,8 +21,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from edgekit.console import print_facts, progress
-from edgekit.devices.cards import DeviceCard, Emulator, device_card
+from edgekit.console import progress
+from edgekit.devices.cards import DeviceCard, Emulator
 from edgekit.devices.emulated import parts
 from edgekit.devices.emulated.tools import qemu_version, require_tools, run_tool
 from edgekit.errors import UsageError
@@ -63,7 +63,7 @@ class Installation:
 
 
 @dataclass(frozen=True)
-class SetupResult:
+class BoardSetup:
     """What a board was set up from: file names and their SHA-256."""
 
     device: str
@@ -71,27 +71,37 @@ class SetupResult:
     made: tuple[str, ...]
     checksums: Mapping[str, str]
 
+    @property
+    def missing(self) -> Mapping[str, str]:
+        """Nothing: all or none is made."""
+        return {}
+
+    def facts(self) -> tuple[str, list[tuple[str, str]]]:
+        """What was made."""
+        rows = [("folder", self.folder), ("made now", ", ".join(self.made) or "nothing: it was complete")]
+        rows.append(("made from", f"{len(self.checksums)} files, checksums in checksums.json of each folder"))
+        rows.append(("next", f"edgekit profile MODEL --device {self.device}"))
+        return self.device, rows
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         return asdict(self)
 
 
-def set_up(name: str) -> SetupResult:
+def set_up(card: DeviceCard) -> BoardSetup:
     """Make what is missing for a board.
 
     Raises:
-        UnknownNameError: no device has that name.
         UsageError: it is not an emulated one, or a program is missing here.
         EdgekitError: a download, an unpacking or the compiler failed.
         StorageError: the cache cannot be written.
     """
-    card = device_card(name)
     emulator = require_emulator(card)
     require_tools("qemu-aarch64", "apt-get", "dpkg-deb", "cc")
     made: list[str] = []
     checksums: dict[str, str] = {}
     makers = _makers()
-    with progress(f"setting up {name}", len(makers) + 1) as bar:
+    with progress(f"setting up {card.name}", len(makers) + 1) as bar:
         for done, (title, (folder, make)) in enumerate(makers.items()):
             bar.update(done, title)
             if not folder.is_dir():
@@ -100,7 +110,7 @@ def set_up(name: str) -> SetupResult:
             checksums.update(_read_checksums(folder))
         bar.update(len(makers), "trying it out")
         _try_out(installation(card), emulator)
-    return SetupResult(name, str(_home()), tuple(made), checksums)
+    return BoardSetup(card.name, str(_home()), tuple(made), checksums)
 
 
 def _try_out(found: Installation, emulator: Emulator) -> None:
@@ -136,14 +146,6 @@ def require_emulator(card: DeviceCard) -> Emulator:
     if card.emulator is None:
         raise UsageError(f"{card.name} is not emulated; its card has no [emulator].")
     return card.emulator
-
-
-def show(result: SetupResult) -> None:
-    """Print what was made."""
-    rows = [("folder", result.folder), ("made now", ", ".join(result.made) or "nothing: it was complete")]
-    rows.append(("made from", f"{len(result.checksums)} files, checksums in checksums.json of each folder"))
-    rows.append(("next", f"edgekit profile MODEL --device {result.device}"))
-    print_facts(result.device, rows)
 
 
 def _home() -> Path:

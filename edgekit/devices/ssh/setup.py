@@ -15,8 +15,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from edgekit.console import Bar, print_facts, progress, warn
-from edgekit.devices.ssh.address import parse_address
+from edgekit.console import Bar, progress
+from edgekit.devices.ssh.address import SshAddress
 from edgekit.devices.ssh.connection import Connection
 from edgekit.devices.ssh.wheels import NUMPY, Package, Target, fetch, require_numpy
 from edgekit.errors import DeviceError
@@ -26,7 +26,7 @@ FETCHING, SENDING = 50, 100
 
 
 @dataclass(frozen=True)
-class SshSetupResult:
+class SshSetup:
     """``packages`` are the versions by name, ``missing`` why others are not there; ``folder`` holds them there."""
 
     device: str
@@ -37,20 +37,25 @@ class SshSetupResult:
     packages: Mapping[str, str]
     missing: Mapping[str, str]
 
+    def facts(self) -> tuple[str, list[tuple[str, str]]]:
+        """What is there now."""
+        rows = [("python", f"{self.python} ({self.architecture}, {self.libc})"), ("folder", self.folder)]
+        rows += sorted(self.packages.items())
+        return f"{self.device} is ready: edgekit profile MODEL --device {self.device}", rows
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         return asdict(self)
 
 
-def set_up(device: str) -> SshSetupResult:
+def set_up(address: SshAddress) -> SshSetup:
     """Make an environment for the profiling worker on a device.
 
     Raises:
-        UsageError: the address is none, or there is no ssh or pip here.
+        UsageError: there is no ssh or pip here.
         DeviceError: no connection, no wheels for such a machine, or they do not work there; what was there stays.
         StorageError: the disk there is full.
     """
-    address = parse_address(device)
     with Connection(address) as connection, tempfile.TemporaryDirectory() as scratch:
         target = Target.from_about(str(address), connection.about)
         require_numpy(str(address), target)
@@ -70,16 +75,7 @@ def set_up(device: str) -> SshSetupResult:
         raise DeviceError(f"{address}: no runtime works there, so nothing was changed: {_told(missing)}.")
     about = connection.about
     facts = (about["python"], about["architecture"], about["libc"])
-    return SshSetupResult(str(address), *facts, answer["folder"], versions, missing)
-
-
-def show(result: SshSetupResult) -> None:
-    """Print what is there now, and what is not."""
-    facts = [("python", f"{result.python} ({result.architecture}, {result.libc})"), ("folder", result.folder)]
-    facts += sorted(result.packages.items())
-    print_facts(f"{result.device} is ready: edgekit profile MODEL --device {result.device}", facts)
-    for name, reason in result.missing.items():
-        warn(f"{result.device}: no {name}: {reason}.")
+    return SshSetup(str(address), *facts, answer["folder"], versions, missing)
 
 
 def _require_use(device: str, found: list[Package], missing: Mapping[str, str]) -> None:

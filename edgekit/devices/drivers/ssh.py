@@ -5,37 +5,31 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from edgekit.devices import local
+from edgekit.devices import process
+from edgekit.devices.cards import DeviceCard
 from edgekit.devices.conversation import Conversation, deadline
-from edgekit.devices.device import Job, Watch
-from edgekit.devices.ssh.address import SshAddress, parse_address
+from edgekit.devices.device import Can, Device, Job, Watch
+from edgekit.devices.ssh.address import parse_address
 from edgekit.devices.ssh.connection import Connection, as_message
 from edgekit.devices.ssh.keeper import WORKER_NAME
+from edgekit.devices.ssh.setup import SshSetup, set_up
 from edgekit.errors import DeviceError, EdgekitError, UsageError
 from edgekit.graph.isolated import model_bytes
 
 
-def open_address(text: str) -> SshDevice:
-    """The device at ``ssh://user@host[:port]``; nothing is connected yet.
-
-    Raises:
-        UsageError: it is not such an address.
-    """
-    return SshDevice(parse_address(text))
-
-
-class SshDevice:
+class SshDevice(Device):
     """Connects at its first job, and keeps the connection and the folder there until it is closed."""
 
-    provenance = "measured"
+    abilities = Can.TIME | Can.TURN | Can.ANSWER | Can.CALIBRATE | Can.ASIDE
+    takes_address = True
 
-    def __init__(self, address: SshAddress, worker: Path = local.WORKER) -> None:
-        self.name = str(address)
-        self.address = address
+    def __init__(self, card: DeviceCard, worker: Path = process.WORKER) -> None:
+        self.address = parse_address(card.name)
+        super().__init__(replace(card, name=str(self.address)))
         self._worker = worker
         self._connection: Connection | None = None
         self._sent: dict[Path, str] = {}
@@ -66,6 +60,10 @@ class SshDevice:
         if "No module named 'numpy'" in answer.noise:
             raise UsageError(f"{self.name} has no NumPy; {remedy}.")
         return conversation.outcome(answer.status, answer.noise)
+
+    def set_up(self) -> SshSetup:
+        """Make an environment for the worker there."""
+        return set_up(self.address)
 
     def close(self) -> None:
         """End the connection, which removes the folder there."""
@@ -111,7 +109,7 @@ def _converse(connection: Connection, request: dict[str, Any], conversation: Con
         connection.abort()
 
     # The worker ends itself when its time is up; this is for one that does not.
-    with deadline(conversation.job.limit_s + local.GRACE_S, expire):
+    with deadline(conversation.job.limit_s + process.GRACE_S, expire):
         answer = _Answer(connection)
         connection.tell({"run": request})
         try:
@@ -146,3 +144,6 @@ class _Answer:
             with suppress(EdgekitError):
                 for _ in self.lines():
                     pass
+
+
+DRIVER = SshDevice

@@ -1,4 +1,8 @@
-"""This machine: each job is a fresh Python process of its own, so a crash there is an error here."""
+"""A worker process on this machine, for every driver that starts one here: so a crash there is an error here.
+
+The worker is copied to a folder of its own for each job, as on any other device. So it sees nothing of ours, and runs
+as well in another Python interpreter that has the runtime.
+"""
 
 from __future__ import annotations
 
@@ -13,37 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.devices.conversation import Conversation, deadline, request_line
-from edgekit.devices.device import DeviceCard, Job, Watch
-from edgekit.modelfiles.runtime_choice import runtime_python
+from edgekit.devices.device import Job, Watch
 
 WORKER = Path(__file__).parents[1] / "runtimes"
 WORKER_NAME = "edgekit_worker"
 GRACE_S = 5
-
-
-def open_driver(card: DeviceCard) -> LocalDevice:
-    """The driver for a card."""
-    return LocalDevice(card.name)
-
-
-class LocalDevice:
-    """Copies the worker to a folder of its own and starts it there, as on any other device, once per job.
-
-    So the worker sees nothing of ours, and runs as well in another Python interpreter that has the runtime.
-    """
-
-    provenance = "measured"
-
-    def __init__(self, name: str = "cpu", worker: Path = WORKER) -> None:
-        self.name = name
-        self._worker = worker
-
-    def run(self, job: Job, watch: Watch) -> dict[str, Any]:
-        """Run one job. See ``Device.run``."""
-        return run_worker(job, watch, (runtime_python(job.runtime),), self._worker)
-
-    def close(self) -> None:
-        """Each job has removed its own folder."""
 
 
 def run_worker(

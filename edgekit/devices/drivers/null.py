@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from edgekit.devices.device import DeviceCard, Job, Watch
+from edgekit.devices.cards import DeviceCard
+from edgekit.devices.device import Can, Device, Job, Watch
 
 MACHINE = {
     "cpu": "none",
@@ -50,20 +51,17 @@ ANSWERS: Mapping[str, dict[str, Any]] = {
     "turns": {"episodes": [[[1e6] * 4, [1.1e6] * 4]] * 12},
     "arena": {"arena_bytes": 1024, "head_bytes": 768, "tail_bytes": 256, "version": "0"},
 }
+NOTHING = DeviceCard("null", "nothing", "null")
 
 
-def open_driver(card: DeviceCard) -> NullDevice:
-    """The driver for a card."""
-    return NullDevice(card.name)
-
-
-class NullDevice:
+class NullDevice(Device):
     """Gives ANSWERS, or ``answers`` where they have the task."""
 
     provenance = "predicted"
+    abilities = Can.TIME
 
-    def __init__(self, name: str = "null", answers: Mapping[str, dict[str, Any]] | None = None) -> None:
-        self.name = name
+    def __init__(self, card: DeviceCard = NOTHING, answers: Mapping[str, dict[str, Any]] | None = None) -> None:
+        super().__init__(card)
         self._answers = {**ANSWERS, **(answers or {})}
         self.jobs: list[Job] = []
 
@@ -73,5 +71,5 @@ class NullDevice:
         watch(1.0)
         return self._answers[job.task]
 
-    def close(self) -> None:
-        """Nothing was opened."""
+
+DRIVER = NullDevice

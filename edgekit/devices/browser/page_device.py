@@ -1,10 +1,11 @@
-"""What both drivers share: a job becomes a page's job, and what the page posts becomes the worker's answer.
+"""What the drivers of browsers share: a job becomes a page's job, and what the page posts becomes the worker's answer.
 
 A page has one thread and no profiler, so the task ``measure`` is all that it does.
 """
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,7 +13,8 @@ from edgekit.console import say
 from edgekit.devices.browser.job import PageJob, page_job
 from edgekit.devices.browser.result import measured
 from edgekit.devices.browser.site import BenchSite
-from edgekit.devices.device import Job, Watch
+from edgekit.devices.cards import DeviceCard
+from edgekit.devices.device import Can, Device, Job, Watch
 from edgekit.errors import UsageError
 from edgekit.web.npm import find_package
 from edgekit.web.page_files import page_files
@@ -23,14 +25,14 @@ MISSING = {
 }
 
 
-class PageDevice:
+class PageDevice(Device):
     """A device whose jobs a page does. Each driver says how a page comes to the site and what its machine is."""
 
-    provenance = "measured"
+    abilities = Can.TIME
     lan = False
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, card: DeviceCard) -> None:
+        super().__init__(card)
         self._site: BenchSite | None = None
 
     def run(self, job: Job, watch: Watch) -> dict[str, Any]:
@@ -41,8 +43,6 @@ class PageDevice:
         """
         if job.task in MISSING:
             return {"unavailable": MISSING[job.task]}
-        if job.task == "turns":
-            raise UsageError("in a page files do not take turns, each was measured alone")
         if job.task != "measure":
             raise UsageError(
                 f"--device {self.name} measures latency only; use cpu or a board of 'edgekit list devices'."
@@ -58,13 +58,13 @@ class PageDevice:
         watch(1.0)
         return answer
 
+    @abstractmethod
     def measure(self, site: BenchSite, job: Job) -> tuple[dict[str, Any], Mapping[str, Any]]:
         """What the page posted for the job that ``site`` offers, and what is known of its machine.
 
         Raises:
             DeviceError: no page came, or it did not finish in time.
         """
-        raise NotImplementedError
 
     def close(self) -> None:
         """End the site."""

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from edgekit.console import say, warn
-from edgekit.devices.browser.driver import PageDevice
+from edgekit.devices.browser.page_device import PageDevice
 from edgekit.devices.browser.result import system_name
 from edgekit.devices.browser.site import BenchSite
-from edgekit.devices.device import DeviceCard, Job
+from edgekit.devices.cards import DeviceCard
+from edgekit.devices.device import Job
 from edgekit.errors import DeviceError
 
 OPEN_S = 300
@@ -18,19 +19,14 @@ UNKNOWN = ("architecture", "governor", "clock_mhz", "load_average", "memory_byte
 """Facts of a machine that a page is not told."""
 
 
-def open_driver(card: DeviceCard) -> Phone:
-    """The driver for a card."""
-    return Phone(card.name)
-
-
 class Phone(PageDevice):
     """Waits ``open_s`` seconds for the page to be opened; the same page then does all jobs."""
 
     lan = True
+    open_s = OPEN_S
 
-    def __init__(self, name: str = "phone", open_s: float = OPEN_S) -> None:
-        super().__init__(name)
-        self._open_s = open_s
+    def __init__(self, card: DeviceCard) -> None:
+        super().__init__(card)
         self._invited = False
 
     def measure(self, site: BenchSite, job: Job) -> tuple[dict[str, Any], Mapping[str, Any]]:
@@ -38,9 +34,9 @@ class Phone(PageDevice):
         if not self._invited:
             _invite(site.address)
             self._invited = True
-        if not site.wait_for_page(self._open_s):
+        if not site.wait_for_page(self.open_s):
             raise DeviceError(
-                f"Nobody opened {site.address} within {self._open_s:g} s; check that the phone is in the same network "
+                f"Nobody opened {site.address} within {self.open_s:g} s; check that the phone is in the same network "
                 "as this machine and that no firewall is between them, and try again."
             )
         say(f"the phone is measuring {job.model.name}")
@@ -61,3 +57,6 @@ def _invite(address: str) -> None:
         warn("this machine has no address on a network, so only its own browsers can open the page")
     say(f"Open this address on the phone, which must be in the same network as this machine:\n\n  {address}\n")
     print(qr_code(address), file=sys.stderr, flush=True)
+
+
+DRIVER = Phone

@@ -7,36 +7,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from edgekit.devices.browser.chromium import Browser, find_browser
-from edgekit.devices.browser.driver import PageDevice
+from edgekit.devices.browser.page_device import PageDevice
 from edgekit.devices.browser.site import BenchSite
-from edgekit.devices.device import DeviceCard, Job
+from edgekit.devices.device import Job
 from edgekit.errors import RuntimeCrashError
 from edgekit.runtimes.worker import machine, throttling
 
 PATIENCE_S = 0.5
 
 
-def open_driver(card: DeviceCard) -> HeadlessBrowser:
-    """The driver for a card.
-
-    Raises:
-        UsageError: there is no browser here.
-    """
-    return HeadlessBrowser(card.name, find_browser())
-
-
 class HeadlessBrowser(PageDevice):
-    """Opens the page in ``program``, a Chromium or a relative of it."""
-
-    def __init__(self, name: str, program: str) -> None:
-        super().__init__(name)
-        self._program = program
+    """Opens the page in a Chromium or a relative of it."""
 
     def measure(self, site: BenchSite, job: Job) -> tuple[dict[str, Any], Mapping[str, Any]]:
         """See ``PageDevice.measure``."""
+        program = find_browser()
         facts, before = machine.describe(), throttling.state()
         deadline = time.monotonic() + job.limit_s
-        with Browser(self._program, site.address) as browser:
+        with Browser(program, site.address) as browser:
             while (found := site.result(PATIENCE_S)) is None:
                 browser.require_running()
                 if time.monotonic() > deadline:
@@ -44,3 +32,6 @@ class HeadlessBrowser(PageDevice):
                         f"{job.model}: the browser did not finish within {job.limit_s} s; ask for fewer --runs."
                     )
         return found, {**facts, **throttling.between(before, throttling.state()), "cores_kept_to": None}
+
+
+DRIVER = HeadlessBrowser
