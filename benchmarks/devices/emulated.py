@@ -24,7 +24,7 @@ from edgekit.devices.device import Device, Job, open_device
 from edgekit.evaluation.device_session import DeviceSession
 from edgekit.evaluation.evaluate import evaluate
 from edgekit.profiling.counts import count_runs
-from edgekit.profiling.emulate import count_file
+from edgekit.profiling.profile import ProfileOptions, profile
 
 BOARDS = {"cortex-a53": "raspberry-pi-3b-plus", "cortex-a72": "raspberry-pi-4b", "cortex-a76": "raspberry-pi-5"}
 IMAGES = 200
@@ -81,8 +81,9 @@ def main() -> None:
         for cpu, board in BOARDS.items():
             started = time.perf_counter()
             device = open_device(board)
-            counted = count_file(device, Job("count", "litert", file))
-            assert counted.counts is not None
+            (model,) = profile([f"{file}@litert"], ProfileOptions((board,))).models
+            counted = model.counting
+            assert counted is not None
             boards[cpu] = {
                 "outputs": agreement(file, board, own),
                 "counts": counted.counts.to_dict(),

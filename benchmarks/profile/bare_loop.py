@@ -21,7 +21,7 @@ from files import files, runtime_of
 
 from edgekit.console import progress
 from edgekit.devices.device import Job
-from edgekit.devices.local import LocalDevice
+from edgekit.devices.drivers.local import LocalDevice
 from edgekit.profiling.ratio import ratio_interval
 
 PAIRS = 12

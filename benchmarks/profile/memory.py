@@ -16,7 +16,7 @@ from files import files, runtime_of
 
 from edgekit.devices.conversation import request_line
 from edgekit.devices.device import Job
-from edgekit.devices.local import WORKER, WORKER_NAME
+from edgekit.devices.process import WORKER, WORKER_NAME
 
 LINE = re.compile(r"Maximum resident set size \(kbytes\): (\d+)")
 

@@ -10,7 +10,7 @@ from common import publish
 from files import files, runtime_of
 
 from edgekit.devices.device import Job
-from edgekit.devices.local import LocalDevice
+from edgekit.devices.drivers.local import LocalDevice
 from edgekit.profiling.records import OperatorProfile
 
 TIMES = 5

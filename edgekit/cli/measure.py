@@ -18,8 +18,10 @@ from edgekit.cli.options import (
     Models,
     Pixels,
     Runtime,
+    Shape,
     Std,
     input_options,
+    shapes,
 )
 from edgekit.cli.result import finish
 
@@ -89,6 +91,7 @@ def profile(
     pin: Annotated[
         str, typer.Option("--pin", help="Cores to keep to: auto (one for each thread), off, or numbers as in 2,3.")
     ] = "auto",
+    shape: Shape = None,
     budget: Annotated[
         str,
         typer.Option(
@@ -104,7 +107,9 @@ def profile(
     from edgekit.profiling import profile as verb
 
     devices = tuple(device or ["cpu"])
-    options = verb.ProfileOptions(devices, runtime or "", threads, runs, seconds, pin, budget=budget)
+    options = verb.ProfileOptions(
+        devices, runtime or "", threads, runs, seconds, pin, budget=budget, shapes=shapes(shape)
+    )
     result = verb.profile(models or [taken("")], options)
     finish(verb, result, json)
     result.require()

@@ -12,21 +12,21 @@ from pathlib import Path
 from edgekit.devices.device import Device, Job
 from edgekit.errors import ModelError, RuntimeCrashError
 from edgekit.profiling.counts import count_operators, count_runs
-from edgekit.profiling.records import Counting, ModelProfile
+from edgekit.profiling.records import Counting, ModelProfile, ProfileOptions
 from edgekit.profiling.steps import Steps
 
 ATTEMPTS = 3
 """On a busy machine the clock that tells the operators apart may be read too late."""
 
 
-def count_file(device: Device, model: ModelProfile, steps: Steps) -> ModelProfile:
+def count_file(device: Device, model: ModelProfile, options: ProfileOptions, steps: Steps) -> ModelProfile:
     """The profile of a file with its ``counting``; one that is sound and does not run there is a finding, no error.
 
     Raises:
         UsageError: the board is not set up.
     """
     path = Path(model.file)
-    job = Job("count", model.runtime, path)
+    job = Job("count", model.runtime, path, shapes=options.shapes)
     try:
         answer = device.run(job, steps.next(path.name))
     except (ModelError, RuntimeCrashError) as exc:

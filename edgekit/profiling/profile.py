@@ -96,7 +96,7 @@ def profile_on(
             model = time_file(device, model, options, steps)
         if Can.COUNT in device.can and not uncounted:
             try:
-                model = count_file(device, model, steps)
+                model = count_file(device, model, options, steps)
             except UsageError as exc:  # it is not set up here, which no prediction needs
                 if options.budget:
                     raise
@@ -108,7 +108,7 @@ def profile_on(
         raise UsageError(f"{models[0].missing['predictions']}.")
     result = DeviceProfile(
         device.name,
-        device.provenance if not uncounted else "predicted",
+        device.provenance if device.can & (Can.TIME | Can.COUNT) and not uncounted else "predicted",
         device.card.emulator.cpu if device.card.emulator else "",
         tuple(models),
         uncounted=uncounted,

@@ -30,7 +30,7 @@ class ProfileOptions:
     after a warm-up. ``pin`` says which cores the runtime keeps to: auto (as many as there are threads), off, or their
     numbers as in "2,3". ``turns``: two files or more also take turns, which gives the ratios of their latencies.
     ``budget`` limits what is counted exactly, as in "instructions=2e6,size=16000,memory=1e6", so every device must be
-    one that counts.
+    one that counts. ``shapes`` are sizes, by the input's name, where files leave them open.
     """
 
     devices: tuple[str, ...] = ("cpu",)
@@ -41,6 +41,7 @@ class ProfileOptions:
     pin: str = "auto"
     turns: bool = True
     budget: str = ""
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.devices:

@@ -21,7 +21,8 @@ from edgekit.profiling.steps import Steps
 def time_file(device: Device, model: ModelProfile, options: ProfileOptions, steps: Steps) -> ModelProfile:
     """The profile of a file with its ``timing``. Raises as ``Device.run``."""
     path = Path(model.file)
-    job = Job("measure", model.runtime, path, options.threads, options.runs, options.seconds, pin=options.pin)
+    sampling = (options.threads, options.runs, options.seconds)
+    job = Job("measure", model.runtime, path, *sampling, pin=options.pin, shapes=options.shapes)
     measured = device.run(job, steps.next(path.name))
     asked = {"operators": replace(job, task="operators")}
     if path.suffix.lower() == ".tflite":

@@ -2,7 +2,8 @@
 
 import pytest
 
-from edgekit.devices.cards import Emulator, card_paths, device_card, is_board
+from edgekit.devices.cards import Emulator, card_paths, device_card
+from edgekit.devices.device import Can, open_device
 from edgekit.errors import EdgekitError, UnknownNameError
 
 BOARDS = ("raspberry-pi-zero-2w", "raspberry-pi-3b-plus", "raspberry-pi-4b", "raspberry-pi-5", "phone-a76")
@@ -14,8 +15,9 @@ def test_every_fact_of_a_board_has_a_source(name):
     assert card.hardware.sources.keys() >= {"soc", "core", "isa", "clock_mhz", "memory_mib", "bandwidth_gbs"}
     assert all(card.hardware.sources.values())
     assert card.emulator.cores == card.hardware.cores
-    assert "emulated" in card.abilities
-    assert is_board(name)
+    device = open_device(name)
+    assert "emulated" in device.figures
+    assert Can.TIME not in device.can
 
 
 def test_only_boards_with_dot_products_say_so_in_their_cpuinfo():
@@ -25,8 +27,7 @@ def test_only_boards_with_dot_products_say_so_in_their_cpuinfo():
 
 
 def test_this_machine_is_measured():
-    assert device_card("cpu").abilities == ("measured",)
-    assert not is_board("cpu")
+    assert open_device("cpu").figures == ("measured",)
 
 
 def test_a_users_own_card_overlays_ours(tmp_path, monkeypatch):

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.devices import local
+from edgekit.devices import process
 from edgekit.devices.device import Job
-from edgekit.devices.local import LocalDevice
+from edgekit.devices.drivers.local import LocalDevice
 from edgekit.errors import ModelError, RuntimeCrashError, UsageError
 
 HEAD = "import json, os, signal, sys, time\nrequest = json.loads(sys.stdin.readline())\n"
@@ -76,7 +76,7 @@ def test_a_worker_that_dies_before_it_is_asked_is_an_error(tmp_path):
 
 @pytest.mark.parametrize("alarm", ["signal.alarm(request['limit_s'])\n", ""])
 def test_a_hang_ends_with_the_time_limit(run, alarm, monkeypatch):
-    monkeypatch.setattr(local, "GRACE_S", 0.5)
+    monkeypatch.setattr(process, "GRACE_S", 0.5)
     with pytest.raises(RuntimeCrashError, match="did not finish within 1 s while loading the file"):
         run(alarm + LOADING + "time.sleep(60)", limit_s=1)
 

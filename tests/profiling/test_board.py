@@ -16,7 +16,7 @@ from edgekit.devices.cards import card_paths
 from edgekit.devices.latency.tables import MARK
 from edgekit.errors import UsageError
 from edgekit.graph.prepare import prepare
-from edgekit.profiling.board import profile_board
+from edgekit.profiling.profile import ProfileOptions, profile, show
 from tests.small_graphs import graph_of, noise
 
 
@@ -43,11 +43,11 @@ def model(tmp_path_factory):
 
 
 def test_a_board_that_cannot_be_emulated_still_has_its_prediction(kitchen, model):
-    result = profile_board([model], kitchen)
-    (found,) = result.predicted
+    (result,) = profile([model], ProfileOptions((kitchen,))).devices
+    (found,) = result.models
     assert [prediction.table.threads for prediction in found.predictions] == [1, 2, 3, 4]
     assert all(item.low_ms < item.latency_ms < item.high_ms for item in found.predictions)
-    assert (result.counts, "not emulated" in result.uncounted) == (None, True)
+    assert (result.provenance, found.counting, result.uncounted) == ("predicted", None, "")
 
 
 def test_predictions_are_marked_as_such_for_a_person_and_in_json(kitchen, model):
@@ -55,15 +55,33 @@ def test_predictions_are_marked_as_such_for_a_person_and_in_json(kitchen, model)
     assert shown.exit_code == 0
     assert shown.output.count("predicted)") == 4
     document = json.loads(CliRunner().invoke(app, ["profile", model, "--device", kitchen, "--json"]).stdout)
-    (found,) = document["predicted"]
+    (found,) = document["models"]
     assert {prediction["provenance"] for prediction in found["predictions"]} == {"predicted"}
 
 
 def test_what_is_neither_predicted_nor_emulated_is_an_error(kitchen):
-    with pytest.raises(UsageError):
-        profile_board([str(resolve_model("mnist-tiny", ".tflite"))], kitchen)
+    with pytest.raises(UsageError, match="far from the"):
+        profile([str(resolve_model("mnist-tiny", ".tflite"))], ProfileOptions((kitchen,)))
+
+
+def test_without_an_emulator_a_prediction_comes_with_one_remark(model, monkeypatch, capsys):
+    monkeypatch.setenv("PATH", "/nowhere")
+    result = profile([model, model], ProfileOptions(("raspberry-pi-4b",)))
+    show(result)
+    out = capsys.readouterr().out
+    assert out.count("predicted)") == 8
+    assert out.count("qemu-aarch64") == 1
+    assert "Not emulated: " in out
+    assert result.devices[0].provenance == "predicted"
+
+
+def test_without_an_emulator_the_reason_why_nothing_is_predicted_comes_first(monkeypatch, capsys):
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(UsageError, match="million multiply-accumulates, far from the"):
+        profile(["mnist-tiny@litert"], ProfileOptions(("raspberry-pi-4b",)))
+    assert capsys.readouterr().err.count("qemu-aarch64") == 1
 
 
 def test_a_budget_needs_counts(kitchen, model):
-    with pytest.raises(UsageError):
-        profile_board([model], kitchen, needs_counts=True)
+    with pytest.raises(UsageError, match="give it with an emulated board"):
+        profile([model], ProfileOptions((kitchen,), budget="size=1000"))

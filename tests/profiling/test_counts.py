@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgekit.profiling.counting import profiler_cost
 from edgekit.profiling.counts import COUNTERS, InstructionCounts, assign, count_operators, count_runs
-from edgekit.profiling.emulate import profiler_cost
 
 
 def entry(kind, nanoseconds, count):

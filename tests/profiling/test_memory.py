@@ -11,7 +11,7 @@ import pytest
 
 from edgekit.devices.conversation import request_line
 from edgekit.devices.device import Job
-from edgekit.devices.local import WORKER, WORKER_NAME
+from edgekit.devices.process import WORKER, WORKER_NAME
 
 TIME = Path("/usr/bin/time")
 TOLERANCE = 0.03

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from edgekit.devices.null import ANSWERS, MACHINE
+from edgekit.devices.drivers.null import ANSWERS, MACHINE
 from edgekit.profiling.noise import find_noise
 from edgekit.profiling.statistics import summarize
 

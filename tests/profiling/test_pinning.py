@@ -3,7 +3,7 @@ import os
 import pytest
 
 from edgekit.devices.device import Job
-from edgekit.devices.local import LocalDevice
+from edgekit.devices.drivers.local import LocalDevice
 from edgekit.errors import UsageError
 from edgekit.profiling.records import ProfileOptions
 from edgekit.runtimes.worker import pinning

@@ -3,12 +3,17 @@ import math
 import shutil
 from pathlib import Path
 
+import onnx
 import pytest
+from onnx import helper
+from typer.testing import CliRunner
 
-from edgekit.devices.null import ANSWERS, NullDevice
+from edgekit.cli.main import app
+from edgekit.devices.drivers.null import ANSWERS, NullDevice
 from edgekit.errors import ModelError, RuntimeCrashError, UnknownNameError, UsageError
 from edgekit.files import sha256_file
-from edgekit.profiling.profile import ProfileOptions, ProfileResult, choose_runtime, profile, profile_file, show
+from edgekit.modelfiles.model_ref import ModelRef
+from edgekit.profiling.profile import ProfileOptions, ProfileResult, choose_runtime, profile, profile_on, show
 from edgekit.profiling.show import duration
 
 
@@ -19,22 +24,25 @@ def measured(onnx_file, tflite_file):
 
 def test_every_figure_of_the_promise_is_there(measured, onnx_file):
     model = measured.models[0]
-    assert (measured.device, measured.provenance) == ("cpu", "measured")
-    assert (model.runtime, model.threads, model.sha256) == ("ort", 1, sha256_file(onnx_file))
+    timing = model.timing
+    assert [one.device for one in measured.devices] == ["cpu"]
+    assert (timing.provenance, timing.threads) == ("measured", 1)
+    assert (model.runtime, model.sha256) == ("ort", sha256_file(onnx_file))
     assert model.contents.file_bytes == onnx_file.stat().st_size
     assert model.contents.weight_bytes == 4 * (36 + 4 + 432 + 3)
-    assert model.latency.n == len(model.samples_ns) >= 60
-    assert model.latency.min_ns <= model.latency.p50_low_ns <= model.latency.p50_ns <= model.latency.p50_high_ns
-    assert model.memory.model_bytes > 0
-    assert model.operators.sum_ns > 0
-    assert model.machine["cpu"]
-    assert {"ort", "numpy", "python"} == set(model.versions)
+    assert timing.latency.n == len(timing.samples_ns) >= 60
+    assert timing.latency.min_ns <= timing.latency.p50_low_ns <= timing.latency.p50_ns <= timing.latency.p50_high_ns
+    assert timing.memory.model_bytes > 0
+    assert timing.operators.sum_ns > 0
+    assert timing.machine["cpu"]
+    assert {"ort", "numpy", "python"} == set(timing.versions)
 
 
 def test_the_arena_belongs_to_tflite_files_only(measured):
     onnx_model, tflite_model = measured.models
-    assert onnx_model.arena is None
-    assert tflite_model.arena.arena_bytes >= tflite_model.arena.head_bytes + tflite_model.arena.tail_bytes
+    assert onnx_model.timing.arena is None
+    arena = tflite_model.timing.arena
+    assert arena.arena_bytes >= arena.head_bytes + arena.tail_bytes
     assert tflite_model.missing == {}
 
 
@@ -52,7 +60,16 @@ def test_the_tables_show_each_file_with_its_latency_and_memory(measured, capsys)
     text = capsys.readouterr().out
     for word in ("small.onnx", "small.tflite", "95% interval", "p99", "arena", "Gemm", "measured", "litert"):
         assert word in text
-    assert duration(measured.models[0].latency.p50_ns) in text
+    assert duration(measured.models[0].timing.latency.p50_ns) in text
+
+
+PLAIN = ProfileOptions()
+
+
+def profiled(path, device, options=PLAIN):
+    """The profile of one .onnx file on a device."""
+    (model,) = profile_on(device, [ModelRef(path, "ort")], options).models
+    return model
 
 
 def test_a_crash_under_the_profiler_costs_the_operator_times_only(onnx_file):
@@ -62,31 +79,31 @@ def test_a_crash_under_the_profiler_costs_the_operator_times_only(onnx_file):
                 raise RuntimeCrashError("the profiler crashed.")
             return super().run(job, watch)
 
-    model = profile_file(onnx_file, Crashing(), ProfileOptions())
-    assert model.operators is None
+    model = profiled(onnx_file, Crashing())
+    assert model.timing.operators is None
     assert model.missing == {"operators": "the profiler crashed"}
-    assert model.latency.n == 100
+    assert model.timing.latency.n == 100
 
 
 def test_operators_faster_than_the_profilers_clock_are_shown(onnx_file, capsys):
     operators = {"operators": [{"name": "a", "type": "Conv", "mean_ns": 0.0}], "total_ns": 0.0}
     operators = {**ANSWERS["operators"], **operators}
-    model = profile_file(onnx_file, NullDevice(answers={"operators": operators}), ProfileOptions())
-    show(ProfileResult("null", "predicted", (model,)))
+    device = NullDevice(answers={"operators": operators})
+    show(ProfileResult((profile_on(device, [ModelRef(onnx_file, "ort")], ProfileOptions()),)))
     assert "all operators" in capsys.readouterr().out
 
 
 def test_a_device_that_does_not_tell_its_memory_leaves_it_open(onnx_file, capsys):
     device = NullDevice(answers={"measure": {**ANSWERS["measure"], "peak_bytes": None}})
-    model = profile_file(onnx_file, device, ProfileOptions())
-    assert model.memory.model_bytes is None
+    assert profiled(onnx_file, device).timing.memory.model_bytes is None
 
 
 def test_the_device_is_asked_for_what_the_options_say(onnx_file):
     device = NullDevice()
-    profile_file(onnx_file, device, ProfileOptions(threads=2, runs=70, seconds=3))
+    profiled(onnx_file, device, ProfileOptions(threads=2, runs=70, seconds=3, shapes={"image": (1, 1, 8, 8)}))
     assert [job.task for job in device.jobs] == ["measure", "operators"]
     assert {(job.runtime, job.threads, job.runs, job.seconds) for job in device.jobs} == {("ort", 2, 70, 3)}
+    assert all(job.shapes == {"image": (1, 1, 8, 8)} for job in device.jobs)
 
 
 @pytest.mark.parametrize("options", [{"threads": 0}, {"runs": 0}, {"seconds": -1}, {"seconds": math.nan}])
@@ -115,6 +132,18 @@ def test_of_a_run_folder_the_files_that_the_runtime_opens_are_profiled(
 def test_tflite_micro_is_not_timed_on_a_large_processor(tflite_file):
     with pytest.raises(UsageError, match="use litert"):
         choose_runtime(tflite_file, "tflm")
+
+
+def test_an_open_size_is_given_with_an_option(tmp_path):
+    value = [helper.make_tensor_value_info(name, 1, ["N", 3, "H", "W"]) for name in ("image", "out")]
+    graph = helper.make_graph([helper.make_node("Relu", ["image"], ["out"])], "open", value[:1], value[1:])
+    path = tmp_path / "open.onnx"
+    onnx.save(helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", 17)]), path)
+    with pytest.raises(UsageError, match="say its size with --shape image=1x3"):
+        profile([str(path)], ProfileOptions(runs=5, seconds=0))
+    command = ["profile", str(path), str(path), "--shape", "image=1x3x8x8", "--runs", "5", "--seconds", "0", "--json"]
+    document = json.loads(CliRunner().invoke(app, command).stdout)
+    assert (len(document["models"]), len(document["ratios"])) == (2, 1)
 
 
 def test_an_unknown_runtime_is_refused_with_the_nearest_one(tflite_file):

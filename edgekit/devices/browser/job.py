@@ -41,6 +41,8 @@ def page_job(job: Job) -> PageJob:
         raise UsageError(f"--threads {job.threads}: a page runs a model on one thread; leave the option out.")
     if job.pin not in ("auto", "off"):
         raise UsageError(f"--pin {job.pin}: a page cannot choose its cores; leave the option out.")
+    if job.shapes:
+        raise UsageError("--shape: a page takes sizes as the file has them; export it with --shape.")
     if job.runtime not in RUNTIMES:
         raise UsageError(f"--runtime {job.runtime} does not run in a browser; use {' or '.join(RUNTIMES)}.")
     with FileSession(job.model, job.runtime, threads=1) as session:

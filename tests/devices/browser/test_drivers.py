@@ -15,14 +15,12 @@ import pytest
 from typer.testing import CliRunner
 
 from edgekit.cli.main import app
-from edgekit.devices.browser import phone as phone_module
 from edgekit.devices.browser.chromium import Browser, find_browser
-from edgekit.devices.browser.headless import HeadlessBrowser
-from edgekit.devices.browser.phone import Phone
-from edgekit.devices.device import Job
+from edgekit.devices.device import Job, open_device
+from edgekit.devices.drivers import phone as phone_module
 from edgekit.errors import DeviceError, UsageError
-from edgekit.profiling.profile import ProfileOptions, profile_on
-from edgekit.profiling.show import show
+from edgekit.modelfiles.model_ref import ModelRef
+from edgekit.profiling.profile import ProfileOptions, ProfileResult, profile_on, show
 
 STUDENT = Path(__file__).parents[3] / "students" / "mnist-tiny"
 MODEL = STUDENT / "model.int8.tflite"
@@ -51,20 +49,20 @@ def test_a_phone_that_opens_the_printed_address_measures_every_file(
 ) -> None:
     opened: list[Browser] = []
     monkeypatch.setattr(phone_module, "_invite", lambda address: opened.append(Browser(find_browser(), address)))
-    device = Phone(open_s=60)
+    device = open_device("phone")
     try:
-        files = [str(MODEL), str(STUDENT / "model.int8.onnx")]
-        result = profile_on(device, files, ProfileOptions(device="phone", runs=5, seconds=0.05))
+        files = [ModelRef(MODEL, "litert"), ModelRef(STUDENT / "model.int8.onnx", "ort")]
+        result = profile_on(device, files, ProfileOptions(("phone",), runs=5, seconds=0.05))
     finally:
         device.close()
         for browser in opened:
             browser.close()
     assert [model.runtime for model in result.models] == ["litert", "ort"]
     assert len(opened) == 1
-    assert all(len(model.samples_ns) >= 5 for model in result.models)
-    assert all("Chrome" in model.machine["user_agent"] for model in result.models)
+    assert all(len(model.timing.samples_ns) >= 5 for model in result.models)
+    assert all("Chrome" in model.timing.machine["user_agent"] for model in result.models)
     assert "do not take turns" in result.no_ratios
-    show(result)
+    show(ProfileResult((result,)))
     assert "headless Chrome" in capsys.readouterr().out
 
 
@@ -83,8 +81,9 @@ def test_without_a_network_it_says_that_no_phone_can_come(capsys: pytest.Capture
 
 
 @pytest.mark.usefixtures("pages")
-def test_a_phone_that_does_not_come_is_not_waited_for_longer_than_said(capsys: pytest.CaptureFixture[str]) -> None:
-    device = Phone(open_s=0.2)
+def test_a_phone_that_does_not_come_is_not_waited_for_longer_than_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    device = open_device("phone")
+    monkeypatch.setattr(device, "open_s", 0.2)
     try:
         with pytest.raises(
             DeviceError, match=r"Nobody opened http.* within 0.2 s; check that the phone is in the same"
@@ -95,11 +94,12 @@ def test_a_phone_that_does_not_come_is_not_waited_for_longer_than_said(capsys: p
 
 
 @pytest.mark.usefixtures("pages")
-def test_a_browser_that_ends_by_itself_is_an_error(tmp_path: Path) -> None:
+def test_a_browser_that_ends_by_itself_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "browser"
     program.write_text("#!/bin/sh\necho no display >&2\nexit 3\n")
     program.chmod(0o755)
-    device = HeadlessBrowser("browser", str(program))
+    monkeypatch.setenv("EDGEKIT_BROWSER", str(program))
+    device = open_device("browser")
     try:
         with pytest.raises(DeviceError, match=r"ended with status 3 \(no display\); name another one"):
             device.run(Job("measure", "litert", MODEL), lambda share: None)

@@ -11,8 +11,10 @@ from edgekit.cli.main import app
 from edgekit.devices.device import Job, open_device
 from edgekit.errors import GateError, ModelError, UsageError
 from edgekit.evaluation.evaluate import evaluate
+from edgekit.modelfiles.model_ref import ModelRef
 from edgekit.profiling.counts import count_runs
-from edgekit.profiling.emulate import count_file, profile_emulated
+from edgekit.profiling.profile import ProfileOptions, profile, profile_on
+from edgekit.profiling.records import DeviceProfile, ProfileResult
 
 TINY = network_card("students", "mnist-tiny").folder / "model.int8.tflite"
 
@@ -21,17 +23,22 @@ def never(share: float) -> None:
     pass
 
 
+def counted(board):
+    (model,) = profile_on(board, [ModelRef(TINY, "litert")], ProfileOptions()).models
+    return model
+
+
 def test_a_file_is_counted_by_class_and_by_operator(board):
-    profile = count_file(board, Job("count", "litert", TINY))
-    assert profile.counts is not None
-    assert profile.counts.total == sum(
-        profile.counts.to_dict()[name] for name in ("integer", "branch", "load", "store")
-    ) + sum(value for name, value in profile.counts.to_dict().items() if name.startswith("vector"))
-    assert profile.spread < 0.002
-    assert profile.operators is not None
-    assert 0.9 < sum(operator.counts.total for operator in profile.operators) / profile.counts.total <= 1
-    assert profile.operators[0].type.startswith("Convolution")
-    assert profile.heap_bytes > 10_000
+    found = counted(board).counting
+    assert found.provenance == "emulated"
+    assert found.counts.total == sum(
+        found.counts.to_dict()[name] for name in ("integer", "branch", "load", "store")
+    ) + sum(value for name, value in found.counts.to_dict().items() if name.startswith("vector"))
+    assert found.spread < 0.002
+    assert found.operators is not None
+    assert 0.9 < sum(operator.counts.total for operator in found.operators) / found.counts.total <= 1
+    assert found.operators[0].type.startswith("Convolution")
+    assert found.heap_bytes > 10_000
 
 
 def test_a_cortex_a76_gets_dot_product_kernels_and_a_cortex_a72_does_not(board):
@@ -56,9 +63,11 @@ def test_a_file_that_does_not_run_there_is_a_finding(board, monkeypatch):
         raise ModelError("model.tflite needs SVE")
 
     monkeypatch.setattr(board, "run", refuse)
-    profile = count_file(board, Job("count", "litert", TINY))
-    assert profile.counts is None
-    assert profile.finding == "model.tflite needs SVE"
+    model = counted(board)
+    assert model.counting is None
+    assert model.finding == "model.tflite needs SVE"
+    with pytest.raises(ModelError, match=r"does not run on raspberry-pi-4b: model\.tflite needs SVE"):
+        ProfileResult((DeviceProfile(board.name, models=(model,)),)).require()
 
 
 def test_times_are_not_to_be_had(board):
@@ -81,4 +90,4 @@ def test_a_damaged_file_is_refused_before_it_gets_there(emulator, tmp_path):
     damaged = Path(tmp_path) / "damaged.tflite"
     damaged.write_bytes(TINY.read_bytes()[:5000])
     with pytest.raises(ModelError, match=r"damaged\.tflite"):
-        profile_emulated([str(damaged)], "raspberry-pi-4b")
+        profile([str(damaged)], ProfileOptions(("raspberry-pi-4b",)))

@@ -1,9 +1,11 @@
 """Setting up: what is said when something is missing, and that nothing half-made is left."""
 
+from pathlib import Path
+
 import pytest
 
 from edgekit.devices.cards import device_card
-from edgekit.devices.device import open_device
+from edgekit.devices.device import Job, open_device
 from edgekit.devices.emulated import parts, setup, tools
 from edgekit.errors import EdgekitError, UsageError
 
@@ -42,18 +44,18 @@ def test_a_board_that_is_not_set_up_says_which_command_does_it(tools_are_there):
     with pytest.raises(
         UsageError, match=r"\(system, runtimes, plugin missing\); run: edgekit devices setup raspberry-pi-4b"
     ):
-        open_device(BOARD)
+        open_device(BOARD).run(Job("count", "litert", Path("model.tflite")), lambda share: None)
 
 
 def test_this_machine_is_not_emulated():
     with pytest.raises(UsageError, match="cpu is not emulated"):
-        setup.set_up("cpu")
+        setup.set_up(device_card("cpu"))
 
 
 def test_what_is_made_once_is_kept_with_its_checksums(tools_are_there, monkeypatch):
     for name in ("system", "runtimes", "plugin"):
         monkeypatch.setattr(parts, f"make_{name}", maker(name))
-    first, second = setup.set_up(BOARD), setup.set_up(BOARD)
+    first, second = open_device(BOARD).set_up(), open_device(BOARD).set_up()
     assert first.made == ("system", "runtimes", "plugin")
     assert second.made == ()
     assert set(second.checksums) == {"system", "runtimes", "plugin"}
@@ -73,7 +75,7 @@ def test_runtimes_that_do_not_load_show_at_setup(tools_are_there, monkeypatch, t
     for name in ("system", "runtimes", "plugin"):
         monkeypatch.setattr(parts, f"make_{name}", maker(name))
     with pytest.raises(EdgekitError, match="load the runtimes on it: SIGILL"):
-        setup.set_up(BOARD)
+        open_device(BOARD).set_up()
 
 
 def test_a_part_that_fails_leaves_nothing(tools_are_there, monkeypatch, tmp_path):
@@ -84,7 +86,7 @@ def test_a_part_that_fails_leaves_nothing(tools_are_there, monkeypatch, tmp_path
     monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path))
     monkeypatch.setattr(parts, "make_system", fail)
     with pytest.raises(EdgekitError, match="no network"):
-        setup.set_up(BOARD)
+        open_device(BOARD).set_up()
     assert list((tmp_path / "emulated").iterdir()) == []
 
 

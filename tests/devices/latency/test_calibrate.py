@@ -7,7 +7,8 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from edgekit.devices.cards import device_card
+from edgekit.devices.cards import DeviceCard, device_card
+from edgekit.devices.device import Can, Device, open_device
 from edgekit.devices.latency.model import features
 from edgekit.devices.latency.predict import latency_tables
 from edgekit.devices.latency.workload import read_layers, workload_of
@@ -28,20 +29,19 @@ NAMES = ("pointwise.macs", "conv.macs", "depthwise.macs", "dense.weights", "elem
 RATES = np.array([0.02, 0.03, 0.1, 0.05, 0.2, 900.0])
 
 
-class Counting:
+class Counting(Device):
     """A device whose latency follows the model exactly, and which has LiteRT only."""
 
-    name = "counting"
-    provenance = "measured"
+    abilities = Can.TIME | Can.CALIBRATE
+
+    def __init__(self):
+        super().__init__(DeviceCard("counting", "it counts", "null"))
 
     def run(self, job, watch):
         if job.runtime != "litert":
             raise UsageError(f"{job.runtime} is not installed.")
         workload = workload_of(read_layers(str(job.model)))
         return {"samples_ns": [float(features(workload, NAMES) @ RATES)] * 3}
-
-    def close(self):
-        """Nothing is open."""
 
 
 @pytest.fixture(scope="module")
@@ -86,8 +86,8 @@ def test_the_calibrated_device_stands_beside_the_one_that_measures(tmp_path, few
     monkeypatch.setenv("EDGEKIT_DEVICES", str(tmp_path))
     monkeypatch.setattr(module, "open_device", lambda name: Counting())
     calibrate("cpu", runtimes=("litert",))
-    assert device_card("cpu").abilities == ("measured",)
-    assert device_card("cpu-calibrated").abilities == ("predicted",)
+    assert open_device("cpu").figures == ("measured",)
+    assert open_device("cpu-calibrated").figures == ("predicted",)
 
 
 def test_a_device_without_a_runtime_says_so(tmp_path, few, monkeypatch):

@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 from ssh_server import MODEL, job, make_key, nothing
 
-from edgekit.devices import local
+from edgekit.devices import process
+from edgekit.devices.cards import DeviceCard
 from edgekit.devices.device import open_device
+from edgekit.devices.drivers.ssh import SshDevice
 from edgekit.devices.ssh import connection
-from edgekit.devices.ssh.address import parse_address
-from edgekit.devices.ssh.driver import SshDevice
 from edgekit.errors import DeviceError, ModelError, RuntimeCrashError, StorageError, UsageError
 
 
@@ -131,7 +131,7 @@ def device_with(server, tmp_path):
         worker.mkdir()
         head = "import json, os, sys, time\nrequest = json.loads(sys.stdin.readline())\n"
         (worker / "__main__.py").write_text(head + body)
-        return closing(SshDevice(parse_address(server.address), worker))
+        return closing(SshDevice(DeviceCard(server.address, "", "ssh"), worker))
 
     return make
 
@@ -145,7 +145,7 @@ def test_a_crash_there_is_an_error_and_the_next_job_runs(device_with):
 
 
 def test_a_hang_there_ends_with_the_time_limit(device_with, server, monkeypatch):
-    monkeypatch.setattr(local, "GRACE_S", 0.5)
+    monkeypatch.setattr(process, "GRACE_S", 0.5)
     with device_with("time.sleep(60)") as device, pytest.raises(RuntimeCrashError, match="did not finish within 1 s"):
         device.run(job(limit_s=1), nothing)
     assert server.left_behind() == []
@@ -188,7 +188,7 @@ def test_a_worker_that_says_much_into_a_dead_connection_holds_nothing_up(server,
         "import json, time\nprint(json.dumps({'progress': 0.5}), flush=True)\ntime.sleep(1)\n"
         "while True:\n    print('x' * 1_000_000)\n"
     )
-    device = SshDevice(parse_address(server.address_at(wire.port)), tmp_path / "worker")
+    device = SshDevice(DeviceCard(server.address_at(wire.port), "", "ssh"), tmp_path / "worker")
     with closing(device), pytest.raises(DeviceError, match="lost"):
         device.run(job(), lambda share: wire.go_dead())
     assert server.left_behind() == []

@@ -11,9 +11,7 @@ from ssh_server import MODEL, Server, free_port
 from edgekit.cli.main import main
 from edgekit.devices.latency.model import LatencyTable, Prediction
 from edgekit.errors import UsageError
-from edgekit.profiling.board import BoardResult, FilePrediction
-from edgekit.profiling.profile import ProfileOptions
-from edgekit.profiling.several import profile_several
+from edgekit.profiling.profile import ProfileOptions, profile
 
 QUICK = ("--seconds", "0.05", "--runs", "20")
 
@@ -95,11 +93,15 @@ def test_a_device_that_fails_does_not_spoil_the_others(server, second, edgekit):
     assert f"1 of 2 devices gave no figures: {second.address}" in err
 
 
+def not_set_up(card):
+    raise UsageError(f"{card.name} is not set up here.")
+
+
 def test_a_measured_device_beside_a_predicted_one_is_marked(server, edgekit, monkeypatch):
     table = LatencyTable("litert", "int8", 1, {"constant": 1.0}, "rows", 9, 3, 0.1, 100.0, 0.1, 0.3, 0.8, 1.25)
-    predicted = FilePrediction(str(MODEL), "litert", (Prediction(2.0, 1.6, 2.5, table),))
-    found = BoardResult("raspberry-pi-4b", (predicted,), None, "it is not set up")
-    monkeypatch.setattr("edgekit.profiling.board.profile_board", lambda models, name, runtime: found)
+    found = (Prediction(2.0, 1.6, 2.5, table),)
+    monkeypatch.setattr("edgekit.profiling.profile.predict_all", lambda path, card, runtime: found)
+    monkeypatch.setattr("edgekit.devices.drivers.board.installation", not_set_up)
     devices = ("--device", "raspberry-pi-4b", "--device", server.address)
     status, out, err = edgekit("profile", MODEL, *devices, *QUICK)
     lines = [line for line in out.split("Side by side")[1].splitlines() if MODEL.name in line]
@@ -112,4 +114,4 @@ def test_a_measured_device_beside_a_predicted_one_is_marked(server, edgekit, mon
 @pytest.mark.parametrize("names", [("cpu", "cpu"), ("ssh://pi@board/", "cpu", "ssh://pi@board")])
 def test_a_device_named_twice_is_refused(names):
     with pytest.raises(UsageError, match="is named twice"):
-        profile_several([str(MODEL)], ProfileOptions(), names)
+        profile([str(MODEL)], ProfileOptions(names))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.devices.ssh.setup import set_up, show
+from edgekit.devices.setup import set_up, show
 from edgekit.devices.ssh.wheels import LITERT, ORT, TFLITE_RUNTIME, Target, require_numpy
 from edgekit.errors import DeviceError, StorageError, UsageError
 
