@@ -85,7 +85,8 @@ def profile_on(
         DeviceError: the device cannot be reached.
     """
     turns = len(files) if Can.TURN in device.can and options.turns and len(files) > 1 else 0
-    steps = Steps(3 * len(files) + turns, report)
+    each = (3 if Can.TIME in device.can else 0) + (2 if Can.COUNT in device.can else 0)
+    steps = Steps(each * len(files) + turns, report)
     models: list[ModelProfile] = []
     uncounted = ""
     for file in files:
