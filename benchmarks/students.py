@@ -5,7 +5,7 @@ from __future__ import annotations
 from record import record
 
 from edgekit import catalog
-from edgekit.evaluation.evaluate import evaluate
+from edgekit.evaluation.evaluate import EvaluateOptions, evaluate
 from edgekit.evaluation.inspect import inspect_file
 
 
@@ -14,7 +14,8 @@ def main() -> None:
     for name in catalog.names("students"):
         files, accuracy = {}, {}
         for path in catalog.network_card("students", name).model_files:
-            facts, evaluation = inspect_file(path), evaluate([str(path)], "mnist").evaluations[0].to_dict()
+            facts = inspect_file(path)
+            evaluation = evaluate(EvaluateOptions((str(path),))).evaluations[0].to_dict()
             accuracy[path.name] = evaluation["accuracy"]
             files[path.name] = {
                 "test_accuracy": evaluation["accuracy"],

@@ -14,6 +14,8 @@ from edgekit.errors import UnknownNameError, UsageError
 
 KEY, GROUP = "option", "group"
 LARGEST_SEED = 2**32 - 1
+MODELS = "Files, run folders or students' names."
+NEWEST = "the newest run"
 MODEL = "A file, a run folder or a student's name."
 ANY_SEED = "Seed of everything random."
 SOURCES = "mnist, a folder, .npz, .parquet or module:factory."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,7 @@ class Result:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
-        document: dict[str, Any] = _plain(asdict(self))  # type: ignore[call-overload]
-        return document
+        return {item.name: plain(getattr(self, item.name)) for item in fields(self)}  # type: ignore[arg-type]
 
     def deliver(self, show: Callable[[], None]) -> None:
         """Have the result shown, then do what is left: fail at a gate, or serve until a signal comes."""
@@ -33,9 +32,14 @@ class Result:
         return "".join(map(html_of, self.parts()))
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A value as JSON can hold it: records as their ``to_dict`` says, or by their fields."""
+    if hasattr(value, "to_dict"):
+        return value.to_dict()
+    if is_dataclass(value):
+        return {item.name: plain(getattr(value, item.name)) for item in fields(value)}
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return str(value) if isinstance(value, Path) else value

@@ -22,7 +22,7 @@ from record import record
 from edgekit import catalog
 from edgekit.devices.device import Device, Job, open_device
 from edgekit.evaluation.device_session import DeviceSession
-from edgekit.evaluation.evaluate import evaluate
+from edgekit.evaluation.evaluate import EvaluateOptions, evaluate
 from edgekit.profiling.counts import count_runs
 from edgekit.profiling.profile import ProfileOptions, profile
 
@@ -34,7 +34,7 @@ PROCESSES = 3
 def agreement(file: Path, board: str, own: bool) -> dict[str, object]:
     """Inputs that got the same integers there and here."""
     if own:
-        (found,) = evaluate([str(file)], "mnist", device=board, images=IMAGES).evaluations
+        (found,) = evaluate(EvaluateOptions((str(file),), "mnist", device=board, images=IMAGES)).evaluations
         assert found.agreement is not None
         same, figures = found.figures.images - found.agreement.differing, found.figures.to_dict()
         return {"inputs": "MNIST test images", "identical": same, "of": IMAGES, "accuracy": figures["accuracy"]}

@@ -40,6 +40,17 @@ COMMANDS = Group(
             "edgekit.conversion.export:export",
             "Write a float model as TFLite, or as static ONNX with BatchNorm folded.",
         ),
+        "evaluate": Command(
+            "edgekit.evaluation.evaluate:evaluate", "Measure the accuracy of model files on the test split."
+        ),
+        "compare": Command(
+            "edgekit.evaluation.compare:compare",
+            "Compare two files or runtimes on the same images: parity and fidelity.",
+        ),
+        "predict": Command("edgekit.evaluation.predict:predict", "Classify pictures: labels with probabilities."),
+        "inspect": Command(
+            "edgekit.evaluation.inspect:inspect", "Say what a model file is: tensors, operators, bytes, description."
+        ),
         "list": Command(
             "edgekit.cli.listing:listing",
             "List the catalog: teachers, students, devices or recipes.",

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 from edgekit.catalog import home_of, taken
 from edgekit.console import Part, Table
 from edgekit.evaluation.input_options import InputOptions
-from edgekit.options import MODEL, Options, argument, group, option
+from edgekit.options import MODEL, NEWEST, Options, argument, group, option
 from edgekit.result import Result
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def targets() -> dict[str, str]:
 class DeployOptions(Options):
     """What to make, and where."""
 
-    model: str = argument(MODEL, "", metavar="MODEL", unset="the newest run")
+    model: str = argument(MODEL, "", metavar="MODEL", unset=NEWEST)
     target: str = option(
         "; ".join(f"{name}: {text}" for name, text in targets().items()), "pi", choices=tuple(targets())
     )

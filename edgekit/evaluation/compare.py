@@ -7,26 +7,27 @@ differ. Fidelity takes the first as the reference: signal to noise of the scores
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.artifact import TensorSpec
-from edgekit.console import print_facts, progress
+from edgekit.console import Part, Table, progress
 from edgekit.data import open_data
 from edgekit.data.dataset import Split
 from edgekit.errors import DataError, ModelError
 from edgekit.evaluation.classifier import Classifier, remark_on_input
-from edgekit.evaluation.compare_noise import NoiseComparison, compare_noise, show_noise
+from edgekit.evaluation.compare_noise import NoiseComparison, compare_noise
 from edgekit.evaluation.evaluate import image_batches
 from edgekit.evaluation.input_options import InputOptions
 from edgekit.evaluation.parity import Parity, parity_of
 from edgekit.modelfiles.model_ref import find_models
+from edgekit.options import SOURCES, Options, argument, group, option
+from edgekit.result import Result
 from edgekit.tasks.quality import Reals, signal_to_noise_db
 
-DEFAULT_IMAGES = 1000
 SEED = 0
 NOISE = "noise"
 """The data source that is no data."""
@@ -44,7 +45,18 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class CompareOptions(Options):
+    """Which two, and on what. Where fewer images are wanted, they are drawn with a fixed seed."""
+
+    a: str = argument("The reference: MODEL or MODEL@RUNTIME.", metavar="A")
+    b: str = argument("The other: MODEL or MODEL@RUNTIME.", metavar="B")
+    data: str = option(f"{SOURCES[:-1]}; or noise, for models of any inputs.", "mnist", metavar="SRC")
+    images: int = option("At most so many test images.", 1000, least=1)
+    input: InputOptions = group(InputOptions, without=("labels",))
+
+
+@dataclass(frozen=True)
+class Comparison(Result):
     """Two sides on the same images. ``parity`` is None unless both outputs lie on one 8-bit scale.
 
     ``sqnr_db`` is None where the scores are equal, or those of the reference all zero; ``disagreements`` are indices
@@ -61,42 +73,43 @@ class Comparison:
     parity: Parity | None
     disagreements: tuple[int, ...]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        document = asdict(self)
+    def parts(self) -> Iterator[Part]:
+        """What was compared and found."""
+        rows = [
+            ("data", f"{self.data}, {self.images:,} test images"),
+            ("reference", f"{self.reference.model} in {self.reference.runtime} {self.reference.version}"),
+            ("other", f"{self.other.model} in {self.other.runtime} {self.other.version}"),
+            ("same top answer", f"{self.agreement:.2%}"),
+            ("signal to noise", _signal_text(self)),
+            ("largest error", f"{self.largest_error:.6g}"),
+        ]
         if self.parity is not None:
-            document["parity"] = self.parity.to_dict()
-        return document
+            rows += self.parity.rows(self.images)
+        yield Table("comparison", (), rows)
 
 
-def compare_models(
-    reference: str, other: str, source: str, images: int = DEFAULT_IMAGES, options: InputOptions | None = None
-) -> Comparison | NoiseComparison:
+def compare(options: CompareOptions) -> Comparison | NoiseComparison:
     """Compare two image classifiers on the images of a data source, or any two models if the source is ``noise``.
 
     Raises:
-        ModelError, DataError, UsageError, RuntimeCrashError: see ``compare`` and ``compare_noise``.
+        ModelError, DataError, UsageError, RuntimeCrashError: see ``compare_images`` and ``compare_noise``.
     """
-    if source == NOISE:
-        return compare_noise(find_models(reference)[0], find_models(other)[0], images)
-    return compare(reference, other, source, images, options)
+    if options.data == NOISE:
+        return compare_noise(find_models(options.a)[0], find_models(options.b)[0], options.images)
+    return compare_images(options)
 
 
-def compare(
-    reference: str, other: str, source: str, images: int = DEFAULT_IMAGES, options: InputOptions | None = None
-) -> Comparison:
-    """Run two models, each ``MODEL`` or ``MODEL@RUNTIME``, on the same ``images`` test images at most (fixed seed).
-
-    ``options`` say what the files do not say of their inputs, the same of both.
+def compare_images(options: CompareOptions) -> Comparison:
+    """Run two image classifiers on the same test images.
 
     Raises:
         ModelError: the models do not take the same images or do not give the same number of scores.
         DataError, UsageError, RuntimeCrashError: see ``Classifier`` and ``open_data``.
     """
-    first, second = find_models(reference)[0], find_models(other)[0]
+    first, second = find_models(options.a)[0], find_models(options.b)[0]
     with (
-        Classifier(first.path, runtime=first.runtime, options=options) as a,
-        Classifier(second.path, runtime=second.runtime, options=options) as b,
+        Classifier(first.path, runtime=first.runtime, options=options.input) as a,
+        Classifier(second.path, runtime=second.runtime, options=options.input) as b,
     ):
         for classifier in (a, b):
             remark_on_input(classifier)
@@ -105,10 +118,10 @@ def compare(
                 f"{a.path} maps {a.contract.shape} to {a.classes} scores, {b.path} {b.contract.shape} to {b.classes}; "
                 "compare models of the same task."
             )
-        data = open_data(source, a.contract)
+        data = open_data(options.data, a.contract)
         if len(data.test) == 0:
             raise DataError(f"{data.name} has no test images; choose data that have some.")
-        chosen = data.test.sample(images, SEED)
+        chosen = data.test.sample(options.images, SEED)
         return compare_classifiers(a, b, data.test.take(chosen), data.name, chosen)
 
 
@@ -135,24 +148,6 @@ def compare_classifiers(
         parity=parity_of(ours, theirs, a.output.scale, b.output.scale),
         disagreements=tuple(int(index) for index in (differ if indices is None else indices[differ])[:LISTED]),
     )
-
-
-def show(result: Comparison | NoiseComparison) -> None:
-    """Print a table of what was compared and found."""
-    if isinstance(result, NoiseComparison):
-        show_noise(result)
-        return
-    rows = [
-        ("data", f"{result.data}, {result.images:,} test images"),
-        ("reference", f"{result.reference.model} in {result.reference.runtime} {result.reference.version}"),
-        ("other", f"{result.other.model} in {result.other.runtime} {result.other.version}"),
-        ("same top answer", f"{result.agreement:.2%}"),
-        ("signal to noise", _signal_text(result)),
-        ("largest error", f"{result.largest_error:.6g}"),
-    ]
-    if result.parity is not None:
-        rows += result.parity.rows(result.images)
-    print_facts("comparison", rows)
 
 
 def _signal_text(result: Comparison) -> str:

@@ -6,20 +6,20 @@ Where a file takes quantized inputs, both get values on its grid, so that no dif
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.artifact import Array, TensorSpec
-from edgekit.console import print_facts, progress
+from edgekit.console import Part, Table, progress
 from edgekit.errors import ModelError
 from edgekit.evaluation.classifier import FIRST_TO_LAST, LAST_TO_FIRST, as_shaped, fits
 from edgekit.evaluation.parity import Parity, parity_of
 from edgekit.modelfiles.model_ref import ModelRef
 from edgekit.modelfiles.session import FileSession
+from edgekit.result import Result
 from edgekit.tasks.quality import signal_to_noise_db
 
 SEED = 0
@@ -37,7 +37,7 @@ class OutputFidelity:
 
 
 @dataclass(frozen=True)
-class NoiseComparison:
+class NoiseComparison(Result):
     """Two files in their runtimes on the same ``inputs`` random inputs."""
 
     reference: str
@@ -45,12 +45,19 @@ class NoiseComparison:
     inputs: int
     outputs: tuple[OutputFidelity, ...]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        document = asdict(self)
-        for output, plain in zip(self.outputs, document["outputs"], strict=True):
-            plain["parity"] = None if output.parity is None else output.parity.to_dict()
-        return document
+    def parts(self) -> Iterator[Part]:
+        """What was compared, and each output."""
+        sides = [("reference", self.reference), ("other", self.other)]
+        yield Table(f"comparison on {self.inputs:,} random inputs", (), sides)
+        for output in self.outputs:
+            signal = "equal" if output.largest_error == 0 else "no signal"
+            facts = [
+                ("signal to noise", signal if output.sqnr_db is None else f"{output.sqnr_db:.1f} dB"),
+                ("largest error", f"{output.largest_error:.6g}"),
+            ]
+            if output.parity is not None:
+                facts += output.parity.rows(self.inputs)
+            yield Table(f"output {output.name} {'x'.join(map(str, output.shape))}", (), facts)
 
 
 def compare_noise(reference: ModelRef, other: ModelRef, inputs: int) -> NoiseComparison:
@@ -86,21 +93,6 @@ def compare_noise(reference: ModelRef, other: ModelRef, inputs: int) -> NoiseCom
         ]
         names = [f"{session.path} in {session.runtime} {session.version}" for session in (a, b)]
     return NoiseComparison(names[0], names[1], inputs, tuple(outputs))
-
-
-def show_noise(result: NoiseComparison) -> None:
-    """Print a table of what was compared, and one for each output."""
-    rows = [("reference", result.reference), ("other", result.other)]
-    print_facts(f"comparison on {result.inputs:,} random inputs", rows)
-    for output in result.outputs:
-        signal = "equal" if output.largest_error == 0 else "no signal"
-        facts = [
-            ("signal to noise", signal if output.sqnr_db is None else f"{output.sqnr_db:.1f} dB"),
-            ("largest error", f"{output.largest_error:.6g}"),
-        ]
-        if output.parity is not None:
-            facts += output.parity.rows(result.inputs)
-        print_facts(f"output {output.name} {'x'.join(map(str, output.shape))}", facts)
 
 
 def _random(ours: TensorSpec, theirs: TensorSpec, generator: np.random.Generator) -> NDArray[np.float32]:

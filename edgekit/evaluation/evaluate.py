@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from edgekit.artifact import TensorSpec
-from edgekit.console import print_table, progress
+from edgekit.catalog import taken
+from edgekit.console import Part, Table, progress
 from edgekit.data import open_data
 from edgekit.data.dataset import Dataset, Images, Split
 from edgekit.devices.device import open_device
@@ -21,7 +22,10 @@ from edgekit.evaluation.device_session import DeviceSession
 from edgekit.evaluation.input_options import InputOptions
 from edgekit.inputs.contract import InputContract
 from edgekit.modelfiles.model_ref import find_models
+from edgekit.modelfiles.runtime_choice import BY_ENDING, RUNTIME
 from edgekit.modelfiles.session import FileSession
+from edgekit.options import MODELS, NEWEST, SOURCES, Options, argument, group, option
+from edgekit.result import Result
 from edgekit.tasks.classification import Classified
 from edgekit.tasks.outputs import Figures
 from edgekit.tasks.quality import Reals
@@ -64,34 +68,37 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
-class EvaluateResult:
+class EvaluateOptions(Options):
+    """What to measure, on what and where. Where fewer images are wanted, they are drawn with a fixed seed."""
+
+    models: tuple[str, ...] = argument(MODELS, (), many=True, metavar="MODEL", unset=NEWEST)
+    data: str = option(SOURCES, "mnist", metavar="SRC")
+    runtime: str | None = option(RUNTIME, None, unset=BY_ENDING)
+    input: InputOptions = group(InputOptions)
+    device: str = option("Where they run: cpu, or a board that 'devices setup' has prepared.", "cpu")
+    images: int | None = option("At most so many test images.", None, least=1, unset="all")
+
+
+@dataclass(frozen=True)
+class EvaluateResult(Result):
     """One Evaluation per model file, on the test split of ``data``."""
 
     data: str
     data_sha256: str
     evaluations: tuple[Evaluation, ...]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return {
-            "data": self.data,
-            "data_sha256": self.data_sha256,
-            "evaluations": [evaluation.to_dict() for evaluation in self.evaluations],
-        }
+    def parts(self) -> Iterator[Part]:
+        """A table of the evaluations, and how a device's outputs compare with this machine's."""
+        first = self.evaluations[0].figures
+        rows = [(item.model, item.runtime, *item.figures.cells()) for item in self.evaluations]
+        yield Table(f"{self.data}, {first.images:,} test images", ("model", "runtime", *first.columns), rows)
+        for evaluation in self.evaluations:
+            if agreement := evaluation.agreement:
+                yield f"{evaluation.model} on {agreement.device} ({agreement.provenance}): {_compared(agreement)}"
 
 
-def evaluate(
-    models: Sequence[str],
-    source: str,
-    runtime: str | None = None,
-    options: InputOptions | None = None,
-    device: str = "cpu",
-    images: int | None = None,
-) -> EvaluateResult:
+def evaluate(options: EvaluateOptions) -> EvaluateResult:
     """Measure models, each ``MODEL`` or ``MODEL@RUNTIME``, on the test split of a data source.
-
-    ``options`` say what the files do not say of their input and classes. ``device`` is where they run: this machine, an
-    emulated board, or ssh://user@host. ``images`` takes at most so many of the test images, drawn with a fixed seed.
 
     Raises:
         ModelError, DataError, UsageError, RuntimeCrashError: see ``ImageModel`` and ``open_data``.
@@ -99,14 +106,18 @@ def evaluate(
     evaluations: list[Evaluation] = []
     opened: dict[InputContract, Dataset] = {}
     with ExitStack() as stack:
-        place = None if device == "cpu" else stack.enter_context(closing(open_device(device)))
-        for target in (target for model in models for target in find_models(model, runtime)):
-            with ImageModel(target.path, runtime=target.runtime, options=options, device=place) as model:
+        place = None if options.device == "cpu" else stack.enter_context(closing(open_device(options.device)))
+        for target in (
+            found for model in options.models or (taken(""),) for found in find_models(model, options.runtime)
+        ):
+            with ImageModel(target.path, runtime=target.runtime, options=options.input, device=place) as model:
                 model.require(model.task.has_answers)
                 remark_on_input(model)
                 eats = model.contract.pictures
-                data = opened[eats] = opened.get(eats) or open_data(source, eats)
-                test = data.test if images is None else data.test.take(data.test.sample(images, SEED))
+                data = opened[eats] = opened.get(eats) or open_data(options.data, eats)
+                test = data.test
+                if options.images is not None:
+                    test = test.take(test.sample(options.images, SEED))
                 session, figures = model.session, measure(model, test, model.class_names(data))
                 of_file = (str(model.path), session.runtime, session.version)
                 evaluations.append(Evaluation(*of_file, figures, _agreement(session)))
@@ -165,16 +176,6 @@ def image_batches(split: Split, size_bytes: int = BATCH_BYTES) -> Iterator[Image
     size = max(1, size_bytes // (4 * height * width * channels))
     for images, _ in split.batches(size):
         yield images
-
-
-def show(result: EvaluateResult) -> None:
-    """Print a table of the evaluations."""
-    first = result.evaluations[0].figures
-    rows = [(item.model, item.runtime, *item.figures.cells()) for item in result.evaluations]
-    print_table(f"{result.data}, {first.images:,} test images", ("model", "runtime", *first.columns), rows)
-    for evaluation in result.evaluations:
-        if agreement := evaluation.agreement:
-            print(f"{evaluation.model} on {agreement.device} ({agreement.provenance}): {_compared(agreement)}")
 
 
 def _compared(agreement: Agreement) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from edgekit.artifact import Metadata, TensorSpec
 from edgekit.catalog import resolve_models
-from edgekit.console import print_facts
+from edgekit.console import Part, Table
 from edgekit.errors import EdgekitError
 from edgekit.graph.isolated import model_sha256
 from edgekit.inputs.contract import InputContract
@@ -17,6 +18,8 @@ from edgekit.modelfiles.contents import ModelContents
 from edgekit.modelfiles.delegation import UndelegatedOperator, summarize, undelegated
 from edgekit.modelfiles.runtime_choice import default_runtime
 from edgekit.modelfiles.session import FileSession, vet
+from edgekit.options import MODEL, Options, argument
+from edgekit.result import Result
 
 XNNPACK_RUNTIME = "litert"
 
@@ -50,24 +53,32 @@ class FileFacts:
 
 
 @dataclass(frozen=True)
-class InspectResult:
+class InspectOptions(Options):
+    """Which model."""
+
+    model: str = argument(MODEL, metavar="MODEL")
+
+
+@dataclass(frozen=True)
+class InspectResult(Result):
     """One FileFacts per model file."""
 
     files: tuple[FileFacts, ...]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return {"files": [facts.to_dict() for facts in self.files]}
+    def parts(self) -> Iterator[Part]:
+        """The facts of each file."""
+        for facts in self.files:
+            yield Table(facts.path, (), [row for row in _rows(facts) if row[1]])
 
 
-def inspect(model: str) -> InspectResult:
+def inspect(options: InspectOptions) -> InspectResult:
     """Say what a file, or each file of a run folder or a student, is.
 
     Raises:
         ModelError: a file is missing, broken or of another kind.
         RuntimeCrashError: reading it made the worker crash, hang or want too much memory.
     """
-    return InspectResult(tuple(inspect_file(path) for path in resolve_models(model)))
+    return InspectResult(tuple(inspect_file(path) for path in resolve_models(options.model)))
 
 
 def inspect_file(path: Path) -> FileFacts:
@@ -85,12 +96,6 @@ def inspect_file(path: Path) -> FileFacts:
         refusal, left = str(exc), None
     metadata = contents.metadata(str(path))
     return FileFacts(str(path), model_sha256(path), contents, metadata, runtime, inputs, outputs, refusal, left)
-
-
-def show(result: InspectResult) -> None:
-    """Print a table per file."""
-    for facts in result.files:
-        print_facts(facts.path, [row for row in _rows(facts) if row[1]])
 
 
 def _rows(facts: FileFacts) -> list[tuple[str, str]]:

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from edgekit.console import print_table
+from edgekit.console import Part, Table
 from edgekit.data.files import prepare_image
 from edgekit.errors import UsageError
 from edgekit.evaluation.classifier import Classifier, remark_on_input
 from edgekit.evaluation.input_options import InputOptions
 from edgekit.modelfiles.model_ref import find_models
+from edgekit.modelfiles.runtime_choice import BY_ENDING, RUNTIME
+from edgekit.options import MODEL, Options, argument, group, option
+from edgekit.result import Result
 from edgekit.tasks.classification import probabilities
 
-DEFAULT_TOP = 3
+
+@dataclass(frozen=True)
+class PredictOptions(Options):
+    """Which model sees which pictures; of its files the first that the runtime opens."""
+
+    model: str = argument(MODEL, metavar="MODEL")
+    images: tuple[Path, ...] = argument("Picture files of any size and mode.", many=True, metavar="IMAGE")
+    runtime: str | None = option(RUNTIME, None, unset=BY_ENDING)
+    top: int = option("How many classes to print for each picture.", 3, least=1)
+    input: InputOptions = group(InputOptions)
 
 
 @dataclass(frozen=True)
@@ -37,53 +48,40 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class PredictResult:
+class PredictResult(Result):
     """One Prediction per picture."""
 
     model: str
     runtime: str
     predictions: tuple[Prediction, ...]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return asdict(self)
+    def parts(self) -> Iterator[Part]:
+        """A line per picture."""
+        rows = [
+            (prediction.image, *(f"{guess.label} {guess.probability:.1%}" for guess in prediction.guesses))
+            for prediction in self.predictions
+        ]
+        others = tuple("then" for _ in rows[0][2:])
+        yield Table(f"{self.model} in {self.runtime}", ("picture", "answer", *others), rows)
 
 
-def predict(
-    model: str,
-    images: Sequence[Path],
-    runtime: str | None = None,
-    top: int = DEFAULT_TOP,
-    options: InputOptions | None = None,
-) -> PredictResult:
-    """Classify picture files of any size and mode; MODEL is the first of its files that the runtime opens.
-
-    ``options`` say what the file does not say of its input and classes.
+def predict(options: PredictOptions) -> PredictResult:
+    """Classify picture files of any size and mode.
 
     Raises:
         DataError: a picture is missing, broken or no picture.
         ModelError, UsageError, RuntimeCrashError: see ``Classifier``.
     """
-    if not images:
+    if not options.images:
         raise UsageError("No picture was named; add one or more image files after the model.")
-    target = find_models(model, runtime)[0]
-    with Classifier(target.path, runtime=target.runtime, threads=1, options=options) as classifier:
+    target = find_models(options.model, options.runtime)[0]
+    with Classifier(target.path, runtime=target.runtime, threads=1, options=options.input) as classifier:
         remark_on_input(classifier)
         predictions: list[Prediction] = []
-        for path in images:
+        for path in options.images:
             scores = classifier.scores(prepare_image(path, classifier.contract)[None])
             chances = probabilities(scores, classifier.output)[0]
-            order = np.argsort(-chances, kind="stable")[:top]
+            order = np.argsort(-chances, kind="stable")[: options.top]
             guesses = tuple(Guess(classifier.labels[index], round(float(chances[index]), 4)) for index in order)
             predictions.append(Prediction(str(path), guesses))
     return PredictResult(str(target.path), target.runtime, tuple(predictions))
-
-
-def show(result: PredictResult) -> None:
-    """Print a line per picture."""
-    rows = [
-        (prediction.image, *(f"{guess.label} {guess.probability:.1%}" for guess in prediction.guesses))
-        for prediction in result.predictions
-    ]
-    others = tuple("then" for _ in rows[0][2:])
-    print_table(f"{result.model} in {result.runtime}", ("picture", "answer", *others), rows)

@@ -11,6 +11,8 @@ from edgekit.runtimes import RUNTIMES
 from edgekit.runtimes.runtime import Runtime
 
 USUAL = ("ort", "litert")
+RUNTIME = "ort, litert, tflm or tflite-runtime."
+BY_ENDING = "by the file's ending"
 
 
 def find_runtime(name: str) -> Runtime:

@@ -18,7 +18,7 @@ from edgekit.console import print_table, say, warn
 from edgekit.data import open_data
 from edgekit.data.dataset import Dataset
 from edgekit.errors import ModelError
-from edgekit.evaluation.compare import Comparison, compare
+from edgekit.evaluation.compare import CompareOptions, Comparison, compare_images
 from edgekit.evaluation.evaluate import accuracy_of
 from edgekit.files import require_writable, write_bytes, write_json, write_text
 from edgekit.profiling.profile import ProfileOptions, ProfileResult, profile
@@ -142,7 +142,8 @@ def run(options: DemoOptions) -> DemoResult:
         quantize(QuantizeOptions(str(folder), _source(options), folder, io=IO, seed=options.seed))
     with clock.step("verify", "the files against the labels and against each other"):
         evaluations = _evaluate(options)
-        comparison = compare(str(folder / "model.int8.onnx"), str(folder / "model.int8.tflite"), _source(options))
+        onnx, tflite = (str(folder / name) for name in ("model.int8.onnx", "model.int8.tflite"))
+        comparison = compare_images(CompareOptions(onnx, tflite, _source(options)))
     with clock.step("profile", "size, memory and latency of every file, each in processes of its own"):
         files = [str(folder / name) for name in (TEACHER_FILE, *STUDENT_FILES)]
         measured = profile(files, ProfileOptions(seconds=options.profile_seconds, turns=False))

@@ -11,7 +11,7 @@ from typing import Any
 from edgekit.console import Part, Table, progress
 from edgekit.errors import ModelError, StorageError, UsageError
 from edgekit.evaluation.input_options import InputOptions
-from edgekit.options import Options, argument, group, option
+from edgekit.options import MODELS, Options, argument, group, option
 from edgekit.result import Result
 from edgekit.store.store import Entry, Store, default_store
 
@@ -35,7 +35,7 @@ class StoreOptions(Options):
 class AddOptions(Options):
     """What to keep."""
 
-    models: tuple[str, ...] = argument("Files, run folders or students' names.", metavar="MODEL...", many=True)
+    models: tuple[str, ...] = argument(MODELS, metavar="MODEL", many=True)
     name: str = option("Its name in the store.", "", unset="the file's or folder's")
     replace: bool = option("Let a name stand for another model than before.", False)
     input: InputOptions = group(InputOptions)
@@ -54,7 +54,7 @@ class ShowOptions(Options):
 class RemoveOptions(Options):
     """Which entries."""
 
-    models: tuple[str, ...] = argument("Names, or hashes of six digits and more.", metavar="NAME...", many=True)
+    models: tuple[str, ...] = argument("Names, or hashes of six digits and more.", metavar="NAME", many=True)
     where: StoreOptions = group(StoreOptions)
 
 

@@ -11,38 +11,40 @@ from onnx import save
 from tiny_models import Linear, float_onnx, packed, quantized, tflite_model
 
 from edgekit.errors import ModelError
-from edgekit.evaluation.compare import compare, show
+from edgekit.evaluation.compare import CompareOptions, compare_images
 
 
 def test_one_file_gives_equal_integers_in_litert_and_tflite_micro(
-    digit_files: dict[str, Path], small_mnist: Path, capsys: pytest.CaptureFixture[str]
+    digit_files: dict[str, Path], small_mnist: Path
 ) -> None:
     path = digit_files["int8.tflite"]
-    result = compare(str(path), f"{path}@tflm", str(small_mnist), images=100)
+    result = compare_images(CompareOptions(str(path), f"{path}@tflm", str(small_mnist), images=100))
     assert (result.reference.runtime, result.other.runtime, result.images) == ("litert", "tflm", 100)
     assert result.parity is not None
     assert result.parity.differences == {0: 1000}
     assert (result.parity.equal_images, result.parity.equal_share, result.parity.largest) == (100, 1.0, 0)
     assert (result.agreement, result.sqnr_db, result.disagreements) == (1.0, None, ())
-    show(result)
-    assert "100 of 100" in capsys.readouterr().out
+    assert "100 of 100" in str(result)
 
 
 def test_a_reference_that_answers_zero_to_all_is_not_called_equal(
-    digit_files: dict[str, Path], linear: Linear, small_mnist: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    digit_files: dict[str, Path], linear: Linear, small_mnist: Path, tmp_path: Path
 ) -> None:
     silent = Linear(np.zeros_like(linear.weights), np.zeros_like(linear.bias))
     save(float_onnx(silent), tmp_path / "silent.onnx")
-    result = compare(str(tmp_path / "silent.onnx"), str(digit_files["onnx"]), str(small_mnist), images=20)
+    result = compare_images(
+        CompareOptions(str(tmp_path / "silent.onnx"), str(digit_files["onnx"]), str(small_mnist), images=20)
+    )
     assert result.sqnr_db is None
-    show(result)
-    assert "no signal" in capsys.readouterr().out
+    assert "no signal" in str(result)
 
 
 def test_the_int8_onnx_file_is_within_one_step_of_the_int8_tflite_file(
     digit_files: dict[str, Path], small_mnist: Path
 ) -> None:
-    result = compare(str(digit_files["int8.tflite"]), str(digit_files["int8.onnx"]), str(small_mnist))
+    result = compare_images(
+        CompareOptions(str(digit_files["int8.tflite"]), str(digit_files["int8.onnx"]), str(small_mnist))
+    )
     assert result.parity is not None
     assert result.parity.largest <= 1
     assert result.images == 300
@@ -50,7 +52,7 @@ def test_the_int8_onnx_file_is_within_one_step_of_the_int8_tflite_file(
 
 
 def test_a_float_reference_has_fidelity_but_no_parity(digit_files: dict[str, Path], small_mnist: Path) -> None:
-    result = compare(str(digit_files["onnx"]), str(digit_files["int8.tflite"]), str(small_mnist))
+    result = compare_images(CompareOptions(str(digit_files["onnx"]), str(digit_files["int8.tflite"]), str(small_mnist)))
     assert result.parity is None
     assert result.sqnr_db is not None
     assert result.sqnr_db > 25
@@ -63,7 +65,9 @@ def test_other_weights_are_found_out(
 ) -> None:
     flipped = Linear(linear.weights[:, ::-1], linear.bias[::-1])
     (tmp_path / "flipped.tflite").write_bytes(packed(tflite_model(quantized(flipped))))
-    result = compare(str(digit_files["int8.tflite"]), str(tmp_path / "flipped.tflite"), str(small_mnist))
+    result = compare_images(
+        CompareOptions(str(digit_files["int8.tflite"]), str(tmp_path / "flipped.tflite"), str(small_mnist))
+    )
     assert result.agreement < 0.2
     assert result.parity is not None
     assert result.parity.largest > 10
@@ -79,4 +83,4 @@ def test_models_of_different_tasks_are_not_compared(
     model.buffers[3].data = np.frombuffer(linear.bias[:9].tobytes(), np.uint8)
     (tmp_path / "nine.tflite").write_bytes(packed(model))
     with pytest.raises(ModelError, match="compare models of the same task"):
-        compare(str(digit_files["tflite"]), str(tmp_path / "nine.tflite"), str(small_mnist))
+        compare_images(CompareOptions(str(digit_files["tflite"]), str(tmp_path / "nine.tflite"), str(small_mnist)))

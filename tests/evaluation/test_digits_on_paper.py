@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from edgekit.runtimes.contents import read_contents
 from PIL import Image
 
 from edgekit.artifact import Metadata
@@ -16,9 +15,10 @@ from edgekit.data import open_data
 from edgekit.data.dataset import Dataset
 from edgekit.data.files import prepare_image
 from edgekit.errors import DataError
-from edgekit.evaluation.evaluate import evaluate
-from edgekit.evaluation.predict import predict
+from edgekit.evaluation.evaluate import EvaluateOptions, evaluate
+from edgekit.evaluation.predict import PredictOptions, predict
 from edgekit.inputs.contract import InputContract
+from edgekit.modelfiles.contents import read_contents
 
 DIGITS = InputContract(28, 28, 1, domain="digit")
 COUNT = 64
@@ -54,13 +54,13 @@ def papers(mnist: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_evaluate_gives_every_picture_the_answer_of_predict(papers: Path) -> None:
     paths = sorted((papers / "test").rglob("*.png"))
     for path in resolve_models("mnist-tiny")[:1]:
-        answers = predict(str(path), paths, top=1).predictions
+        answers = predict(PredictOptions(str(path), paths, top=1)).predictions
         confusion = np.zeros((10, 10), int)
         for picture, answer in zip(paths, answers, strict=True):
             confusion[int(picture.parent.name), int(answer.guesses[0].label)] += 1
-        (evaluation,) = evaluate([str(path)], str(papers)).evaluations
-        assert np.array_equal(evaluation.confusion, confusion)
-        assert evaluation.correct >= COUNT - 3
+        (evaluation,) = evaluate(EvaluateOptions((str(path),), str(papers))).evaluations
+        assert np.array_equal(evaluation.figures.confusion, confusion)
+        assert evaluation.figures.correct >= COUNT - 3
 
 
 @pytest.mark.parametrize("contract", [DIGITS, InputContract(20, 24, 3)], ids=["digits", "photos"])
@@ -97,7 +97,7 @@ def test_the_picture_that_shows_no_digit_is_named(papers: Path, tmp_path: Path) 
     Image.new("L", (60, 50), 180).save(stream, "PNG")
     (tmp_path / "test" / "4" / "blank.png").write_bytes(stream.getvalue())
     with pytest.raises(DataError, match=r"test/4/blank\.png: no digit stands out of its background"):
-        evaluate(["mnist-tiny"], str(tmp_path))
+        evaluate(EvaluateOptions(("mnist-tiny",), str(tmp_path)))
 
 
 def test_images_in_the_form_of_mnist_are_measured_as_they_are(mnist: Dataset, tmp_path: Path) -> None:

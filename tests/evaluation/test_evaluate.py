@@ -13,7 +13,7 @@ from tiny_models import Linear
 from edgekit.data.dataset import Dataset, Split
 from edgekit.errors import DataError, ModelError, UnknownNameError
 from edgekit.evaluation.classifier import Classifier
-from edgekit.evaluation.evaluate import accuracy_of, evaluate, show
+from edgekit.evaluation.evaluate import EvaluateOptions, accuracy_of, evaluate
 
 
 @pytest.fixture(scope="module")
@@ -56,17 +56,16 @@ def test_a_class_without_images_has_no_accuracy(digit_files: dict[str, Path], sp
     assert [share is not None for share in result.per_class] == [index == 3 for index in range(10)]
 
 
-def test_the_command_measures_each_file_on_the_test_split(
-    digit_files: dict[str, Path], small_mnist: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    result = evaluate([str(digit_files["onnx"]), f"{digit_files['int8.tflite']}@tflm"], str(small_mnist))
+def test_the_command_measures_each_file_on_the_test_split(digit_files: dict[str, Path], small_mnist: Path) -> None:
+    result = evaluate(
+        EvaluateOptions((str(digit_files["onnx"]), f"{digit_files['int8.tflite']}@tflm"), str(small_mnist))
+    )
     assert [item.runtime for item in result.evaluations] == ["ort", "tflm"]
     assert {item.figures.images for item in result.evaluations} == {300}
     assert (
         json.loads(json.dumps(result.to_dict()))["evaluations"][1]["accuracy"] == result.evaluations[1].figures.accuracy
     )
-    show(result)
-    assert result.evaluations[0].figures.cells()[0] in capsys.readouterr().out
+    assert result.evaluations[0].figures.cells()[0] in str(result)
 
 
 def test_unlabelled_empty_or_foreign_data_are_refused(digit_files: dict[str, Path], split: Split) -> None:
@@ -82,9 +81,9 @@ def test_unlabelled_empty_or_foreign_data_are_refused(digit_files: dict[str, Pat
 
 def test_a_file_and_a_runtime_that_do_not_belong_together_are_refused(digit_files: dict[str, Path]) -> None:
     with pytest.raises(ModelError, match=r"has no \.tflite file, which TFLite Micro needs"):
-        evaluate([str(digit_files["onnx"])], "mnist", "tflm")
+        evaluate(EvaluateOptions((str(digit_files["onnx"]),), "mnist", "tflm"))
     with pytest.raises(UnknownNameError, match="did you mean 'tflm'"):
-        evaluate([f"{digit_files['tflite']}@tflmm"], "mnist")
+        evaluate(EvaluateOptions((f"{digit_files['tflite']}@tflmm",), "mnist"))
 
 
 def test_classes_must_be_those_of_the_file_unless_the_data_only_count_them(

@@ -12,10 +12,10 @@ from tiny_models import Linear, packed, quantized, tflite_model
 from edgekit.artifact import TensorSpec
 from edgekit.errors import DataError, UsageError
 from edgekit.evaluation.classifier import Classifier
-from edgekit.evaluation.compare import compare
-from edgekit.evaluation.evaluate import evaluate
+from edgekit.evaluation.compare import CompareOptions, compare_images
+from edgekit.evaluation.evaluate import EvaluateOptions, evaluate
 from edgekit.evaluation.input_options import InputOptions
-from edgekit.evaluation.predict import predict
+from edgekit.evaluation.predict import PredictOptions, predict
 from edgekit.inputs.contract import InputContract
 from edgekit.tasks.classification import probabilities
 
@@ -61,18 +61,18 @@ def test_another_white_than_1_or_255_is_refused() -> None:
 def test_a_third_party_file_is_evaluated_as_it_was_trained(
     their_file: Path, digit_files: dict[str, Path], small_mnist: Path, options: InputOptions
 ) -> None:
-    (theirs,) = evaluate([str(their_file)], str(small_mnist), options=options).evaluations
-    (ours,) = evaluate([str(digit_files["tflite"])], str(small_mnist)).evaluations
+    (theirs,) = evaluate(EvaluateOptions((str(their_file),), str(small_mnist), input=options)).evaluations
+    (ours,) = evaluate(EvaluateOptions((str(digit_files["tflite"]),), str(small_mnist))).evaluations
     assert theirs.figures == ours.figures
 
 
 def test_a_guess_about_the_input_is_said_aloud(
     their_file: Path, digit_files: dict[str, Path], small_mnist: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    evaluate([str(their_file)], str(small_mnist))
+    evaluate(EvaluateOptions((str(their_file),), str(small_mnist)))
     assert "does not say how pixels become its input: it gets pixel / 255" in capsys.readouterr().err
-    evaluate([str(their_file)], str(small_mnist), options=InputOptions((0.5,), (0.5,)))
-    evaluate([str(digit_files["tflite"])], str(small_mnist))
+    evaluate(EvaluateOptions((str(their_file),), str(small_mnist), input=InputOptions((0.5,), (0.5,))))
+    evaluate(EvaluateOptions((str(digit_files["tflite"]),), str(small_mnist)))
     assert "does not say" not in capsys.readouterr().err
 
 
@@ -81,13 +81,15 @@ def test_an_8_bit_file_needs_no_options(linear: Linear, tmp_path: Path, small_mn
     model.metadata = None
     path = tmp_path / "int8.tflite"
     path.write_bytes(packed(model))
-    (evaluation,) = evaluate([str(path)], str(small_mnist)).evaluations
+    (evaluation,) = evaluate(EvaluateOptions((str(path),), str(small_mnist))).evaluations
     assert evaluation.figures.accuracy > 0.75
 
 
 def test_compare_feeds_both_sides_alike(their_file: Path, small_mnist: Path) -> None:
     options = InputOptions((0.5,), (0.5,))
-    result = compare(str(their_file), f"{their_file}@litert-reference", str(small_mnist), 50, options)
+    result = compare_images(
+        CompareOptions(str(their_file), f"{their_file}@litert-reference", str(small_mnist), 50, input=options)
+    )
     assert result.agreement == 1.0
 
 
@@ -99,7 +101,7 @@ def test_predict_takes_the_users_names_and_kind_of_picture(their_file: Path, tmp
     ink[8:32, 18:22] = 0
     Image.fromarray(ink).save(picture)
     options = InputOptions((0.5,), (0.5,), domain="digit", labels=names)
-    (prediction,) = predict(str(their_file), [picture], options=options).predictions
+    (prediction,) = predict(PredictOptions(str(their_file), [picture], input=options)).predictions
     assert prediction.guesses[0].label == "digit 1"
 
 
@@ -115,10 +117,12 @@ def test_a_label_file_must_fit_the_scores(their_file: Path, tmp_path: Path) -> N
 def test_labels_that_are_not_the_datas_are_an_error(their_file: Path, small_mnist: Path, tmp_path: Path) -> None:
     names = tmp_path / "names.txt"
     names.write_text("zero\none\ntwo\nthree\nfour\nfive\nsix\nseven\neight\nten\n")
-    result = evaluate([str(their_file)], str(small_mnist), options=InputOptions((0.5,), (0.5,), labels=names))
+    result = evaluate(
+        EvaluateOptions((str(their_file),), str(small_mnist), input=InputOptions((0.5,), (0.5,), labels=names))
+    )
     assert result.evaluations[0].figures.classes[9] == "ten"
     with pytest.raises(DataError):
-        evaluate([str(their_file)], str(tmp_path / "no such data"))
+        evaluate(EvaluateOptions((str(their_file),), str(tmp_path / "no such data")))
 
 
 def test_softmax_in_8_bits_is_not_put_through_softmax_again() -> None:

@@ -9,16 +9,14 @@ import pytest
 from tiny_models import DIGITS, Linear, packed, tflite_model
 
 from edgekit.errors import ModelError
-from edgekit.evaluation.inspect import inspect, show
+from edgekit.evaluation.inspect import InspectOptions, inspect
 from edgekit.files import sha256_file
 
 
 @pytest.mark.parametrize("name", ["onnx", "int8.onnx", "tflite", "int8.tflite"])
-def test_a_file_is_described_from_itself_alone(
-    digit_files: dict[str, Path], name: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_file_is_described_from_itself_alone(digit_files: dict[str, Path], name: str) -> None:
     path = digit_files[name]
-    result = inspect(str(path))
+    result = inspect(InspectOptions(str(path)))
     (facts,) = result.files
     assert facts.sha256 == sha256_file(path)
     assert facts.metadata.labels == DIGITS
@@ -27,8 +25,7 @@ def test_a_file_is_described_from_itself_alone(
     document = json.loads(json.dumps(result.to_dict()))["files"][0]
     assert document["metadata"]["recipe"] == "least squares"
     assert document["contents"]["overhead_bytes"] == path.stat().st_size - document["contents"]["weight_bytes"]
-    show(result)
-    printed = capsys.readouterr().out
+    printed = str(result)
     assert facts.sha256 in printed
     assert "least squares" in printed
     assert "digit, mean 0, std 1\n" in printed
@@ -39,14 +36,12 @@ def test_a_file_that_its_runtime_refuses_is_still_described(linear: Linear, tmp_
     model.operatorCodes[0].version = 99
     path = tmp_path / "future.tflite"
     path.write_bytes(packed(model))
-    (facts,) = inspect(str(path)).files
+    (facts,) = inspect(InspectOptions(str(path))).files
     assert facts.contents.operators == {"FULLY_CONNECTED": 1}
     assert "future.tflite is not a model that LiteRT runs" in facts.refusal
 
 
-def test_the_scheme_and_what_xnnpack_takes_are_said(
-    digit_files: dict[str, Path], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_scheme_and_what_xnnpack_takes_are_said(digit_files: dict[str, Path]) -> None:
     schemes = {
         "onnx": "float32 weights; computes in float32 (2 operators)",
         "int8.onnx": "int8 weights; computes in int8 (2 operators)",
@@ -54,12 +49,11 @@ def test_the_scheme_and_what_xnnpack_takes_are_said(
         "int8.tflite": "int8 weights; computes in int8 (1 operator)",
     }
     for name, scheme in schemes.items():
-        result = inspect(str(digit_files[name]))
+        result = inspect(InspectOptions(str(digit_files[name])))
         (document,) = result.to_dict()["files"]
         assert document["contents"]["scheme"] == scheme
         assert document["undelegated"] == (() if "tflite" in name else None)
-        show(result)
-        printed = capsys.readouterr().out
+        printed = str(result)
         assert scheme in printed
         assert ("takes all operators" in printed) == ("tflite" in name)
 
@@ -67,4 +61,4 @@ def test_the_scheme_and_what_xnnpack_takes_are_said(
 def test_a_broken_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "broken.tflite").write_bytes(b"\x18\x00\x00\x00TFL3")
     with pytest.raises(ModelError, match=r"broken\.tflite is a broken TFLite file"):
-        inspect(str(tmp_path / "broken.tflite"))
+        inspect(InspectOptions(str(tmp_path / "broken.tflite")))

@@ -11,7 +11,7 @@ from small_graphs import graph_of, noise, run_onnx
 
 from edgekit.conversion.export import export
 from edgekit.errors import ModelError, UnsupportedError
-from edgekit.evaluation.compare import compare_models
+from edgekit.evaluation.compare import CompareOptions, compare
 from edgekit.evaluation.inspect import inspect_file
 from edgekit.graph.load import check_onnx, load_onnx
 
@@ -236,7 +236,7 @@ def test_an_output_whose_shape_the_file_does_not_give_opens_where_it_runs(tmp_pa
     assert check_onnx(path) == make()
     facts = inspect_file(path)
     assert (facts.refusal, facts.outputs[0].shape) == ("", shape)
-    result = compare_models(str(path), str(path), "noise", 5)
+    result = compare(CompareOptions(str(path), str(path), "noise", 5))
     assert result.outputs[0].largest_error == 0
     for to in ("onnx", "tflite"):
         with pytest.raises(UnsupportedError, match=r"size of 'chosen' \(NonMaxSuppression ''\) is zero or follows"):

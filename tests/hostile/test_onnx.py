@@ -17,7 +17,7 @@ from rehearsal import Rehearsal
 
 from edgekit.conversion.export import ExportOptions, export
 from edgekit.errors import EdgekitError, ModelError
-from edgekit.evaluation.inspect import inspect
+from edgekit.evaluation.inspect import InspectOptions, inspect
 from edgekit.modelfiles import session
 from edgekit.sandbox import Limits
 
@@ -249,4 +249,4 @@ def test_a_file_in_onnx_runtimes_own_format_is_not_opened_as_that(tmp_path: Path
     path = tmp_path / "model.onnx"
     path.write_bytes(b"\x18\x00\x00\x00ORTM" + bytes(64))
     with pytest.raises(ModelError, match="is not an ONNX file"):
-        inspect(str(path))
+        inspect(InspectOptions(str(path)))

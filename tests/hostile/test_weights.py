@@ -16,8 +16,8 @@ import torch
 from torch import nn
 
 from edgekit.errors import DataError, EdgekitError, ModelError
-from edgekit.evaluation.inspect import inspect
-from edgekit.evaluation.predict import predict
+from edgekit.evaluation.inspect import InspectOptions, inspect
+from edgekit.evaluation.predict import PredictOptions, predict
 from edgekit.training.weights import load_weights
 
 
@@ -100,7 +100,7 @@ def test_26_a_file_under_a_false_name_is_refused(folder: Path) -> None:
 def test_27_a_file_of_another_toolkit_is_refused_by_name(folder: Path, name: str) -> None:
     (folder / name).write_bytes(b"\x89HDF\r\n\x1a\n")
     with pytest.raises(EdgekitError, match=r"neither an \.onnx nor a \.tflite"):
-        inspect(str(folder / name))
+        inspect(InspectOptions(str(folder / name)))
 
 
 def safetensors(header: object, data: bytes = bytes(40), length: int | None = None) -> bytes:
@@ -147,4 +147,4 @@ def test_30_a_picture_of_40_billion_pixels_is_refused(digit_files: dict[str, Pat
     path = tmp_path / "bomb.png"
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000))))
     with pytest.raises(DataError, match=r"bomb\.png"):
-        predict(str(digit_files["onnx"]), [path])
+        predict(PredictOptions(str(digit_files["onnx"]), [path]))

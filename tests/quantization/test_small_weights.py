@@ -9,7 +9,7 @@ import pytest
 
 from edgekit.conversion.weights_only import HALF_FILES, WEIGHTS_ONLY_FILES, WEIGHTS_ONLY_HALF, WEIGHTS_ONLY_INT8
 from edgekit.errors import GateError, ModelError, UnknownNameError, UsageError
-from edgekit.evaluation.inspect import inspect
+from edgekit.evaluation.inspect import InspectOptions, inspect
 from edgekit.quantization.small_weights import SmallWeightsOptions, show, store_small
 from edgekit.tasks.quality import Quality
 
@@ -30,7 +30,7 @@ def test_the_files_say_their_scheme_and_lose_little(
     result = store_small(options)
     assert {item.name for item in tmp_path.iterdir()} == {*names, "quantize.json"}
     for name, item in zip(names, (result.onnx, result.tflite), strict=True):
-        (facts,) = inspect(str(tmp_path / name)).files
+        (facts,) = inspect(InspectOptions(str(tmp_path / name))).files
         assert facts.contents.scheme.startswith(f"{stored} weights; computes in float32")
         assert facts.metadata.recipe == recipe
         assert (facts.inputs[0].dtype, facts.outputs[0].dtype) == ("float32", "float32")

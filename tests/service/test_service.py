@@ -18,7 +18,7 @@ import pytest
 from served import edgekit_serve, png, running
 
 from edgekit.data.dataset import Dataset
-from edgekit.evaluation.predict import predict
+from edgekit.evaluation.predict import PredictOptions, predict
 from edgekit.service.service import FRESH_S, service_app
 from edgekit.store.store import Store
 from edgekit.web.body import BodyReader
@@ -44,7 +44,7 @@ def test_it_answers_what_predict_says(
     for path, digit in zip(paths, digits, strict=True):
         path.write_bytes(digit)
     files = {"tiny": "mnist-tiny@litert", "linear": str(digit_files["int8.onnx"]), "float": str(digit_files["tflite"])}
-    expected = predict(files[name], paths, top=2)
+    expected = predict(PredictOptions(files[name], paths, top=2))
     for digit, prediction in zip(digits, expected.predictions, strict=True):
         answer = service.post(f"/models/{name}/predict", params={"top": 2}, content=digit)
         assert answer.json()["guesses"] == [

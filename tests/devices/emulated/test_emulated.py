@@ -10,7 +10,7 @@ from edgekit.catalog import network_card
 from edgekit.cli.main import app
 from edgekit.devices.device import Job, open_device
 from edgekit.errors import GateError, ModelError, UsageError
-from edgekit.evaluation.evaluate import evaluate
+from edgekit.evaluation.evaluate import EvaluateOptions, evaluate
 from edgekit.modelfiles.model_ref import ModelRef
 from edgekit.profiling.counts import count_runs
 from edgekit.profiling.profile import ProfileOptions, profile, profile_on
@@ -50,7 +50,9 @@ def test_a_cortex_a76_gets_dot_product_kernels_and_a_cortex_a72_does_not(board):
 
 
 def test_int8_outputs_are_identical_to_this_machines(emulator, small_mnist):
-    (found,) = evaluate([str(TINY)], str(small_mnist), device="raspberry-pi-4b", images=50).evaluations
+    (found,) = evaluate(
+        EvaluateOptions((str(TINY),), str(small_mnist), device="raspberry-pi-4b", images=50)
+    ).evaluations
     assert found.figures.images == 50
     assert found.agreement.images == 50
     assert found.agreement.differing == 0
