@@ -29,12 +29,15 @@ class LiteRt(InterpreterRuntime):
         return ProfiledModel(model, threads, self.mode)
 
 
-def _litert(name: str, title: str, resolver: str, mode: str) -> LiteRt:
-    return LiteRt(name, title, ".tflite", "ai-edge-litert", "ai_edge_litert.interpreter", resolver=resolver, mode=mode)
+def _litert(name: str, title: str, resolver: str, mode: str, kernels: str = "") -> LiteRt:
+    package, module = "ai-edge-litert", "ai_edge_litert.interpreter"
+    return LiteRt(name, title, ".tflite", package, module, kernels=kernels, resolver=resolver, mode=mode)
 
 
 RUNTIMES = (
-    _litert("litert", "LiteRT", "AUTO", ""),
-    _litert("litert-builtin", "LiteRT without XNNPACK", "BUILTIN_WITHOUT_DEFAULT_DELEGATES", "builtin"),
+    _litert("litert", "LiteRT", "AUTO", "", "tflite-xnnpack"),
+    _litert(
+        "litert-builtin", "LiteRT without XNNPACK", "BUILTIN_WITHOUT_DEFAULT_DELEGATES", "builtin", "tflite-builtin"
+    ),
     _litert("litert-reference", "LiteRT reference kernels", "BUILTIN_REF", "reference"),
 )

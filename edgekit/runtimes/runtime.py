@@ -69,7 +69,7 @@ class Runtime:
 
     ``package`` is its distribution and ``module`` what is imported of it. ``python_variable`` is the environment
     variable that names the Python interpreter it lives in where that may be another than ours. ``is_timed``: its times
-    say something of a device.
+    say something of a device. ``kernels``: what latency tables call its kernels where other runtimes have them too.
     """
 
     name: str
@@ -79,6 +79,7 @@ class Runtime:
     module: str
     python_variable: str = ""
     is_timed: bool = True
+    kernels: str = ""
 
     def version(self) -> str:
         """The version of its package; empty if it is not installed."""

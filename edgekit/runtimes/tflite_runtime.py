@@ -16,5 +16,6 @@ RUNTIMES = (
         package="tflite-runtime",
         module="tflite_runtime.interpreter",
         python_variable="EDGEKIT_TFLITE_RUNTIME_PYTHON",
+        kernels="tflite-xnnpack",
     ),
 )

@@ -59,6 +59,14 @@ def test_predictions_are_marked_as_such_for_a_person_and_in_json(kitchen, model)
     assert {prediction["provenance"] for prediction in found["predictions"]} == {"predicted"}
 
 
+def test_kernels_without_xnnpack_are_predicted_from_their_own_tables(model, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    command = ["profile", model, "--device", "raspberry-pi-4b", "--runtime", "litert-builtin", "--json"]
+    (found,) = json.loads(CliRunner().invoke(app, command).stdout)["models"]
+    assert found["runtime"] == "litert-builtin"
+    assert {item["table"]["runtime"] for item in found["predictions"]} == {"tflite-builtin"}
+
+
 def test_what_is_neither_predicted_nor_emulated_is_an_error(kitchen):
     with pytest.raises(UsageError, match="far from the"):
         profile([str(resolve_model("mnist-tiny", ".tflite"))], ProfileOptions((kitchen,)))

@@ -11,9 +11,6 @@ from edgekit.devices.latency.workload import Workload, read_workload
 from edgekit.errors import UsageError
 from edgekit.runtimes import RUNTIMES
 
-SAME_KERNELS = {"litert": ("litert", "tflite-xnnpack"), "tflite-runtime": ("tflite-runtime", "tflite-xnnpack")}
-"""Runtimes whose tables also serve a runtime: both interpreters give their work to XNNPACK unless told otherwise."""
-
 
 def predict_latency(path: Path, card: DeviceCard, runtime: str, threads: int = 1) -> Prediction:
     """Predict one inference of an .onnx or .tflite file.
@@ -42,9 +39,8 @@ def predict_all(path: Path, card: DeviceCard, runtime: str) -> tuple[Prediction,
     Raises as ``predict_latency`` does.
     """
     workload = read_workload(path)
-    wanted = SAME_KERNELS.get(runtime, (runtime,))
-    tables = [table for table in latency_tables(card) if table.runtime in wanted]
-    found = sorted((table for table in tables if table.precision == workload.precision), key=lambda one: one.threads)
+    tables = [table for table in tables_for(card, runtime) if table.precision == workload.precision]
+    found = sorted(tables, key=lambda one: one.threads)
     if not found:
         find_table(card, runtime, 1, workload)
     _require_reach(found[0], workload, path, card)
@@ -53,14 +49,13 @@ def predict_all(path: Path, card: DeviceCard, runtime: str) -> tuple[Prediction,
 
 def find_table(card: DeviceCard, runtime: str, threads: int, workload: Workload) -> LatencyTable:
     """The table of a card that serves a workload; raises UsageError if there is none."""
-    tables = latency_tables(card)
-    wanted = SAME_KERNELS.get(runtime, (runtime,))
+    tables = tables_for(card, runtime)
     for table in tables:
-        if table.runtime in wanted and (table.precision, table.threads) == (workload.precision, threads):
+        if (table.precision, table.threads) == (workload.precision, threads):
             return table
     raise UsageError(
         f"{card.name} has no latency table for {RUNTIMES[runtime].title}, {workload.precision}, "
-        f"{_threads(threads)}: too few latencies are published; {_choices(tables, wanted)}."
+        f"{_threads(threads)}: too few latencies are published; {_choices(tables)}."
     )
 
 
@@ -71,6 +66,11 @@ def latency_tables(card: DeviceCard) -> tuple[LatencyTable, ...]:
         EdgekitError: one lacks a key or has a wrong value.
     """
     return tuple(LatencyTable.from_dict(table, f"devices/{card.name}.toml") for table in card.latency)
+
+
+def tables_for(card: DeviceCard, runtime: str) -> tuple[LatencyTable, ...]:
+    """The tables of a card that serve a runtime: its own, and those of its kernels."""
+    return tuple(table for table in latency_tables(card) if table.runtime in (runtime, RUNTIMES[runtime].kernels))
 
 
 def _require_reach(table: LatencyTable, workload: Workload, path: Path, card: DeviceCard) -> None:
@@ -87,11 +87,10 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def _choices(tables: Sequence[LatencyTable], wanted: Sequence[str]) -> str:
-    near = [table for table in tables if table.runtime in wanted]
-    if not near:
+def _choices(tables: Sequence[LatencyTable]) -> str:
+    if not tables:
         return "measure there with --device ssh://user@host, or calibrate it with 'edgekit devices calibrate'"
-    return "there is one for " + "; ".join(f"{table.precision}, {_threads(table.threads)}" for table in near)
+    return "there is one for " + "; ".join(f"{table.precision}, {_threads(table.threads)}" for table in tables)
 
 
 def _threads(count: int) -> str:

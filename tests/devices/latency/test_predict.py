@@ -6,7 +6,7 @@ import pytest
 
 from edgekit.catalog import resolve_model
 from edgekit.devices.cards import device_card
-from edgekit.devices.latency.predict import find_table, latency_tables, predict_all
+from edgekit.devices.latency.predict import find_table, latency_tables, predict_all, tables_for
 from edgekit.devices.latency.tables import MARK, with_tables
 from edgekit.devices.latency.workload import Workload, convolution
 from edgekit.errors import UsageError
@@ -35,6 +35,15 @@ def test_a_board_without_enough_rows_says_so():
 def test_a_missing_number_of_threads_names_those_that_there_are():
     with pytest.raises(UsageError, match="float32, 4 threads"):
         find_table(device_card("raspberry-pi-4b"), "litert", 7, NETWORK)
+
+
+def test_tables_of_kernels_serve_every_runtime_that_has_them():
+    card = device_card("raspberry-pi-4b")
+    expected = {"litert": "tflite-xnnpack", "tflite-runtime": "tflite-xnnpack", "litert-builtin": "tflite-builtin"}
+    assert {name: {table.runtime for table in tables_for(card, name)} for name in expected} == {
+        name: {kernels} for name, kernels in expected.items()
+    }
+    assert tables_for(card, "litert-reference") == ()
 
 
 def test_a_network_much_smaller_than_any_known_one_is_not_guessed():
