@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from edgekit.artifact import METADATA_KEY, Metadata, TensorSpec
 from edgekit.errors import ModelError
 from edgekit.modelfiles.contents import ModelContents
@@ -22,7 +24,7 @@ ABSENT = -1
 MAX_TENSOR_BYTES = 1 << 30
 FIRST_REAL_OFFSET = 2
 STEPS = ("StrideW", "StrideH", "DilationWFactor", "DilationHFactor", "FilterWidth", "FilterHeight")
-CONVERSIONS = frozenset({"QUANTIZE", "DEQUANTIZE", "CAST"})
+CONVERSIONS = frozenset({"QUANTIZE", "DEQUANTIZE", "DENSIFY", "CAST"})
 BYTES = {
     **dict.fromkeys(("BOOL", "INT8", "UINT8"), 1),
     **dict.fromkeys(("INT16", "UINT16", "FLOAT16", "BFLOAT16"), 2),
@@ -132,8 +134,6 @@ class _Reader:
         kind = self.type_names.get(tensor.Type())
         if kind is None:
             raise _Broken(f"it has a tensor of type number {tensor.Type()}, which is not known")
-        if tensor.Sparsity() is not None:
-            raise _Broken("it has sparse weights, which are not read here")
         if not 0 <= tensor.Buffer() < len(self.buffers):
             raise _Broken(f"a tensor names buffer {tensor.Buffer()} of {len(self.buffers)}")
         sizes = [int(tensor.Shape(axis)) for axis in range(tensor.ShapeLength())]
@@ -141,11 +141,56 @@ class _Reader:
         if any(size < 0 for size in sizes) or wanted > MAX_TENSOR_BYTES:
             raise _Broken(f"a tensor has the impossible shape {sizes}")
         held = self._buffer_bytes(tensor.Buffer())
+        label, values = kind.lower(), math.prod(sizes)
+        if tensor.Sparsity() is not None:
+            label, values = f"{label} (sparse)", self._stored_values(tensor.Sparsity(), sizes)
+            wanted = values * BYTES.get(kind, 1)
         if held and kind in BYTES and held != wanted:
             raise _Broken(f"a tensor of shape {sizes} should hold {wanted} bytes but has {held}")
         if held:
-            constants[tensor.Buffer()] = (kind.lower(), math.prod(sizes))
+            constants[tensor.Buffer()] = (label, values)
         return bool(held) or bool(tensor.IsVariable()) or wanted == 0
+
+    def _stored_values(self, sparsity: Any, sizes: list[int]) -> int:
+        """How many values a sparse tensor stores: level by level, of its axes and their blocks, dense or compressed."""
+        levels = list(self._items(sparsity.DimMetadata, sparsity.DimMetadataLength(), "levels of sparse weights"))
+        order = [sparsity.TraversalOrder(index) for index in range(sparsity.TraversalOrderLength())]
+        blocks = [sparsity.BlockMap(index) for index in range(sparsity.BlockMapLength())]
+        lengths = list(sizes)
+        if sorted(order) != list(range(len(levels))) or len(levels) != len(sizes) + len(blocks):
+            raise _Broken("the levels of its sparse weights are not those of their axes")
+        for axis, level in zip(blocks, order[len(sizes) :], strict=True):
+            block = int(levels[level].DenseSize())
+            if not 0 <= axis < len(sizes) or block < 1 or lengths[axis] % block:
+                raise _Broken("the blocks of its sparse weights do not fit their axes")
+            lengths[axis] //= block
+            lengths.append(block)
+        values = 1
+        for level, axis in zip(levels, order, strict=True):
+            if level.Format() == self.schema.DimensionType.DENSE:
+                if level.DenseSize() != lengths[axis]:
+                    raise _Broken("the levels of its sparse weights are not those of their axes")
+                values *= lengths[axis]
+                continue
+            starts = self._numbers(level.ArraySegmentsType(), level.ArraySegments())
+            places = self._numbers(level.ArrayIndicesType(), level.ArrayIndices())
+            if len(starts) != values + 1 or starts[0] != 0 or starts[-1] != len(places) or (np.diff(starts) < 0).any():
+                raise _Broken("the rows of its sparse weights do not follow each other")
+            if ((places < 0) | (places >= lengths[axis])).any():
+                raise _Broken("its sparse weights lie outside of their tensor")
+            values = len(places)
+        return values
+
+    def _numbers(self, kind: int, place: Any) -> Any:
+        """A vector of whole numbers, whose type has one of three widths."""
+        name = _names_of(self.schema.SparseIndexVector).get(kind, "NONE")
+        if name == "NONE" or place is None:
+            raise _Broken("its sparse weights do not say where they belong")
+        vector = getattr(self.schema, name)()
+        vector.Init(place.Bytes, place.Pos)
+        return (
+            np.asarray(vector.ValuesAsNumpy(), np.int64).reshape(-1) if vector.ValuesLength() else np.zeros(0, np.int64)
+        )
 
     def _check_operators(self, subgraph: Any, tensors: int, known: set[int]) -> Iterator[str]:
         """The names of the operators; each may read only what is known when its turn comes."""

@@ -124,7 +124,7 @@ def test_21_a_subgraph_that_calls_itself_is_refused(refusal: Refusal, tmp_path: 
     refusal(tmp_path, tflite_graph([IMAGE, IMAGE], [operator], [0], [1]))
 
 
-def test_22_sparse_weights_are_refused(refusal: Refusal, tmp_path: Path) -> None:
+def test_22_sparse_weights_of_broken_levels_are_refused(refusal: Refusal, tmp_path: Path) -> None:
     content = convolution()
     sparsity = schema.SparsityParametersT()
     sparsity.traversalOrder = [0, 1, 2, 99]
