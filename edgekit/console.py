@@ -8,8 +8,8 @@ import math
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -63,10 +63,6 @@ class Bar(Protocol):
 
     def update(self, done: int, note: str = "") -> None:
         """``done`` of the total steps are done; ``note`` is shown beside the bar."""
-
-
-Display = Callable[[str, int], AbstractContextManager[Bar]]
-"""Called as ``progress`` is."""
 
 
 @contextmanager

@@ -21,8 +21,8 @@ from record import record
 
 from edgekit.devices.cards import device_card
 from edgekit.devices.device import Job, open_device
+from edgekit.devices.latency import predict as predicting
 from edgekit.devices.latency.model import Prediction
-from edgekit.devices.latency.predict import predict_latency
 from edgekit.errors import EdgekitError
 from edgekit.modelfiles.runtime_choice import default_runtime
 
@@ -40,7 +40,7 @@ def measure(path: Path) -> float:
 def predict(path: Path) -> Prediction | str:
     """The prediction of a file, or why there is none."""
     try:
-        prediction = predict_latency(path, device_card("cpu-calibrated"), default_runtime(path))
+        prediction = predicting.predict(path, device_card("cpu-calibrated"), default_runtime(path))[0]
         measure(path)
     except EdgekitError as exc:
         return str(exc).replace(str(path), path.name)

@@ -64,6 +64,8 @@ class Can(Flag):
     """Latency is predicted from its card."""
     CALIBRATE = auto()
     """Many small networks are measured there within minutes."""
+    HERE = auto()
+    """Its outputs are those of a session of this process."""
     ASIDE = auto()
     """It takes none of this machine's time, so that others can work meanwhile."""
 

@@ -15,7 +15,7 @@ from edgekit.catalog import taken
 from edgekit.console import Part, Table, progress
 from edgekit.data import open_data
 from edgekit.data.dataset import Dataset, Images, Split
-from edgekit.devices.device import open_device
+from edgekit.devices.device import Can, open_device
 from edgekit.errors import DataError, ModelError
 from edgekit.evaluation.classifier import Classifier, ImageModel, remark_on_input
 from edgekit.evaluation.device_session import DeviceSession
@@ -106,7 +106,8 @@ def evaluate(options: EvaluateOptions) -> EvaluateResult:
     evaluations: list[Evaluation] = []
     opened: dict[InputContract, Dataset] = {}
     with ExitStack() as stack:
-        place = None if options.device == "cpu" else stack.enter_context(closing(open_device(options.device)))
+        device = stack.enter_context(closing(open_device(options.device)))
+        place = None if Can.HERE in device.can else device
         for target in (
             found for model in options.models or (taken(""),) for found in find_models(model, options.runtime)
         ):

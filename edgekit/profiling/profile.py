@@ -16,7 +16,7 @@ from pathlib import Path
 from edgekit.console import Bar, progress, say
 from edgekit.devices.cards import DeviceCard
 from edgekit.devices.device import Can, Device, open_device
-from edgekit.devices.latency.predict import predict_all
+from edgekit.devices.latency.predict import predict
 from edgekit.errors import EdgekitError, ModelError, UsageError
 from edgekit.files import require_file
 from edgekit.graph.isolated import model_sha256
@@ -135,7 +135,7 @@ def choose_runtime(path: Path, wanted: str) -> str:
 
 def _predict(model: ModelProfile, card: DeviceCard) -> ModelProfile:
     try:
-        return replace(model, predictions=predict_all(Path(model.file), card, model.runtime))
+        return replace(model, predictions=predict(Path(model.file), card, model.runtime))
     except (UsageError, ModelError) as exc:
         return model.lacks("predictions", str(exc))
 

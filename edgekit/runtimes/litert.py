@@ -29,15 +29,13 @@ class LiteRt(InterpreterRuntime):
         return ProfiledModel(model, threads, self.mode)
 
 
-def _litert(name: str, title: str, resolver: str, mode: str, kernels: str = "") -> LiteRt:
-    package, module = "ai-edge-litert", "ai_edge_litert.interpreter"
+def _litert(name: str, title: str, resolver: str, mode: str) -> LiteRt:
+    package, module, kernels = "ai-edge-litert", "ai_edge_litert.interpreter", f"tflite-{mode or 'xnnpack'}"
     return LiteRt(name, title, ".tflite", package, module, kernels=kernels, resolver=resolver, mode=mode)
 
 
 RUNTIMES = (
-    _litert("litert", "LiteRT", "AUTO", "", "tflite-xnnpack"),
-    _litert(
-        "litert-builtin", "LiteRT without XNNPACK", "BUILTIN_WITHOUT_DEFAULT_DELEGATES", "builtin", "tflite-builtin"
-    ),
+    _litert("litert", "LiteRT", "AUTO", ""),
+    _litert("litert-builtin", "LiteRT without XNNPACK", "BUILTIN_WITHOUT_DEFAULT_DELEGATES", "builtin"),
     _litert("litert-reference", "LiteRT reference kernels", "BUILTIN_REF", "reference"),
 )

@@ -16,7 +16,7 @@ CPU = DeviceCard("cpu", "this machine", "local")
 class LocalDevice(Device):
     """Runs each job in a Python interpreter that has its runtime."""
 
-    abilities = Can.TIME | Can.TURN | Can.ANSWER | Can.CALIBRATE
+    abilities = Can.TIME | Can.TURN | Can.ANSWER | Can.CALIBRATE | Can.HERE
 
     def __init__(self, card: DeviceCard = CPU, worker: Path = WORKER) -> None:
         super().__init__(card)

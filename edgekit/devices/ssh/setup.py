@@ -18,7 +18,7 @@ from typing import Any
 from edgekit.console import Bar, progress
 from edgekit.devices.ssh.address import SshAddress
 from edgekit.devices.ssh.connection import Connection
-from edgekit.devices.ssh.wheels import NUMPY, Package, Target, fetch, require_numpy
+from edgekit.devices.ssh.wheels import NUMPY, Interpreter, Package, fetch, require_numpy
 from edgekit.errors import DeviceError
 
 FETCHING, SENDING = 50, 100
@@ -57,13 +57,13 @@ def set_up(address: SshAddress) -> SshSetup:
         StorageError: the disk there is full.
     """
     with Connection(address) as connection, tempfile.TemporaryDirectory() as scratch:
-        target = Target.from_about(str(address), connection.about)
-        require_numpy(str(address), target)
+        python = Interpreter.from_about(str(address), connection.about)
+        require_numpy(str(address), python)
         with progress("setting up", FETCHING + SENDING) as bar:
             bar.update(0, "fetching wheels")
             folder = Path(scratch)
-            missing = fetch(target.packages, target, folder)
-            found = [package for package in target.packages if package.distribution not in missing]
+            missing = fetch(python.packages, python, folder)
+            found = [package for package in python.packages if package.distribution not in missing]
             _require_use(str(address), found, missing)
             versions = {one.metadata["Name"]: one.version for one in distributions(path=[str(folder)])}
             bar.update(FETCHING, "sending")

@@ -42,16 +42,16 @@ TFLITE_RUNTIME = Package("tflite-runtime", "tflite_runtime.interpreter")
 
 
 @dataclass(frozen=True)
-class Target:
+class Interpreter:
     """An interpreter elsewhere: its version as in (3, 11), its architecture, and the minor version of its glibc 2."""
 
-    python: tuple[int, int]
+    version: tuple[int, int]
     architecture: str
     glibc: int
     numpy: str = ""
 
     @classmethod
-    def from_about(cls, device: str, about: Mapping[str, Any]) -> Target:
+    def from_about(cls, device: str, about: Mapping[str, Any]) -> Interpreter:
         """Read what a keeper says of its machine.
 
         Raises:
@@ -85,29 +85,29 @@ class Target:
         """Options of pip that choose wheels for this interpreter."""
         tags = [f"manylinux_2_{minor}_{self.architecture}" for minor in range(OLDEST_GLIBC, self.glibc + 1)]
         tags += [f"manylinux2014_{self.architecture}", f"linux_{self.architecture}"]
-        python = ".".join(map(str, self.python))
+        python = ".".join(map(str, self.version))
         platforms = [word for tag in tags for word in ("--platform", tag)]
         return [*platforms, "--python-version", python, "--implementation", "cp", "--only-binary", ":all:"]
 
 
-def require_numpy(device: str, target: Target) -> None:
+def require_numpy(device: str, python: Interpreter) -> None:
     """Where NumPy cannot be sent, the system's own must be there.
 
     Raises:
         DeviceError: it is not, or is one that tflite-runtime does not work with.
     """
-    if NUMPY in target.packages or target.numpy.startswith("1."):
+    if NUMPY in python.packages or python.numpy.startswith("1."):
         return
-    if target.numpy:
+    if python.numpy:
         raise DeviceError(
-            f"{device} has NumPy {target.numpy}, but tflite-runtime, the only runtime for {target.architecture}, needs "
+            f"{device} has NumPy {python.numpy}, but tflite-runtime, the only runtime for {python.architecture}, needs "
             "NumPy 1; use a system whose python3-numpy is older (Debian 12)."
         )
     raise DeviceError(f"{device} has no NumPy; install it there first: sudo apt install python3-numpy.")
 
 
-def fetch(packages: Sequence[Package], target: Target, folder: Path) -> dict[str, str]:
-    """Unpack packages for ``target`` into ``folder``: in the versions in use here, else in the newest that fit.
+def fetch(packages: Sequence[Package], python: Interpreter, folder: Path) -> dict[str, str]:
+    """Unpack packages for ``python`` into ``folder``: in the versions in use here, else in the newest that fit.
 
     Returns:
         Of each package that there is no wheel of, its name and why.
@@ -115,21 +115,21 @@ def fetch(packages: Sequence[Package], target: Target, folder: Path) -> dict[str
     Raises:
         UsageError: there is no pip here.
     """
-    if not _pip([package.pinned for package in packages], target, folder):
+    if not _pip([package.pinned for package in packages], python, folder):
         return {}
     missing = {}
     for package in packages:
-        if _pip([package.pinned], target, folder) and (reason := _pip([package.distribution], target, folder)):
+        if _pip([package.pinned], python, folder) and (reason := _pip([package.distribution], python, folder)):
             missing[package.distribution] = reason
             if package == NUMPY:  # without it the others are of no use
                 break
     return missing
 
 
-def _pip(requirements: Sequence[str], target: Target, folder: Path) -> str:
+def _pip(requirements: Sequence[str], python: Interpreter, folder: Path) -> str:
     """Unpack all or nothing; what is wrong, or an empty text."""
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
-    command += [*target.pip_options(), "--target", str(folder), *requirements]
+    command += [*python.pip_options(), "--target", str(folder), *requirements]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode == 0:
         return ""

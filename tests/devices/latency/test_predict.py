@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from edgekit.catalog import resolve_model
 from edgekit.devices.cards import device_card
-from edgekit.devices.latency.predict import find_table, latency_tables, predict_all, tables_for
+from edgekit.devices.latency.predict import find_tables, latency_tables, predict
 from edgekit.devices.latency.tables import MARK, with_tables
 from edgekit.devices.latency.workload import Workload, convolution
 from edgekit.errors import UsageError
@@ -28,22 +30,26 @@ def test_tables_take_the_place_of_those_below_another_command_s_mark():
 
 
 def test_a_board_without_enough_rows_says_so():
-    with pytest.raises(UsageError, match=r"raspberry-pi-zero-2w has no latency table for LiteRT.*--device ssh://"):
-        find_table(device_card("raspberry-pi-zero-2w"), "litert", 1, NETWORK)
+    with pytest.raises(UsageError, match=r"raspberry-pi-zero-2w has no latency table for LiteRT.*; measure there with"):
+        find_tables(device_card("raspberry-pi-zero-2w"), "litert", NETWORK)
 
 
-def test_a_missing_number_of_threads_names_those_that_there_are():
-    with pytest.raises(UsageError, match="float32, 4 threads"):
-        find_table(device_card("raspberry-pi-4b"), "litert", 7, NETWORK)
+def test_a_missing_precision_names_those_that_there_are():
+    (table, *_) = latency_tables(device_card("raspberry-pi-4b"))
+    card = replace(device_card("raspberry-pi-4b"), latency=(replace(table, runtime="ort", precision="int8").to_dict(),))
+    with pytest.raises(UsageError, match=r"ONNX Runtime, float32: .*there is one for int8, or measure"):
+        find_tables(card, "ort", NETWORK)
 
 
 def test_tables_of_kernels_serve_every_runtime_that_has_them():
     card = device_card("raspberry-pi-4b")
     expected = {"litert": "tflite-xnnpack", "tflite-runtime": "tflite-xnnpack", "litert-builtin": "tflite-builtin"}
-    assert {name: {table.runtime for table in tables_for(card, name)} for name in expected} == {
-        name: {kernels} for name, kernels in expected.items()
-    }
-    assert tables_for(card, "litert-reference") == ()
+    for runtime, kernels in expected.items():
+        tables = find_tables(card, runtime, NETWORK)
+        assert {table.runtime for table in tables} == {kernels}
+        assert [table.threads for table in tables] == sorted(table.threads for table in tables)
+    with pytest.raises(UsageError, match="no latency table for LiteRT reference kernels"):
+        find_tables(card, "litert-reference", NETWORK)
 
 
 def test_a_network_much_smaller_than_any_known_one_is_not_guessed():
@@ -51,4 +57,4 @@ def test_a_network_much_smaller_than_any_known_one_is_not_guessed():
     with pytest.raises(
         UsageError, match=r"takes 0\.\d+ million multiply-accumulates, far from the [0-9.]+ to [0-9,]+ million"
     ):
-        predict_all(resolve_model("mnist-tiny", ".tflite"), card, "litert")
+        predict(resolve_model("mnist-tiny", ".tflite"), card, "litert")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from edgekit.devices.setup import set_up, show
-from edgekit.devices.ssh.wheels import LITERT, ORT, TFLITE_RUNTIME, Target, require_numpy
+from edgekit.devices.ssh.wheels import LITERT, ORT, TFLITE_RUNTIME, Interpreter, require_numpy
 from edgekit.errors import DeviceError, StorageError, UsageError
 
 BOARD = {
@@ -127,9 +127,9 @@ def test_a_disk_that_cannot_be_written_is_an_error(board):
 
 @pytest.mark.parametrize(("architecture", "packages"), [("aarch64", (LITERT, ORT)), ("armv7l", (TFLITE_RUNTIME,))])
 def test_each_architecture_gets_the_runtimes_that_it_has(architecture, packages):
-    target = Target.from_about("board", {**BOARD, "architecture": architecture})
-    assert set(packages) <= set(target.packages)
-    options = target.pip_options()
+    python = Interpreter.from_about("board", {**BOARD, "architecture": architecture})
+    assert set(packages) <= set(python.packages)
+    options = python.pip_options()
     assert f"manylinux_2_36_{architecture}" in options
     assert f"manylinux_2_37_{architecture}" not in options
 
@@ -146,18 +146,18 @@ def test_each_architecture_gets_the_runtimes_that_it_has(architecture, packages)
 )
 def test_a_machine_without_wheels_is_told_so(about, reason):
     with pytest.raises(DeviceError, match=reason):
-        Target.from_about("board", {**BOARD, **about})
+        Interpreter.from_about("board", {**BOARD, **about})
 
 
 @pytest.mark.parametrize(
     ("numpy", "reason"), [("", "apt install python3-numpy"), ("2.2.4", r"has NumPy 2\.2\.4"), ("1.24.2", "")]
 )
 def test_a_32_bit_system_brings_its_own_numpy_which_must_be_an_old_one(numpy, reason):
-    target = Target.from_about("board", {**BOARD, "architecture": "armv7l", "numpy": numpy})
+    python = Interpreter.from_about("board", {**BOARD, "architecture": "armv7l", "numpy": numpy})
     if not reason:
-        return require_numpy("board", target)
+        return require_numpy("board", python)
     with pytest.raises(DeviceError, match=reason):
-        require_numpy("board", target)
+        require_numpy("board", python)
     return None
 
 
