@@ -14,13 +14,14 @@ SUM_TOLERANCE = 0.05
 
 
 def real_pixels(images: NDArray[np.uint8], mean: Sequence[float], std: Sequence[float]) -> NDArray[np.float32]:
-    """uint8 [..., C] to float32 ``(pixel / 255 - mean) / std``, with one mean and std or one for each channel."""
-    pixels = images.astype(np.float32) / np.float32(255)
-    if set(mean) == {0.0} and set(std) == {1.0}:
-        return pixels
-    offset, spread = np.array(mean, np.float32), np.array(std, np.float32)
-    normalised: NDArray[np.float32] = (pixels - offset) / spread
-    return normalised
+    """uint8 [..., W, C] to float32 ``(pixel / 255 - mean) / std``, with one mean and std or one for each channel."""
+    pixels = images.astype(np.float32, order="C")
+    pixels /= np.float32(255)
+    if set(mean) != {0.0} or set(std) != {1.0}:
+        rows = pixels.reshape(*pixels.shape[:-2], -1)  # NumPy is slow where the last axis is as short as the channels
+        rows -= np.resize(np.array(mean, np.float32), rows.shape[-1])
+        rows /= np.resize(np.array(std, np.float32), rows.shape[-1])
+    return pixels
 
 
 def quantize(

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -243,7 +243,7 @@ class _Views:
     """The augmented view of an epoch and the teacher's answers to it; the latest few views stay in memory."""
 
     def __init__(self, images: ImageArray, recipe: TrainRecipe, seed: int, answers: Answers | None) -> None:
-        self.images = images[np.arange(len(images))]
+        self.images = images[:]
         self.recipe, self.seed, self.answers = recipe, seed, answers
         self.kept: dict[int, tuple[Images, NDArray[np.float32] | None]] = {}
 
@@ -280,8 +280,14 @@ def _optimizer(model: nn.Module, recipe: TrainRecipe) -> torch.optim.Optimizer:
 def _averaged(model: nn.Module, recipe: TrainRecipe) -> AveragedModel | None:
     if recipe.ema == 0:
         return None
-    averaging = get_ema_multi_avg_fn(recipe.ema)  # type: ignore[no-untyped-call]
-    return AveragedModel(model, multi_avg_fn=averaging, use_buffers=True)
+
+    def follow(averaged: Any, current: Any, count: Tensor | int) -> None:
+        """An average that is young has a short memory, so that it leaves the random start behind within some steps."""
+        steps = int(count)
+        decay = min(recipe.ema, (1 + steps) / (10 + steps))
+        get_ema_multi_avg_fn(decay)(averaged, current, count)  # type: ignore[no-untyped-call]
+
+    return AveragedModel(model, multi_avg_fn=follow, use_buffers=True)
 
 
 def _autocast() -> torch.autocast:

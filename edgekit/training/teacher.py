@@ -5,6 +5,7 @@ A Teacher is a function from uint8 images to logits with a sha256 that names it 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +25,9 @@ from edgekit.runtimes.refusal import first_line
 if TYPE_CHECKING:
     from torch import nn
 
-BATCH = 256
+MAX_BATCH = 256
+BATCH_VALUES = 8 << 20
+"""Of the real pixels that a teacher is given together."""
 Logits = NDArray[np.float32]
 
 
@@ -66,8 +69,9 @@ class Teacher:
                 f"The teacher {self.name} takes {self.contract.channels} channels, but the data have {images.shape[3]}."
             )
         answers = []
-        for start in range(0, len(images), BATCH):
-            block = _resized(images[start : start + BATCH], self.contract)
+        size = min(MAX_BATCH, max(1, BATCH_VALUES // math.prod(self.contract.shape)))
+        for start in range(0, len(images), size):
+            block = _resized(images[start : start + size], self.contract)
             answers.append(self._forward(np.ascontiguousarray(self.contract.real(block).transpose(0, 3, 1, 2))))
         return np.concatenate(answers)
 
@@ -239,8 +243,12 @@ def _resized(images: Images, contract: InputContract) -> Images:
     import torch
     from torch.nn import functional as F
 
-    pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float()
+    # Bytes, not floats: ten times as fast, and rounded as Pillow rounds where an app resizes.
+    pixels = torch.from_numpy(images).permute(0, 3, 1, 2)
     size = (contract.height, contract.width)
-    resized = F.interpolate(pixels, size=size, mode="bilinear", antialias=True, align_corners=False)
-    result: Images = resized.round_().clamp_(0, 255).byte().permute(0, 2, 3, 1).numpy()
-    return result
+    resized: Images = (
+        F.interpolate(pixels, size=size, mode="bilinear", antialias=True, align_corners=False)
+        .permute(0, 2, 3, 1)
+        .numpy()
+    )
+    return resized

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
+import torch
+from torch.nn import functional
 
 from edgekit.data.dataset import Dataset
 from edgekit.recipe import Augmentation
+from edgekit.training import augment
 from edgekit.training.augment import augmented_view
 
 STRONG = Augmentation(rotate=15, shear=8, scale=0.1, shift=0.1, elastic=1.0)
@@ -17,6 +21,22 @@ def test_a_view_is_a_function_of_seed_and_number(mnist: Dataset) -> None:
     np.testing.assert_array_equal(first, augmented_view(images, STRONG, seed=3, view=1))
     assert (first != augmented_view(images, STRONG, seed=3, view=2)).any()
     assert (first != augmented_view(images, STRONG, seed=4, view=1)).any()
+
+
+def test_a_view_does_not_depend_on_how_many_images_are_sampled_together(
+    mnist: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = mnist.train.images[np.arange(50)]
+    together = augmented_view(images, STRONG, seed=3, view=1)
+    monkeypatch.setattr("edgekit.training.augment.BLOCK_VALUES", 7 * 28 * 28)
+    np.testing.assert_array_equal(augmented_view(images, STRONG, seed=3, view=1), together)
+
+
+def test_the_grid_is_that_of_torch() -> None:
+    maps = torch.from_numpy(np.random.default_rng(0).normal(0, 1, (6, 2, 3)).astype(np.float32))
+    torch.testing.assert_close(
+        augment._grid(maps, 9, 14), functional.affine_grid(maps, [6, 1, 9, 14], align_corners=False)
+    )
 
 
 def test_no_augmentation_leaves_the_images_alone(mnist: Dataset) -> None:

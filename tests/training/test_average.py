@@ -1,0 +1,50 @@
+"""The moving average of the weights, which is what is measured and kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from edgekit.data.dataset import Dataset, Split
+from edgekit.inputs.contract import InputContract
+from edgekit.recipe import TrainRecipe
+from edgekit.training.loop import TrainRun, train
+
+CONTRACT = InputContract(28, 28, 1)
+STEPS = 24
+
+
+@pytest.fixture(scope="module")
+def few(mnist: Dataset) -> Dataset:
+    """24 batches of 32 images."""
+    rows = np.arange(STEPS * 32)
+    return Dataset(
+        "few", mnist.classes, mnist.train.take(rows), mnist.validation.take(rows), Split(rows[:0, None, None, None]), ""
+    )
+
+
+def validation(few: Dataset, folder: Path, ema: float, epochs: int) -> list[float]:
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        nn.Conv2d(1, 16, 7, stride=4), nn.BatchNorm2d(16), nn.ReLU(), nn.Flatten(), nn.Linear(16 * 6 * 6, 10)
+    )
+    recipe = TrainRecipe(epochs=epochs, batch_size=32, learning_rate=1e-2, ema=ema, warmup_epochs=0.5)
+    _, metrics = train(network, CONTRACT, few, TrainRun(recipe, 0, folder))
+    return [record.validation_accuracy for record in metrics]
+
+
+def test_a_long_average_follows_the_network_from_the_first_epochs_on(few: Dataset, tmp_path: Path) -> None:
+    network = validation(few, tmp_path / "network", ema=0.0, epochs=4)
+    average = validation(few, tmp_path / "average", ema=0.998, epochs=4)
+    assert network[-1] > 0.8
+    for ours, theirs in zip(average, network, strict=True):
+        assert ours > theirs - 0.05
+
+
+def test_an_average_with_no_memory_is_the_network(few: Dataset, tmp_path: Path) -> None:
+    network = validation(few, tmp_path / "network", ema=0.0, epochs=1)
+    assert validation(few, tmp_path / "average", ema=1e-9, epochs=1) == pytest.approx(network, abs=0.01)
