@@ -48,7 +48,7 @@ def listing(options: ListOptions) -> Listing:
     if kind == "recipes":
         from edgekit.quantization.recipes import RECIPES
 
-        return Listing(kind, ("name", "summary"), tuple(RECIPES.items()))
+        return Listing(kind, ("name", "summary"), tuple((name, recipe.summary) for name, recipe in RECIPES.items()))
     rows = []
     for name in catalog.names(kind):
         card = catalog.network_card(kind, name)

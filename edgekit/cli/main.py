@@ -12,7 +12,6 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from edgekit.cli.convert import convert
 from edgekit.cli.derive import Command, Group, app_of
 from edgekit.cli.devices import devices
 from edgekit.cli.measure import measure
@@ -35,6 +34,10 @@ COMMANDS = Group(
         "distill": Command(
             "edgekit.training.distill:distill",
             "Distill a teacher into a student, ending in a float ONNX file.",
+        ),
+        "quantize": Command(
+            "edgekit.report.quantization:quantize",
+            "Quantize a float ONNX model to int8 ONNX and int8 TFLite files.",
         ),
         "export": Command(
             "edgekit.conversion.export:export",
@@ -94,7 +97,6 @@ def demo(
     finish(verb, verb.demo(out or Path("runs/demo"), seed), json)
 
 
-app.add_typer(convert)
 app.add_typer(measure)
 app.add_typer(devices)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,15 +9,6 @@ import typer
 
 if TYPE_CHECKING:
     from edgekit.evaluation.input_options import InputOptions
-
-
-class Io(StrEnum):
-    """Types of a quantized file's input and output tensors."""
-
-    int8 = "int8"
-    uint8 = "uint8"
-    float32 = "float32"
-
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, and nothing else there.")]
 SOURCES = "mnist, a folder, .npz, .parquet or module:factory."

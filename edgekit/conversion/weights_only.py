@@ -21,12 +21,6 @@ if TYPE_CHECKING:
 
 WEIGHTS_ONLY_INT8, WEIGHTS_ONLY_HALF = "weight_only_wi8_af32", "weight_only_wf16_af32"
 """Recipes: the type of the stored weights, and of the activations."""
-WEIGHTS_ONLY_FILES = ("model.weights8.onnx", "model.weights8.tflite")
-HALF_FILES = ("model.fp16.onnx", "model.fp16.tflite")
-ORT_REMARK = (
-    f"Open {WEIGHTS_ONLY_FILES[0]} with ONNX Runtime's session option session.disable_quant_qdq=1: without it the "
-    "weights are unpacked in every run, which takes twice as long. (EdgeKit does; LiteRT unpacks them once by itself.)"
-)
 STORED = {"": "float32", WEIGHTS_ONLY_INT8: "int8", WEIGHTS_ONLY_HALF: "float16"}
 
 CHANNEL_AXES = {row.name: row.weights.axis for row in OPERATORS.values() if row.weights is not None} | {"MatMul": -1}

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from edgekit.console import say
-from edgekit.errors import UsageError
 from edgekit.inputs.contract import InputContract
 from edgekit.quantization.calibrate import RealInputs
 from edgekit.quantization.channel_statistics import channel_statistics
@@ -22,7 +21,7 @@ from edgekit.quantization.plan import Plan
 from edgekit.quantization.rungs.absorb import absorb_high_biases
 from edgekit.quantization.rungs.equalize import equalize
 from edgekit.quantization.rungs.mixed_precision import fewest_floats
-from edgekit.quantization.rungs.range_search import AUTO, choose_ranges
+from edgekit.quantization.rungs.range_search import choose_ranges
 from edgekit.quantization.rungs.raw_input import raw_input
 from edgekit.quantization.rungs.reconstruct import correct_biases, reconstruct
 from edgekit.quantization.tensor_groups import Group, tie_groups
@@ -31,6 +30,8 @@ from edgekit.tasks.quality import Quality
 
 if TYPE_CHECKING:
     from onnx import ModelProto
+
+    from edgekit.quantization.options import QuantizeOptions
 
 RUNGS = ("ranges", "equalization", "rounding", "mixed precision", "fine-tuning")
 MIXED = 4
@@ -76,39 +77,10 @@ class RungRecord:
         verdict = {name: value if value is None else round(value, 6) for name, value in found.items()}
         return {**vars(self), "seconds": round(self.seconds, 2), "verdict": verdict}
 
-
-@dataclass(frozen=True)
-class LadderOptions:
-    """How far to climb.
-
-    Attributes:
-        ranges: a method of RANGE_METHODS.
-        highest: the last rung that may be tried, 1 to 5; None for as far as the gate asks.
-        max_drop: the gate, in points; None for none.
-        per_tensor: one scale for all weights of a layer.
-        weight_bits: of the grid of the weights.
-        raw_input: the normalization of the input may go into the first layer, so that the files take raw pixels.
-        seed: of the fine-tuning.
-    """
-
-    ranges: str = AUTO
-    highest: int | None = None
-    max_drop: float | None = None
-    per_tensor: bool = False
-    weight_bits: int = 8
-    raw_input: bool = True
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.highest is not None and not 1 <= self.highest <= len(RUNGS):
-            raise UsageError(f"--rungs is 1 to {len(RUNGS)}, not {self.highest}.")
-        if self.highest == MIXED and self.max_drop is None:
-            raise UsageError("Rung 4 leaves as little in float as a gate allows; say which with --max-drop.")
-
-    @property
-    def last(self) -> int:
-        """The last rung to try."""
-        return self.highest or (TRAINS_NOTHING if self.max_drop is None else len(RUNGS))
+    def cells(self) -> tuple[str, ...]:
+        """A row of the table of rungs."""
+        mark, took = "→" if self.kept else "", f"{self.seconds:.1f} s"
+        return (mark, f"{self.rung} {self.name}", str(self.verdict), took, self.detail)
 
 
 @dataclass
@@ -117,16 +89,21 @@ class Ladder:
 
     inputs: RealInputs
     judge: Judge
-    options: LadderOptions
+    options: QuantizeOptions
     records: list[RungRecord] = field(default_factory=list)
     candidates: list[Candidate] = field(default_factory=list)
     uncorrected: Candidate | None = None
+
+    @property
+    def last(self) -> int:
+        """The last rung to try."""
+        return self.options.rungs or (TRAINS_NOTHING if self.options.max_drop is None else len(RUNGS))
 
     def climb(self, model: ModelProto, contract: InputContract) -> tuple[Candidate, tuple[RungRecord, ...]]:
         """The best candidate found for a prepared float model, and what each rung did."""
         rungs = (self._ranges, self._equalize, self._round, self._mix, self._finetune)
         start = Candidate(model, Plan({}), contract, (), model)
-        for number, (name, rung) in enumerate(zip(RUNGS[: self.options.last], rungs, strict=False), start=1):
+        for number, (name, rung) in enumerate(zip(RUNGS[: self.last], rungs, strict=False), start=1):
             begun = time.perf_counter()
             found = rung(start if number == 1 else self._best()[1])
             if found is None:
@@ -173,7 +150,7 @@ class Ladder:
 
     def _ranges(self, start: Candidate) -> tuple[Candidate, str]:
         model, contract, detail = start.model, start.contract, ""
-        if self.options.raw_input:
+        if self.options.io != "float32":  # files with float ends keep taking what the float model took
             folded = raw_input(model, contract, self._inputs(contract, 8))
             if folded is not None:
                 model, contract = folded

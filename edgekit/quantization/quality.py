@@ -36,6 +36,10 @@ class MeasuredFile:
         data = model_bytes(path)
         return cls(path.name, len(data), sha256_bytes(data), quality)
 
+    def cells(self) -> tuple[str, ...]:
+        """A row of the table of files."""
+        return (self.file, f"{self.file_bytes:,}", *(self.quality.cells() if self.quality else ()))
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         return {**vars(self), "quality": None if self.quality is None else self.quality.to_dict()}

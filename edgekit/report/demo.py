@@ -22,7 +22,8 @@ from edgekit.evaluation.compare import CompareOptions, Comparison, compare_image
 from edgekit.evaluation.evaluate import accuracy_of
 from edgekit.files import require_writable, write_bytes, write_json, write_text
 from edgekit.profiling.profile import ProfileOptions, ProfileResult, profile
-from edgekit.quantization.quantize import QuantizeOptions, quantize
+from edgekit.quantization.options import QuantizeOptions
+from edgekit.quantization.quantize import quantize
 from edgekit.recipe import TrainRecipe
 from edgekit.report.assemble import context_of, model_row, parity_of, pictures_of, warnings_of
 from edgekit.report.html import parity_text, render

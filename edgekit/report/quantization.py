@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from edgekit.errors import UsageError
 from edgekit.files import write_text
 from edgekit.modelfiles.delegation import summarize
+from edgekit.quantization import quantize as verb
+from edgekit.quantization.options import QuantizeOptions
 from edgekit.quantization.quantize import QuantizeResult
 from edgekit.quantization.sensitivity import TensorRow
 from edgekit.report.html import document
@@ -15,6 +18,21 @@ from edgekit.report.markup import Html, element
 PAGE_FILE = "quantize.html"
 HURTS = 6.0
 """Decibels around the worst tensor's effect alone: what is within them is marked."""
+
+
+def quantize(options: QuantizeOptions) -> QuantizeResult:
+    """The command: quantize by the scheme that is said, and write the page of a ladder that was climbed.
+
+    Raises:
+        UsageError: no scheme is said.
+        EdgekitError: as ``edgekit.quantization.quantize.quantize``.
+    """
+    if not (options.int8 or options.fp16):
+        raise UsageError("Say one scheme: --int8 (static), --int8 --weights-only, or --fp16.")
+    result = verb.quantize(options)
+    if result.rungs:
+        write_page(result)
+    return result
 
 
 def write_page(result: QuantizeResult) -> Path:

@@ -15,7 +15,8 @@ from residual_graphs import BLOCKS, residual, scores
 from edgekit.errors import UsageError
 from edgekit.inputs.contract import InputContract
 from edgekit.quantization.judge import Judge
-from edgekit.quantization.ladder import Candidate, Ladder, LadderOptions, RungRecord
+from edgekit.quantization.ladder import Candidate, Ladder, RungRecord
+from edgekit.quantization.options import QuantizeOptions
 from edgekit.quantization.plan import Plan
 from edgekit.tasks.quality import Quality
 
@@ -35,7 +36,7 @@ def climb(
     model: ModelProto, contract: InputContract = CONTRACT, **options: object
 ) -> tuple[Candidate, tuple[RungRecord, ...]]:
     judge = Judge(model, contract, random_split(IMAGES), np.arange(IMAGES))
-    return Ladder(random_inputs(IMAGES, contract), judge, LadderOptions(**options)).climb(model, contract)
+    return Ladder(random_inputs(IMAGES, contract), judge, QuantizeOptions(**options)).climb(model, contract)
 
 
 def kept(records: tuple[RungRecord, ...]) -> RungRecord:
@@ -73,7 +74,7 @@ def test_without_a_gate_nothing_is_left_in_float_and_nothing_trained() -> None:
 def test_no_rung_above_the_highest_is_tried() -> None:
     model = residual(["residual"], spread=2.5)
     judge = Demanding(model, CONTRACT, random_split(IMAGES), np.arange(IMAGES))
-    _, records = Ladder(random_inputs(IMAGES), judge, LadderOptions(highest=2, max_drop=1.0)).climb(model, CONTRACT)
+    _, records = Ladder(random_inputs(IMAGES), judge, QuantizeOptions(rungs=2, max_drop=1.0)).climb(model, CONTRACT)
     assert [record.rung for record in records] == [1, 2]
 
 
@@ -82,13 +83,13 @@ def test_coarse_weights_stay_coarse_on_every_rung() -> None:
     assert best.plan.weight_bits == 4
     assert best.plan.per_tensor
     assert all(np.abs(weights.stored.astype(int)).max() <= 7 for weights in best.plan.weights.values())
-    assert all(weights.axis is None for weights in best.plan.weights.values())
+    assert all(weights.quantization.axis is None for weights in best.plan.weights.values())
 
 
 def test_the_fourth_rung_leaves_operators_in_float_for_the_gate() -> None:
     model = residual(["residual", "conv_relu", "residual"], spread=2.5)
     judge = Demanding(model, CONTRACT, random_split(IMAGES), np.arange(IMAGES))
-    ladder = Ladder(random_inputs(IMAGES), judge, LadderOptions(highest=4, max_drop=1.0))
+    ladder = Ladder(random_inputs(IMAGES), judge, QuantizeOptions(rungs=4, max_drop=1.0))
     _, records = ladder.climb(model, CONTRACT)
     assert [record.rung for record in records] == [1, 2, 3, 4]
     floats = ladder.candidates[-1].plan.floats
@@ -98,15 +99,15 @@ def test_the_fourth_rung_leaves_operators_in_float_for_the_gate() -> None:
 
 def test_a_normalization_goes_into_the_first_layer_if_it_may() -> None:
     model = residual(["conv_relu"])
-    best, records = climb(model, NORMALIZED, highest=1)
+    best, records = climb(model, NORMALIZED, rungs=1)
     assert set(best.contract.std) == {1.0}
     assert "raw pixels go in" in records[0].detail
-    best, records = climb(model, NORMALIZED, highest=1, raw_input=False)
+    best, records = climb(model, NORMALIZED, rungs=1, io="float32")
     assert best.contract == NORMALIZED
 
 
 def test_a_record_is_plain() -> None:
-    record = climb(residual([]), highest=1)[1][0].to_dict()
+    record = climb(residual([]), rungs=1)[1][0].to_dict()
     assert record["verdict"]["accuracy"] is None
     assert {"rung", "name", "seconds", "verdict", "detail", "kept"} == set(record)
 
@@ -114,4 +115,4 @@ def test_a_record_is_plain() -> None:
 @pytest.mark.parametrize("highest", [0, 6])
 def test_there_are_five_rungs(highest: int) -> None:
     with pytest.raises(UsageError, match="--rungs is 1 to 5"):
-        LadderOptions(highest=highest)
+        QuantizeOptions(rungs=highest)

@@ -1,0 +1,79 @@
+"""The options of ``edgekit quantize``: everything that decides what its files hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgekit.errors import DataError, UsageError
+from edgekit.evaluation.input_options import InputOptions
+from edgekit.graph.inputs import Shapes
+from edgekit.options import LARGEST_SEED, SOURCES, Options, argument, group, option, shapes
+from edgekit.quantization.ladder import MIXED, RUNGS
+from edgekit.quantization.qdq import IO_TYPES
+from edgekit.quantization.recipes import RECIPES, Recipe
+from edgekit.quantization.rungs.range_search import AUTO, RANGE_METHODS
+from edgekit.scales import WEIGHT_BITS, weight_max
+
+STATIC, WEIGHTS_ONLY, HALF = "static_wi8_ai8", "weight_only_wi8_af32", "weight_only_wf16_af32"
+OF_ALL = ("model", "data", "out", "int8", "weights_only", "fp16", "max_drop", "shape", "seed")
+"""Options of every recipe; the others are of those that calibrate."""
+
+
+@dataclass(frozen=True)
+class QuantizeOptions(Options):
+    """What to quantize, how, and what may be lost by it."""
+
+    model: str = argument(
+        "A float .onnx file, a run folder or a student's name.", "", metavar="[MODEL]", unset="the newest run"
+    )
+    data: str = option(SOURCES, "", metavar="SRC", unset="mnist")
+    out: Path | None = option("Folder for the results.", None, metavar="DIR", unset="the run folder, else runs/NAME")
+    int8: bool = option(f"Static int8 weights and activations ({STATIC}).", False)
+    weights_only: bool = option("With --int8: int8 weights alone, computing in float.", False)
+    fp16: bool = option("float16 weights, computing in float.", False)
+    io: str = option("Types of the input and output tensors.", "int8", choices=IO_TYPES)
+    max_drop: float | None = option(
+        "Points of accuracy (or, without labels, of agreement) that may be lost: the ladder is climbed until then; "
+        "more exits with status 3 and leaves no file.",
+        None,
+    )
+    rungs: int | None = option("Last rung of the ladder to try, 1 to 5.", None, unset="3, with --max-drop 5")
+    calibration: int = option("Images to calibrate on.", 500)
+    ranges: str = option(
+        "minmax, percentile or mse; auto chooses by measured error.", AUTO, choices=RANGE_METHODS, metavar="METHOD"
+    )
+    per_tensor: bool = option("One scale for all weights of a layer, for runtimes that need it.", False)
+    weight_bits: int = option("Bits of the weights' grid, 2 to 8.", WEIGHT_BITS)
+    shape: Shapes = option(
+        "Size of an input that the model leaves open.", {}, metavar="NAME=1x3x224x224", many=True, read=shapes
+    )
+    input: InputOptions = group(InputOptions)
+    seed: int = option("Seed of the choice of calibration images.", 0, least=0, most=LARGEST_SEED)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.fp16 and (self.int8 or self.weights_only):
+            raise UsageError("Say one scheme: --int8 (static), --int8 --weights-only, or --fp16.")
+        if self.max_drop is not None and not 0 <= self.max_drop <= 100:
+            raise UsageError(f"--max-drop is in points, from 0 to 100, not {self.max_drop}.")
+        if self.calibration < 1:
+            raise DataError(f"--calibration {self.calibration} leaves no image to calibrate on; ask for some hundreds.")
+        if self.rungs is not None and not 1 <= self.rungs <= len(RUNGS):
+            raise UsageError(f"--rungs is 1 to {len(RUNGS)}, not {self.rungs}.")
+        if self.rungs == MIXED and self.max_drop is None:
+            raise UsageError("Rung 4 leaves as little in float as a gate allows; say which with --max-drop.")
+        weight_max(self.weight_bits)
+        if self.recipe.calibrates:
+            return
+        if any(vars(self)[name] != unsaid for name, unsaid in vars(QuantizeOptions()).items() if name not in OF_ALL):
+            raise UsageError(
+                "--weights-only and --fp16 keep the float input as it is; they take --data, --shape and --max-drop."
+            )
+        if self.max_drop is not None and not self.data:
+            raise UsageError("--max-drop needs images to measure the drop on; name them with --data.")
+
+    @property
+    def recipe(self) -> Recipe:
+        """What is stored how."""
+        return RECIPES[HALF if self.fp16 else WEIGHTS_ONLY if self.weights_only else STATIC]

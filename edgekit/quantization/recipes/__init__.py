@@ -1,0 +1,82 @@
+"""The recipes of the quantizer, one file each under its name: what is stored in how many bits, and decided by what.
+
+A further recipe is a further file here, with a ``RECIPE``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+    from edgekit.data.dataset import Dataset
+    from edgekit.inputs.contract import InputContract
+    from edgekit.quantization.ladder import RungRecord
+    from edgekit.quantization.options import QuantizeOptions
+    from edgekit.quantization.sensitivity import TensorRow
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a recipe begins with: a prepared float model, what it eats if that is known, and images where there are."""
+
+    model: ModelProto
+    options: QuantizeOptions
+    contract: InputContract | None
+    data: Dataset | None
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a recipe has made of a model: the form that is written as ONNX, and the one that becomes TFLite.
+
+    ``contract`` is how pixels become their input. The rest says how they came about: the images that calibrated, the
+    rungs of the ladder, each stored tensor, and the operators left in float.
+    """
+
+    onnx: ModelProto
+    tflite: ModelProto
+    contract: InputContract | None
+    calibration_images: int = 0
+    rungs: tuple[RungRecord, ...] = ()
+    layers: tuple[TensorRow, ...] = ()
+    floats: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a float model is stored in fewer bits.
+
+    Attributes:
+        summary: what it does, for the list of recipes.
+        files: names of the ONNX and the TFLite file.
+        make: does it.
+        calibrates: images decide about it; otherwise only weights are stored in fewer bits, and ends stay float32.
+        advice: what to do where too much is lost.
+        remark: what to know of the ONNX file in ONNX Runtime.
+    """
+
+    summary: str
+    files: tuple[str, str]
+    make: Callable[[Start], Made]
+    calibrates: bool = False
+    advice: str = "Allow more."
+    remark: str = ""
+
+    @property
+    def name(self) -> str:
+        """As in metadata and records: that of its file."""
+        return self.make.__module__.rpartition(".")[2]
+
+
+def _found() -> Mapping[str, Recipe]:
+    modules = (import_module(f"{__name__}.{item.name}") for item in iter_modules(__path__))
+    return {module.RECIPE.name: module.RECIPE for module in modules}
+
+
+RECIPES = _found()

@@ -1,0 +1,66 @@
+"""int8 weights and activations with static ranges, as far up the ladder as is asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edgekit.conversion.compact import compact
+from edgekit.data.dataset import Dataset
+from edgekit.quantization.calibrate import RealInputs, require_images
+from edgekit.quantization.judge import Judge
+from edgekit.quantization.ladder import Ladder
+from edgekit.quantization.qdq import insert_qdq
+from edgekit.quantization.recipes import Made, Recipe, Start
+from edgekit.quantization.sensitivity import layer_table
+from edgekit.quantization.tensor_groups import float_operators
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+ONNX_FILE = "model.int8.onnx"
+JUDGING_IMAGES = 128
+"""Images that the rungs of the ladder are judged on."""
+
+
+def make(start: Start) -> Made:
+    """Ranges and weights come from training images; ONNX gets uint8 activations, fastest on x86, TFLite its int8.
+
+    Raises:
+        DataError: there are no images to calibrate on.
+    """
+    options, data, contract = start.options, start.data, start.contract
+    assert data is not None
+    assert contract is not None
+    chosen = data.train.sample(options.calibration, options.seed)
+    inputs = RealInputs(data.train, chosen, contract)
+    require_images(inputs)
+    judge = _judge(start.model, data, inputs, options.seed)
+    best, rungs = Ladder(inputs, judge, options).climb(start.model, contract)
+    layers = layer_table(best.exact, best.model, best.plan, RealInputs(data.train, chosen, best.contract))
+    return Made(
+        onnx=compact(insert_qdq(best.model, best.plan, options.io, activations="uint8")),
+        tflite=insert_qdq(best.model, best.plan, options.io),
+        contract=best.contract,
+        calibration_images=len(chosen),
+        rungs=rungs,
+        layers=layers,
+        floats=tuple(sorted({*best.plan.floats, *float_operators(best.model)})),
+    )
+
+
+def _judge(model: ModelProto, data: Dataset, inputs: RealInputs, seed: int) -> Judge:
+    """On validation images; where there are none on the last that calibrate, since the rungs fit to the first."""
+    if len(data.validation):
+        return Judge(model, inputs.contract, data.validation, data.validation.sample(JUDGING_IMAGES, seed))
+    return Judge(model, inputs.contract, inputs.split, inputs.indices[-JUDGING_IMAGES:])
+
+
+RECIPE = Recipe(
+    summary="int8 weights and activations with static ranges from calibration images (quantize --int8)",
+    files=(ONNX_FILE, "model.int8.tflite"),
+    make=make,
+    calibrates=True,
+    advice="Calibrate on more or better images, or allow more.",
+    remark=f"On an x86 processor without VNNI, open {ONNX_FILE} with ONNX Runtime's session option "
+    "session.x64quantprecision=1: its sums saturate there without. (EdgeKit does.)",
+)

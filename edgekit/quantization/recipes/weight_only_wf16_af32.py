@@ -1,0 +1,19 @@
+"""float16 weights: half of the size, and the speed of float."""
+
+from __future__ import annotations
+
+from edgekit.conversion.weights_only import half
+from edgekit.quantization.recipes import Made, Recipe, Start
+
+
+def make(start: Start) -> Made:
+    """All large constants, rounded."""
+    small = half(start.model)
+    return Made(small, small, start.contract)
+
+
+RECIPE = Recipe(
+    summary="float16 weights; computes in float (quantize --fp16)",
+    files=("model.fp16.onnx", "model.fp16.tflite"),
+    make=make,
+)
