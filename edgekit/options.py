@@ -65,6 +65,13 @@ def argument(help: str, default: Any = MISSING, **details: Any) -> Any:
     return option(help, default, positional=True, **details)
 
 
+def shape_option() -> Any:
+    """The field for sizes of inputs, by name, where a file leaves them open."""
+    return option(
+        "Size of an input that the model leaves open.", {}, metavar="NAME=1x3x224x224", many=True, read=shapes
+    )
+
+
 def group(record: type[Options], without: tuple[str, ...] = ()) -> Any:
     """A field that is a record of options itself; those named in ``without`` cannot be given here."""
     return field(default_factory=record, metadata={GROUP: without})

@@ -16,7 +16,7 @@ from edgekit.files import require_file, require_writable, sha256_bytes, write_by
 from edgekit.graph.inputs import Shapes
 from edgekit.graph.isolated import is_quantized, model_sha256, open_prepared
 from edgekit.graph.metadata import read_metadata, write_metadata
-from edgekit.options import MODEL, Options, argument, option, shapes
+from edgekit.options import MODEL, Options, argument, option, shape_option
 from edgekit.result import Result
 
 if TYPE_CHECKING:
@@ -31,9 +31,7 @@ class ExportOptions(Options):
 
     model: str = argument(MODEL, metavar="MODEL")
     to: str = option("The format to write.", "tflite", choices=FORMATS)
-    shape: Shapes = option(
-        "Size of an input that the model leaves open.", {}, metavar="NAME=1x3x224x224", many=True, read=shapes
-    )
+    shape: Shapes = shape_option()
     out: Path | None = option("Folder for the result.", None, metavar="DIR", unset="the run folder, else runs/NAME")
 
 

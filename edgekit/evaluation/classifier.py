@@ -62,7 +62,11 @@ class ImageModel:
         device: Device | None = None,
     ) -> None:
         options = options or InputOptions()
-        self.session = DeviceSession(path, runtime, threads, device) if device else FileSession(path, runtime, threads)
+        self.session = (
+            DeviceSession(path, runtime, threads, device, options.shape)
+            if device
+            else FileSession(path, runtime, threads, shapes=options.shape)
+        )
         try:
             self.metadata = self.session.contents.metadata(str(path))
             self.input = _image_input(self.session)
@@ -207,7 +211,8 @@ def default_contract(spec: TensorSpec, layout: str, path: Path) -> InputContract
     _, *sizes = spec.shape
     height, width, channels = sizes if layout == "NHWC" else (sizes[1], sizes[2], sizes[0])
     if min(height, width, channels) < 1:
-        raise ModelError(f"{path} leaves its input's size open ({spec.shape}); export it with a fixed size.")
+        wanted = "x".join(["1", *("?" if size < 1 else str(size) for size in sizes)])
+        raise ModelError(f"{path} leaves its input's size open; say it with --shape {spec.name}={wanted}.")
     with input_errors(ModelError, f"{path}: "):
         if spec.scale is None or spec.dtype not in ("int8", "uint8"):
             return InputContract(height, width, channels)

@@ -95,7 +95,7 @@ def compare(options: CompareOptions) -> Comparison | NoiseComparison:
         ModelError, DataError, UsageError, RuntimeCrashError: see ``compare_images`` and ``compare_noise``.
     """
     if options.data == NOISE:
-        return compare_noise(find_models(options.a)[0], find_models(options.b)[0], options.images)
+        return compare_noise(find_models(options.a)[0], find_models(options.b)[0], options.images, options.input.shape)
     return compare_images(options)
 
 

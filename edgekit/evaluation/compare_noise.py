@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 
 from edgekit.artifact import Array, TensorSpec
 from edgekit.console import Part, Table, progress
-from edgekit.errors import ModelError
+from edgekit.errors import ModelError, UsageError
 from edgekit.evaluation.classifier import FIRST_TO_LAST, LAST_TO_FIRST, as_shaped, fits
 from edgekit.evaluation.parity import Parity, parity_of
 from edgekit.modelfiles.model_ref import ModelRef
 from edgekit.modelfiles.session import FileSession
 from edgekit.result import Result
+from edgekit.runtimes.refusal import Refusal
+from edgekit.runtimes.runtime import Shapes, fixed_sizes
 from edgekit.tasks.quality import signal_to_noise_db
 
 SEED = 0
@@ -60,8 +62,8 @@ class NoiseComparison(Result):
             yield Table(f"output {output.name} {'x'.join(map(str, output.shape))}", (), facts)
 
 
-def compare_noise(reference: ModelRef, other: ModelRef, inputs: int) -> NoiseComparison:
-    """Run two models on ``inputs`` random inputs (fixed seed).
+def compare_noise(reference: ModelRef, other: ModelRef, inputs: int, shapes: Shapes | None = None) -> NoiseComparison:
+    """Run two models on ``inputs`` random inputs (fixed seed); ``shapes`` are sizes that they leave open.
 
     Images may be channels first in one file and channels last in the other.
 
@@ -72,10 +74,12 @@ def compare_noise(reference: ModelRef, other: ModelRef, inputs: int) -> NoiseCom
     generator = np.random.default_rng(SEED)
     pairs: list[list[tuple[Array, Array]]] = []
     with (
-        FileSession(reference.path, reference.runtime, threads=1) as a,
-        FileSession(other.path, other.runtime, threads=1) as b,
+        FileSession(reference.path, reference.runtime, threads=1, shapes=shapes) as a,
+        FileSession(other.path, other.runtime, threads=1, shapes=shapes) as b,
         progress("comparing", inputs) as bar,
     ):
+        for session in (a, b):
+            _check_sizes(session)
         _check_alike(a, b, "inputs", a.inputs, b.inputs)
         _check_alike(a, b, "outputs", a.outputs, b.outputs)
         for count in range(inputs):
@@ -126,6 +130,14 @@ def _fidelity(ours: TensorSpec, theirs: TensorSpec, values: Sequence[tuple[Array
         largest_error=float(np.abs(mine - real).max(initial=0.0)),
         parity=parity_of(*rows, ours.scale, theirs.scale),
     )
+
+
+def _check_sizes(session: FileSession) -> None:
+    try:
+        for spec in session.inputs:
+            fixed_sizes(spec.name, spec.shape, str(session.path))
+    except Refusal as exc:
+        raise UsageError(f"{exc}.") from exc
 
 
 def _check_alike(

@@ -12,6 +12,7 @@ import numpy as np
 from edgekit.artifact import Array
 from edgekit.devices.device import Device, Job
 from edgekit.modelfiles.session import FileSession
+from edgekit.runtimes.runtime import Shapes
 
 LIMIT_S = 3600
 
@@ -26,9 +27,11 @@ class DeviceSession(FileSession):
         ModelError, RuntimeCrashError, UsageError: as ``FileSession``, and as ``Device.run``.
     """
 
-    def __init__(self, path: Path, runtime: str | None, threads: int | None, device: Device) -> None:
-        super().__init__(path, runtime, threads)
-        self.device = device
+    def __init__(
+        self, path: Path, runtime: str | None, threads: int | None, device: Device, shapes: Shapes | None = None
+    ) -> None:
+        super().__init__(path, runtime, threads, shapes=shapes)
+        self.device, self.shapes = device, shapes or {}
         self.compared, self.differing, self.difference = 0, 0, 0.0
 
     def run_rows(self, batch: Array) -> list[Array]:
@@ -37,7 +40,7 @@ class DeviceSession(FileSession):
         with tempfile.TemporaryDirectory() as folder:
             images = Path(folder) / "images.npy"
             np.save(images, batch, allow_pickle=False)
-            job = Job("outputs", self.runtime, self.path, images=images, limit_s=LIMIT_S)
+            job = Job("outputs", self.runtime, self.path, images=images, limit_s=LIMIT_S, shapes=self.shapes)
             answer = self.device.run(job, lambda share: None)
         self.version = answer["versions"][self.runtime]
         there = [np.load(io.BytesIO(base64.b64decode(text)), allow_pickle=False) for text in answer["outputs"]]

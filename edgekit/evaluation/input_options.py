@@ -8,7 +8,8 @@ from pathlib import Path
 from edgekit.errors import EdgekitError, UsageError, input_errors
 from edgekit.files import require_file
 from edgekit.inputs.contract import InputContract
-from edgekit.options import Options, numbers, option
+from edgekit.options import Options, numbers, option, shape_option
+from edgekit.runtimes.runtime import Shapes
 
 FILES_OWN = "the file's"
 PIXEL_SCALES = (1, 255)
@@ -26,6 +27,7 @@ class InputOptions(Options):
     pixels: int = option("A white pixel's value before --mean: 1, or 255.", 1)
     domain: str = option("photo or digit: how pictures are fitted.", "", unset=FILES_OWN)
     labels: Path | None = option("Class names, one a line.", None, unset=FILES_OWN, metavar="FILE")
+    shape: Shapes = shape_option()
 
     def __post_init__(self) -> None:
         super().__post_init__()

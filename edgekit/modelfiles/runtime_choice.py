@@ -11,7 +11,7 @@ from edgekit.runtimes import RUNTIMES
 from edgekit.runtimes.runtime import Runtime
 
 USUAL = ("ort", "litert")
-RUNTIME = "ort, litert, tflm or tflite-runtime."
+RUNTIME = f"One of {', '.join(RUNTIMES)}."
 BY_ENDING = "by the file's ending"
 
 

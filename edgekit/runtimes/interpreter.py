@@ -28,12 +28,12 @@ class InterpreterSession:
 
     def __init__(self, interpreter: Any, shapes: Shapes) -> None:
         own = {detail["name"]: detail for detail in interpreter.get_input_details()}
-        open_sizes = {name: detail.get("shape_signature", detail["shape"]) for name, detail in own.items()}
-        for name, sizes in given_sizes(open_sizes, shapes).items():
+        given = given_sizes({name: detail["shape_signature"] for name, detail in own.items()}, shapes)
+        for name, sizes in given.items():
             interpreter.resize_tensor_input(own[name]["index"], sizes)
         interpreter.allocate_tensors()
         inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
-        self.inputs = tuple(_tensor(detail) for detail in inputs)
+        self.inputs = tuple(_tensor(detail) if detail["name"] in given else _open(detail) for detail in inputs)
         self.outputs = tuple(_tensor(detail) for detail in outputs)
         self.interpreter = interpreter
         self._input_indices = [detail["index"] for detail in inputs]
@@ -52,6 +52,13 @@ class InterpreterSession:
             self.interpreter.set_tensor(index, tensor)
         invoke: Callable[[], object] = self.interpreter.invoke
         return invoke
+
+
+def _open(detail: Mapping[str, Any]) -> Tensor:
+    """An input with its open sizes, but a batch of 1: TFLite writes 1 for them all."""
+    tensor, signature = _tensor(detail), detail["shape_signature"]
+    shape = tuple(-1 if axis and signature[axis] == -1 else size for axis, size in enumerate(tensor.shape))
+    return tensor._replace(shape=shape)
 
 
 def _tensor(detail: Mapping[str, Any]) -> Tensor:

@@ -136,18 +136,24 @@ def random_inputs(inputs: Sequence[Tensor], model: str) -> list[Array]:
     Raises:
         Refusal: another size is open.
     """
-    values = []
-    for tensor in inputs:
-        first, *sizes = tensor.shape or (1,)
-        if -1 in sizes:
-            wanted = "x".join("?" if size == -1 else str(size) for size in (max(first, 1), *sizes))
-            raise Refusal(
-                "option",
-                f"The input '{tensor.name}' of {os.path.basename(model)} leaves dimension {sizes.index(-1) + 1} open; "
-                f"say its size with --shape {tensor.name}={wanted}",
-            )
-        values.append(random_tensor((max(first, 1), *sizes) if tensor.shape else (), np.dtype(tensor.dtype)))
-    return values
+    return [random_tensor(fixed_sizes(tensor.name, tensor.shape, model), np.dtype(tensor.dtype)) for tensor in inputs]
+
+
+def fixed_sizes(name: str, shape: Sequence[int], model: str) -> tuple[int, ...]:
+    """The shape of an input of a model file, its batch 1 if it is open.
+
+    Raises:
+        Refusal: another size is open.
+    """
+    sizes = (*(max(size, 1) for size in shape[:1]), *shape[1:])
+    if -1 in sizes:
+        wanted = "x".join("?" if size == -1 else str(size) for size in sizes)
+        raise Refusal(
+            "option",
+            f"The input '{name}' of {os.path.basename(model)} leaves dimension {sizes.index(-1)} open; "
+            f"say its size with --shape {name}={wanted}",
+        )
+    return sizes
 
 
 def random_tensor(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
@@ -162,14 +168,12 @@ def random_tensor(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
 
 
 def given_sizes(inputs: Mapping[str, Sequence[int]], shapes: Shapes) -> dict[str, tuple[int, ...]]:
-    """The ``shapes`` that are those of ``inputs``, whose open sizes are -1.
+    """The ``shapes`` that are those of ``inputs``, whose open sizes are -1; others are for another file.
 
     Raises:
-        Refusal: there are some and none names an input, or one contradicts what is not open.
+        Refusal: one contradicts what is not open.
     """
     found = {name: tuple(shapes[name]) for name in inputs if name in shapes}
-    if shapes and not found:
-        raise Refusal("option", f"--shape names {', '.join(shapes)}, but the inputs are {', '.join(inputs)}")
     for name, sizes in found.items():
         own = inputs[name]
         if len(own) != len(sizes) or any(size not in (-1, want) for size, want in zip(own, sizes)):

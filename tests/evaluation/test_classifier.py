@@ -13,6 +13,7 @@ from edgekit.artifact import TensorSpec
 from edgekit.data.dataset import Dataset
 from edgekit.errors import ModelError
 from edgekit.evaluation.classifier import Classifier, default_contract, image_layout
+from edgekit.evaluation.input_options import InputOptions
 from edgekit.inputs.contract import InputContract
 
 
@@ -73,7 +74,7 @@ def test_a_contract_that_does_not_fit_the_file_is_refused(digit_files: dict[str,
         ((1, 5), "not one image"),
         ((8, 1, 28, 28), "not one image"),
         ((1, 1, 28, 28), "not one row of scores"),
-        ((1, 1, -1, 28), "leaves its input's size open"),
+        ((1, 1, -1, 28), r"leaves its input's size open; say it with --shape image=1x1x\?x28\.$"),
     ],
 )
 def test_a_model_that_is_no_classifier_of_one_image_of_fixed_size_is_refused(
@@ -90,6 +91,26 @@ def test_a_model_that_is_no_classifier_of_one_image_of_fixed_size_is_refused(
     save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10), tmp_path / "plus.onnx")
     with pytest.raises(ModelError, match=message):
         Classifier(tmp_path / "plus.onnx")
+
+
+def test_the_size_that_a_classifier_leaves_open_is_given(tmp_path: Path, mnist: Dataset) -> None:
+    names = ("image", "scores")
+    values = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, *rest])
+        for name, rest in zip(names, ([1, "h", "w"], [10]), strict=True)
+    ]
+    weights = numpy_helper.from_array(np.arange(10, dtype=np.float32).reshape(1, 10), "w")
+    nodes = [
+        helper.make_node("GlobalAveragePool", ["image"], ["mean"]),
+        helper.make_node("Flatten", ["mean"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "w"], ["scores"]),
+    ]
+    graph = helper.make_graph(nodes, "any size", values[:1], values[1:], [weights])
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10), tmp_path / "open.onnx")
+    images = mnist.test.images[:2]
+    with Classifier(tmp_path / "open.onnx", options=InputOptions(shape={"image": (1, 1, 28, 28)})) as classifier:
+        expected = images.mean(axis=(1, 2)) / 255 * np.arange(10)
+        np.testing.assert_allclose(classifier.scores(images), expected, rtol=1e-4)
 
 
 def test_scores_that_are_no_numbers_are_an_error(linear: Linear, tmp_path: Path, mnist: Dataset) -> None:

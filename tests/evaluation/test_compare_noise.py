@@ -7,14 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, save
 from small_graphs import graph_of, noise, quantized
+from tiny_models import Operator, Tensor, packed, tflite_graph
 
 from edgekit.artifact import Metadata
 from edgekit.conversion.tflite import lower
-from edgekit.errors import ModelError
+from edgekit.errors import ModelError, UsageError
 from edgekit.evaluation.compare import CompareOptions, compare
 from edgekit.evaluation.compare_noise import NoiseComparison
+from edgekit.evaluation.input_options import InputOptions
 from edgekit.graph.metadata import write_metadata
 from edgekit.graph.prepare import prepare
 
@@ -45,8 +47,8 @@ def detector(tmp_path: Path) -> dict[str, Path]:
     return {name: tmp_path / name for name in files}
 
 
-def compared(a: str, b: str, count: int = 5) -> NoiseComparison:
-    result = compare(CompareOptions(a, b, "noise", count))
+def compared(a: str, b: str, count: int = 5, **shape: tuple[int, ...]) -> NoiseComparison:
+    result = compare(CompareOptions(a, b, "noise", count, InputOptions(shape=shape)))
     assert isinstance(result, NoiseComparison)
     return result
 
@@ -101,3 +103,28 @@ def test_outputs_with_as_many_values_as_the_data_say_are_compared_value_by_value
     assert compared(one, same).outputs[0].largest_error == 0
     with pytest.raises(ModelError, match="different numbers of values as 'out'"):
         compared(one, other)
+
+
+@pytest.fixture
+def of_any_size(tmp_path: Path) -> dict[str, str]:
+    """A Relu of images of any size, channels last: in ONNX the input is called x, in TFLite y."""
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", "h", "w", 3]) for name in ("x", "out")]
+    graph = helper.make_graph([node("Relu", ["x"], ["out"])], "any", values[:1], values[1:])
+    opset = helper.make_opsetid("", 17)
+    save(helper.make_model(graph, ir_version=10, opset_imports=[opset]), tmp_path / "any.onnx")
+    tensors = [Tensor((1, 1, 1, 3), name="y"), Tensor((1, 1, 1, 3), name="out")]
+    model = tflite_graph(tensors, [Operator("RELU", (0,), (1,))], [0], [1])
+    for tensor in model.subgraphs[0].tensors:
+        tensor.shapeSignature = [-1, -1, -1, 3]
+    (tmp_path / "any.tflite").write_bytes(packed(model))
+    return {suffix: str(tmp_path / f"any.{suffix}") for suffix in ("onnx", "tflite")}
+
+
+def test_sizes_that_files_leave_open_are_given(of_any_size: dict[str, str]) -> None:
+    files = of_any_size["onnx"], of_any_size["tflite"]
+    (output,) = compared(*files, x=(1, 8, 6, 3), y=(1, 8, 6, 3)).outputs
+    assert (output.shape, output.largest_error) == ((1, 8, 6, 3), 0.0)
+    with pytest.raises(UsageError, match=r"'y' of any\.tflite leaves dimension 1 open; .* --shape y=1x\?x\?x3\.$"):
+        compared(*files, x=(1, 8, 6, 3))
+    with pytest.raises(UsageError, match=r"--shape x=1x8x6x4 does not fit the input's own \?x\?x\?x3\.$"):
+        compared(*files, x=(1, 8, 6, 4), y=(1, 8, 6, 3))

@@ -162,7 +162,7 @@ def test_a_size_that_the_file_has_fixed_cannot_be_given(ask, open_file):
     error = ask("measure", open_file, shapes={"image": [1, 4, 8, 8]})["error"]
     assert error == {"kind": "option", "text": "--shape image=1x4x8x8 does not fit the input's own ?x3x?x?"}
     error = ask("measure", open_file, shapes={"imag": [1, 3, 8, 8]})["error"]
-    assert error == {"kind": "option", "text": "--shape names imag, but the inputs are image"}
+    assert error["text"].endswith("say its size with --shape image=1x3x?x?")
 
 
 @pytest.mark.parametrize("runtime", ["litert-builtin", "litert-reference"])

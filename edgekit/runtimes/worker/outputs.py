@@ -30,7 +30,7 @@ def give_outputs(request: Request, emit: Emit) -> dict[str, Any]:
     emit(phase="loading the file")
     rows = np.load(request["images"], allow_pickle=False)
     answers: list[list[Array]] = []
-    session = runtime.open(request["model"], request["threads"])
+    session = runtime.open(request["model"], request["threads"], request["shapes"])
     emit(phase="running it")
     with refusing():
         for index in range(len(rows)):
