@@ -38,6 +38,7 @@ def measure(request: Request, emit: Emit) -> dict[str, Any]:
     emit(phase="importing the runtime")
     runtime = RUNTIMES[name]
     runtime.load()
+    version = runtime.version()  # asked now, so that what this loads is no part of the model's memory
     emit(phase="loading the file")
     baseline = machine.peak_memory()
     from_disk = machine.forget_file(request["model"])
@@ -56,7 +57,7 @@ def measure(request: Request, emit: Emit) -> dict[str, Any]:
     facts = throttling.between(before, throttling.state())
     del run
     return {
-        "versions": {name: runtime.version(), "numpy": np.__version__, "python": request["machine"]["python"]},
+        "versions": {name: version, "numpy": np.__version__, "python": request["machine"]["python"]},
         "machine": {**request["machine"], **facts},
         "load_ns": load_ns,
         "warm_load_ns": _load_again(request),
