@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.errors import UsageError
-from edgekit.scales import WEIGHT_BITS, Quantization, Reals, weight_max
+from edgekit.operators import row_of
+from edgekit.scales import WEIGHT_BITS, Array, Quantization, Reals, raised_for_bias, weight_max, weight_quantization
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
 
 
 @dataclass(frozen=True)
@@ -60,3 +65,23 @@ class Plan:
     def with_floats(self, floats: Iterable[str]) -> Plan:
         """The plan with more operators in float."""
         return replace(self, floats=self.floats | frozenset(floats))
+
+    def weights_of(self, node: NodeProto, constants: Mapping[str, Array]) -> QuantizedWeights:
+        """The weights of an operator as they are stored: those that were decided, or the nearest to the model's.
+
+        A scale is raised where the bias would not fit into its int32 otherwise.
+
+        Args:
+            node: an operator with weights.
+            constants: those of the float model, by name.
+        """
+        weights, bits = constants[node.input[1]], self.weight_bits
+        decided = self.weights.get(node.output[0])
+        axis = None if self.per_tensor else row_of(node.op_type).int8_axis
+        own = decided.quantization if decided else weight_quantization(weights, axis, bits)
+        raised = own
+        if len(node.input) > 2 and node.input[2]:
+            raised = raised_for_bias(own, constants[node.input[2]], self.affines[node.input[0]])
+        if decided and raised == own:
+            return decided
+        return QuantizedWeights(raised.quantize(decided.real if decided else weights, weight_max(bits)), raised)

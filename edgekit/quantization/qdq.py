@@ -14,15 +14,8 @@ from numpy.typing import NDArray
 
 from edgekit.errors import UnknownNameError
 from edgekit.operators import UNKNOWN, row_of
-from edgekit.quantization.plan import Plan, QuantizedWeights
-from edgekit.scales import (
-    Quantization,
-    bias_quantization,
-    raised_for_bias,
-    range_quantization,
-    weight_max,
-    weight_quantization,
-)
+from edgekit.quantization.plan import Plan
+from edgekit.scales import Quantization, bias_quantization, range_quantization
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
@@ -53,14 +46,6 @@ def insert_qdq(model: ModelProto, plan: Plan, io: str = "int8", activations: str
     return _Writer(model, plan, io, activations).write()
 
 
-def stored_weights(model: ModelProto, node: NodeProto, plan: Plan) -> QuantizedWeights:
-    """The weights of an operator as they are stored: those that the plan holds, or the nearest to the model's.
-
-    A scale is raised where the bias would not fit into its int32 otherwise.
-    """
-    return _Writer(model, plan, "float32", "int8").stored_weights(node)
-
-
 class _Writer:
     """Builds the new graph node by node, in the order of the old one."""
 
@@ -75,6 +60,7 @@ class _Writer:
         for node in model.graph.node:
             for name in node.input:
                 self.readers[name].append(node)
+        self.weights: dict[str, Quantization] = {}
         self.constants: dict[str, NDArray[Any]] = {}
         self.nodes: list[NodeProto] = []
         self.stored: dict[str, str] = {}
@@ -99,18 +85,6 @@ class _Writer:
             if item.name in self.affines:
                 item.type.tensor_type.elem_type = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(self.io))
         return result
-
-    def stored_weights(self, node: NodeProto) -> QuantizedWeights:
-        weights = self.reals[node.input[1]]
-        decided, bits = self.plan.weights.get(node.output[0]), self.plan.weight_bits
-        axis = None if self.plan.per_tensor else row_of(node.op_type).int8_axis
-        own = decided.quantization if decided else weight_quantization(weights, axis, bits)
-        raised = own
-        if len(node.input) > 2 and node.input[2]:
-            raised = raised_for_bias(own, self.reals[node.input[2]], self.affines[node.input[0]])
-        if decided and raised == own:
-            return decided
-        return QuantizedWeights(raised.quantize(decided.real if decided else weights, weight_max(bits)), raised)
 
     def _graph_input(self, name: str) -> None:
         if name not in self.affines:
@@ -208,11 +182,12 @@ class _Writer:
         return self._dequantize(self._quantize(self.readable[name], target, f"{again}_int8"), target, again)
 
     def _weight(self, node: NodeProto) -> str:
-        weights = self.stored_weights(node)
+        weights = self.plan.weights_of(node, self.reals)
+        self.weights[node.output[0]] = weights.quantization
         return self._own_constant(f"{node.input[1]}_{node.output[0]}", weights.stored, weights.quantization)
 
     def _bias(self, node: NodeProto) -> str:
-        own = bias_quantization(self.stored_weights(node).quantization, self.affines[node.input[0]])
+        own = bias_quantization(self.weights[node.output[0]], self.affines[node.input[0]])
         return self._own_constant(f"{node.input[2]}_{node.output[0]}", own.quantize(self.reals[node.input[2]]), own)
 
     def _constant_activation(self, name: str, affine: Quantization | None) -> str:

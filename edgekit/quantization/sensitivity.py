@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from edgekit.quantization.calibrate import RealInputs, Reals, give_back_memory
 from edgekit.quantization.plan import Plan
-from edgekit.quantization.qdq import stored_weights
 from edgekit.quantization.rungs.mixed_precision import sensitivities
 from edgekit.quantization.walk import Values, Walk
 from edgekit.quantization.weighted_layers import weighted_layers
@@ -93,10 +92,11 @@ def _powers(exact: ModelProto, model: ModelProto, plan: Plan, inputs: RealInputs
     from onnx import numpy_helper
 
     walk = Walk(exact, plan.affines, inputs)
-    walk.constants.update({item.name: numpy_helper.to_array(item) for item in model.graph.initializer})
+    stored = {item.name: numpy_helper.to_array(item) for item in model.graph.initializer}
+    walk.constants.update(stored)
     for layer in weighted_layers(model):
         if layer.name not in plan.floats:
-            walk.constants[layer.weight_name] = stored_weights(model, layer.node, plan).real
+            walk.constants[layer.weight_name] = plan.weights_of(layer.node, stored).real
 
     def squares(pair: tuple[Values, Values]) -> dict[str, tuple[float, float]]:
         real, found = pair

@@ -16,7 +16,7 @@ from edgekit.graph.prepare import prepare
 from edgekit.quantization.calibrate import open_session
 from edgekit.quantization.plan import Plan
 from edgekit.quantization.qdq import insert_qdq
-from edgekit.quantization.rungs.reconstruct import correct_biases, reconstruct
+from edgekit.quantization.rungs.reconstruct import SWEEPS, Covariance, Sampled, _descend, correct_biases, reconstruct
 from edgekit.quantization.tensor_groups import tie_groups
 from edgekit.quantization.weighted_layers import weighted_layers, with_own_constants
 
@@ -147,3 +147,45 @@ def test_a_layer_that_reads_rows_is_fitted_too() -> None:
     plan = minmax_plan(model, INPUTS, weight_bits=4)
     fitted = reconstruct(model, plan, INPUTS, tie_groups(model, INPUTS.contract))
     assert error(model, *fitted) < error(model, model, plan)
+
+
+def one_by_one(stored: np.ndarray, rows: np.ndarray, steps: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+    """Coordinate descent as it is defined: each weight to the integer that leaves the least ``e C eᵀ``."""
+    stored = stored.copy()
+    for _ in range(SWEEPS):
+        for column in range(stored.shape[1]):
+            slope = (rows - steps * stored) @ covariance[:, column]
+            moved = np.rint(stored[:, column] + slope / (covariance[column, column] * steps[:, 0]))
+            stored[:, column] = np.clip(moved, -127, 127)
+    return stored
+
+
+@settings(max_examples=5, deadline=None)
+@given(st.integers(0, 99), st.sampled_from([7, 128, 300]))
+def test_rounding_in_blocks_and_from_samples_is_that_of_one_weight_after_the_other(seed: int, inputs: int) -> None:
+    generator = np.random.default_rng(seed)
+    deviations = generator.standard_normal((40, inputs)) @ generator.standard_normal((inputs, inputs)) / inputs**0.5
+    deviations = (deviations / 40**0.5).astype(np.float32)
+    covariance, damping = deviations.astype(np.float64).T @ deviations, 0.1
+    rows, steps = generator.standard_normal((5, inputs)), np.full((5, 1), 0.1)
+    nearest = np.rint(rows / steps)
+    dense = Covariance(covariance, damping)
+    expected = one_by_one(nearest, rows, steps, dense.matrix)
+    for spread in (dense, Sampled(deviations, damping)):
+        found = nearest.copy()
+        _descend(found, rows, steps, spread, 127)
+        assert np.mean(found != expected) < 0.01
+    before, after = (float(np.trace(e @ dense.matrix @ e.T)) for e in (rows - steps * nearest, rows - steps * expected))
+    assert after < before
+
+
+def test_a_layer_with_more_inputs_than_samples_is_fitted_from_the_samples() -> None:
+    weights = {"w": noise(8, 16 * 64), "b": noise(8), "v": noise(16, 3, 1, 1)}
+    nodes = [
+        make_node("Conv", ["image", "v"], ["maps"]),
+        make_node("Flatten", ["maps"], ["row"]),
+        make_node("Gemm", ["row", "w", "b"], ["out"], transB=1),
+    ]
+    model = with_own_constants(prepare(graph_of(nodes, {"image": [1, 3, 8, 8]}, weights)))
+    plan = minmax_plan(model, INPUTS, weight_bits=4)
+    assert error(model, *reconstruct(model, plan, INPUTS, ())) < error(model, model, plan) / 2

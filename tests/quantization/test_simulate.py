@@ -14,7 +14,7 @@ from small_graphs import graph_of, noise, static_plan
 from edgekit.graph.prepare import prepare
 from edgekit.quantization.calibrate import open_session
 from edgekit.quantization.plan import Plan
-from edgekit.quantization.qdq import insert_qdq, stored_weights
+from edgekit.quantization.qdq import insert_qdq
 from edgekit.quantization.rungs.fake_quantized import QuantizedModule
 
 IMAGE = (1, 2, 7, 7)
@@ -169,7 +169,7 @@ def test_weights_that_a_plan_has_rounded_its_own_way_are_the_start() -> None:
     model = branches()
     plan = static_plan(model)
     node = model.graph.node[0]
-    nearest = stored_weights(model, node, plan)
+    nearest = plan.weights_of(node, {item.name: onnx.numpy_helper.to_array(item) for item in model.graph.initializer})
     other = replace(nearest, stored=np.clip(nearest.stored + 1, -127, 127).astype(np.int8))
     plan = plan.with_weights({node.output[0]: other})
     _, kept = QuantizedModule(model, plan).read_out()

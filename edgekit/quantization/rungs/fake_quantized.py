@@ -19,7 +19,7 @@ from edgekit.graph.torch_module import GraphModule, Step
 from edgekit.graph.torch_operators import OPERATORS, Call, Operator
 from edgekit.operators import row_of
 from edgekit.quantization.plan import Plan, QuantizedWeights
-from edgekit.quantization.qdq import insert_qdq, stored_weights
+from edgekit.quantization.qdq import insert_qdq
 from edgekit.scales import BIAS_LIMIT, Quantization, Reals, weight_max
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ class QuantizedModule(GraphModule):
             bias_name = str(node.input[2]) if has_bias else ""
             place = Place(original.output[0], node.input[1], bias_name, made[node.input[0]].input[1])
             bias = reals[original.input[2]] if has_bias else None
-            weights = stored_weights(self.model, original, self.plan)
+            weights = self.plan.weights_of(original, reals)
             layer = IntegerLayer(place, weights, reals[original.input[1]], bias, limit)
             self.integer_layers.append(layer)
             kept = (step for step in self.steps if not {place.weight, place.bias} & set(step.outputs))

@@ -17,9 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.console import progress
-from edgekit.quantization.calibrate import RealInputs
+from edgekit.quantization.calibrate import RealInputs, Reals
 from edgekit.quantization.plan import Plan, QuantizedWeights
-from edgekit.quantization.qdq import stored_weights
 from edgekit.quantization.rungs.tune_ranges import tuned_ranges
 from edgekit.quantization.tensor_groups import Group
 from edgekit.quantization.walk import Segment, Walk
@@ -42,19 +41,81 @@ LEAST_ACTIVE = 0.25
 """A channel that is zero almost everywhere is not moved far for a small shift of its mean."""
 SETTLED = 1e-3
 """Rounding is done when a sweep changes a smaller share of the weights."""
+BLOCK = 128
+"""Columns of weights that are rounded together."""
+
+
+class Covariance:
+    """The damped covariance [K, K] of a layer's inputs, and the slope of ``tr(E C Eᵀ)`` for an error E [O, K]."""
+
+    def __init__(self, covariance: Matrix, damping: float) -> None:
+        size = len(covariance)
+        self.matrix = covariance + (damping * np.trace(covariance) / size + 1e-12) * np.eye(size)
+
+    def begin(self, error: Matrix) -> None:
+        """Start with an error."""
+        self.slopes = error @ self.matrix
+
+    def within(self, block: slice) -> Matrix:
+        """The covariance of some inputs with each other."""
+        own: Matrix = self.matrix[block, block]
+        return own
+
+    def slope(self, block: slice) -> Matrix:
+        """The slope at some columns, a copy."""
+        slope: Matrix = self.slopes[:, block].copy()
+        return slope
+
+    def moved(self, block: slice, change: Matrix) -> None:
+        """Take ``change`` off some columns of the error."""
+        self.slopes -= change @ self.matrix[block]
+
+
+class Sampled:
+    """The same from samples, for a layer with more inputs than there are: deviations [N, K] from the mean, over √N.
+
+    Its covariance matrix would be larger than they are, and of no higher rank.
+    """
+
+    def __init__(self, deviations: Reals, damping: float) -> None:
+        self.deviations = deviations
+        self.own = damping * float(np.square(deviations, dtype=np.float64).sum()) / deviations.shape[1] + 1e-12
+
+        self.blocks: dict[int, Matrix] = {}
+
+    def begin(self, error: Matrix) -> None:
+        """Start with an error."""
+        self.error = error
+        self.seen = error @ self.deviations.T
+
+    def within(self, block: slice) -> Matrix:
+        """The covariance of some inputs with each other."""
+        if block.start not in self.blocks:
+            part = self.deviations[:, block].astype(np.float64)
+            self.blocks[block.start] = part.T @ part + self.own * np.eye(part.shape[1])
+        return self.blocks[block.start]
+
+    def slope(self, block: slice) -> Matrix:
+        """The slope at some columns, a copy."""
+        slope: Matrix = self.seen @ self.deviations[:, block] + self.own * self.error[:, block]
+        return slope
+
+    def moved(self, block: slice, change: Matrix) -> None:
+        """Take ``change`` off some columns of the error."""
+        self.error[:, block] -= change
+        self.seen -= change @ self.deviations[:, block].T
 
 
 @dataclass(frozen=True)
 class Moments:
-    """What reaches a layer, by group: means [G, K] in the float and the quantized network, covariance [G, K, K].
+    """What reaches a layer, by group: means [G, K] in the float and the quantized network, and how inputs vary.
 
-    The covariance is None where nobody asked for it.
+    ``spread`` is empty where nobody asked for it.
     """
 
     exact_mean: Matrix
     mean: Matrix
-    covariance: Matrix | None
-    samples: int
+    spread: Sequence[Covariance | Sampled]
 
 
 def correct_biases(model: ModelProto, plan: Plan, inputs: RealInputs) -> ModelProto:
@@ -103,7 +164,7 @@ def _fit(walk: Walk, layer: WeightedLayer, plan: Plan, rounding: bool) -> Quanti
     """Decide a layer's stored weights and correct its bias, in the walk's constants."""
     moments = _moments(walk, layer, rounding)
     # The scale that the file will have depends on the input's, which may have been tuned on the way.
-    weights = stored_weights(walk.model, layer.node, replace(plan, affines=walk.affines))
+    weights = replace(plan, affines=walk.affines).weights_of(layer.node, walk.reals)
     if rounding:
         weights = replace(weights, stored=_rounded(layer, weights, moments, weight_max(plan.weight_bits)))
     real = weights.real
@@ -139,55 +200,64 @@ def _settle(walk: Walk, layer: WeightedLayer, segment: Segment) -> None:
 
 def _moments(walk: Walk, layer: WeightedLayer, with_covariance: bool) -> Moments:
     name, generator = layer.node.input[0], np.random.default_rng(0)
-    exact_sum = total = np.zeros((layer.groups, layer.rows.shape[2]))
     size = layer.rows.shape[2]
-    products = np.zeros((layer.groups, size, size)) if with_covariance else None
-    samples = 0
+    exact_sum = total = np.zeros((layer.groups, size))
+    products, kept, samples = np.zeros((layer.groups, 1, 1)), list[Reals](), 0
     for exact, rounded in walk.values_before(layer.position):
         seed = int(generator.integers(2**32))
         pair = (layer.patches(values[name], POSITIONS, np.random.default_rng(seed)) for values in (exact, rounded))
         expected, found = pair
         exact_sum = exact_sum + expected.sum(axis=1, dtype=np.float64)
         total = total + found.sum(axis=1, dtype=np.float64)
-        if products is not None:
-            products += np.matmul(found.transpose(0, 2, 1), found)
         samples += found.shape[1]
+        if with_covariance and size > len(walk.inputs) * found.shape[1]:
+            kept.append(found)
+        elif with_covariance:
+            products = products + np.matmul(found.transpose(0, 2, 1), found)
     mean = total / samples
-    covariance = None if products is None else products / samples - mean[:, :, None] * mean[:, None, :]
-    return Moments(exact_sum / samples, mean, covariance, samples)
+    if not with_covariance:
+        return Moments(exact_sum / samples, mean, ())
+    damping = max(DAMPING, SCARCE * size / samples)
+    if kept:
+        deviations = (np.concatenate(kept, axis=1) - mean[:, None, :].astype(np.float32)) / np.float32(samples**0.5)
+        return Moments(exact_sum / samples, mean, [Sampled(group, damping) for group in deviations])
+    covariance = products / samples - mean[:, :, None] * mean[:, None, :]
+    return Moments(exact_sum / samples, mean, [Covariance(group, damping) for group in covariance])
 
 
 def _rounded(layer: WeightedLayer, weights: QuantizedWeights, moments: Moments, limit: int) -> NDArray[np.int8]:
     """The stored weights whose error moves the layer's output least."""
     rows = layer.rows.astype(np.float64)
     steps = np.broadcast_to(weights.quantization.scales, layer.outputs).reshape(layer.groups, -1, 1)
-    stored = (
-        weights.quantization.quantize(layer.weights.astype(np.float64), limit).reshape(rows.shape).astype(np.float64)
-    )
-    size = rows.shape[2]
-    assert moments.covariance is not None
-    damping = max(DAMPING, SCARCE * size / moments.samples)
-    for group in range(layer.groups):
-        covariance = moments.covariance[group]
-        own = damping * np.trace(covariance) / size + 1e-12
-        _descend(stored[group], rows[group], steps[group], covariance + own * np.eye(size), limit)
+    nearest = weights.quantization.quantize(layer.weights.astype(np.float64), limit)
+    stored = nearest.reshape(rows.shape).astype(np.float64)
+    for group, spread in enumerate(moments.spread):
+        _descend(stored[group], rows[group], steps[group], spread, limit)
     return stored.reshape(layer.weights.shape).astype(np.int8)
 
 
-def _descend(stored: Matrix, rows: Matrix, steps: Matrix, covariance: Matrix, limit: int) -> None:
-    """Coordinate descent on ``tr(E C Eᵀ)``, E = rows - steps * stored [O, K], over integers, in place."""
-    slope = (rows - steps * stored) @ covariance
-    curvature = np.diag(covariance)
+def _descend(stored: Matrix, rows: Matrix, steps: Matrix, spread: Covariance | Sampled, limit: int) -> None:
+    """Coordinate descent on ``tr(E C Eᵀ)``, E = rows - steps * stored [O, K], over integers, in place.
+
+    The columns of a block see each other's changes at once, those of other blocks when it is done: the same steps in
+    the same order, but most of the work in matrix products.
+    """
+    spread.begin(rows - steps * stored)
     for _ in range(SWEEPS):
         changes = 0
-        for column in range(stored.shape[1]):
-            moved = np.rint(stored[:, column] + slope[:, column] / (curvature[column] * steps[:, 0]))
-            change = np.clip(moved, -limit, limit) - stored[:, column]
-            (changed,) = np.nonzero(change)
-            if changed.size:
-                slope[changed] -= (change[changed] * steps[changed, 0])[:, None] * covariance[column]
-                stored[changed, column] += change[changed]
-                changes += changed.size
+        for start in range(0, stored.shape[1], BLOCK):
+            block = slice(start, min(start + BLOCK, stored.shape[1]))
+            own, slope, total = spread.within(block), spread.slope(block), np.zeros_like(stored[:, block])
+            for place, column in enumerate(range(start, block.stop)):
+                moved = np.rint(stored[:, column] + slope[:, place] / (own[place, place] * steps[:, 0]))
+                change = np.clip(moved, -limit, limit) - stored[:, column]
+                (changed,) = np.nonzero(change)
+                if changed.size:
+                    total[changed, place] = change[changed] * steps[changed, 0]
+                    slope[changed] -= total[changed, place, None] * own[place]
+                    stored[changed, column] += change[changed]
+                    changes += changed.size
+            spread.moved(block, total)
         if changes < SETTLED * stored.size:
             return
 
