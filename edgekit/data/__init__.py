@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 from edgekit.data.dataset import Dataset, require_shape
 from edgekit.errors import DataError, UnknownNameError
@@ -13,11 +14,16 @@ KINDS = (
     "'mnist', a folder of class folders (or train/val/test of them), an IDX folder, an .npz or .parquet file, "
     "or module:factory"
 )
+Source = str | Any
+"""A name or path, or what a Python program has in hand; see ``open_data``."""
 FACTORY = re.compile(r"[\w./\\-]+:[A-Za-z_]\w*")
 
 
-def open_data(source: str, contract: InputContract | None = None) -> Dataset:
-    """Open a data source by name or path, as what a model of ``contract`` eats.
+def open_data(source: Source, contract: InputContract | None = None) -> Dataset:
+    """Open a data source as what a model of ``contract`` eats.
+
+    It is a name or path, a Dataset, or what ``edgekit.data.in_hand`` reads: arrays (images, labels), a torch Dataset of
+    (image, label), or a mapping of split names to those.
 
     Pictures are read as the model's apps read them; sources that hold pixels (``mnist``, IDX, .npz) must have the
     contract's shape already. Without a contract pictures keep the size that all of them have.
@@ -28,7 +34,7 @@ def open_data(source: str, contract: InputContract | None = None) -> Dataset:
         DataError: the source is broken, empty, of no known kind, may not be read, or has another shape.
     """
     try:
-        dataset = _open(source, contract)
+        dataset = _open(source, contract) if isinstance(source, str | Path) else _in_hand(source, contract)
     except PermissionError as exc:
         raise DataError(f"{exc.filename or source} cannot be read; check its permissions.") from exc
     if contract is not None:
@@ -36,7 +42,13 @@ def open_data(source: str, contract: InputContract | None = None) -> Dataset:
     return dataset
 
 
-def _open(source: str, contract: InputContract | None) -> Dataset:
+def _in_hand(source: Any, contract: InputContract | None) -> Dataset:
+    from edgekit.data.in_hand import dataset_of
+
+    return dataset_of(source, "own data", contract)
+
+
+def _open(source: str | Path, contract: InputContract | None) -> Dataset:
     if source == "mnist":
         from edgekit.data.mnist import open_mnist
 
@@ -54,13 +66,13 @@ def _open(source: str, contract: InputContract | None) -> Dataset:
         return open_parquet(path, contract)
     if path.exists():
         raise DataError(f"{source} is not a data source; give {KINDS}.")
-    if FACTORY.fullmatch(source):
+    if FACTORY.fullmatch(str(source)):
         from edgekit.data.factory import open_factory
 
-        return open_factory(source)
+        return open_factory(str(source), contract)
     if path.suffix or len(path.parts) > 1:
         raise DataError(f"{source} does not exist; check the path.")
-    raise UnknownNameError("data source", source, ("mnist",))
+    raise UnknownNameError("data source", str(source), ("mnist",))
 
 
 def _open_folder(folder: Path, contract: InputContract | None) -> Dataset:

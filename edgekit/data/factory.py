@@ -5,21 +5,19 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from edgekit.data.arrays import array_dataset
 from edgekit.data.dataset import Dataset
+from edgekit.data.in_hand import dataset_of
 from edgekit.errors import DataError, EdgekitError, UnknownNameError
+from edgekit.inputs.contract import InputContract
 
 
-def open_factory(source: str) -> Dataset:
-    """Call ``module:factory`` and make a Dataset of what it returns.
-
-    That is a Dataset; ``(images, labels)``; ``(train, test)`` or ``(train, validation, test)`` of such pairs, as
-    Keras's ``load_data`` returns; or a mapping of split names to such pairs. Images and labels are as in an .npz file.
+def open_factory(source: str, contract: InputContract | None = None) -> Dataset:
+    """Call ``module:factory`` and make a Dataset of what it returns; see ``edgekit.data.in_hand``.
 
     Raises:
         DataError: the code fails or returns something else.
@@ -31,12 +29,7 @@ def open_factory(source: str) -> Dataset:
         raise
     except Exception as exc:
         raise DataError(f"{source} failed with {type(exc).__name__}: {exc}; correct that function.") from exc
-    if isinstance(value, Dataset):
-        return value
-    parts = _parts(value)
-    if parts is None:
-        raise DataError(f"{source} returned {type(value).__name__}; return a Dataset, or pairs of (images, labels).")
-    return array_dataset(source, parts)
+    return dataset_of(value, source, contract)
 
 
 def load_factory(source: str, error: type[EdgekitError]) -> Callable[..., Any]:
@@ -73,25 +66,3 @@ def _import_file(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-def _parts(value: Any) -> dict[str, tuple[Any, Any]] | None:
-    """What a factory returned as pairs by split; None if it is nothing that is understood."""
-    if isinstance(value, Mapping):
-        parts = dict(value)
-    elif not isinstance(value, tuple | list):
-        return None
-    elif all(_is_pair(item) for item in value) and len(value) in (2, 3):
-        names = ("train", "test") if len(value) == 2 else ("train", "validation", "test")
-        parts = dict(zip(names, value, strict=True))
-    elif _is_pair(value):
-        parts = {"train": value}
-    else:
-        return None
-    known = {"train", "validation", "test"}
-    return parts if "train" in parts and set(parts) <= known and all(map(_is_pair, parts.values())) else None
-
-
-def _is_pair(value: Any) -> bool:
-    """True for (images, labels); the images have a rank, which a nested pair has not."""
-    return isinstance(value, tuple | list) and len(value) == 2 and hasattr(value[0], "ndim")

@@ -61,8 +61,8 @@ def test_the_shape_is_checked() -> None:
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("own_images:text", "returned str"),
-        ("own_images:half", "returned dict"),
+        ("own_images:text", "own_images:text: a str like this is no data"),
+        ("own_images:half", "own_images:half: a dict like this is no data"),
         ("own_images:broken", "failed with ZeroDivisionError: division by zero"),
         ("own_images:own_error", "the camera is off"),
         ("absent_module:load", "importing absent_module failed with ModuleNotFoundError"),
