@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgekit.graph.draft import Draft, attributes, set_attributes
+from edgekit.graph.draft import Draft
+from edgekit.graph.messages import attributes, make_node, set_attributes
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -20,8 +21,6 @@ CHAINED = {"Sum": "Add", "Max": "Max", "Min": "Min"}
 
 def chain_of_two(draft: Draft, node: NodeProto) -> bool:
     """A Sum, Max or Min of several values works on two at a time."""
-    from onnx import helper
-
     if node.op_type not in CHAINED or len(node.input) < 2 or (node.op_type != "Sum" and len(node.input) == 2):
         return False
     nodes, source = [], node.input[0]
@@ -32,7 +31,7 @@ def chain_of_two(draft: Draft, node: NodeProto) -> bool:
             shapes = [draft.shapes[value] for value in (source, name)]
             draft.shapes[target] = np.broadcast_shapes(*shapes)
         label = node.name if last else f"{node.name}_{position}"
-        nodes.append(helper.make_node(CHAINED[node.op_type], [source, name], [target], label))
+        nodes.append(make_node(CHAINED[node.op_type], [source, name], [target], label))
         source = target
     draft.replace(node, *nodes)
     return True
@@ -40,27 +39,25 @@ def chain_of_two(draft: Draft, node: NodeProto) -> bool:
 
 def multiply_by_minus_one(draft: Draft, node: NodeProto) -> bool:
     """``-x`` is ``-1 · x``: MUL has an int8 form, NEG has none."""
-    from onnx import TensorProto, helper
+    from onnx import TensorProto
 
     if node.op_type != "Neg" or draft.type_of(node.input[0]) != TensorProto.FLOAT:
         return False
     minus_one = draft.add_constant(f"{node.output[0]}_minus_one", np.asarray(-1, np.float32))
-    draft.replace(node, helper.make_node("Mul", [node.input[0], minus_one], list(node.output), node.name))
+    draft.replace(node, make_node("Mul", [node.input[0], minus_one], list(node.output), node.name))
     return True
 
 
 def plain_power(draft: Draft, node: NodeProto) -> bool:
     """``x ** 2`` is ``x · x`` and ``x ** 0.5`` is a square root."""
-    from onnx import helper
-
     exponent = draft.constant(node, 1) if node.op_type == "Pow" else None
     if exponent is None or exponent.size != 1 or exponent.ndim > len(draft.shapes.get(node.input[0], ())):
         return False
     source, outputs = node.input[0], list(node.output)
     if exponent.item() == 2:
-        draft.replace(node, helper.make_node("Mul", [source, source], outputs, node.name))
+        draft.replace(node, make_node("Mul", [source, source], outputs, node.name))
     elif exponent.item() == 0.5:
-        draft.replace(node, helper.make_node("Sqrt", [source], outputs, node.name))
+        draft.replace(node, make_node("Sqrt", [source], outputs, node.name))
     else:
         return False
     return True
@@ -68,13 +65,11 @@ def plain_power(draft: Draft, node: NodeProto) -> bool:
 
 def one_slope(draft: Draft, node: NodeProto) -> bool:
     """A PRelu with one slope for all channels is a LeakyRelu, whose int8 form XNNPACK has."""
-    from onnx import helper
-
     slope = draft.constant(node, 1) if node.op_type == "PRelu" else None
     if slope is None or slope.size == 0 or np.unique(slope).size != 1:
         return False
     alpha = float(slope.reshape(-1)[0])
-    draft.replace(node, helper.make_node("LeakyRelu", [node.input[0]], list(node.output), node.name, alpha=alpha))
+    draft.replace(node, make_node("LeakyRelu", [node.input[0]], list(node.output), node.name, alpha=alpha))
     return True
 
 

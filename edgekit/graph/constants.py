@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgekit.graph.draft import Draft, attributes
+from edgekit.graph.draft import Draft
+from edgekit.graph.messages import attributes
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
@@ -40,6 +41,7 @@ def folded(model: ModelProto) -> ModelProto:
     draft = Draft.from_model(model)
     nodes = len(draft.nodes)
     fold_constants(draft)
+    draft.values.clear()  # every reader infers them, and they cost bytes
     return draft.to_model() if len(draft.nodes) < nodes else model
 
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgekit.errors import UnsupportedError
+from edgekit.graph.messages import Array, all_inputs, constants_of, in_order, opset_version
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, ValueInfoProto
 
-Array = NDArray[Any]
 IR_VERSION = 10
 SHAPE_DATA_BYTES = 4096
 """Constants up to this size may be shapes and are given to shape inference with their values."""
@@ -23,7 +22,8 @@ SHAPE_DATA_BYTES = 4096
 class Draft:
     """An ONNX graph that passes edit in place: nodes, constants as arrays, inferred types and shapes.
 
-    ``shapes`` maps each value to its dimensions, -1 where one is not known; a value of unknown rank is not in it. Who
+    ``shapes`` maps each value to its dimensions, -1 where one is not known; a value of unknown rank is not in it.
+    ``values`` are the descriptions of inner values that the model gets with it; those that are gone are left out. Who
     computes and who reads a value is looked up, not searched for, so nodes are edited by this class's methods only.
     """
 
@@ -36,10 +36,12 @@ class Draft:
         template: ModelProto,
     ) -> None:
         self.constants = constants
-        self.inputs, self.outputs, self.template = inputs, outputs, template
+        self.inputs, self.template = inputs, template
+        self.outputs: list[ValueInfoProto] = []
+        self.values: list[ValueInfoProto] = []
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.types: dict[str, int] = {}
-        self._results = {value.name for value in outputs}
+        self.set_outputs(outputs)
         self._names = {*constants, *(value.name for value in inputs)}
         self._nodes: dict[int, NodeProto] = {}
         self._makers: dict[str, NodeProto] = {}
@@ -50,12 +52,10 @@ class Draft:
     @classmethod
     def from_model(cls, model: ModelProto) -> Draft:
         """Take a model apart; initializers are constants, also where an old file lists them as inputs."""
-        from onnx import numpy_helper
-
         graph = model.graph
         if graph.sparse_initializer:
             raise UnsupportedError("The model holds sparse weights; export it with dense ones.")
-        constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+        constants = constants_of(model)
         inputs = [value for value in graph.input if value.name not in constants]
         template = type(model)(
             producer_name=model.producer_name,
@@ -65,7 +65,9 @@ class Draft:
             functions=model.functions,
         )
         template.graph.name = graph.name or "model"
-        return cls(deepcopy(list(graph.node)), constants, deepcopy(inputs), deepcopy(list(graph.output)), template)
+        draft = cls(deepcopy(list(graph.node)), constants, deepcopy(inputs), deepcopy(list(graph.output)), template)
+        draft.values = list(graph.value_info)
+        return draft
 
     @property
     def nodes(self) -> list[NodeProto]:
@@ -77,7 +79,7 @@ class Draft:
         """The version of the standard operator set."""
         return opset_version(self.template)
 
-    def to_model(self, values: Iterable[ValueInfoProto] = (), weights: bool = True) -> ModelProto:
+    def to_model(self, weights: bool = True) -> ModelProto:
         """Put the model together again; without ``weights`` large constants become inputs of the same shape."""
         from onnx import helper, numpy_helper
 
@@ -87,7 +89,7 @@ class Draft:
         model.graph.node.extend(self.nodes)
         model.graph.input.extend(self.inputs)
         model.graph.output.extend(self.outputs)
-        model.graph.value_info.extend(values)
+        model.graph.value_info.extend(value for value in self.values if value.name in self._makers)
         for name, array in self.constants.items():
             if weights or array.nbytes <= SHAPE_DATA_BYTES:
                 model.graph.initializer.append(numpy_helper.from_array(np.asarray(array, order="C"), name))
@@ -96,14 +98,15 @@ class Draft:
                 model.graph.input.append(helper.make_tensor_value_info(name, element, array.shape))
         return model
 
-    def infer(self) -> list[ValueInfoProto]:
-        """Infer all types and shapes anew, into ``shapes`` and ``types``; return the inner values' descriptions.
+    def infer(self) -> None:
+        """Infer all types and shapes anew, into ``shapes``, ``types`` and ``values``.
 
         Raises:
             UnsupportedError: the shapes contradict each other.
         """
         from onnx import shape_inference
 
+        self.values = []
         for value in self.outputs:
             value.type.tensor_type.ClearField("shape")
         try:
@@ -111,8 +114,8 @@ class Draft:
         except Exception as exc:  # the native inference raises several unrelated types
             reason = " ".join(str(exc).split())[:200]
             raise UnsupportedError(f"The model's shapes do not fit together ({reason}); export it again.") from exc
-        self.outputs = list(inferred.graph.output)
-        described = {value.name: value for value in (*self.inputs, *inferred.graph.value_info, *self.outputs)}
+        self.outputs, self.values = list(inferred.graph.output), list(inferred.graph.value_info)
+        described = {value.name: value for value in (*self.inputs, *self.values, *self.outputs)}
         for name, value in described.items():
             tensor = value.type.tensor_type
             dims = tensor.shape.dim
@@ -120,7 +123,6 @@ class Draft:
             if tensor.HasField("shape"):
                 self.shapes[name] = tuple(dim.dim_value if dim.HasField("dim_value") else -1 for dim in dims)
         self.shapes.update({name: array.shape for name, array in self.constants.items()})
-        return list(inferred.graph.value_info)
 
     def producer(self, name: str) -> NodeProto | None:
         """The node that computes a value; None for inputs and constants."""
@@ -177,7 +179,7 @@ class Draft:
         self._nodes[id(node)] = node
         self._makers.update(dict.fromkeys(filter(None, node.output), node))
         self._names.update(node.output)
-        for name in _all_inputs(node):
+        for name in all_inputs(node):
             self._readers.setdefault(name, {})[id(node)] = node
 
     def remove(self, node: NodeProto) -> None:
@@ -186,7 +188,7 @@ class Draft:
         for name in node.output:
             if self._makers.get(name) is node:
                 del self._makers[name]
-        for name in _all_inputs(node):
+        for name in all_inputs(node):
             self._readers[name].pop(id(node), None)
 
     def replace(self, node: NodeProto, *replacements: NodeProto) -> None:
@@ -203,10 +205,24 @@ class Draft:
         self.add(node)
 
     def set_input(self, node: NodeProto, position: int, name: str) -> None:
-        """Let a node read another value at one input position."""
-        names = list(node.input)
-        names[position] = name
-        self.set_inputs(node, names)
+        """Let a node read another value at one input position, which may be the next one."""
+        self.set_inputs(node, [*node.input[:position], name, *node.input[position + 1 :]])
+
+    def redirect(self, old: str, new: str) -> None:
+        """Let all nodes that read one value read another."""
+        for node in self.consumers(old):
+            self.set_inputs(node, [new if name == old else name for name in node.input])
+
+    def set_outputs(self, values: Iterable[ValueInfoProto]) -> None:
+        """Let these values be the results of the model."""
+        self.outputs = list(values)
+        self._results = {value.name for value in self.outputs}
+
+    def watch(self, names: Iterable[str]) -> None:
+        """Let float values, of whatever shape, be the results of the model."""
+        from onnx import TensorProto, helper
+
+        self.set_outputs(helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names)
 
     def bypass(self, node: NodeProto, source: str) -> bool:
         """Take out a node whose first output equals the value ``source``; True if that was possible.
@@ -215,7 +231,7 @@ class Draft:
         """
         target = node.output[0]
         if not self.is_output(target):
-            self._rename_uses(target, source)
+            self.redirect(target, source)
             self.remove(node)
             return True
         maker = self.producer(source)
@@ -225,7 +241,7 @@ class Draft:
         self.remove(maker)
         maker.output[list(maker.output).index(source)] = target
         self.add(maker)
-        self._rename_uses(source, target)
+        self.redirect(source, target)
         if source in self.shapes:
             self.shapes[target] = self.shapes[source]
         return True
@@ -246,14 +262,10 @@ class Draft:
         needed = set(self._results)
         for node in reversed(self.nodes):
             if needed.intersection(node.output):
-                needed.update(_all_inputs(node))
+                needed.update(all_inputs(node))
             else:
                 self.remove(node)
         self.constants = {name: array for name, array in self.constants.items() if name in needed}
-
-    def _rename_uses(self, old: str, new: str) -> None:
-        for node in self.consumers(old):
-            self.set_inputs(node, [new if name == old else name for name in node.input])
 
 
 Pass = Callable[[Draft, "NodeProto"], bool]
@@ -271,58 +283,3 @@ def run_passes(draft: Draft, passes: Iterable[Pass]) -> None:
             for node in nodes:
                 if draft.holds(node) and rewrite(draft, node):
                     changed = True
-
-
-def in_order(nodes: Iterable[NodeProto], makers: Mapping[str, NodeProto]) -> list[NodeProto]:
-    """The nodes, each behind those of ``makers`` whose results it reads; where that holds already, as they are."""
-    ordered: dict[int, NodeProto] = {}
-    visited: set[int] = set()
-    for start in nodes:
-        pending = [(start, False)]
-        while pending:
-            node, is_ready = pending.pop()
-            if is_ready:
-                ordered[id(node)] = node
-            elif id(node) not in visited:
-                visited.add(id(node))
-                pending.append((node, True))
-                read = (makers[name] for name in _all_inputs(node) if name in makers)
-                pending.extend((maker, False) for maker in read if id(maker) not in visited)
-    return list(ordered.values())
-
-
-def opset_version(model: ModelProto) -> int:
-    """The version of the standard operator set that a model asks for."""
-    return int(next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")))
-
-
-def attributes(node: NodeProto) -> dict[str, Any]:
-    """A node's attributes as Python values, text as str."""
-    from onnx import helper
-
-    values = {item.name: helper.get_attribute_value(item) for item in node.attribute}
-    texts = {name: value.decode(errors="replace") for name, value in values.items() if isinstance(value, bytes)}
-    return values | texts
-
-
-def set_attributes(node: NodeProto, **values: Any) -> None:
-    """Set attributes of a node; None removes one."""
-    from onnx import helper
-
-    kept = [item for item in node.attribute if item.name not in values]
-    fresh = [helper.make_attribute(name, value) for name, value in values.items() if value is not None]
-    del node.attribute[:]
-    node.attribute.extend([*kept, *fresh])
-
-
-def _all_inputs(node: NodeProto) -> set[str]:
-    """What a node reads, including what its subgraphs read from outside."""
-    names = set(node.input)
-    for item in node.attribute:
-        if item.type not in (item.GRAPH, item.GRAPHS):
-            continue
-        for graph in (item.g, *item.graphs):
-            for inner in graph.node:
-                names |= _all_inputs(inner)
-            names.update(value.name for value in graph.output)
-    return names

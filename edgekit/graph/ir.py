@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgekit.errors import UnsupportedError
-from edgekit.graph.draft import attributes
+from edgekit.graph.messages import attributes
 from edgekit.operators.nodes import Graph, Node, Tensor
 from edgekit.scales import Quantization
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgekit.graph.draft import Array, Draft, attributes, set_attributes
+from edgekit.graph.draft import Draft
+from edgekit.graph.messages import Array, attributes, make_node, set_attributes
 from edgekit.operators import OPERATORS
 
 if TYPE_CHECKING:
@@ -133,8 +134,6 @@ def multiply_by_reciprocal(draft: Draft, node: NodeProto) -> bool:
 
 def expand_batch_norm(draft: Draft, node: NodeProto) -> bool:
     """A BatchNormalization that no convolution can absorb becomes a Mul and an Add per channel."""
-    from onnx import helper
-
     if node.op_type != "BatchNormalization":
         return False
     source, target = node.input[0], node.output[0]
@@ -152,8 +151,8 @@ def expand_batch_norm(draft: Draft, node: NodeProto) -> bool:
     draft.shapes[scaled] = draft.shapes[source]
     draft.replace(
         node,
-        helper.make_node("Mul", [source, scale], [scaled], f"{node.name}_scale"),
-        helper.make_node("Add", [scaled, shift], [target], f"{node.name}_shift"),
+        make_node("Mul", [source, scale], [scaled], f"{node.name}_scale"),
+        make_node("Add", [scaled, shift], [target], f"{node.name}_shift"),
     )
     return True
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.errors import ModelError
 from edgekit.files import require_file
-from edgekit.graph.draft import in_order
 from edgekit.graph.external_data import move_in
+from edgekit.graph.messages import in_order
 
 if TYPE_CHECKING:
     from onnx import FunctionProto, GraphProto, ModelProto, TensorProto

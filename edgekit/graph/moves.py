@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgekit.graph.draft import Draft, attributes
+from edgekit.graph.draft import Draft
+from edgekit.graph.messages import attributes, make_node
 from edgekit.operators import operators_that
 
 if TYPE_CHECKING:
@@ -37,8 +38,6 @@ def remove_still(draft: Draft, node: NodeProto) -> bool:
 
 def one_reshape(draft: Draft, node: NodeProto) -> bool:
     """A Reshape of a Reshape is one Reshape."""
-    from onnx import helper
-
     inner = draft.producer(node.input[0]) if node.op_type in RESHAPES else None
     if inner is None or inner.op_type not in RESHAPES or draft.only_use(inner.output[0]) is None:
         return False
@@ -47,15 +46,13 @@ def one_reshape(draft: Draft, node: NodeProto) -> bool:
     if min(shape, default=1) < 1:
         return False
     sizes = draft.add_constant(f"{target}_sizes", np.asarray(shape, np.int64))
-    draft.replace(node, helper.make_node("Reshape", [source, sizes], [target], node.name))
+    draft.replace(node, make_node("Reshape", [source, sizes], [target], node.name))
     draft.remove(inner)
     return True
 
 
 def one_transpose(draft: Draft, node: NodeProto) -> bool:
     """A Transpose of a Transpose is one Transpose."""
-    from onnx import helper
-
     inner = draft.producer(node.input[0]) if node.op_type == "Transpose" else None
     if inner is None or inner.op_type != "Transpose" or draft.only_use(inner.output[0]) is None:
         return False
@@ -63,15 +60,13 @@ def one_transpose(draft: Draft, node: NodeProto) -> bool:
     if first is None or second is None:
         return False
     permutation = [first[axis] for axis in second]
-    draft.replace(node, helper.make_node("Transpose", [inner.input[0]], list(node.output), node.name, perm=permutation))
+    draft.replace(node, make_node("Transpose", [inner.input[0]], list(node.output), node.name, perm=permutation))
     draft.remove(inner)
     return True
 
 
 def one_slice(draft: Draft, node: NodeProto) -> bool:
     """A Slice of a Slice along other axes is one Slice."""
-    from onnx import helper
-
     inner = draft.producer(node.input[0]) if node.op_type == "Slice" else None
     if inner is None or inner.op_type != "Slice" or draft.only_use(inner.output[0]) is None:
         return False
@@ -84,15 +79,13 @@ def one_slice(draft: Draft, node: NodeProto) -> bool:
         draft.add_constant(f"{target}_{kind}", np.asarray([*one, *other], np.int64))
         for kind, one, other in zip(kinds, first, second, strict=True)
     ]
-    draft.replace(node, helper.make_node("Slice", [inner.input[0], *names], [target], node.name))
+    draft.replace(node, make_node("Slice", [inner.input[0], *names], [target], node.name))
     draft.remove(inner)
     return True
 
 
 def sum_to_add(draft: Draft, node: NodeProto) -> bool:
     """A Sum of several is a chain of Adds."""
-    from onnx import helper
-
     if node.op_type != "Sum" or len(node.input) < 2:
         return False
     made, total = [], node.input[0]
@@ -100,7 +93,7 @@ def sum_to_add(draft: Draft, node: NodeProto) -> bool:
         is_last = position == len(node.input)
         target = node.output[0] if is_last else draft.new_name(f"{node.output[0]}_sum")
         draft.shapes[target] = np.broadcast_shapes(draft.shapes[total], draft.shapes[name])
-        made.append(helper.make_node("Add", [total, name], [target], f"{node.name}_{position}"))
+        made.append(make_node("Add", [total, name], [target], f"{node.name}_{position}"))
         total = target
     draft.replace(node, *made)
     return True

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgekit.graph.arithmetic import ARITHMETIC
-from edgekit.graph.draft import Draft, attributes, set_attributes
+from edgekit.graph.draft import Draft
 from edgekit.graph.layers import (
     absorb_affine,
     absorb_affine_before,
@@ -20,6 +20,7 @@ from edgekit.graph.layers import (
     multiply_by_reciprocal,
     plain_gemm,
 )
+from edgekit.graph.messages import attributes, make_node, set_attributes
 from edgekit.graph.moves import MOVES
 from edgekit.graph.patterns import PATTERNS
 from edgekit.graph.pools import POOLS, counted_padding, every_nth_pixel, rounded_up_end
@@ -45,11 +46,9 @@ def remove_identity(draft: Draft, node: NodeProto) -> bool:
 
 def _copy(draft: Draft, node: NodeProto) -> bool:
     """A result that is an input or another result as well: a Reshape to the shape that it has."""
-    from onnx import helper
-
     source, target = node.input[0], node.output[0]
     shape = draft.add_constant(f"{target}_shape", np.asarray(draft.shapes[source], np.int64))
-    draft.replace(node, helper.make_node("Reshape", [source, shape], [target], node.name))
+    draft.replace(node, make_node("Reshape", [source, shape], [target], node.name))
     return True
 
 
@@ -162,8 +161,6 @@ def clip_to_relu(draft: Draft, node: NodeProto) -> bool:
 
 def mean_to_pool(draft: Draft, node: NodeProto) -> bool:
     """A mean over height and width is a GlobalAveragePool, followed by a Flatten if it drops these axes."""
-    from onnx import helper
-
     if node.op_type != "ReduceMean" or len(draft.shapes.get(node.input[0], ())) != 4:
         return False
     options = attributes(node)
@@ -172,12 +169,12 @@ def mean_to_pool(draft: Draft, node: NodeProto) -> bool:
         return False
     source, target = node.input[0], node.output[0]
     if options.get("keepdims", 1):
-        draft.replace(node, helper.make_node("GlobalAveragePool", [source], [target], node.name))
+        draft.replace(node, make_node("GlobalAveragePool", [source], [target], node.name))
         return True
     pooled = f"{target}_pooled"
     draft.shapes[pooled] = (*draft.shapes[source][:2], 1, 1)
-    pool = helper.make_node("GlobalAveragePool", [source], [pooled], node.name)
-    draft.replace(node, pool, helper.make_node("Flatten", [pooled], [target], f"{node.name}_flatten"))
+    pool = make_node("GlobalAveragePool", [source], [pooled], node.name)
+    draft.replace(node, pool, make_node("Flatten", [pooled], [target], f"{node.name}_flatten"))
     return True
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgekit.graph.draft import Draft, attributes
+from edgekit.graph.draft import Draft
+from edgekit.graph.messages import attributes, make_node
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -191,10 +192,8 @@ def operand_and_number(draft: Draft, node: NodeProto | None) -> tuple[str | None
 
 def _put(draft: Draft, node: NodeProto, operator: str, inputs: list[str], **options: Any) -> None:
     """Put one operator in the place of the pattern that ends in ``node``."""
-    from onnx import helper
-
     before = list(node.input)
-    draft.replace(node, helper.make_node(operator, inputs, list(node.output), node.name, **options))
+    draft.replace(node, make_node(operator, inputs, list(node.output), node.name, **options))
     for name in before:
         draft.drop_unread(name)
 

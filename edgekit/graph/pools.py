@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgekit.graph.draft import Array, Draft, attributes, set_attributes
+from edgekit.graph.draft import Draft
+from edgekit.graph.messages import Array, attributes, make_node, set_attributes
 from edgekit.graph.moves import slice_of
 
 if TYPE_CHECKING:
@@ -51,8 +52,6 @@ def rounded_up_end(size: int, pads: tuple[int, int], reach: int, stride: int) ->
 
 def uncounted_padding(draft: Draft, node: NodeProto) -> bool:
     """A mean over windows of which unequal parts are padding: the mean with zeros, and a factor for each place."""
-    from onnx import helper
-
     options = attributes(node)
     pads = options.get("pads", [0, 0, 0, 0])
     if not _is_mean(draft, node) or not any(pads) or options.get("count_include_pad") or options.get("ceil_mode"):
@@ -81,27 +80,21 @@ def uncounted_padding(draft: Draft, node: NodeProto) -> bool:
     draft.shapes[mean] = draft.shapes[target]
     draft.add(node)
     name = draft.add_constant(f"{target}_factor", factor.astype(np.float32)[None, None])
-    draft.add(helper.make_node("Mul", [mean, name], [target]))
+    draft.add(make_node("Mul", [mean, name], [target]))
     return True
 
 
 def global_max(draft: Draft, node: NodeProto) -> bool:
     """A GlobalMaxPool is a MaxPool whose window is the image."""
-    from onnx import helper
-
     if node.op_type != "GlobalMaxPool" or len(draft.shapes.get(node.input[0], ())) != 4:
         return False
     kernel = list(draft.shapes[node.input[0]][2:])
-    draft.replace(
-        node, helper.make_node("MaxPool", list(node.input), list(node.output), node.name, kernel_shape=kernel)
-    )
+    draft.replace(node, make_node("MaxPool", list(node.input), list(node.output), node.name, kernel_shape=kernel))
     return True
 
 
 def every_nth_pixel(draft: Draft, node: NodeProto) -> bool:
     """A Slice that takes every n-th row and column of an image is a pool whose window is one pixel."""
-    from onnx import helper
-
     shape = draft.shapes.get(node.input[0], ()) if node.op_type == "Slice" else ()
     found = slice_of(draft, node) if len(shape) == 4 else None
     if found is None:
@@ -115,7 +108,7 @@ def every_nth_pixel(draft: Draft, node: NodeProto) -> bool:
     if strides == [1, 1]:
         return False
     options: dict[str, Any] = {"kernel_shape": [1, 1], "strides": strides}
-    draft.replace(node, helper.make_node("MaxPool", [node.input[0]], list(node.output), node.name, **options))
+    draft.replace(node, make_node("MaxPool", [node.input[0]], list(node.output), node.name, **options))
     return True
 
 
@@ -125,11 +118,9 @@ def _is_mean(draft: Draft, node: NodeProto) -> bool:
 
 def _padded(draft: Draft, source: str, pads: list[int]) -> str:
     """The image with zeros around it: amounts at top, left, bottom and right."""
-    from onnx import helper
-
     target = draft.new_name(f"{source}_padded")
     amounts = draft.add_constant(f"{target}_pads", np.asarray([0, 0, *pads[:2], 0, 0, *pads[2:]], np.int64))
-    draft.add(helper.make_node("Pad", [source, amounts], [target]))
+    draft.add(make_node("Pad", [source, amounts], [target]))
     rows, columns = (size + pads[axis] + pads[axis + 2] for axis, size in enumerate(draft.shapes[source][2:]))
     draft.shapes[target] = (*draft.shapes[source][:2], rows, columns)
     return target

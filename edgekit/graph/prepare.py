@@ -12,8 +12,9 @@ import numpy as np
 
 from edgekit.errors import UnsupportedError
 from edgekit.graph.constants import fold_constants
-from edgekit.graph.draft import Draft, opset_version, run_passes
+from edgekit.graph.draft import Draft, run_passes
 from edgekit.graph.inputs import Shapes, fix_inputs
+from edgekit.graph.messages import opset_version
 from edgekit.graph.passes import CANONICAL, LAST
 
 if TYPE_CHECKING:
@@ -150,8 +151,8 @@ def _check_sizes(draft: Draft) -> None:
 def _finish(draft: Draft) -> ModelProto:
     from onnx import checker
 
-    values = draft.infer()
+    draft.infer()
     _check_sizes(draft)
-    model = draft.to_model(values)
+    model = draft.to_model()
     checker.check_model(model)
     return model

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgekit.graph.draft import Draft, attributes
+from edgekit.graph.draft import Draft
+from edgekit.graph.messages import attributes, make_node
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -18,14 +19,12 @@ if TYPE_CHECKING:
 
 def matmul_to_gemm(draft: Draft, node: NodeProto) -> bool:
     """A MatMul with constant weights is a Gemm over the rows of its input."""
-    from onnx import helper
-
     weights = draft.constant(node, 1) if node.op_type == "MatMul" else None
     shape = draft.shapes.get(node.input[0], ())
     if weights is None or weights.ndim != 2 or len(shape) < 2 or node.input[0] in draft.constants:
         return False
     if len(shape) == 2:
-        draft.replace(node, helper.make_node("Gemm", list(node.input), list(node.output), node.name))
+        draft.replace(node, make_node("Gemm", list(node.input), list(node.output), node.name))
         return True
     source, target, result = node.input[0], node.output[0], (*shape[:-1], weights.shape[1])
     rows, products = draft.new_name(f"{source}_rows"), draft.new_name(f"{target}_rows")
@@ -37,9 +36,9 @@ def matmul_to_gemm(draft: Draft, node: NodeProto) -> bool:
     )
     draft.replace(
         node,
-        helper.make_node("Reshape", [source, rows_shape], [rows]),
-        helper.make_node("Gemm", [rows, node.input[1]], [products], node.name),
-        helper.make_node("Reshape", [products, result_shape], [target]),
+        make_node("Reshape", [source, rows_shape], [rows]),
+        make_node("Gemm", [rows, node.input[1]], [products], node.name),
+        make_node("Reshape", [products, result_shape], [target]),
     )
     return True
 
@@ -68,8 +67,6 @@ def bias_before_reshape(draft: Draft, node: NodeProto) -> bool:
 
 def variable_gemm(draft: Draft, node: NodeProto) -> bool:
     """A Gemm of two values is a MatMul, with its factors and its third operand made explicit."""
-    from onnx import helper
-
     if node.op_type != "Gemm" or node.input[1] in draft.constants:
         return False
     options = attributes(node)
@@ -79,9 +76,9 @@ def variable_gemm(draft: Draft, node: NodeProto) -> bool:
         if options.get(turned):
             names[-1] = draft.new_name(f"{name}_turned")
             draft.shapes[names[-1]] = draft.shapes[name][::-1]
-            made.append(helper.make_node("Transpose", [name], [names[-1]], perm=[1, 0]))
+            made.append(make_node("Transpose", [name], [names[-1]], perm=[1, 0]))
     shape, total = draft.shapes[node.output[0]], draft.new_name(f"{node.output[0]}_product")
-    made.append(helper.make_node("MatMul", names, [total], node.name))
+    made.append(make_node("MatMul", names, [total], node.name))
     draft.shapes[total] = shape
     terms = [("Mul", total, options.get("alpha", 1.0))]
     if len(node.input) > 2 and node.input[2]:
@@ -93,9 +90,9 @@ def variable_gemm(draft: Draft, node: NodeProto) -> bool:
             scaled[-1] = draft.new_name(f"{name}_scaled")
             draft.shapes[scaled[-1]] = draft.shapes[name]
             number = draft.add_constant(f"{name}_factor", np.asarray(factor, np.float32))
-            made.append(helper.make_node(operator, [name, number], [scaled[-1]]))
+            made.append(make_node(operator, [name, number], [scaled[-1]]))
     if len(scaled) == 2:
-        made.append(helper.make_node("Add", scaled, list(node.output)))
+        made.append(make_node("Add", scaled, list(node.output)))
     else:
         made[-1].output[0] = node.output[0]
     draft.replace(node, *made)
@@ -104,8 +101,6 @@ def variable_gemm(draft: Draft, node: NodeProto) -> bool:
 
 def turned_gemm(draft: Draft, node: NodeProto) -> bool:
     """``transA`` of a Gemm with constant weights becomes a Transpose."""
-    from onnx import helper
-
     if node.op_type != "Gemm" or not attributes(node).get("transA") or node.input[0] in draft.constants:
         return False
     name = draft.new_name(f"{node.input[0]}_turned")
@@ -113,8 +108,8 @@ def turned_gemm(draft: Draft, node: NodeProto) -> bool:
     options = {**attributes(node), "transA": 0}
     draft.replace(
         node,
-        helper.make_node("Transpose", [node.input[0]], [name], perm=[1, 0]),
-        helper.make_node("Gemm", [name, *node.input[1:]], list(node.output), node.name, **options),
+        make_node("Transpose", [node.input[0]], [name], perm=[1, 0]),
+        make_node("Gemm", [name, *node.input[1:]], list(node.output), node.name, **options),
     )
     return True
 

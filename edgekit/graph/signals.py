@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgekit.graph.draft import Draft, attributes, set_attributes
+from edgekit.graph.draft import Draft
+from edgekit.graph.messages import attributes, make_node, set_attributes
 from edgekit.operators import operators_that
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ HEIGHT = 2
 
 def line_to_image(draft: Draft, node: NodeProto) -> bool:
     """A convolution or pool over a line works on an image of height 1."""
-    from onnx import helper
-
     if node.op_type not in LIFTED or len(draft.shapes.get(node.input[0], ())) != 3 or len(node.output) > 1:
         return False
     weights = draft.constant(node, 1)
@@ -42,12 +41,12 @@ def line_to_image(draft: Draft, node: NodeProto) -> bool:
     inputs = [lifted, *node.input[1:]]
     draft.shapes[lifted] = _with_height(draft.shapes[source])
     draft.shapes[result] = _with_height(draft.shapes[target])
-    image = helper.make_node(node.op_type, inputs, [result], node.name, **attributes(node))
+    image = make_node(node.op_type, inputs, [result], node.name, **attributes(node))
     draft.replace(
         node,
-        helper.make_node("Unsqueeze", [source, axes], [lifted]),
+        make_node("Unsqueeze", [source, axes], [lifted]),
         image,
-        helper.make_node("Squeeze", [result, axes], [target]),
+        make_node("Squeeze", [result, axes], [target]),
     )
     return True
 
@@ -80,8 +79,6 @@ def squeeze_pairs_later(draft: Draft, node: NodeProto) -> bool:
     squeezes = [draft.producer(name) for name in node.input]
     if any(item is None or item.op_type != "Squeeze" or _height_axis(draft, item) is None for item in squeezes):
         return False
-    from onnx import helper
-
     images = [item.input[0] for item in squeezes if item is not None]
     axes = next(item.input[1] for item in squeezes if item is not None)
     target, between = node.output[0], draft.new_name(f"{node.output[0]}_image")
@@ -89,8 +86,8 @@ def squeeze_pairs_later(draft: Draft, node: NodeProto) -> bool:
     lines = list(node.input)
     draft.replace(
         node,
-        helper.make_node(node.op_type, images, [between], node.name),
-        helper.make_node("Squeeze", [between, axes], [target]),
+        make_node(node.op_type, images, [between], node.name),
+        make_node("Squeeze", [between, axes], [target]),
     )
     for name in lines:
         draft.drop_unread(name)

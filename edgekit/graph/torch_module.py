@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from edgekit.errors import UnsupportedError
-from edgekit.graph.draft import attributes
+from edgekit.graph.messages import attributes
 from edgekit.graph.torch_operators import OPERATORS, Call, Operator
 
 if TYPE_CHECKING:

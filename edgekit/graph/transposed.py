@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgekit.graph.draft import Draft, attributes, set_attributes
+from edgekit.graph.draft import Draft
+from edgekit.graph.messages import attributes, make_node, set_attributes
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -49,8 +50,6 @@ def split_groups(draft: Draft, node: NodeProto) -> bool:
 
     TFLite has no groups in TRANSPOSE_CONV, and ONNX's layout of the weights has no axis of all output channels.
     """
-    from onnx import helper
-
     groups = attributes(node).get("group", 1) if node.op_type == "ConvTranspose" else 1
     weights = draft.constant(node, 1)
     if groups == 1 or weights is None or weights.ndim != 4:
@@ -74,7 +73,7 @@ def split_groups(draft: Draft, node: NodeProto) -> bool:
         source = _cropped(draft, source, [max(-amount, 0) for amount in (*starts, *ends)])
         starts, ends = ([max(amount, 0) for amount in amounts] for amounts in (starts, ends))
     names = [source, draft.add_constant(f"{node.input[1]}_flipped", flipped), *node.input[2:]]
-    conv = helper.make_node("Conv", names, list(node.output), node.name, group=groups, pads=[*starts, *ends])
+    conv = make_node("Conv", names, list(node.output), node.name, group=groups, pads=[*starts, *ends])
     draft.replace(node, conv)
     return True
 
@@ -95,23 +94,17 @@ def _with_zeros_between(draft: Draft, source: str, strides: list[int]) -> str:
 
 
 def _reshaped(draft: Draft, source: str, shape: tuple[int, ...]) -> str:
-    from onnx import helper
-
     target = draft.new_name(f"{source}_spread")
     sizes = draft.add_constant(f"{target}_sizes", np.asarray(shape, np.int64))
-    draft.add(helper.make_node("Reshape", [source, sizes], [target]))
+    draft.add(make_node("Reshape", [source, sizes], [target]))
     draft.shapes[target] = shape
     return target
 
 
 def _padded(draft: Draft, source: str, pads: list[int]) -> str:
     """Pad with zeros."""
-    from onnx import helper
-
     target = draft.new_name(f"{source}_padded")
-    draft.add(
-        helper.make_node("Pad", [source, draft.add_constant(f"{target}_pads", np.asarray(pads, np.int64))], [target])
-    )
+    draft.add(make_node("Pad", [source, draft.add_constant(f"{target}_pads", np.asarray(pads, np.int64))], [target]))
     half = len(pads) // 2
     sizes = zip(draft.shapes[source], pads[:half], pads[half:], strict=True)
     draft.shapes[target] = tuple(size + start + end for size, start, end in sizes)
@@ -120,15 +113,13 @@ def _padded(draft: Draft, source: str, pads: list[int]) -> str:
 
 def _cropped(draft: Draft, source: str, amounts: list[int]) -> str:
     """Cut rows and columns off an image: amounts at top, left, bottom and right."""
-    from onnx import helper
-
     target, shape = draft.new_name(f"{source}_cropped"), draft.shapes[source]
     starts, ends = amounts[:2], [shape[axis + 2] - amounts[axis + 2] for axis in range(2)]
     names = [
         draft.add_constant(f"{target}_{kind}", np.asarray(values, np.int64))
         for kind, values in (("starts", starts), ("ends", ends), ("axes", [2, 3]))
     ]
-    draft.add(helper.make_node("Slice", [source, *names], [target]))
+    draft.add(make_node("Slice", [source, *names], [target]))
     draft.shapes[target] = (*shape[:2], *(end - start for start, end in zip(starts, ends, strict=True)))
     return target
 

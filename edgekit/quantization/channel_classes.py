@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.graph.draft import attributes
+from edgekit.graph.messages import attributes
 from edgekit.operators import operators_that
 from edgekit.operators.operator import Channels
 from edgekit.quantization import channel_statistics

@@ -6,7 +6,7 @@ the output reads one patch of the input, of as many values as the row has.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.graph.draft import attributes
+from edgekit.graph.draft import Draft
+from edgekit.graph.messages import attributes, constants_of
 from edgekit.operators import operators_that, row_of
 from edgekit.operators.operator import Channels
 
@@ -54,6 +55,15 @@ class WeightedLayer:
     def bias_name(self) -> str:
         """The initializer that holds the bias; empty without one."""
         return str(self.node.input[2]) if self.bias is not None else ""
+
+    def give(self, draft: Draft, weights: NDArray[Any] | None, bias: NDArray[Any] | None) -> None:
+        """Let the layer's node in a draft of its model read constants of its own, as float32; None leaves one."""
+        node = draft.producer(self.name)
+        assert node is not None
+        for position, kind, value in ((1, "weights", weights), (2, "bias", bias)):
+            if value is not None:
+                name = draft.add_constant(f"{self.name} {kind}", value.astype(np.float32))
+                draft.set_input(node, position, name)
 
     @property
     def channel_axis(self) -> int | None:
@@ -146,27 +156,13 @@ def with_own_constants(model: ModelProto) -> ModelProto:
 
     Layers may share them in a file; what is fitted to one layer must not change another.
     """
-    from onnx import ModelProto as Proto
-    from onnx import numpy_helper
-
-    result = Proto()
-    result.CopyFrom(model)
-    graph = result.graph
-    users = Counter(name for node in graph.node for name in node.input)
+    draft = Draft.from_model(model)
     for layer in weighted_layers(model):
-        node = graph.node[layer.position]
         bias = np.zeros(layer.outputs, np.float32) if layer.bias is None else layer.bias
-        for index, value in ((1, layer.weights), (2, bias)):
-            shared = index < len(node.input) and users[node.input[index]] > 1
-            if shared or (index == 2 and layer.bias is None):
-                name = f"{layer.name} {'weights' if index == 1 else 'bias'}"
-                node.input[index:] = [name, *node.input[index + 1 :]]
-                graph.initializer.append(numpy_helper.from_array(value, name))
-    used = {name for node in graph.node for name in node.input}
-    kept = [item for item in graph.initializer if item.name in used]
-    del graph.initializer[:]
-    graph.initializer.extend(kept)
-    return result
+        shared = [len(draft.consumers(name)) > 1 for name in (layer.weight_name, layer.bias_name)]
+        layer.give(draft, layer.weights if shared[0] else None, bias if shared[1] or layer.bias is None else None)
+    draft.drop_unused()
+    return draft.to_model()
 
 
 def with_exact_biases(model: ModelProto, exact: ModelProto, floats: Collection[str]) -> ModelProto:
@@ -174,27 +170,19 @@ def with_exact_biases(model: ModelProto, exact: ModelProto, floats: Collection[s
 
     A corrected bias makes up for weights that are rounded; a layer that computes in float has none such.
     """
-    from onnx import ModelProto as Proto
-
-    result = Proto()
-    result.CopyFrom(model)
+    draft = Draft.from_model(model)
     biases = {layer.bias_name for layer in weighted_layers(model) if layer.name in floats}
-    originals = {item.name: item for item in exact.graph.initializer if item.name in biases}
-    for item in result.graph.initializer:
-        if item.name in originals:
-            item.CopyFrom(originals[item.name])
-    return result
+    draft.constants.update({name: array for name, array in constants_of(exact).items() if name in biases})
+    return draft.to_model()
 
 
 def weighted_layers(model: ModelProto) -> list[WeightedLayer]:
     """The Convs and Gemms of a prepared float model whose output channels are the rows of their weights, in order."""
-    from onnx import numpy_helper
-
-    constants = {item.name: item for item in model.graph.initializer}
+    constants = constants_of(model)
     layers = []
     for position, node in enumerate(model.graph.node):
         if node.op_type not in ROWS or node.input[1] not in constants:
             continue
-        bias = numpy_helper.to_array(constants[node.input[2]]) if len(node.input) > 2 and node.input[2] else None
-        layers.append(WeightedLayer(node, position, numpy_helper.to_array(constants[node.input[1]]), bias))
+        bias = constants[node.input[2]] if len(node.input) > 2 and node.input[2] else None
+        layers.append(WeightedLayer(node, position, constants[node.input[1]], bias))
     return layers

@@ -12,7 +12,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from small_graphs import graph_of, noise
 
-from edgekit.conversion.export import export
+from edgekit.conversion.export import ExportOptions, export
 from edgekit.errors import ModelError
 from edgekit.evaluation.inspect import inspect_file
 from edgekit.graph import load
@@ -96,7 +96,7 @@ def test_every_way_of_running_it_gives_the_answer_of_the_whole_model(split: Path
 
 
 def test_it_is_exported_as_one_file(split: Path, tmp_path: Path) -> None:
-    export(str(split), "onnx", tmp_path / "out")
+    export(ExportOptions(str(split), "onnx", out=tmp_path / "out"))
     (written,) = (tmp_path / "out").glob("*.onnx")
     assert [path.name for path in (tmp_path / "out").iterdir()] == [written.name]
     assert len(onnx.load(written, load_external_data=False).graph.initializer) >= 1

@@ -11,7 +11,7 @@ from onnx import helper
 from prepared_graphs import assert_same_answers, operators
 from small_graphs import graph_of, noise
 
-from edgekit.graph.draft import attributes
+from edgekit.graph.messages import attributes
 from edgekit.graph.prepare import prepare
 
 node = helper.make_node

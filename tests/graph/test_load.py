@@ -9,7 +9,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from small_graphs import graph_of, noise, run_onnx
 
-from edgekit.conversion.export import export
+from edgekit.conversion.export import ExportOptions, export
 from edgekit.errors import ModelError, UnsupportedError
 from edgekit.evaluation.compare import CompareOptions, compare
 from edgekit.evaluation.inspect import inspect_file
@@ -240,4 +240,4 @@ def test_an_output_whose_shape_the_file_does_not_give_opens_where_it_runs(tmp_pa
     assert result.outputs[0].largest_error == 0
     for to in ("onnx", "tflite"):
         with pytest.raises(UnsupportedError, match=r"size of 'chosen' \(NonMaxSuppression ''\) is zero or follows"):
-            export(str(path), to, tmp_path / "out")
+            export(ExportOptions(str(path), to, out=tmp_path / "out"))

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.graph.draft import attributes
+from edgekit.graph.draft import Draft
+from edgekit.graph.messages import attributes
 from edgekit.quantization.channel_statistics import Channels
 from edgekit.quantization.weighted_layers import WeightedLayer, weighted_layers
 
 if TYPE_CHECKING:
-    from onnx import ModelProto, NodeProto
+    from onnx import ModelProto
 
 CAUTION = 0.9
 """Of the smallest value seen: other images may fall somewhat lower."""
@@ -29,36 +30,22 @@ def absorb_high_biases(model: ModelProto, channels: Mapping[str, Channels]) -> t
     Only where the reader sees every value and no padding: padded zeros would have to become ``c`` as well. Biases must
     not be shared (see ``layers.with_own_constants``).
     """
-    import onnx
-    from onnx import numpy_helper
-
+    draft = Draft.from_model(model)
     layers = {layer.name: layer for layer in weighted_layers(model)}
-    readers: dict[str, list[NodeProto]] = {}
-    for node in model.graph.node:
-        for name in node.input:
-            readers.setdefault(name, []).append(node)
-    results = {value.name for value in model.graph.output}
-    biases: dict[str, NDArray[np.float32]] = {}
     absorbed = 0
-    for relu in model.graph.node:
+    for relu in draft.nodes:
         maker = layers.get(relu.input[0]) if relu.op_type == "Relu" else None
-        reader = layers.get(readers[relu.output[0]][0].output[0]) if len(readers.get(relu.output[0], ())) == 1 else None
-        if maker is None or reader is None or len(readers[maker.name]) > 1:
-            continue
-        if results & {maker.name, relu.output[0]}:
+        user = draft.only_use(relu.output[0])
+        reader = layers.get(user.output[0]) if user else None
+        if maker is None or reader is None or draft.only_use(maker.name) is None:
             continue
         surplus = np.maximum(CAUTION * channels[relu.output[0]].low, 0.0)
         if maker.bias is None or reader.bias is None or not surplus.any() or not _takes_all(reader):
             continue
-        biases[maker.bias_name] = biases.get(maker.bias_name, maker.bias) - surplus.astype(np.float32)
-        biases[reader.bias_name] = biases.get(reader.bias_name, reader.bias) + _response(reader, surplus)
+        draft.constants[maker.bias_name] = draft.constants[maker.bias_name] - surplus.astype(np.float32)
+        draft.constants[reader.bias_name] = draft.constants[reader.bias_name] + _response(reader, surplus)
         absorbed += int(np.count_nonzero(surplus))
-    result = onnx.ModelProto()
-    result.CopyFrom(model)
-    for item in result.graph.initializer:
-        if item.name in biases:
-            item.CopyFrom(numpy_helper.from_array(biases[item.name].astype(np.float32), item.name))
-    return result, absorbed
+    return draft.to_model(), absorbed
 
 
 def _takes_all(layer: WeightedLayer) -> bool:

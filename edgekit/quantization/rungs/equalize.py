@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit.graph.draft import Draft
 from edgekit.quantization.channel_classes import ChannelTies, tie_channels
 from edgekit.quantization.channel_statistics import Channels
 from edgekit.quantization.tensor_groups import stored_tensors
@@ -64,28 +65,15 @@ def equalize(model: ModelProto, channels: Mapping[str, Channels], per_tensor: bo
 
 def rescaled(model: ModelProto, layers: Sequence[WeightedLayer], ties: ChannelTies, factors: Reals) -> ModelProto:
     """The model with channel class k written ``factors[k]`` times as large, and read accordingly."""
-    import onnx
-    from onnx import numpy_helper
-
-    changed: dict[str, NDArray[np.float32]] = {}
-    result = onnx.ModelProto()
-    result.CopyFrom(model)
-    for layer, node in zip(layers, (result.graph.node[layer.position] for layer in layers), strict=True):
-        written, read = factors[ties.classes[node.output[0]]], factors[ties.classes[node.input[0]]]
+    draft = Draft.from_model(model)
+    for layer in layers:
+        written, read = factors[ties.classes[layer.name]], factors[ties.classes[layer.node.input[0]]]
         rows = layer.rows.astype(np.float64) * written.reshape(layer.groups, -1, 1)
         # Each input channel has one weight per position of the kernel.
         rows /= np.repeat(read.reshape(layer.groups, 1, -1), layer.kernel_size, axis=2)
-        node.input[1] = f"{layer.weight_name} of {node.output[0]}"
-        changed[node.input[1]] = rows.reshape(layer.weights.shape).astype(np.float32)
-        if layer.bias is not None:
-            node.input[2] = f"{layer.bias_name} of {node.output[0]}"
-            changed[node.input[2]] = (layer.bias * written).astype(np.float32)
-    used = {name for node in result.graph.node for name in node.input}
-    kept = [item for item in result.graph.initializer if item.name in used]
-    del result.graph.initializer[:]
-    result.graph.initializer.extend(kept)
-    result.graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in changed.items())
-    return result
+        layer.give(draft, rows.reshape(layer.weights.shape), None if layer.bias is None else layer.bias * written)
+    draft.drop_unused()
+    return draft.to_model()
 
 
 def _minimise(terms: Sequence[_Activations | _Weights], ties: ChannelTies) -> Reals:

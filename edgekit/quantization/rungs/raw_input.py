@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit.graph.draft import Draft
+from edgekit.graph.messages import make_node, readers_of
 from edgekit.inputs.contract import InputContract
 from edgekit.quantization.calibrate import RealInputs, outputs_of
 from edgekit.quantization.tensor_groups import input_affine
@@ -36,7 +38,7 @@ def raw_input(
     take the normalization up.
     """
     name = model.graph.input[0].name
-    readers = [node for node in model.graph.node if name in node.input]
+    readers = readers_of(model.graph.node).get(name, ())
     layers = [layer for layer in weighted_layers(model) if layer.node.input[0] == name]
     if contract.is_raw_pixels or len(model.graph.input) > 1 or len(readers) != 1 or len(layers) != 1:
         return None
@@ -73,34 +75,23 @@ class _Folded:
     def without_channel(self, model: ModelProto) -> ModelProto:
         """The shift taken off the bias, at the border too."""
         around = tuple(range(1, self.weights.ndim))
-        return self._written(model, self.weights, self.bias - self.shift.sum(axis=around))
+        return self._written(model, self.weights, self.bias - self.shift.sum(axis=around)).to_model()
 
     def with_channel(self, model: ModelProto) -> ModelProto:
         """The shift taken off by a channel that is one value inside the image, zero in the padding."""
-        from onnx import helper, numpy_helper
-
         inside = 1 - self.level
         weights = np.concatenate([self.weights, -self.shift / inside], axis=1)
-        result = self._written(model, weights, self.bias)
-        graph, node = result.graph, result.graph.node[self.layer.position]
-        name, rank = node.input[0], self.weights.ndim
+        draft = self._written(model, weights, self.bias)
+        name, rank = self.layer.node.input[0], self.weights.ndim
         amounts = np.zeros(2 * rank, np.int64)
         amounts[rank + 1] = 1
-        operands = {f"{name} one channel more": amounts, f"{name} inside": np.float32(inside)}
-        graph.initializer.extend(numpy_helper.from_array(np.asarray(value), key) for key, value in operands.items())
-        graph.node.insert(0, helper.make_node("Pad", [name, *operands], [f"{name} with inside"]))
-        node.input[0] = f"{name} with inside"
-        return result
+        more = draft.add_constant(f"{name} one channel more", amounts)
+        value = draft.add_constant(f"{name} inside", np.asarray(inside, np.float32))
+        draft.redirect(name, f"{name} with inside")
+        draft.add(make_node("Pad", [name, more, value], [f"{name} with inside"]))
+        return draft.to_model()
 
-    def _written(self, model: ModelProto, weights: NDArray[np.float64], bias: NDArray[np.float64]) -> ModelProto:
-        from onnx import ModelProto as Proto
-        from onnx import numpy_helper
-
-        result = Proto()
-        result.CopyFrom(model)
-        node = result.graph.node[self.layer.position]
-        del node.input[1:]
-        node.input.extend([f"{self.layer.weight_name} for raw pixels", f"{self.layer.name} bias for raw pixels"])
-        for name, value in zip(node.input[1:], (weights, bias), strict=True):
-            result.graph.initializer.append(numpy_helper.from_array(value.astype(np.float32), name))
-        return result
+    def _written(self, model: ModelProto, weights: NDArray[np.float64], bias: NDArray[np.float64]) -> Draft:
+        draft = Draft.from_model(model)
+        self.layer.give(draft, weights, bias)
+        return draft

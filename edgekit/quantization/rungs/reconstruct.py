@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.console import progress
+from edgekit.graph.draft import Draft
 from edgekit.quantization.calibrate import RealInputs, Reals
 from edgekit.quantization.plan import Plan, QuantizedWeights
 from edgekit.quantization.rungs.tune_ranges import tuned_ranges
@@ -263,13 +264,7 @@ def _descend(stored: Matrix, rows: Matrix, steps: Matrix, spread: Covariance | S
 
 
 def _with_biases(model: ModelProto, walk: Walk, layers: dict[int, WeightedLayer]) -> ModelProto:
-    from onnx import ModelProto as Proto
-    from onnx import numpy_helper
-
-    corrected = {layer.bias_name for layer in layers.values() if layer.bias is not None}
-    result = Proto()
-    result.CopyFrom(model)
-    for item in result.graph.initializer:
-        if item.name in corrected:
-            item.CopyFrom(numpy_helper.from_array(walk.constants[item.name], item.name))
-    return result
+    draft = Draft.from_model(model)
+    corrected = [layer.bias_name for layer in layers.values() if layer.bias is not None]
+    draft.constants.update({name: walk.constants[name] for name in corrected})
+    return draft.to_model()
