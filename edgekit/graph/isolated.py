@@ -17,7 +17,6 @@ from edgekit.files import require_file, sha256_bytes
 from edgekit.graph.constants import folded
 from edgekit.graph.inputs import Shapes
 from edgekit.graph.load import check_onnx, may_refer, whole_file
-from edgekit.graph.prepare import prepare
 from edgekit.sandbox import Limits, Sandbox
 
 if TYPE_CHECKING:
@@ -71,6 +70,8 @@ def whole_bytes(path: str) -> NDArray[np.uint8]:
 
 def prepared_bytes(path: str, shapes: Shapes | None = None) -> NDArray[np.uint8]:
     """What ``open_prepared`` does inside its worker: the serialized model."""
+    from edgekit.graph.prepare import prepare
+
     model = check_onnx(path)
     try:
         model = folded(model) if is_quantized(model) else prepare(model, shapes)
