@@ -38,61 +38,16 @@ PIXEL_MAX = 255
 """The standard counts pixels from 0 to 255, EdgeKit's input contract from 0 to 1."""
 
 
-class ModelField(IntEnum):
-    """Fields of the table ModelMetadata, the root."""
-
-    SUBGRAPHS = 3
-
-
-class SubgraphField(IntEnum):
-    """Fields of SubGraphMetadata."""
-
-    INPUTS = 2
-    OUTPUTS = 3
-
-
-class TensorField(IntEnum):
-    """Fields of TensorMetadata."""
-
-    NAME = 0
-    CONTENT = 3
-    PROCESS_UNITS = 4
-    FILES = 6
-
-
-class ContentField(IntEnum):
-    """Fields of Content."""
-
-    PROPERTIES_TYPE = 0
-    PROPERTIES = 1
-
-
-class ImageField(IntEnum):
-    """Fields of ImageProperties."""
-
-    COLOR_SPACE = 0
-
-
-class UnitField(IntEnum):
-    """Fields of ProcessUnit."""
-
-    OPTIONS_TYPE = 0
-    OPTIONS = 1
-
-
-class NormalizationField(IntEnum):
-    """Fields of NormalizationOptions."""
-
-    MEAN = 0
-    STD = 1
-
-
-class FileField(IntEnum):
-    """Fields of AssociatedFile."""
-
-    NAME = 0
-    TYPE = 2
-
+# The places of fields in the tables ModelMetadata (the root), SubGraphMetadata, TensorMetadata, Content,
+# ImageProperties, ProcessUnit, NormalizationOptions and AssociatedFile.
+ModelField = IntEnum("ModelField", {"SUBGRAPHS": 3})
+SubgraphField = IntEnum("SubgraphField", {"INPUTS": 2, "OUTPUTS": 3})
+TensorField = IntEnum("TensorField", {"NAME": 0, "CONTENT": 3, "PROCESS_UNITS": 4, "FILES": 6})
+ContentField = IntEnum("ContentField", {"PROPERTIES_TYPE": 0, "PROPERTIES": 1})
+ImageField = IntEnum("ImageField", {"COLOR_SPACE": 0})
+UnitField = IntEnum("UnitField", {"OPTIONS_TYPE": 0, "OPTIONS": 1})
+NormalizationField = IntEnum("NormalizationField", {"MEAN": 0, "STD": 1})
+FileField = IntEnum("FileField", {"NAME": 0, "TYPE": 2})
 
 IMAGE_PROPERTIES = 2
 NORMALIZATION_OPTIONS = 1

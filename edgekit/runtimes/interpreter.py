@@ -33,8 +33,8 @@ class InterpreterSession:
             interpreter.resize_tensor_input(own[name]["index"], sizes)
         interpreter.allocate_tensors()
         inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
-        self.inputs = tuple(_tensor(detail) if detail["name"] in given else _open(detail) for detail in inputs)
-        self.outputs = tuple(_tensor(detail) for detail in outputs)
+        self.inputs = tuple(tensor_of(detail) if detail["name"] in given else _open(detail) for detail in inputs)
+        self.outputs = tuple(tensor_of(detail) for detail in outputs)
         self.interpreter = interpreter
         self._input_indices = [detail["index"] for detail in inputs]
         self._output_indices = [detail["index"] for detail in outputs]
@@ -56,12 +56,15 @@ class InterpreterSession:
 
 def _open(detail: Mapping[str, Any]) -> Tensor:
     """An input with its open sizes, but a batch of 1: TFLite writes 1 for them all."""
-    tensor, signature = _tensor(detail), detail["shape_signature"]
+    tensor, signature = tensor_of(detail), detail["shape_signature"]
     shape = tuple(-1 if axis and signature[axis] == -1 else size for axis, size in enumerate(tensor.shape))
     return tensor._replace(shape=shape)
 
 
-def _tensor(detail: Mapping[str, Any]) -> Tensor:
-    scale, zero_point = detail["quantization"]
+def tensor_of(detail: Mapping[str, Any], name: str = "") -> Tensor:
+    """A tensor as an interpreter describes it; with scales for its channels, it has none for all of it."""
+    numbers = detail["quantization_parameters"]
+    scales, zero_points = (numbers[key].tolist() for key in ("scales", "zero_points"))
+    scale, zero_point = (scales[0], zero_points[0]) if len(scales) == len(zero_points) == 1 else (0.0, 0)
     shape = tuple(int(size) for size in detail["shape"])
-    return Tensor(str(detail["name"]), shape, np.dtype(detail["dtype"]).name, float(scale) or None, int(zero_point))
+    return Tensor(name or str(detail["name"]), shape, np.dtype(detail["dtype"]).name, scale or None, zero_point)

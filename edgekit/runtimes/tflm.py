@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .interpreter import tensor_of
 from .runtime import Array, Model, Runtime, Shapes, Tensor
 
 MIN_ARENA_BYTES = 16 << 20
@@ -82,14 +83,4 @@ def _tensors(stem: str, details: Callable[[int], Mapping[str, Any]]) -> tuple[Te
             detail = details(len(found))
         except IndexError:
             return tuple(found)
-        quantization = detail["quantization_parameters"]
-        scales, zero_points = quantization["scales"], quantization["zero_points"]
-        found.append(
-            Tensor(
-                name=f"{stem}{len(found)}",
-                shape=tuple(int(size) for size in detail["shape"]),
-                dtype=np.dtype(detail["dtype"]).name,
-                scale=float(scales[0]) if len(scales) and scales[0] else None,
-                zero_point=int(zero_points[0]) if len(zero_points) else 0,
-            )
-        )
+        found.append(tensor_of(detail, f"{stem}{len(found)}"))

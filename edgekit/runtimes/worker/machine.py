@@ -23,7 +23,7 @@ def describe() -> dict[str, Any]:
         "features": [name for name in X86_FEATURES + ARM_FEATURES if name in flags],
         "cores": os.cpu_count(),
         "usable_cores": usable_cores(),
-        "governor": _text(CPU0 / "scaling_governor"),
+        "governor": text_of(CPU0 / "scaling_governor") or None,
         "clock_mhz": clock_mhz(),
         "load_average": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         "memory_bytes": total_memory(),
@@ -41,8 +41,8 @@ def usable_cores() -> int:
 
 def clock_mhz() -> float | None:
     """The clock of the first core now, in MHz."""
-    kilohertz = _text(CPU0 / "scaling_cur_freq")
-    if kilohertz and kilohertz.isdecimal():  # a driver that cannot say it writes <unknown>
+    kilohertz = text_of(CPU0 / "scaling_cur_freq")
+    if kilohertz.isdecimal():  # a driver that cannot say it writes <unknown>
         return int(kilohertz) / 1000
     megahertz = _cpuinfo().get("cpu MHz")
     return float(megahertz) if megahertz else None
@@ -50,7 +50,7 @@ def clock_mhz() -> float | None:
 
 def total_memory() -> int | None:
     """Physical memory in bytes."""
-    for line in (_text(Path("/proc/meminfo")) or "").splitlines():
+    for line in text_of(Path("/proc/meminfo")).splitlines():
         if line.startswith("MemTotal:"):
             return int(line.split()[1]) * 1024
     return None
@@ -58,7 +58,7 @@ def total_memory() -> int | None:
 
 def stolen_ticks() -> tuple[int, int]:
     """(ticks that the hypervisor gave to others, all ticks) of all cores since boot; see ``man 5 proc_stat``."""
-    line = (_text(Path("/proc/stat")) or "cpu").splitlines()[0]
+    line = (text_of(Path("/proc/stat")) or "cpu").splitlines()[0]
     ticks = [int(word) for word in line.split()[1:]]
     return (ticks[7], sum(ticks[:8])) if len(ticks) >= 8 else (0, 0)
 
@@ -77,7 +77,7 @@ def peak_memory() -> int | None:
 
     Not ru_maxrss on Linux: that one is inherited from the process that started this one.
     """
-    for line in (_text(Path("/proc/self/status")) or "").splitlines():
+    for line in text_of(Path("/proc/self/status")).splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024
     if sys.platform != "darwin":
@@ -120,14 +120,15 @@ def limit_memory() -> None:
 def _cpuinfo() -> dict[str, str]:
     """The first value of each key of /proc/cpuinfo."""
     values: dict[str, str] = {}
-    for line in (_text(Path("/proc/cpuinfo")) or "").splitlines():
+    for line in text_of(Path("/proc/cpuinfo")).splitlines():
         key, _, value = line.partition(":")
         values.setdefault(key.strip(), value.strip())
     return values
 
 
-def _text(path: Path) -> str | None:
+def text_of(path: Path) -> str:
+    """What a file of the system says; nothing where there is none."""
     try:
         return path.read_text().strip()
     except OSError:
-        return None
+        return ""

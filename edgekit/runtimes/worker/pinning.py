@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 from ..refusal import Refusal
+from .machine import text_of
 
 SYSTEM = Path("/sys/devices/system/cpu")
 
@@ -42,21 +43,14 @@ def _best(usable: list[int], threads: int) -> list[int]:
 
 def _share(core: int) -> int:
     """0 for the first hardware thread of a physical core, 1 for its second one."""
-    siblings = _text(SYSTEM / f"cpu{core}/topology/thread_siblings_list").replace("-", ",").split(",")
+    siblings = text_of(SYSTEM / f"cpu{core}/topology/thread_siblings_list").replace("-", ",").split(",")
     return siblings.index(str(core)) if str(core) in siblings else 0
 
 
 def _capacity(core: int) -> int:
     """How fast a core is beside its neighbours, where the system tells (arm's cpu_capacity, else the highest clock)."""
     for name in ("cpu_capacity", "cpufreq/cpuinfo_max_freq"):
-        text = _text(SYSTEM / f"cpu{core}/{name}")
+        text = text_of(SYSTEM / f"cpu{core}/{name}")
         if text.isdecimal():
             return int(text)
     return 0
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text().strip()
-    except OSError:
-        return ""

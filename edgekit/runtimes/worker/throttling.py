@@ -11,6 +11,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from .machine import text_of
+
 ZONES = Path("/sys/class/thermal")
 FIRMWARE = Path("/sys/devices/platform/soc/soc:firmware/get_throttled")
 REASONS = ("under-voltage", "capped clock", "throttling", "soft temperature limit")
@@ -41,9 +43,11 @@ def between(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
 def temperature_c() -> float | None:
     """The processor's temperature: of the first thermal zone that is called after it, else of the first one."""
     zones = sorted(ZONES.glob("thermal_zone*"))
-    named = [zone for zone in zones if any(word in _text(zone / "type").lower() for word in ("cpu", "soc", "x86_pkg"))]
+    named = [
+        zone for zone in zones if any(word in text_of(zone / "type").lower() for word in ("cpu", "soc", "x86_pkg"))
+    ]
     for zone in named + zones:
-        millidegrees = _text(zone / "temp")
+        millidegrees = text_of(zone / "temp")
         if millidegrees.lstrip("-").isdecimal():
             return int(millidegrees) / 1000
     return None
@@ -52,7 +56,7 @@ def temperature_c() -> float | None:
 def throttled_bits() -> int | None:
     """What the firmware of a Raspberry Pi says of throttling; None on any other machine."""
     program = shutil.which("vcgencmd")
-    text = _text(FIRMWARE)
+    text = text_of(FIRMWARE)
     if program:
         try:
             command = [program, "get_throttled"]
@@ -67,10 +71,3 @@ def throttled_bits() -> int | None:
 
 def _names(bits: int) -> list[str]:
     return [name for position, name in enumerate(REASONS) if bits >> position & 1]
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text().strip()
-    except OSError:
-        return ""
