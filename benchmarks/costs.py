@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from record import record
 
-from edgekit.profiling.profile import ProfileOptions, profile
+from edgekit.profiling.profile import profile
+from edgekit.profiling.records import ProfileOptions
 
 
 def main() -> None:
-    result = profile(["mnist-tiny"], ProfileOptions(seconds=3.0, turns=False)).to_dict()
+    result = profile(ProfileOptions(("mnist-tiny",), seconds=3.0, turns=False)).to_dict()
     for model in result["models"]:
         model["file"] = model["file"].rsplit("/", 1)[-1]
         model.pop("samples_ns")

@@ -3,35 +3,15 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+from typer.testing import CliRunner
+
+from edgekit.cli.derive import Group
+from edgekit.cli.main import COMMANDS, app
+
 PAGE = Path(__file__).parent / "commands.md"
-COMMANDS = (
-    "demo",
-    "teach",
-    "distill",
-    "quantize",
-    "export",
-    "evaluate",
-    "compare",
-    "profile",
-    "predict",
-    "inspect",
-    "list",
-    "deploy",
-    "serve",
-    "store",
-    "store add",
-    "store list",
-    "store show",
-    "store remove",
-    "store gc",
-    "devices",
-    "devices setup",
-    "devices calibrate",
-)
 HEAD = """# Commands
 
 Every command exits with 0 on success, 1 on input that it cannot use, 2 on options that it does not know, and 3 when a
@@ -40,17 +20,26 @@ progress and remarks go to stderr. This page is made by `python docs/update_comm
 """
 
 
+def names(group: Group) -> Iterator[str]:
+    """The commands of a group and of the groups in it."""
+    for name, command in group.commands.items():
+        yield name
+        if isinstance(command, Group):
+            yield from (f"{name} {inner}" for inner in names(command))
+
+
 def help_of(*words: str) -> str:
-    """What ``edgekit WORDS --help`` prints, 100 columns wide."""
-    environment = {**os.environ, "COLUMNS": "100", "TERMINAL_WIDTH": "100", "NO_COLOR": "1"}
-    command = [sys.executable, "-c", "from edgekit.cli.main import app; app(prog_name='edgekit')", *words, "--help"]
-    return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout.strip()
+    """What ``edgekit WORDS --help`` prints."""
+    done = CliRunner().invoke(app, [*words, "--help"], prog_name="edgekit", catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.output.strip()
 
 
 def page() -> str:
-    """The whole page."""
+    """The whole page, its help 100 columns wide."""
+    os.environ.update({"COLUMNS": "100", "TERMINAL_WIDTH": "100", "NO_COLOR": "1"})
     parts = [HEAD, f"```\n{help_of()}\n```\n"]
-    parts.extend(f"## edgekit {name}\n\n```\n{help_of(*name.split())}\n```\n" for name in COMMANDS)
+    parts.extend(f"## edgekit {name}\n\n```\n{help_of(*name.split())}\n```\n" for name in names(COMMANDS))
     return "\n".join(parts)
 
 

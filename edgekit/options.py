@@ -5,6 +5,7 @@ The command line (``edgekit.cli.derive``) and the Python API are made of these r
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
@@ -100,12 +101,10 @@ def flag_of(item: Field[Any]) -> str:
 def _check(flag: str, known: Option, value: Any) -> None:
     if known.choices and value is not None and value not in known.choices:
         raise UnknownNameError(f"value of --{flag}", value, known.choices)
-    if value is None or not isinstance(value, int | float):
-        return
-    if known.least is not None and value < known.least:
-        raise UsageError(f"--{flag} {value} is less than {known.least}.")
-    if known.most is not None and value > known.most:
-        raise UsageError(f"--{flag} {value} is more than {known.most}.")
+    low, high = -math.inf if known.least is None else known.least, math.inf if known.most is None else known.most
+    if isinstance(value, int | float) and not low <= value <= high:
+        limits = f"at least {low}" if known.most is None else f"from {low} to {high}"
+        raise UsageError(f"--{flag} {value} is not allowed; give a number {limits}.")
 
 
 @dataclass(frozen=True)
@@ -182,6 +181,11 @@ def numbers(text: str) -> tuple[float, ...]:
         return tuple(map(float, text.split(",")))
     except ValueError as exc:
         raise ValueError(f"numbers separated by commas, not '{text}'") from exc
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Read names separated by commas."""
+    return tuple(filter(None, text.split(",")))
 
 
 def shapes(texts: Sequence[str]) -> dict[str, tuple[int, ...]]:

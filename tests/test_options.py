@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,8 +75,8 @@ def test_values_go_by_name_to_the_record_or_to_an_inner_one() -> None:
     [
         ({"walls": "a", "coat": 2}, "No option is called 'coat'; did you mean 'coats'?"),
         ({"walls": "a", "shade": "darc"}, "No value of --shade is called 'darc'; did you mean 'dark'?"),
-        ({"walls": "a", "coats": 0}, "--coats 0 is less than 1"),
-        ({"walls": "a", "coats": 10}, "--coats 10 is more than 9"),
+        ({"walls": "a", "coats": 0}, "--coats 0 is not allowed; give a number from 1 to 9"),
+        ({"walls": "a", "coats": math.nan}, "--coats nan is not allowed"),
         ({}, "'walls' is missing"),
     ],
 )

@@ -24,7 +24,8 @@ from edgekit.devices.device import Device, Job, open_device
 from edgekit.evaluation.device_session import DeviceSession
 from edgekit.evaluation.evaluate import EvaluateOptions, evaluate
 from edgekit.profiling.counts import count_runs
-from edgekit.profiling.profile import ProfileOptions, profile
+from edgekit.profiling.profile import profile
+from edgekit.profiling.records import ProfileOptions
 
 BOARDS = {"cortex-a53": "raspberry-pi-3b-plus", "cortex-a72": "raspberry-pi-4b", "cortex-a76": "raspberry-pi-5"}
 IMAGES = 200
@@ -81,7 +82,7 @@ def main() -> None:
         for cpu, board in BOARDS.items():
             started = time.perf_counter()
             device = open_device(board)
-            (model,) = profile([f"{file}@litert"], ProfileOptions((board,))).models
+            (model,) = profile(ProfileOptions((f"{file}@litert",), (board,))).models
             counted = model.counting
             assert counted is not None
             boards[cpu] = {

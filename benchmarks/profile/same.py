@@ -11,8 +11,8 @@ from files import files
 from edgekit.console import progress
 from edgekit.devices.device import open_device
 from edgekit.modelfiles.model_ref import find_models
-from edgekit.profiling.profile import ProfileOptions
 from edgekit.profiling.ratio import compare_latency
+from edgekit.profiling.records import ProfileOptions
 
 TIMES = 20
 NARROW = 0.03

@@ -47,16 +47,14 @@ def app_of(name: str, group: Group) -> typer.Typer:
     class Commands(TyperGroup):
         def __init__(self, **details: Any) -> None:
             super().__init__(**details)
-            old = dict(self.commands)
-            self.commands: dict[str, Any] = {**dict.fromkeys(made), **old}
+            self.commands: dict[str, Any] = dict.fromkeys(made)  # for their names
 
         def get_command(self, ctx: Any, cmd_name: str) -> Any:
-            return made[cmd_name]() if cmd_name in made else super().get_command(ctx, cmd_name)
+            return made[cmd_name]() if cmd_name in made else None
 
         def format_commands(self, ctx: Any, formatter: Any) -> None:
             with formatter.section("Commands"):
-                old = [(key, value.help) for key, value in self.commands.items() if value]
-                formatter.write_dl([*((key, value.summary) for key, value in group.commands.items()), *old])
+                formatter.write_dl([(key, value.summary) for key, value in group.commands.items()])
 
     settings = {"help_option_names": ["-h", "--help"]}
     app = typer.Typer(
@@ -126,7 +124,7 @@ def _parameter(place: Place) -> Parameter:
         "metavar": option.metavar or "|".join(option.choices) or None,
         "min": option.least,
         "max": option.most,
-        "show_default": default not in (None, "", False, ...),
+        "show_default": default is not False and default not in (None, "", ...),
     }
     if option.positional:
         how: Any = typer.Argument(**details)

@@ -1,22 +1,12 @@
-"""The command line: signatures only, a file for each group of commands beside this one.
-
-Each body imports one verb, so that ``--help`` loads no torch, onnx or runtime.
-"""
+"""The command line: its commands, each made of a verb when it is asked for, so that ``--help`` loads nothing heavy."""
 
 from __future__ import annotations
 
 import sys
 from io import TextIOWrapper
-from pathlib import Path
-from typing import Annotated, NoReturn
-
-import typer
+from typing import NoReturn
 
 from edgekit.cli.derive import Command, Group, app_of
-from edgekit.cli.devices import devices
-from edgekit.cli.measure import measure
-from edgekit.cli.options import LARGEST_SEED, Json, Out
-from edgekit.cli.result import finish
 
 STORE = "edgekit.store.commands"
 INTERRUPTED = 130
@@ -30,6 +20,9 @@ EXTRAS = {
 COMMANDS = Group(
     "From a trained teacher network to a verified int8 student file on a device, and what it costs there.",
     {
+        "demo": Command(
+            "edgekit.report.demo:demo", "MNIST from teacher to report: distill, quantize, verify, profile."
+        ),
         "teach": Command("edgekit.training.teach:teach", "Train a teacher from its card."),
         "distill": Command(
             "edgekit.training.distill:distill",
@@ -49,6 +42,9 @@ COMMANDS = Group(
         "compare": Command(
             "edgekit.evaluation.compare:compare",
             "Compare two files or runtimes on the same images: parity and fidelity.",
+        ),
+        "profile": Command(
+            "edgekit.profiling.profile:profile", "Say what model files cost on a device: bytes, memory, milliseconds."
         ),
         "predict": Command("edgekit.evaluation.predict:predict", "Classify pictures: labels with probabilities."),
         "inspect": Command(
@@ -79,26 +75,24 @@ COMMANDS = Group(
                 ),
             },
         ),
+        "devices": Group(
+            "Prepare devices: an emulated board, one over SSH, and what their figures are predicted from.",
+            {
+                "setup": Command(
+                    "edgekit.devices.setup:set_up",
+                    "Prepare a device once: the emulator of a board, or the runtimes on a device over SSH.",
+                ),
+                "calibrate": Command(
+                    "edgekit.profiling.calibrate:calibrate",
+                    "Measure small networks on a device for some minutes, so that other networks can be predicted "
+                    "there.",
+                ),
+            },
+        ),
     },
 )
 
 app = app_of("edgekit", COMMANDS)
-
-
-@app.command()
-def demo(
-    out: Out = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, max=LARGEST_SEED, help="Seed of everything random.")] = 0,
-    json: Json = False,
-) -> None:
-    """MNIST from teacher to report: distill, quantize, verify, profile."""
-    from edgekit.report import demo as verb
-
-    finish(verb, verb.demo(out or Path("runs/demo"), seed), json)
-
-
-app.add_typer(measure)
-app.add_typer(devices)
 
 
 def main() -> None:

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from enum import Flag, auto
 from importlib import import_module
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 from edgekit.devices.cards import DRIVERS, DeviceCard, card_paths, device_card
 from edgekit.errors import UnknownNameError, UsageError
+from edgekit.result import Result
 
 TASKS = ("measure", "operators", "arena", "turns", "count", "count-operators", "outputs")
 
@@ -70,20 +71,6 @@ class Can(Flag):
     """It takes none of this machine's time, so that others can work meanwhile."""
 
 
-class SetupResult(Protocol):
-    """What preparing a device did."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-
-    def facts(self) -> tuple[str, list[tuple[str, str]]]:
-        """A title, and rows of a name and its value."""
-
-    @property
-    def missing(self) -> Mapping[str, str]:
-        """What could not be had, and why."""
-
-
 class Device(ABC):
     """A device by its card. A driver is a subclass, which opens without reaching anything: that is the first job's.
 
@@ -116,7 +103,7 @@ class Device(ABC):
             DeviceError: it cannot be reached, or the connection was lost.
         """
 
-    def set_up(self) -> SetupResult:
+    def set_up(self) -> Result:
         """Make what it needs, once.
 
         Raises:

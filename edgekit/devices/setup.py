@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from edgekit.console import print_facts, warn
-from edgekit.devices.device import SetupResult, open_device
+from dataclasses import dataclass
+
+from edgekit.devices.device import open_device
+from edgekit.options import Options, argument
+from edgekit.result import Result
 
 
-def set_up(device: str) -> SetupResult:
+@dataclass(frozen=True)
+class SetupOptions(Options):
+    """Which device."""
+
+    device: str = argument("A board of the catalog, as in raspberry-pi-4b, or ssh://user@host.", metavar="DEVICE")
+
+
+def set_up(options: SetupOptions) -> Result:
     """Prepare the device that ``--device`` names. Raises as ``open_device`` and ``Device.set_up`` do."""
-    return open_device(device).set_up()
-
-
-def show(result: SetupResult) -> None:
-    """Print what is there now, and what is not."""
-    print_facts(*result.facts())
-    for name, reason in result.missing.items():
-        warn(f"no {name}: {reason}.")
+    return open_device(options.device).set_up()

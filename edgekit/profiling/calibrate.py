@@ -15,14 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgekit.console import print_table, progress, warn
+from edgekit.console import Part, Table, progress, warn
 from edgekit.devices.cards import card_paths, user_folder
 from edgekit.devices.device import Can, Device, Job, open_device
 from edgekit.devices.latency.model import COVERAGE, FINE, FINE_IN_BLOCKS, Array, LatencyTable, features, fit_rates
 from edgekit.devices.latency.tables import write_tables
 from edgekit.devices.latency.workload import Workload, read_layers, workload_of
 from edgekit.errors import UsageError
+from edgekit.options import Options, argument, names, option
 from edgekit.profiling.probes import probe_models
+from edgekit.result import Result
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -41,6 +43,16 @@ LARGEST = 4.0
 
 
 @dataclass(frozen=True)
+class CalibrateOptions(Options):
+    """What to calibrate."""
+
+    device: str = argument("A device that measures: cpu, or ssh://user@host.", metavar="DEVICE")
+    threads: int = option("Threads of the runtimes.", 1, least=1)
+    name: str = option("Name of the card.", "", unset="NAME-calibrated")
+    runtime: tuple[str, ...] = option("Runtimes, as in litert,ort.", (), metavar="NAMES", unset="both", read=names)
+
+
+@dataclass(frozen=True)
 class ProbeFile:
     """A written probe, for one runtime and in one precision."""
 
@@ -52,13 +64,30 @@ class ProbeFile:
 
 
 @dataclass(frozen=True)
-class CalibrateResult:
+class CalibrateResult(Result):
     """The tables that were written into a card, and the median latency of every probe file in nanoseconds."""
 
     device: str
     card: Path
     tables: tuple[LatencyTable, ...]
     probes: tuple[tuple[ProbeFile, float], ...]
+
+    def parts(self) -> Iterator[Part]:
+        """The tables with their errors, and where they are."""
+        rows = [
+            (
+                f"{table.runtime} {table.precision}",
+                str(table.threads),
+                str(table.rows),
+                "–" if table.median_error is None else f"{table.median_error:.0%}",
+                "–" if table.p90_error is None else f"{table.p90_error:.0%}",
+                f"×{table.low:.2f}–{table.high:.2f}",
+            )
+            for table in self.tables
+        ]
+        head = ("runtime", "threads", "networks", "median error", "90% within", "90% interval")
+        yield Table(f"{self.device}, calibrated: errors on networks that were held out", head, rows)
+        yield f"Written to {self.card}"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -76,20 +105,17 @@ class CalibrateResult:
         return {"device": self.device, "card": str(self.card), "tables": tables, "probes": probes}
 
 
-def calibrate(device: str, threads: int = 1, name: str = "", runtimes: Sequence[str] = ()) -> CalibrateResult:
+def calibrate(options: CalibrateOptions) -> CalibrateResult:
     """Measure the probes on a device and write a card with latency tables into the user's own folder.
 
-    Args:
-        device: as ``--device`` names it.
-        threads: of the runtimes.
-        name: of the card; ``NAME-calibrated`` if empty, so that ``cpu`` itself still measures.
-        runtimes: those to calibrate; all that the device has if empty.
+    The card gets a name of its own, so that ``cpu`` itself still measures.
 
     Raises:
         UsageError: a name is unknown, the device cannot be calibrated, it has none of the runtimes, or an address has
             no name for its card.
         StorageError: the user's folder cannot be written.
     """
+    device, threads, name, runtimes = options.device, options.threads, options.name, options.runtime
     opened = open_device(device)
     if Can.CALIBRATE not in opened.can:
         raise UsageError(f"{device} cannot be calibrated; name cpu, or a device as in ssh://pi@kitchen.")
@@ -108,24 +134,6 @@ def calibrate(device: str, threads: int = 1, name: str = "", runtimes: Sequence[
     path = user_folder() / f"{name}.toml"
     write_tables(path, _card_text(name), tables)
     return CalibrateResult(device, path, tables, measured)
-
-
-def show(result: CalibrateResult) -> None:
-    """Print the tables with their errors, and where they are."""
-    rows = [
-        (
-            f"{table.runtime} {table.precision}",
-            str(table.threads),
-            str(table.rows),
-            "–" if table.median_error is None else f"{table.median_error:.0%}",
-            "–" if table.p90_error is None else f"{table.p90_error:.0%}",
-            f"×{table.low:.2f}–{table.high:.2f}",
-        )
-        for table in result.tables
-    ]
-    head = ("runtime", "threads", "networks", "median error", "90% within", "90% interval")
-    print_table(f"{result.device}, calibrated: errors on networks that were held out", head, rows)
-    print(f"Written to {result.card}")
 
 
 def write_probes(folder: Path, forms: Sequence[tuple[str, str]]) -> tuple[ProbeFile, ...]:

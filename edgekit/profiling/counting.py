@@ -26,7 +26,7 @@ def count_file(device: Device, model: ModelProfile, options: ProfileOptions, ste
         UsageError: the board is not set up.
     """
     path = Path(model.file)
-    job = Job("count", model.runtime, path, shapes=options.shapes)
+    job = Job("count", model.runtime, path, shapes=options.shape)
     try:
         answer = device.run(job, steps.next(path.name))
     except (ModelError, RuntimeCrashError) as exc:

@@ -13,6 +13,7 @@ from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 
+from edgekit.catalog import taken
 from edgekit.console import Bar, progress, say
 from edgekit.devices.cards import DeviceCard
 from edgekit.devices.device import Can, Device, open_device
@@ -27,27 +28,23 @@ from edgekit.profiling.budget import read_budget
 from edgekit.profiling.counting import count_file
 from edgekit.profiling.ratio import compare_latency
 from edgekit.profiling.records import DeviceProfile, ModelProfile, ProfileOptions, ProfileResult
-from edgekit.profiling.show import show
 from edgekit.profiling.steps import Report, Steps
 from edgekit.profiling.timing import time_file
-
-__all__ = ["ProfileOptions", "ProfileResult", "choose_runtime", "profile", "profile_on", "show"]
 
 SHARE = 1000
 """Steps of the progress display for each device."""
 
 
-def profile(models: Sequence[str], options: ProfileOptions | None = None) -> ProfileResult:
+def profile(options: ProfileOptions) -> ProfileResult:
     """Profile models, each ``MODEL`` or ``MODEL@RUNTIME`` as ``find_models`` reads it, on the devices of the options.
 
-    Of several devices one that fails costs its own figures only; what is wrong then, ``ProfileResult.require`` raises.
+    Of several devices one that fails costs its own figures only; what is wrong then, ``ProfileResult.deliver`` raises.
 
     Raises:
         UsageError: an option or a name is unknown, a device is named twice or cannot count what the budget limits.
         EdgekitError: as ``profile_on``, for a single device.
     """
-    options = options or ProfileOptions()
-    devices = [open_device(name) for name in options.devices]
+    devices = [open_device(name) for name in options.device]
     names = [device.name for device in devices]  # an address may be written in two ways
     if twice := [name for name in names if names.count(name) > 1]:
         raise UsageError(f"--device {twice[0]} is named twice; name each device once.")
@@ -55,7 +52,7 @@ def profile(models: Sequence[str], options: ProfileOptions | None = None) -> Pro
         raise UsageError(
             "--budget limits what is counted exactly: give it with an emulated board, as in --device raspberry-pi-4b."
         )
-    files = [file for model in models for file in find_models(model, options.runtime or None)]
+    files = [file for model in options.models or (taken(""),) for file in find_models(model, options.runtime)]
     for file in files:
         require_file(file.path)
         choose_runtime(file.path, file.runtime)

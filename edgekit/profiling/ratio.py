@@ -42,7 +42,7 @@ def compare_latency(
         limit_s=START_S + int(2 * options.seconds * len(targets)),
         pin=options.pin,
         others=tuple((target.runtime, target.path) for target in others),
-        shapes=options.shapes,
+        shapes=options.shape,
     )
     episodes = device.run(job, watch)["episodes"]
     return tuple(

@@ -6,53 +6,57 @@ Every one of the three says what its figures are: measured, emulated or predicte
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from edgekit.console import Part
 from edgekit.devices.latency.model import Prediction
 from edgekit.errors import DeviceError, ModelError, UsageError
 from edgekit.modelfiles.contents import ModelContents
+from edgekit.modelfiles.runtime_choice import BY_ENDING, RUNTIME
+from edgekit.options import MODELS, NEWEST, Options, argument, option, shapes
 from edgekit.profiling.budget import check_budget, read_budget
 from edgekit.profiling.counts import InstructionCounts, OperatorCount
 from edgekit.profiling.noise import NoiseWarning
 from edgekit.profiling.statistics import LatencyStatistics
+from edgekit.result import Result
 
 PIN = re.compile(r"auto|off|\d+(,\d+)*")
 
 
 @dataclass(frozen=True)
-class ProfileOptions:
-    """What to profile on, and how to measure.
+class ProfileOptions(Options):
+    """What to profile, where, and how to measure.
 
-    ``devices`` are named as on the command line, each once. ``runtime`` is a key of ``edgekit.runtimes.RUNTIMES``, or
-    empty for the usual one for the file. Sampling goes on for at least ``runs`` runs and at least ``seconds`` seconds,
-    after a warm-up. ``pin`` says which cores the runtime keeps to: auto (as many as there are threads), off, or their
-    numbers as in "2,3". ``turns``: two files or more also take turns, which gives the ratios of their latencies.
-    ``budget`` limits what is counted exactly, as in "instructions=2e6,size=16000,memory=1e6", so every device must be
-    one that counts. ``shapes`` are sizes, by the input's name, where files leave them open.
+    Sampling begins after a warm-up. ``turns``: two files or more also take turns, which gives the ratios of their
+    latencies.
     """
 
-    devices: tuple[str, ...] = ("cpu",)
-    runtime: str = ""
-    threads: int = 1
-    runs: int = 50
-    seconds: float = 1.0
-    pin: str = "auto"
+    models: tuple[str, ...] = argument(MODELS, (), many=True, metavar="MODEL", unset=NEWEST)
+    device: tuple[str, ...] = option(
+        "A device of the catalog, or ssh://user@host[:port]; may be repeated.", ("cpu",), many=True, unset="cpu"
+    )
+    threads: int = option("Threads of the runtime.", 1, least=1)
+    runtime: str | None = option(RUNTIME, None, unset=BY_ENDING)
+    runs: int = option("Time at least this many runs.", 50, least=1)
+    seconds: float = option("Time for at least this long.", 1.0, least=0, most=300)
+    pin: str = option("Cores to keep to: auto (one for each thread), off, or numbers as in 2,3.", "auto")
+    shape: Mapping[str, Sequence[int]] = option(
+        "Size of an input that the model leaves open.", {}, metavar="NAME=1x3x224x224", many=True, read=shapes
+    )
+    budget: str = option(
+        "On emulated boards, limits as in instructions=2e6,size=16000,memory=1e6; more: exit status 3.",
+        "",
+        metavar="LIMITS",
+    )
     turns: bool = True
-    budget: str = ""
-    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not self.devices:
+        super().__post_init__()
+        if not self.device:
             raise UsageError("No --device is named; name cpu, or one of 'edgekit list devices'.")
         read_budget(self.budget)
-        if self.threads < 1:
-            raise UsageError(f"--threads {self.threads} must be at least 1.")
-        if self.runs < 1:
-            raise UsageError(f"--runs {self.runs} must be at least 1.")
-        if not 0 <= self.seconds <= 300:
-            raise UsageError(f"--seconds {self.seconds} must be between 0 and 300.")
         if not PIN.fullmatch(self.pin):
             raise UsageError(f"--pin {self.pin} is not auto, off or numbers of cores as in 2,3.")
 
@@ -306,7 +310,7 @@ class DeviceProfile:
 
 
 @dataclass(frozen=True)
-class ProfileResult:
+class ProfileResult(Result):
     """What each device gave, in the order in which they were named, and the limits that hold (``--budget``)."""
 
     devices: tuple[DeviceProfile, ...]
@@ -317,14 +321,21 @@ class ProfileResult:
         """The files on all devices, one device after another."""
         return tuple(model for device in self.devices for model in device.models)
 
-    def require(self) -> None:
-        """Raise if something that was asked for is not so.
+    def parts(self) -> Iterator[Part]:
+        """What each device gave, and what casts doubt on it."""
+        from edgekit.profiling.show import parts
+
+        return parts(self)
+
+    def deliver(self, show: Callable[[], None]) -> None:
+        """Show it, then raise if something that was asked for is not so.
 
         Raises:
             DeviceError: one of several devices failed.
             ModelError: a file does not load or run on a device.
             GateError: a file is over the budget.
         """
+        show()
         failed = [one.device for one in self.devices if one.error]
         if failed:
             raise DeviceError(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from edgekit.console import print_table, warn
+from edgekit.console import Part, Table, Warn
 from edgekit.devices.latency.model import COVERAGE, Prediction
 from edgekit.files import short_names
 from edgekit.profiling.counts import CLASSES
@@ -32,16 +32,16 @@ CHANGED = ("instructions", "size", "memory")
 SIDE_BY_SIDE = ("device", "file", "threads", "latency", "which is")
 
 
-def show(result: ProfileResult) -> None:
-    """Print what each device gave, and what casts doubt on it; of several devices also the latencies side by side."""
+def parts(result: ProfileResult) -> Iterator[Part]:
+    """What each device gave, and what casts doubt on it; of several devices also the latencies side by side."""
     for device in result.devices:
         if device.error:
-            warn(f"{device.device}: {device.error}")
+            yield Warn(f"{device.device}: {device.error}")
         else:
-            _show_device(device)
+            yield from _show_device(device)
     rows = [row for device in result.devices for row in _latencies(device)]
     if len(result.devices) > 1 and rows:
-        print_table("Side by side", SIDE_BY_SIDE, rows)
+        yield Table("Side by side", SIDE_BY_SIDE, rows)
 
 
 def duration(nanoseconds: float) -> str:
@@ -58,35 +58,35 @@ def _named(device: DeviceProfile) -> list[tuple[str, ModelProfile]]:
     return [(names[model.file], model) for model in device.models]
 
 
-def _show_device(device: DeviceProfile) -> None:
+def _show_device(device: DeviceProfile) -> Iterator[Part]:
     named = _named(device)
     predicted = [(name, one) for name, model in named for one in model.predictions]
     if predicted:
         title = (
             f"Latency on {device.device} as it is predicted, with the interval that {COVERAGE:.0%} of networks keep to"
         )
-        print_table(
+        yield Table(
             title, PREDICTED, [(name, str(one.table.threads), str(one), _basis(one)) for name, one in predicted]
         )
     for text in dict.fromkeys(model.missing["predictions"] for _, model in named if "predictions" in model.missing):
-        print(f"Not predicted: {text}.")
+        yield f"Not predicted: {text}."
     if any(model.counting or model.finding for _, model in named):
-        _show_counts(device, named)
+        yield from _show_counts(device, named)
     if device.uncounted:
-        print(f"Not emulated: {device.uncounted}")
+        yield f"Not emulated: {device.uncounted}"
     timed = [(name, model, model.timing) for name, model in named if model.timing]
     if timed:
-        _show_times(device, timed)
+        yield from _show_times(device, timed)
     for name, model in named:
         if model.finding:
-            warn(f"{name} does not run on {device.device}: {model.finding}")
+            yield Warn(f"{name} does not run on {device.device}: {model.finding}")
         for part in ("operators", "arena"):
             if part in model.missing:
-                warn(f"{name}: no {part}: {model.missing[part]}.")
+                yield Warn(f"{name}: no {part}: {model.missing[part]}.")
         for warning in model.timing.warnings if model.timing else ():
-            warn(f"{name}: {warning.text}; {warning.remedy}.")
+            yield Warn(f"{name}: {warning.text}; {warning.remedy}.")
     if device.no_ratios:
-        warn(f"the files were not compared: {device.no_ratios}")
+        yield Warn(f"the files were not compared: {device.no_ratios}")
 
 
 def _latencies(device: DeviceProfile) -> list[tuple[str, ...]]:
@@ -108,18 +108,18 @@ def _basis(prediction: Prediction) -> str:
     return f"{table.rows} rows of {table.families} families, median error {table.median_error:.0%}"
 
 
-def _show_times(device: DeviceProfile, timed: Sequence[tuple[str, ModelProfile, Timing]]) -> None:
+def _show_times(device: DeviceProfile, timed: Sequence[tuple[str, ModelProfile, Timing]]) -> Iterator[Part]:
     place = f"on {device.device} ({device.provenance})"
     names = short_names(model.file for _, model, _ in timed)
-    print_table(f"File and start {place}", FILE, [(name, *_file_row(model, timing)) for name, model, timing in timed])
-    print_table(f"Latency {place}", LATENCY, [(name, *_latency_row(timing.latency)) for name, _, timing in timed])
+    yield Table(f"File and start {place}", FILE, [(name, *_file_row(model, timing)) for name, model, timing in timed])
+    yield Table(f"Latency {place}", LATENCY, [(name, *_latency_row(timing.latency)) for name, _, timing in timed])
     if device.ratios:
-        print_table(f"Taking turns {place}", RATIO, [_ratio_row(ratio, names) for ratio in device.ratios])
-    print_table("Memory", MEMORY, [(name, *_memory_row(timing)) for name, _, timing in timed])
+        yield Table(f"Taking turns {place}", RATIO, [_ratio_row(ratio, names) for ratio in device.ratios])
+    yield Table("Memory", MEMORY, [(name, *_memory_row(timing)) for name, _, timing in timed])
     for name, _, timing in timed:
         if timing.operators is not None:
-            _show_operators(name, timing.operators)
-    print_table("Context", CONTEXT, [(name, *_context_row(model, timing)) for name, model, timing in timed])
+            yield from _show_operators(name, timing.operators)
+    yield Table("Context", CONTEXT, [(name, *_context_row(model, timing)) for name, model, timing in timed])
 
 
 def _file_row(model: ModelProfile, timing: Timing) -> tuple[str, ...]:
@@ -153,7 +153,7 @@ def _memory_row(timing: Timing) -> tuple[str, ...]:
     return (*("unknown" if item is None else f"{item / 1e6:.1f} MB" for item in measured), arena)
 
 
-def _show_operators(name: str, profile: OperatorProfile) -> None:
+def _show_operators(name: str, profile: OperatorProfile) -> Iterator[Part]:
     """The slowest operators, and what is left."""
     slowest = sorted(profile.operators, key=lambda operator: -operator.mean_ns)[:MAX_OPERATORS]
     shown = sum(operator.mean_ns for operator in slowest)
@@ -166,7 +166,7 @@ def _show_operators(name: str, profile: OperatorProfile) -> None:
     title = f"Operators of {name} ({profile.runs:,} runs under the runtime's profiler, {seen}; its own cost taken off)"
     total = max(profile.total_ns, 1.0)
     cells = [(label, kind, duration(time), f"{time / total:.1%}") for label, kind, time in rows]
-    print_table(title, ("operator", "type", "time", "share"), cells)
+    yield Table(title, ("operator", "type", "time", "share"), cells)
 
 
 def _context_row(model: ModelProfile, timing: Timing) -> tuple[str, ...]:
@@ -192,23 +192,23 @@ def _change(machine: Mapping[str, Any], key: str, unit: str) -> str:
     return f"{' → '.join(dict.fromkeys(known))} {unit}" if known else "unknown"
 
 
-def _show_counts(device: DeviceProfile, named: Sequence[tuple[str, ModelProfile]]) -> None:
+def _show_counts(device: DeviceProfile, named: Sequence[tuple[str, ModelProfile]]) -> Iterator[Part]:
     """What was counted, and the change from the first file to the others."""
     title = f"One run on {device.device} (emulated: exact counts of one thread, no times)"
-    print_table(title, COUNTED, [(name, *_count_row(model)) for name, model in named])
+    yield Table(title, COUNTED, [(name, *_count_row(model)) for name, model in named])
     counted = [(name, model.counting) for name, model in named if model.counting]
     if counted:
         columns = ("file", *(name.replace("_", " ") for name in CLASSES))
         rows = [(name, *(f"{getattr(one.counts, kind):,}" for kind in CLASSES)) for name, one in counted]
-        print_table("Instructions by class", columns, rows)
+        yield Table("Instructions by class", columns, rows)
     for name, one in counted:
-        _show_counted_operators(name, one)
+        yield from _show_counted_operators(name, one)
     if changes := device.changes():
         rows = [
             (name, *(f"{change[figure]:+.2%}" if figure in change else "–" for figure in CHANGED))
             for (name, _), change in zip(named[1:], changes, strict=True)
         ]
-        print_table(f"Change from {named[0][0]}", ("file", *CHANGED), rows)
+        yield Table(f"Change from {named[0][0]}", ("file", *CHANGED), rows)
 
 
 def _count_row(model: ModelProfile) -> tuple[str, ...]:
@@ -221,7 +221,7 @@ def _count_row(model: ModelProfile) -> tuple[str, ...]:
     return (size, f"{counting.counts.total:,}", *moved, memory, kernels, f"{model.runtime} {model.runtime_version}")
 
 
-def _show_counted_operators(name: str, counting: Counting) -> None:
+def _show_counted_operators(name: str, counting: Counting) -> Iterator[Part]:
     """The largest operators, and what is left of the whole run."""
     if not counting.operators:
         return
@@ -237,4 +237,4 @@ def _show_counted_operators(name: str, counting: Counting) -> None:
     if counting.profiler_cost:
         title += f" (less {counting.profiler_cost:,} each, the cost of the runtime's profiler)"
     cells = [(label, kind, f"{size:,}", f"{size / whole:.1%}") for label, kind, size in rows]
-    print_table(title, ("operator", "type", "instructions", "share"), cells)
+    yield Table(title, ("operator", "type", "instructions", "share"), cells)

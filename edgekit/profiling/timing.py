@@ -22,7 +22,7 @@ def time_file(device: Device, model: ModelProfile, options: ProfileOptions, step
     """The profile of a file with its ``timing``. Raises as ``Device.run``."""
     path = Path(model.file)
     sampling = (options.threads, options.runs, options.seconds)
-    job = Job("measure", model.runtime, path, *sampling, pin=options.pin, shapes=options.shapes)
+    job = Job("measure", model.runtime, path, *sampling, pin=options.pin, shapes=options.shape)
     measured = device.run(job, steps.next(path.name))
     asked = {"operators": replace(job, task="operators")}
     if path.suffix.lower() == ".tflite":

@@ -25,7 +25,7 @@ class QuantizeOptions(Options):
     """What to quantize, how, and what may be lost by it."""
 
     model: str = argument(
-        "A float .onnx file, a run folder or a student's name.", "", metavar="[MODEL]", unset="the newest run"
+        "A float .onnx file, a run folder or a student's name.", "", metavar="MODEL", unset="the newest run"
     )
     data: str = option(SOURCES, "", metavar="SRC", unset="mnist")
     out: Path | None = option("Folder for the results.", None, metavar="DIR", unset="the run folder, else runs/NAME")

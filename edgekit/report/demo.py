@@ -14,14 +14,16 @@ from typing import Any
 
 from edgekit import __version__, catalog
 from edgekit.artifact import Metadata
-from edgekit.console import print_table, say, warn
+from edgekit.console import Part, Remark, Table, Warn, say
 from edgekit.data import open_data
 from edgekit.data.dataset import Dataset
 from edgekit.errors import ModelError
 from edgekit.evaluation.compare import CompareOptions, Comparison, compare_images
 from edgekit.evaluation.evaluate import accuracy_of
 from edgekit.files import require_writable, write_bytes, write_json, write_text
-from edgekit.profiling.profile import ProfileOptions, ProfileResult, profile
+from edgekit.options import ANY_SEED, LARGEST_SEED, Options, option
+from edgekit.profiling.profile import profile
+from edgekit.profiling.records import ProfileOptions, ProfileResult
 from edgekit.quantization.options import QuantizeOptions
 from edgekit.quantization.quantize import quantize
 from edgekit.recipe import TrainRecipe
@@ -30,6 +32,7 @@ from edgekit.report.html import parity_text, render
 from edgekit.report.record import ModelRow, Report
 from edgekit.report.svg import require_matplotlib
 from edgekit.report.units import bytes_text, time_text
+from edgekit.result import Result
 from edgekit.tasks.classification import Classified
 from edgekit.training.distill import DistillOptions, DistillResult, distill
 from edgekit.training.recipe_options import DistillRecipeOptions
@@ -45,14 +48,14 @@ REPORT_FILE, RECORD_FILE = "report.html", "demo.json"
 
 
 @dataclass(frozen=True)
-class DemoOptions:
+class DemoOptions(Options):
     """What the demo does: by default, the recipe ``demo`` of STUDENT's card with the card's teacher and data.
 
     ``teacher_weights`` stand in for those that the teacher ships; ``profile_seconds`` is spent sampling each file.
     """
 
-    folder: Path
-    seed: int = 0
+    out: Path = option("Folder for the results.", Path("runs/demo"), metavar="DIR")
+    seed: int = option(ANY_SEED, 0, least=0, most=LARGEST_SEED)
     recipe: TrainRecipe | None = None
     source: str = ""
     teacher_weights: Path | None = None
@@ -61,11 +64,11 @@ class DemoOptions:
     @property
     def is_usual(self) -> bool:
         """True if the command line makes the same."""
-        return self == DemoOptions(self.folder, self.seed)
+        return self == DemoOptions(self.out, self.seed)
 
 
 @dataclass(frozen=True)
-class DemoResult:
+class DemoResult(Result):
     """What the demo found. ``steps`` are seconds by step; ``profile`` holds every raw latency sample."""
 
     folder: Path
@@ -79,6 +82,17 @@ class DemoResult:
     def page(self) -> Path:
         """The report."""
         return self.folder / REPORT_FILE
+
+    def parts(self) -> Iterator[Part]:
+        """The table, whether the int8 files agree, and where the report is."""
+        report = self.report
+        columns = ("model", "file", "accuracy", "bytes", "memory", "arena", "latency p50")
+        rows = [_table_row(model) for model in report.models]
+        yield Table(f"{report.data}, {report.images:,} test images", columns, rows)
+        if report.parity is not None:
+            yield parity_text(report.parity)
+        yield from map(Warn, report.warnings)
+        yield Remark(f"{sum(self.steps.values()):.0f} s in all; open {self.page} in a browser.")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -118,21 +132,16 @@ class _Clock:
         return time.perf_counter() - self.started
 
 
-def demo(folder: Path, seed: int = 0) -> DemoResult:
-    """Distill, quantize, verify and profile on MNIST; write the models, demo.json and report.html into ``folder``.
+def demo(options: DemoOptions) -> DemoResult:
+    """Distill, quantize, verify and profile on MNIST; write the models, demo.json and report.html into the folder.
 
     Raises:
         ModelError: the teacher ships no weights.
         UsageError: matplotlib or a runtime is not installed.
         StorageError: the folder cannot be written.
     """
-    return run(DemoOptions(folder, seed))
-
-
-def run(options: DemoOptions) -> DemoResult:
-    """The demo with options of one's own. Raises as ``demo`` does."""
     require_matplotlib()
-    folder = require_writable(options.folder)
+    folder = require_writable(options.out)
     for name in (REPORT_FILE, RECORD_FILE):
         (folder / name).unlink(missing_ok=True)  # no report may lie beside models that it is not about
     clock = _Clock(total=5)
@@ -147,7 +156,7 @@ def run(options: DemoOptions) -> DemoResult:
         comparison = compare_images(CompareOptions(onnx, tflite, _source(options)))
     with clock.step("profile", "size, memory and latency of every file, each in processes of its own"):
         files = [str(folder / name) for name in (TEACHER_FILE, *STUDENT_FILES)]
-        measured = profile(files, ProfileOptions(seconds=options.profile_seconds, turns=False))
+        measured = profile(ProfileOptions(tuple(files), seconds=options.profile_seconds, turns=False))
     with clock.step("report", f"{REPORT_FILE} and {RECORD_FILE}"):
         report = _report(options, distilled, evaluations, comparison, measured, clock.seconds)
         result = DemoResult(folder, options.seed, report, measured, comparison, clock.steps)
@@ -170,22 +179,9 @@ def export_teacher(options: DemoOptions) -> Path:
             f"The teacher {card.name} has no weights at {weights}; make them with 'edgekit teach {card.name}'."
         )
     network = load_weights(build(card.architecture, card.contract.shape, len(card.classes)), weights)
-    path = options.folder / TEACHER_FILE
+    path = options.out / TEACHER_FILE
     write_bytes(path, to_onnx(network, card.contract, Metadata(card.contract, card.classes)).SerializeToString())
     return path
-
-
-def show(result: DemoResult) -> None:
-    """Print the table, whether the int8 files agree, and where the report is."""
-    report = result.report
-    columns = ("model", "file", "accuracy", "bytes", "memory", "arena", "latency p50")
-    title = f"{report.data}, {report.images:,} test images"
-    print_table(title, columns, [_table_row(model) for model in report.models])
-    if report.parity is not None:
-        print(parity_text(report.parity))
-    for text in report.warnings:
-        warn(text)
-    say(f"{sum(result.steps.values()):.0f} s in all; open {result.page} in a browser.")
 
 
 def commands(folder: Path, seed: int) -> tuple[str, ...]:
@@ -209,7 +205,7 @@ def _distill_options(options: DemoOptions) -> DistillOptions:
         student=STUDENT,
         teacher_weights=options.teacher_weights,
         recipe=DistillRecipeOptions(options.recipe or RECIPE),
-        out=options.folder,
+        out=options.out,
         data=options.source,
         seed=options.seed,
     )
@@ -226,7 +222,7 @@ def _data(options: DemoOptions) -> Dataset:
 def _evaluate(options: DemoOptions) -> dict[str, Classified]:
     """Every file of the student on the whole test split."""
     data = _data(options)
-    return {name: accuracy_of(options.folder / name, data.test) for name in STUDENT_FILES}
+    return {name: accuracy_of(options.out / name, data.test) for name in STUDENT_FILES}
 
 
 def _report(
@@ -256,7 +252,7 @@ def _report(
         mistakes_total=shipped.images - shipped.correct,
         context=context_of(measured, _versions(measured)),
         warnings=warnings_of(measured),
-        commands=commands(options.folder, options.seed) if options.is_usual else (),
+        commands=commands(options.out, options.seed) if options.is_usual else (),
     )
 
 

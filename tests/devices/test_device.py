@@ -5,7 +5,7 @@ import pytest
 from edgekit.catalog import names
 from edgekit.devices.cards import DRIVERS, DeviceCard, device_card
 from edgekit.devices.device import Can, Job, find_driver, open_device
-from edgekit.devices.setup import set_up
+from edgekit.devices.setup import SetupOptions, set_up
 from edgekit.errors import UnknownNameError, UsageError
 
 
@@ -36,7 +36,7 @@ def test_an_address_names_its_driver():
 
 def test_a_device_that_needs_no_setup_says_so():
     with pytest.raises(UsageError, match="cpu needs no setup"):
-        set_up("cpu")
+        set_up(SetupOptions("cpu"))
 
 
 def test_an_unknown_device_is_refused_with_the_nearest_one():

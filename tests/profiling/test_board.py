@@ -16,7 +16,8 @@ from edgekit.devices.cards import card_paths
 from edgekit.devices.latency.tables import MARK
 from edgekit.errors import UsageError
 from edgekit.graph.prepare import prepare
-from edgekit.profiling.profile import ProfileOptions, profile, show
+from edgekit.profiling.profile import profile
+from edgekit.profiling.records import ProfileOptions
 from tests.small_graphs import graph_of, noise
 
 
@@ -43,7 +44,7 @@ def model(tmp_path_factory):
 
 
 def test_a_board_that_cannot_be_emulated_still_has_its_prediction(kitchen, model):
-    (result,) = profile([model], ProfileOptions((kitchen,))).devices
+    (result,) = profile(ProfileOptions((model,), (kitchen,))).devices
     (found,) = result.models
     assert [prediction.table.threads for prediction in found.predictions] == [1, 2, 3, 4]
     assert all(item.low_ms < item.latency_ms < item.high_ms for item in found.predictions)
@@ -69,14 +70,18 @@ def test_kernels_without_xnnpack_are_predicted_from_their_own_tables(model, monk
 
 def test_what_is_neither_predicted_nor_emulated_is_an_error(kitchen):
     with pytest.raises(UsageError, match="far from the"):
-        profile([str(resolve_model("mnist-tiny", ".tflite"))], ProfileOptions((kitchen,)))
+        profile(ProfileOptions((str(resolve_model("mnist-tiny", ".tflite")),), (kitchen,)))
 
 
-def test_without_an_emulator_a_prediction_comes_with_one_remark(model, monkeypatch, capsys):
+def test_without_an_emulator_a_prediction_comes_with_one_remark(model, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
-    result = profile([model, model], ProfileOptions(("raspberry-pi-4b",)))
-    show(result)
-    out = capsys.readouterr().out
+    result = profile(
+        ProfileOptions(
+            (model, model),
+            ("raspberry-pi-4b",),
+        )
+    )
+    out = str(result)
     assert out.count("predicted)") == 8
     assert out.count("qemu-aarch64") == 1
     assert "Not emulated: " in out
@@ -86,10 +91,10 @@ def test_without_an_emulator_a_prediction_comes_with_one_remark(model, monkeypat
 def test_without_an_emulator_the_reason_why_nothing_is_predicted_comes_first(monkeypatch, capsys):
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(UsageError, match="million multiply-accumulates, far from the"):
-        profile(["mnist-tiny@litert"], ProfileOptions(("raspberry-pi-4b",)))
+        profile(ProfileOptions(("mnist-tiny@litert",), ("raspberry-pi-4b",)))
     assert capsys.readouterr().err.count("qemu-aarch64") == 1
 
 
 def test_a_budget_needs_counts(kitchen, model):
     with pytest.raises(UsageError, match="give it with an emulated board"):
-        profile([model], ProfileOptions((kitchen,), budget="size=1000"))
+        profile(ProfileOptions((model,), (kitchen,), budget="size=1000"))

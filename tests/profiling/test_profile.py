@@ -13,13 +13,20 @@ from edgekit.devices.drivers.null import ANSWERS, NullDevice
 from edgekit.errors import ModelError, RuntimeCrashError, UnknownNameError, UsageError
 from edgekit.files import sha256_file
 from edgekit.modelfiles.model_ref import ModelRef
-from edgekit.profiling.profile import ProfileOptions, ProfileResult, choose_runtime, profile, profile_on, show
+from edgekit.profiling.profile import choose_runtime, profile, profile_on
+from edgekit.profiling.records import ProfileOptions, ProfileResult
 from edgekit.profiling.show import duration
 
 
 @pytest.fixture(scope="module")
 def measured(onnx_file, tflite_file):
-    return profile([str(onnx_file), str(tflite_file)], ProfileOptions(runs=60, seconds=0.05))
+    return profile(
+        ProfileOptions(
+            (str(onnx_file), str(tflite_file)),
+            runs=60,
+            seconds=0.05,
+        )
+    )
 
 
 def test_every_figure_of_the_promise_is_there(measured, onnx_file):
@@ -55,9 +62,8 @@ def test_the_json_holds_every_raw_sample_and_the_derived_figures(measured):
     assert math.isclose(model["latency"]["per_second"], 1e9 / model["latency"]["mean_ns"])
 
 
-def test_the_tables_show_each_file_with_its_latency_and_memory(measured, capsys):
-    show(measured)
-    text = capsys.readouterr().out
+def test_the_tables_show_each_file_with_its_latency_and_memory(measured):
+    text = str(measured)
     for word in ("small.onnx", "small.tflite", "95% interval", "p99", "arena", "Gemm", "measured", "litert"):
         assert word in text
     assert duration(measured.models[0].timing.latency.p50_ns) in text
@@ -85,22 +91,21 @@ def test_a_crash_under_the_profiler_costs_the_operator_times_only(onnx_file):
     assert model.timing.latency.n == 100
 
 
-def test_operators_faster_than_the_profilers_clock_are_shown(onnx_file, capsys):
+def test_operators_faster_than_the_profilers_clock_are_shown(onnx_file):
     operators = {"operators": [{"name": "a", "type": "Conv", "mean_ns": 0.0}], "total_ns": 0.0}
     operators = {**ANSWERS["operators"], **operators}
     device = NullDevice(answers={"operators": operators})
-    show(ProfileResult((profile_on(device, [ModelRef(onnx_file, "ort")], ProfileOptions()),)))
-    assert "all operators" in capsys.readouterr().out
+    assert "all operators" in str(ProfileResult((profile_on(device, [ModelRef(onnx_file, "ort")], ProfileOptions()),)))
 
 
-def test_a_device_that_does_not_tell_its_memory_leaves_it_open(onnx_file, capsys):
+def test_a_device_that_does_not_tell_its_memory_leaves_it_open(onnx_file):
     device = NullDevice(answers={"measure": {**ANSWERS["measure"], "peak_bytes": None}})
     assert profiled(onnx_file, device).timing.memory.model_bytes is None
 
 
 def test_the_device_is_asked_for_what_the_options_say(onnx_file):
     device = NullDevice()
-    profiled(onnx_file, device, ProfileOptions(threads=2, runs=70, seconds=3, shapes={"image": (1, 1, 8, 8)}))
+    profiled(onnx_file, device, ProfileOptions(threads=2, runs=70, seconds=3, shape={"image": (1, 1, 8, 8)}))
     assert [job.task for job in device.jobs] == ["measure", "operators"]
     assert {(job.runtime, job.threads, job.runs, job.seconds) for job in device.jobs} == {("ort", 2, 70, 3)}
     assert all(job.shapes == {"image": (1, 1, 8, 8)} for job in device.jobs)
@@ -125,7 +130,7 @@ def test_of_a_run_folder_the_files_that_the_runtime_opens_are_profiled(
     (tmp_path / "run").mkdir()
     shutil.copy(onnx_file, tmp_path / "run" / "model.onnx")
     shutil.copy(tflite_file, tmp_path / "run" / "model.tflite")
-    result = profile([str(tmp_path / name)], ProfileOptions(runtime=runtime))
+    result = profile(ProfileOptions((str(tmp_path / name),), runtime=runtime))
     assert [(Path(model.file).name, model.runtime) for model in result.models] == [("model.tflite", "litert")]
 
 
@@ -140,7 +145,7 @@ def test_an_open_size_is_given_with_an_option(tmp_path):
     path = tmp_path / "open.onnx"
     onnx.save(helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", 17)]), path)
     with pytest.raises(UsageError, match="say its size with --shape image=1x3"):
-        profile([str(path)], ProfileOptions(runs=5, seconds=0))
+        profile(ProfileOptions((str(path),), runs=5, seconds=0))
     command = ["profile", str(path), str(path), "--shape", "image=1x3x8x8", "--runs", "5", "--seconds", "0", "--json"]
     document = json.loads(CliRunner().invoke(app, command).stdout)
     assert (len(document["models"]), len(document["ratios"])) == (2, 1)
@@ -157,14 +162,14 @@ def test_all_files_are_looked_at_before_anything_is_measured(onnx_file, tmp_path
         if content is not None:
             path.write_bytes(content)
         with pytest.raises(ModelError, match=name):
-            profile([str(onnx_file), str(path)])
+            profile(ProfileOptions((str(onnx_file), str(path))))
 
 
 def test_a_truncated_file_is_a_clear_error(tflite_file, tmp_path):
     path = tmp_path / "cut.tflite"
     path.write_bytes(tflite_file.read_bytes()[:200])
     with pytest.raises(ModelError, match=r"cut\.tflite"):
-        profile([str(path)])
+        profile(ProfileOptions((str(path),)))
 
 
 @pytest.mark.parametrize(

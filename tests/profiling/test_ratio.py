@@ -8,8 +8,9 @@ from edgekit.devices.device import Can
 from edgekit.devices.drivers.null import ANSWERS, NullDevice
 from edgekit.errors import RuntimeCrashError
 from edgekit.modelfiles.model_ref import ModelRef
-from edgekit.profiling.profile import ProfileOptions, ProfileResult, profile, profile_on, show
+from edgekit.profiling.profile import profile, profile_on
 from edgekit.profiling.ratio import episode_ratios, ratio_interval
+from edgekit.profiling.records import ProfileOptions, ProfileResult
 
 
 class Board(NullDevice):
@@ -46,8 +47,13 @@ def test_the_interval_of_a_file_against_itself_holds_1_about_95_times_in_100():
     assert 372 <= hits <= 396
 
 
-def test_files_of_one_command_take_turns_and_the_first_is_the_reference(board, onnx_file, tflite_file, capsys):
-    result = profile([str(onnx_file), str(tflite_file)], ProfileOptions(pin="1"))
+def test_files_of_one_command_take_turns_and_the_first_is_the_reference(board, onnx_file, tflite_file):
+    result = profile(
+        ProfileOptions(
+            (str(onnx_file), str(tflite_file)),
+            pin="1",
+        )
+    )
     (ratio,) = result.devices[0].ratios
     assert (ratio.file, ratio.reference) == (str(tflite_file), str(onnx_file))
     assert ratio.ratio == pytest.approx(1.1)
@@ -55,45 +61,42 @@ def test_files_of_one_command_take_turns_and_the_first_is_the_reference(board, o
     job = board.jobs[-1]
     assert (job.task, job.others, job.pin) == ("turns", (("litert", tflite_file),), "1")
     assert json.loads(json.dumps(result.to_dict()))["ratios"][0]["differs"] is True
-    show(result)
-    assert "slower" in capsys.readouterr().out
+    assert "slower" in str(result)
 
 
 def test_a_single_file_has_nothing_to_take_turns_with(board, onnx_file):
-    assert profile([str(onnx_file)]).devices[0].ratios == ()
+    assert profile(ProfileOptions((str(onnx_file),))).devices[0].ratios == ()
     assert "turns" not in {job.task for job in board.jobs}
 
 
 def test_files_take_no_turns_where_nobody_asks_for_them(board, onnx_file):
-    assert profile([str(onnx_file)] * 2, ProfileOptions(turns=False)).devices[0].ratios == ()
+    assert profile(ProfileOptions((str(onnx_file),) * 2, turns=False)).devices[0].ratios == ()
 
 
 def test_a_device_on_which_files_cannot_take_turns_is_not_asked_to(board, onnx_file):
     board.can = Can.TIME
-    (found,) = profile([str(onnx_file)] * 2).devices
+    (found,) = profile(ProfileOptions((str(onnx_file),) * 2)).devices
     assert found.no_ratios == "on null files do not take turns, each was measured alone"
     assert "turns" not in {job.task for job in board.jobs}
 
 
-def test_files_that_cannot_take_turns_keep_their_own_measurements(board, onnx_file, monkeypatch, capsys):
+def test_files_that_cannot_take_turns_keep_their_own_measurements(board, onnx_file, monkeypatch):
     def crash(*_):
         raise RuntimeCrashError("they do not get along.")
 
     monkeypatch.setattr("edgekit.profiling.profile.compare_latency", crash)
-    result = profile([str(onnx_file)] * 2)
+    result = profile(ProfileOptions((str(onnx_file),) * 2))
     assert len(result.models) == 2
     assert result.devices[0].no_ratios == "they do not get along."
-    show(result)
-    assert "not compared: they do not get along." in capsys.readouterr().err
+    assert "not compared: they do not get along." in str(result)
 
 
-def test_an_interval_around_1_is_no_difference(onnx_file, capsys):
+def test_an_interval_around_1_is_no_difference(onnx_file):
     found = profile_on(NullDevice(), [ModelRef(onnx_file, "ort")], ProfileOptions())
     model = found.models[0]
     (ratio,) = _ratios([1.0] * 4 + [0.99] * 4 + [1.01] * 4)
     ratio = replace(ratio, file=model.file, reference=model.file)
-    show(ProfileResult((replace(found, ratios=(ratio,)),)))
-    assert "no difference seen" in capsys.readouterr().out
+    assert "no difference seen" in str(ProfileResult((replace(found, ratios=(ratio,)),)))
     assert not ratio.differs
     assert replace(ratio, low=1.001).differs
 

@@ -13,9 +13,10 @@ from typer.testing import CliRunner
 
 from edgekit import catalog
 from edgekit.cli.main import app
+from edgekit.console import Table
 from edgekit.errors import ModelError
 from edgekit.files import sha256_file
-from edgekit.report.demo import STUDENT_FILES, DemoOptions, DemoResult, commands, run, show
+from edgekit.report.demo import STUDENT_FILES, DemoOptions, DemoResult, commands, demo
 from edgekit.training.weights import save_weights
 from edgekit.zoo import build
 
@@ -29,7 +30,7 @@ def result(small_mnist: Path, tmp_path_factory: pytest.TempPathFactory) -> DemoR
     torch.manual_seed(0)
     weights = save_weights(build(card.architecture, card.contract.shape, 10), folder / "teacher.safetensors")
     recipe = replace(catalog.network_card("students", "mnist-tiny").recipe("demo"), epochs=2, views=1, ema=0.0)
-    return run(DemoOptions(folder / "out", 7, recipe, str(small_mnist), weights, profile_seconds=0.0))
+    return demo(DemoOptions(folder / "out", 7, recipe, str(small_mnist), weights, profile_seconds=0.0))
 
 
 def test_the_demo_ends_with_every_file_and_its_figures(result: DemoResult) -> None:
@@ -81,20 +82,20 @@ def test_no_command_is_claimed_for_options_that_the_command_line_lacks(result: D
     assert result.report.commands == ()
 
 
-def test_the_table_is_printed(result: DemoResult, capsys: pytest.CaptureFixture[str]) -> None:
-    show(result)
-    printed = capsys.readouterr().out
-    assert all(name in printed for name in FILES)
-    assert printed.count("measured") == len(FILES)
+def test_the_table_is_printed(result: DemoResult) -> None:
+    table = next(result.parts())
+    assert isinstance(table, Table)
+    assert [row[1] for row in table.rows] == list(FILES)
+    assert all(any("measured" in cell for cell in row) for row in table.rows)
 
 
 def test_a_teacher_without_weights_is_named_before_any_training(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="edgekit teach mnist-cnn"):
-        run(DemoOptions(tmp_path, teacher_weights=tmp_path / "none.safetensors"))
+        demo(DemoOptions(tmp_path, teacher_weights=tmp_path / "none.safetensors"))
 
 
 def test_the_report_of_an_earlier_run_does_not_stay_beside_new_models(tmp_path: Path) -> None:
     (tmp_path / "report.html").write_text("old")
     with pytest.raises(ModelError):
-        run(DemoOptions(tmp_path, teacher_weights=tmp_path / "none.safetensors"))
+        demo(DemoOptions(tmp_path, teacher_weights=tmp_path / "none.safetensors"))
     assert not (tmp_path / "report.html").exists()

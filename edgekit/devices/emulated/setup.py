@@ -16,17 +16,17 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from edgekit.console import progress
+from edgekit.console import Part, Table, progress
 from edgekit.devices.cards import DeviceCard, Emulator
 from edgekit.devices.emulated import parts
 from edgekit.devices.emulated.tools import qemu_version, require_tools, run_tool
 from edgekit.errors import UsageError
 from edgekit.files import storage_errors, user_cache, write_json
+from edgekit.result import Result
 
 SYSTEM_FOLDERS = ("usr", "lib", "etc")
 Maker = Callable[[Path, Path], parts.Checksums]
@@ -63,7 +63,7 @@ class Installation:
 
 
 @dataclass(frozen=True)
-class BoardSetup:
+class BoardSetup(Result):
     """What a board was set up from: file names and their SHA-256."""
 
     device: str
@@ -71,21 +71,12 @@ class BoardSetup:
     made: tuple[str, ...]
     checksums: Mapping[str, str]
 
-    @property
-    def missing(self) -> Mapping[str, str]:
-        """Nothing: all or none is made."""
-        return {}
-
-    def facts(self) -> tuple[str, list[tuple[str, str]]]:
+    def parts(self) -> Iterator[Part]:
         """What was made."""
         rows = [("folder", self.folder), ("made now", ", ".join(self.made) or "nothing: it was complete")]
         rows.append(("made from", f"{len(self.checksums)} files, checksums in checksums.json of each folder"))
         rows.append(("next", f"edgekit profile MODEL --device {self.device}"))
-        return self.device, rows
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return asdict(self)
+        yield Table(self.device, (), rows)
 
 
 def set_up(card: DeviceCard) -> BoardSetup:

@@ -8,25 +8,26 @@ from __future__ import annotations
 
 import tarfile
 import tempfile
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from importlib.metadata import distributions
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from edgekit.console import Bar, progress
+from edgekit.console import Bar, Part, Table, Warn, progress
 from edgekit.devices.ssh.address import SshAddress
 from edgekit.devices.ssh.connection import Connection
 from edgekit.devices.ssh.wheels import NUMPY, Interpreter, Package, fetch, require_numpy
 from edgekit.errors import DeviceError
+from edgekit.result import Result
 
 FETCHING, SENDING = 50, 100
 """Steps of the progress display."""
 
 
 @dataclass(frozen=True)
-class SshSetup:
+class SshSetup(Result):
     """``packages`` are the versions by name, ``missing`` why others are not there; ``folder`` holds them there."""
 
     device: str
@@ -37,15 +38,13 @@ class SshSetup:
     packages: Mapping[str, str]
     missing: Mapping[str, str]
 
-    def facts(self) -> tuple[str, list[tuple[str, str]]]:
-        """What is there now."""
+    def parts(self) -> Iterator[Part]:
+        """What is there now, and what is not."""
         rows = [("python", f"{self.python} ({self.architecture}, {self.libc})"), ("folder", self.folder)]
         rows += sorted(self.packages.items())
-        return f"{self.device} is ready: edgekit profile MODEL --device {self.device}", rows
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return asdict(self)
+        yield Table(f"{self.device} is ready: edgekit profile MODEL --device {self.device}", (), rows)
+        for name, reason in self.missing.items():
+            yield Warn(f"no {name}: {reason}.")
 
 
 def set_up(address: SshAddress) -> SshSetup:

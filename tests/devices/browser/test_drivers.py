@@ -20,7 +20,8 @@ from edgekit.devices.device import Job, open_device
 from edgekit.devices.drivers import phone as phone_module
 from edgekit.errors import DeviceError, UsageError
 from edgekit.modelfiles.model_ref import ModelRef
-from edgekit.profiling.profile import ProfileOptions, ProfileResult, profile_on, show
+from edgekit.profiling.profile import profile_on
+from edgekit.profiling.records import ProfileOptions, ProfileResult
 
 STUDENT = Path(__file__).parents[3] / "students" / "mnist-tiny"
 MODEL = STUDENT / "model.int8.tflite"
@@ -44,15 +45,13 @@ def test_a_model_is_measured_in_this_machines_browser() -> None:
 
 
 @pytest.mark.usefixtures("chromium", "pages")
-def test_a_phone_that_opens_the_printed_address_measures_every_file(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_phone_that_opens_the_printed_address_measures_every_file(monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[Browser] = []
     monkeypatch.setattr(phone_module, "_invite", lambda address: opened.append(Browser(find_browser(), address)))
     device = open_device("phone")
     try:
         files = [ModelRef(MODEL, "litert"), ModelRef(STUDENT / "model.int8.onnx", "ort")]
-        result = profile_on(device, files, ProfileOptions(("phone",), runs=5, seconds=0.05))
+        result = profile_on(device, files, ProfileOptions(device=("phone",), runs=5, seconds=0.05))
     finally:
         device.close()
         for browser in opened:
@@ -62,8 +61,7 @@ def test_a_phone_that_opens_the_printed_address_measures_every_file(
     assert all(len(model.timing.samples_ns) >= 5 for model in result.models)
     assert all("Chrome" in model.timing.machine["user_agent"] for model in result.models)
     assert "do not take turns" in result.no_ratios
-    show(ProfileResult((result,)))
-    assert "headless Chrome" in capsys.readouterr().out
+    assert "headless Chrome" in str(ProfileResult((result,)))
 
 
 def test_the_address_is_printed_with_a_code_for_the_camera(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,8 +13,8 @@ from edgekit.errors import GateError, ModelError, UsageError
 from edgekit.evaluation.evaluate import EvaluateOptions, evaluate
 from edgekit.modelfiles.model_ref import ModelRef
 from edgekit.profiling.counts import count_runs
-from edgekit.profiling.profile import ProfileOptions, profile, profile_on
-from edgekit.profiling.records import DeviceProfile, ProfileResult
+from edgekit.profiling.profile import profile, profile_on
+from edgekit.profiling.records import DeviceProfile, ProfileOptions, ProfileResult
 
 TINY = network_card("students", "mnist-tiny").folder / "model.int8.tflite"
 
@@ -77,7 +77,7 @@ def test_times_are_not_to_be_had(board):
         board.run(Job("measure", "litert", TINY), never)
 
 
-def test_a_file_compared_with_itself_changes_by_nothing_and_a_budget_is_a_check(emulator, capsys):
+def test_a_file_compared_with_itself_changes_by_nothing_and_a_budget_is_a_check(emulator):
     command = ["profile", str(TINY), str(TINY), "--device", "raspberry-pi-4b", "--json", "--budget", "instructions=1e5"]
     done = CliRunner().invoke(app, command)
     assert isinstance(done.exception, GateError)
@@ -92,4 +92,4 @@ def test_a_damaged_file_is_refused_before_it_gets_there(emulator, tmp_path):
     damaged = Path(tmp_path) / "damaged.tflite"
     damaged.write_bytes(TINY.read_bytes()[:5000])
     with pytest.raises(ModelError, match=r"damaged\.tflite"):
-        profile([str(damaged)], ProfileOptions(("raspberry-pi-4b",)))
+        profile(ProfileOptions((str(damaged),), ("raspberry-pi-4b",)))

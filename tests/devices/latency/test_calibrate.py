@@ -16,6 +16,7 @@ from edgekit.errors import UsageError
 from edgekit.profiling import calibrate as module
 from edgekit.profiling.calibrate import (
     FORMS,
+    CalibrateOptions,
     ProbeFile,
     calibrate,
     fit_tables,
@@ -76,7 +77,7 @@ def test_every_form_of_a_probe_asks_for_the_same_arithmetic_and_runs(tmp_path, m
 def test_a_device_that_follows_the_model_is_predicted_within_its_interval(tmp_path, few, monkeypatch):
     monkeypatch.setenv("EDGEKIT_DEVICES", str(tmp_path))
     monkeypatch.setattr(module, "open_device", lambda name: Counting())
-    result = calibrate("cpu", name="mine")
+    result = calibrate(CalibrateOptions("cpu", name="mine"))
     assert [table.runtime for table in result.tables] == ["litert", "litert"]
     assert max(table.median_error for table in result.tables) < 0.1
     assert latency_tables(device_card("mine"))[0].precision == "float32"
@@ -85,7 +86,7 @@ def test_a_device_that_follows_the_model_is_predicted_within_its_interval(tmp_pa
 def test_the_calibrated_device_stands_beside_the_one_that_measures(tmp_path, few, monkeypatch):
     monkeypatch.setenv("EDGEKIT_DEVICES", str(tmp_path))
     monkeypatch.setattr(module, "open_device", lambda name: Counting())
-    calibrate("cpu", runtimes=("litert",))
+    calibrate(CalibrateOptions("cpu", runtime=("litert",)))
     assert open_device("cpu").figures == ("measured",)
     assert open_device("cpu-calibrated").figures == ("predicted",)
 
@@ -94,19 +95,19 @@ def test_a_device_without_a_runtime_says_so(tmp_path, few, monkeypatch):
     monkeypatch.setenv("EDGEKIT_DEVICES", str(tmp_path))
     monkeypatch.setattr(module, "open_device", lambda name: Counting())
     with pytest.raises(UsageError, match="cpu has neither"):
-        calibrate("cpu", runtimes=("ort",))
+        calibrate(CalibrateOptions("cpu", runtime=("ort",)))
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("device", ["raspberry-pi-4b", "browser", "phone"])
 def test_a_device_without_a_clock_of_its_own_is_refused_before_anything_is_written(device):
     with pytest.raises(UsageError, match=f"{device} cannot be calibrated; name cpu"):
-        calibrate(device)
+        calibrate(CalibrateOptions(device))
 
 
 def test_an_address_needs_a_name_for_its_card():
     with pytest.raises(UsageError, match="--name"):
-        calibrate("ssh://pi@kitchen")
+        calibrate(CalibrateOptions("ssh://pi@kitchen"))
 
 
 def test_onnx_runtime_computes_an_int8_probe_in_integers_as_it_does_real_files(tmp_path, few):

@@ -11,7 +11,8 @@ from ssh_server import MODEL, Server, free_port
 from edgekit.cli.main import main
 from edgekit.devices.latency.model import LatencyTable, Prediction
 from edgekit.errors import UsageError
-from edgekit.profiling.profile import ProfileOptions, profile
+from edgekit.profiling.profile import profile
+from edgekit.profiling.records import ProfileOptions
 
 QUICK = ("--seconds", "0.05", "--runs", "20")
 
@@ -114,4 +115,4 @@ def test_a_measured_device_beside_a_predicted_one_is_marked(server, edgekit, mon
 @pytest.mark.parametrize("names", [("cpu", "cpu"), ("ssh://pi@board/", "cpu", "ssh://pi@board")])
 def test_a_device_named_twice_is_refused(names):
     with pytest.raises(UsageError, match="is named twice"):
-        profile([str(MODEL)], ProfileOptions(names))
+        profile(ProfileOptions((str(MODEL),), names))

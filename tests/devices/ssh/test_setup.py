@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.devices.setup import set_up, show
+from edgekit.devices.setup import SetupOptions, set_up
 from edgekit.devices.ssh.wheels import LITERT, ORT, TFLITE_RUNTIME, Interpreter, require_numpy
 from edgekit.errors import DeviceError, StorageError, UsageError
 
@@ -64,48 +64,47 @@ def packages_there(server):
     return sorted(Path(server.environment["HOME"]).glob(".local/share/edgekit/*/*.dist-info"))
 
 
-def test_what_it_needs_is_sent_in_the_versions_in_use_here(board, capsys):
-    result = set_up(board.address)
+def test_what_it_needs_is_sent_in_the_versions_in_use_here(board):
+    result = set_up(SetupOptions(board.address))
     names = ("ai-edge-litert", "numpy", "onnxruntime")
     assert result.packages == {name: importlib.metadata.version(name) for name in names}
     assert result.missing == {}
     assert [path.name.split("-")[0] for path in packages_there(board)] == ["ai_edge_litert", "numpy", "onnxruntime"]
     assert str(packages_there(board)[0]).startswith(result.folder)
     assert board.left_behind(0) == []
-    show(result)
-    assert f"edgekit profile MODEL --device {board.address}" in capsys.readouterr().out
+    assert f"edgekit profile MODEL --device {board.address}" in str(result)
 
 
 def test_what_there_is_no_such_wheel_of_comes_in_another_version_or_is_named(board, wheels, tmp_path):
     for path in (tmp_path / "wheels").glob("[no]*.whl"):
         path.unlink()
     wheels("numpy", {"numpy/__init__.py": ""}, version="0.1")
-    result = set_up(board.address)
+    result = set_up(SetupOptions(board.address))
     assert result.packages["numpy"] == "0.1"
     assert list(result.missing) == ["onnxruntime"]
 
 
 def test_setting_up_again_replaces_what_was_there(board):
-    set_up(board.address)
+    set_up(SetupOptions(board.address))
     left = packages_there(board)[0].parent / "left_from_before.py"
     left.touch()
-    set_up(board.address)
+    set_up(SetupOptions(board.address))
     assert not left.exists()
     assert len(packages_there(board)) == 3
 
 
 def test_a_runtime_that_does_not_work_there_is_named_beside_one_that_does(board, wheels):
     wheels("onnxruntime", {"onnxruntime/__init__.py": "import os\nos.kill(os.getpid(), 4)"})
-    result = set_up(board.address)
+    result = set_up(SetupOptions(board.address))
     assert result.missing == {"onnxruntime": "it does not work there (ended by SIGILL)"}
 
 
 def test_where_no_runtime_works_what_was_there_stays(board, wheels):
-    before = Path(set_up(board.address).folder)
+    before = Path(set_up(SetupOptions(board.address)).folder)
     wheels("ai-edge-litert", {"ai_edge_litert/interpreter.py": "raise ImportError('wrong libc')"})
     wheels("onnxruntime", {"onnxruntime/__init__.py": "raise ImportError('wrong libc')"})
     with pytest.raises(DeviceError, match=r"no runtime works there, so nothing was changed: .*wrong libc"):
-        set_up(board.address)
+        set_up(SetupOptions(board.address))
     assert (before / "onnxruntime" / "__init__.py").read_text() == "import numpy"
     assert list(before.parent.iterdir()) == [before]
 
@@ -113,7 +112,7 @@ def test_where_no_runtime_works_what_was_there_stays(board, wheels):
 def test_without_any_wheel_nothing_is_sent(board, monkeypatch, tmp_path):
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
     with pytest.raises(DeviceError, match="cannot be fetched here"):
-        set_up(board.address)
+        set_up(SetupOptions(board.address))
     assert packages_there(board) == []
 
 
@@ -121,7 +120,7 @@ def test_a_disk_that_cannot_be_written_is_an_error(board):
     home = Path(board.environment["HOME"])
     (home / ".local").write_text("in the way")
     with pytest.raises((StorageError, DeviceError), match="the system there refuses a file"):
-        set_up(board.address)
+        set_up(SetupOptions(board.address))
     assert board.left_behind(0) == []
 
 
@@ -165,4 +164,4 @@ def test_a_machine_here_without_pip_says_so(board, monkeypatch):
     venv.create(board.folder / "no_pip", symlinks=True)
     monkeypatch.setattr("edgekit.devices.ssh.wheels.sys.executable", str(board.folder / "no_pip" / "bin" / "python3"))
     with pytest.raises(UsageError, match="ensurepip"):
-        set_up(board.address)
+        set_up(SetupOptions(board.address))
