@@ -7,8 +7,7 @@ from pathlib import Path
 
 from edgekit.errors import DataError, UsageError
 from edgekit.evaluation.input_options import InputOptions
-from edgekit.graph.inputs import Shapes
-from edgekit.options import LARGEST_SEED, SOURCES, Options, argument, group, option, shapes
+from edgekit.options import LARGEST_SEED, SOURCES, Options, argument, group, option
 from edgekit.quantization.ladder import MIXED, RUNGS
 from edgekit.quantization.qdq import IO_TYPES
 from edgekit.quantization.recipes import RECIPES, Recipe
@@ -16,7 +15,7 @@ from edgekit.quantization.rungs.range_search import AUTO, RANGE_METHODS
 from edgekit.scales import WEIGHT_BITS, weight_max
 
 STATIC, WEIGHTS_ONLY, HALF = "static_wi8_ai8", "weight_only_wi8_af32", "weight_only_wf16_af32"
-OF_ALL = ("model", "data", "out", "int8", "weights_only", "fp16", "max_drop", "shape", "seed")
+OF_ALL = ("model", "data", "out", "int8", "weights_only", "fp16", "max_drop", "input", "seed")
 """Options of every recipe; the others are of those that calibrate."""
 
 
@@ -45,9 +44,6 @@ class QuantizeOptions(Options):
     )
     per_tensor: bool = option("One scale for all weights of a layer, for runtimes that need it.", False)
     weight_bits: int = option("Bits of the weights' grid, 2 to 8.", WEIGHT_BITS)
-    shape: Shapes = option(
-        "Size of an input that the model leaves open.", {}, metavar="NAME=1x3x224x224", many=True, read=shapes
-    )
     input: InputOptions = group(InputOptions)
     seed: int = option("Seed of the choice of calibration images.", 0, least=0, most=LARGEST_SEED)
 
@@ -66,7 +62,8 @@ class QuantizeOptions(Options):
         weight_max(self.weight_bits)
         if self.recipe.calibrates:
             return
-        if any(vars(self)[name] != unsaid for name, unsaid in vars(QuantizeOptions()).items() if name not in OF_ALL):
+        said = {name for name, unsaid in vars(QuantizeOptions()).items() if vars(self)[name] != unsaid}
+        if said - set(OF_ALL) or self.input != InputOptions(shape=self.input.shape):
             raise UsageError(
                 "--weights-only and --fp16 keep the float input as it is; they take --data, --shape and --max-drop."
             )

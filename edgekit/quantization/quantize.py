@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from edgekit.artifact import Metadata
@@ -30,7 +28,7 @@ from edgekit.result import Result
 from edgekit.tasks.quality import COLUMNS, Quality
 
 if TYPE_CHECKING:
-    from onnx import ModelProto
+    pass
 
 DATA = "mnist"
 """What calibrates where nothing else is named."""
@@ -103,15 +101,18 @@ def quantize(options: QuantizeOptions) -> QuantizeResult:
     """
     recipe, name = options.recipe, taken(options.model)
     path, folder = float_onnx(name), options.out or home_of(name)
-    model = checked_model(path, options.shape, integers=recipe.calibrates)
+    model = checked_model(path, options.input.shape, integers=recipe.calibrates)
     known = read_metadata(model, str(path))
     metadata = Metadata(
         known.contract, known.labels, recipe.name, parents={"float": model_sha256(path)[:LINEAGE_DIGITS]}
     )
     data = yardstick = None
     if source := options.data or (DATA if recipe.calibrates else ""):
-        with ExitStack() as stack:
-            original = stack.enter_context(_original(path, model, options, stack))
+        with ImageModel(path, options=options.input) as original:
+            if recipe.calibrates and original.layout != "NCHW":
+                raise ModelError(
+                    f"{path} takes images as [N, H, W, C]; export it with [N, C, H, W] (tf2onnx: --inputs-as-nchw)."
+                )
             data = open_data(source, original.contract)
             labels = original.metadata.labels if data.test.labels is None else original.class_names(data)
             metadata = replace(metadata, contract=original.contract, labels=labels)
@@ -151,22 +152,6 @@ def quantize(options: QuantizeOptions) -> QuantizeResult:
         )
         write_json(scratch / RECORD_FILE, {**result.to_dict(), "seed": options.seed})
     return result
-
-
-def _original(path: Path, model: ModelProto, options: QuantizeOptions, stack: ExitStack) -> ImageModel:
-    """The float model, open; with sizes that the user gave, its prepared form."""
-    if options.shape:
-        folder = Path(stack.enter_context(TemporaryDirectory()))
-        described = write_metadata(model, read_metadata(model, str(path)))
-        write_bytes(folder / path.name, described.SerializeToString())
-        return ImageModel(folder / path.name, options=options.input)
-    found = ImageModel(path, options=options.input)
-    if options.recipe.calibrates and found.layout != "NCHW":
-        found.close()
-        raise ModelError(
-            f"{path} takes images as [N, H, W, C]; export it with [N, C, H, W] (tf2onnx: --inputs-as-nchw)."
-        )
-    return found
 
 
 def _write(files: list[Path], made: Made, described: list[Metadata]) -> None:

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from onnx.helper import make_node
 from PIL import Image
@@ -18,6 +19,7 @@ from edgekit.errors import DataError, GateError, ModelError, UnknownNameError, U
 from edgekit.evaluation.classifier import Classifier
 from edgekit.files import sha256_file
 from edgekit.inputs.contract import InputContract
+from edgekit.options import build
 from edgekit.quantization.options import QuantizeOptions
 from edgekit.quantization.quantize import QuantizeResult, quantize
 
@@ -143,6 +145,23 @@ def test_a_model_that_takes_channels_last_is_refused_with_the_way_out(small_mnis
     (tmp_path / "tf.onnx").write_bytes(model.SerializeToString())
     with pytest.raises(ModelError, match="--inputs-as-nchw"):
         quantize(QuantizeOptions(str(tmp_path / "tf.onnx"), str(small_mnist), tmp_path / "out"))
+
+
+@pytest.mark.parametrize("scheme", [{"int8": True}, {"fp16": True}])
+def test_sizes_that_the_model_leaves_open_are_said(
+    scheme: dict[str, bool], float_model: Path, small_mnist: Path, tmp_path: Path
+) -> None:
+    model = onnx.load(float_model)
+    for dim, name in zip(model.graph.input[0].type.tensor_type.shape.dim[2:], ("height", "width"), strict=True):
+        dim.dim_param = name
+    (tmp_path / "open.onnx").write_bytes(model.SerializeToString())
+    given = {"model": str(tmp_path / "open.onnx"), "data": str(small_mnist), "out": tmp_path / "out", **scheme}
+    if "int8" in scheme:
+        given |= {"calibration": 20, "rungs": 1, "ranges": "minmax"}
+    with pytest.raises(ModelError, match="--shape image=1x1x"):
+        quantize(build(QuantizeOptions, given))
+    result = quantize(build(QuantizeOptions, {**given, "shape": {"image": (1, 1, 28, 28)}}))
+    assert result.tflite.quality.agreement > 0.95
 
 
 def test_data_of_more_classes_than_the_model_has_are_refused(small_mnist: Path, tmp_path: Path) -> None:
