@@ -89,7 +89,7 @@ def profile_on(
     for file in files:
         model = ModelProfile(str(file.path), model_sha256(file.path), file.runtime, vet(file.path))
         if Can.PREDICT in device.can:
-            model = _predict(model, device.card)
+            model = _predict(model, device.card, options)
         if Can.TIME in device.can:
             model = time_file(device, model, options, steps)
         if Can.COUNT in device.can and not uncounted:
@@ -130,9 +130,9 @@ def choose_runtime(path: Path, wanted: str) -> str:
     return runtime.name
 
 
-def _predict(model: ModelProfile, card: DeviceCard) -> ModelProfile:
+def _predict(model: ModelProfile, card: DeviceCard, options: ProfileOptions) -> ModelProfile:
     try:
-        return replace(model, predictions=predict(Path(model.file), card, model.runtime))
+        return replace(model, predictions=predict(Path(model.file), card, model.runtime, options.shape))
     except (UsageError, ModelError) as exc:
         return model.lacks("predictions", str(exc))
 

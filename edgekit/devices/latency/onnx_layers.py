@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from edgekit.devices.latency.workload import Layer, convolution, dense, main_precision
 from edgekit.errors import ModelError
+from edgekit.graph.draft import Draft
+from edgekit.graph.inputs import Shapes, fix_inputs
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
@@ -30,8 +32,10 @@ FUSED = frozenset({"Relu", "Clip"})
 LOOPS = frozenset({"If", "Loop", "Scan", "LSTM", "GRU", "RNN"})
 
 
-def onnx_layers(path: Path) -> tuple[str, list[Layer]]:
+def onnx_layers(path: Path, shapes: Shapes) -> tuple[str, list[Layer]]:
     """The precision and the layers of an .onnx file, once prepared (batch 1, folded, activations behind their layer).
+
+    ``shapes`` are the sizes of inputs that the file leaves open.
 
     Raises:
         ModelError: the file is broken, or its shapes do not tell what it costs.
@@ -44,10 +48,16 @@ def onnx_layers(path: Path) -> tuple[str, list[Layer]]:
     model = check_onnx(str(path))
     constant = not _may_be_replaced(model)
     try:
-        model = folded(model) if is_quantized(model) else prepare(model, None)
+        model = folded(_fixed(model, shapes)) if is_quantized(model) else prepare(model, shapes)
     except ModelError as exc:
         raise type(exc)(f"{path}: {exc}") from exc
     return _Graph(model, path, constant).read()
+
+
+def _fixed(model: ModelProto, shapes: Shapes) -> ModelProto:
+    draft = Draft.from_model(model)
+    fix_inputs(draft, shapes)
+    return draft.to_model()
 
 
 def _may_be_replaced(model: ModelProto) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from edgekit.devices.cards import DeviceCard
@@ -13,20 +14,23 @@ from edgekit.runtimes import RUNTIMES
 WAY_OUT = "measure there with --device ssh://user@host, or calibrate it with 'edgekit devices calibrate'"
 
 
-def predict(path: Path, card: DeviceCard, runtime: str) -> tuple[Prediction, ...]:
+def predict(
+    path: Path, card: DeviceCard, runtime: str, shapes: Mapping[str, Sequence[int]] | None = None
+) -> tuple[Prediction, ...]:
     """Predict one inference of an .onnx or .tflite file for every number of threads that is known, fewest first.
 
     Args:
         path: the file; it is read in a worker and never run.
         card: the device's card; its ``latency`` tables are used.
         runtime: a key of ``edgekit.runtimes.RUNTIMES``.
+        shapes: sizes, by the input's name, that the file leaves open.
 
     Raises:
         UsageError: the card has no table for this runtime and precision, or only of networks of quite another size.
         ModelError: the file is broken, or holds what its shapes do not tell the cost of.
         RuntimeCrashError: the file made the worker that reads it crash or hang.
     """
-    workload = read_workload(path)
+    workload = read_workload(path, shapes)
     tables = find_tables(card, runtime, workload)
     if not tables[0].reaches(workload):
         known = f"{_number(tables[0].smallest)} to {_number(tables[0].largest)} million"

@@ -147,8 +147,8 @@ def _rounded_up(count: int, tile: int) -> float:
     return math.ceil(count / tile) * tile / max(1, count)
 
 
-def read_workload(path: Path) -> Workload:
-    """The workload of an .onnx or .tflite file, read in a worker.
+def read_workload(path: Path, shapes: Mapping[str, Sequence[int]] | None = None) -> Workload:
+    """The workload of an .onnx or .tflite file, read in a worker; ``shapes`` are sizes that it leaves open, by input.
 
     Raises:
         ModelError: the file is missing or broken, or holds something whose cost its shapes do not tell (loops).
@@ -158,7 +158,7 @@ def read_workload(path: Path) -> Workload:
 
     require_file(path)
     with Sandbox(str(path)) as sandbox:
-        answer = sandbox.call("edgekit.devices.latency.workload:read_layers", path=str(path))
+        answer = sandbox.call("edgekit.devices.latency.workload:read_layers", path=str(path), shapes=shapes or {})
     return workload_of(answer)
 
 
@@ -167,17 +167,19 @@ def workload_of(answer: Mapping[str, Any]) -> Workload:
     return Workload(answer["precision"], tuple(Layer(**layer) for layer in answer["layers"]))
 
 
-def read_layers(path: str) -> dict[str, Any]:
+def read_layers(path: str, shapes: Mapping[str, Sequence[int]] | None = None) -> dict[str, Any]:
     """What ``read_workload`` does inside its worker, as plain values."""
     suffix = Path(path).suffix.lower()
     if suffix == ".tflite":
+        if shapes:
+            raise ModelError(f"{path} is predicted with the sizes that it has; export it with --shape.")
         from edgekit.devices.latency.tflite_layers import tflite_layers
 
         precision, layers = tflite_layers(Path(path))
     elif suffix == ".onnx":
         from edgekit.devices.latency.onnx_layers import onnx_layers
 
-        precision, layers = onnx_layers(Path(path))
+        precision, layers = onnx_layers(Path(path), shapes or {})
     else:
         raise ModelError(f"{path} is neither an .onnx nor a .tflite file; give one of these.")
     return {"precision": precision, "layers": [asdict(layer) for layer in layers]}

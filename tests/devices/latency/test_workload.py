@@ -58,6 +58,18 @@ def test_activations_are_part_of_the_layer_before_them(tmp_path):
     assert _workload(path).macs == 64 * 27 * 4
 
 
+def test_sizes_that_a_file_leaves_open_are_given(tmp_path):
+    path = tmp_path / "open.onnx"
+    graph = graph_of([helper.make_node("Conv", ["in", "w"], ["out"])], {"in": (1, 3, 8, 8)}, {"w": noise(4, 3, 1, 1)})
+    for value in (graph.graph.input[0], graph.graph.output[0]):
+        for axis in (2, 3):
+            value.type.tensor_type.shape.dim[axis].dim_param = f"size{axis}"
+    onnx.save(graph, path)
+    with pytest.raises(ModelError, match="--shape in="):
+        read_workload(path)
+    assert read_workload(path, {"in": (1, 3, 8, 8)}).macs == 64 * 3 * 4
+
+
 def test_channels_that_fill_no_tile_cost_as_much_as_a_full_one():
     layer = convolution(rows=10, depth=3, columns=20, window=9)
     assert layer.tiles == 10 * 27 * 32
