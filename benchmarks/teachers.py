@@ -11,7 +11,7 @@ from edgekit import catalog
 from edgekit.data import open_data
 from edgekit.training.distill import teacher_accuracy
 from edgekit.training.teach import TeachOptions, teach
-from edgekit.training.teacher import TeacherOptions, open_teacher
+from edgekit.training.teachers import TeacherOptions, open_teacher
 
 
 def main() -> None:

@@ -38,7 +38,8 @@ class TrainRecipe:
     """How a network is trained, with or without a teacher.
 
     AdamW with linear warm-up and cosine decay; the EMA of the weights is what is kept when ``ema`` > 0.
-    With a teacher the loss is Hinton's (2015): ``(1 - mix) * CE(labels) + mix * T² * KL(teacher/T, student/T)``.
+    ``loss`` names a file of ``edgekit.training.losses``; ``hinton`` mixes the labels with the teacher's answers at
+    ``temperature``, and learns the labels alone where there is no teacher.
     ``views`` is the number of distinct augmented views of the training set; epoch e sees view e mod views, so
     that the teacher answers each view once. ``views = 0`` means a new view in every epoch.
     """
@@ -50,6 +51,7 @@ class TrainRecipe:
     warmup_epochs: float = 1.0
     label_smoothing: float = 0.0
     ema: float = 0.0
+    loss: str = "hinton"
     temperature: float = 4.0
     mix: float = 0.9
     views: int = 0

@@ -1,43 +1,51 @@
-"""``edgekit distill``: a teacher's answers into a student of the catalog, ending in a float ONNX file."""
+"""``edgekit distill``: a teacher's answers into a student, ending in a float ONNX file."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from edgekit import catalog
 from edgekit.artifact import Metadata
 from edgekit.console import Part, Remark, Table, say
-from edgekit.data import open_data
+from edgekit.data import Source
 from edgekit.data.dataset import Dataset
 from edgekit.errors import UsageError
 from edgekit.files import require_writable, sha256_file, write_bytes, write_json
+from edgekit.inputs.contract import InputContract
 from edgekit.options import ANY_SEED, LARGEST_SEED, SOURCES, Options, group, numbers, option
 from edgekit.result import Result
 from edgekit.training.answer_cache import AnswerCache
 from edgekit.training.recipe_options import DistillRecipeOptions
-from edgekit.training.teacher import Teacher, TeacherOptions, open_teacher
+from edgekit.training.student import is_unset, network_of, open_student
+from edgekit.training.teacher import Teacher
+from edgekit.training.teachers import TeacherOptions, open_teacher
 from edgekit.training.weights import save_weights
-from edgekit.zoo import build
 
 
 @dataclass(frozen=True)
 class DistillOptions(Options):
-    """Everything that decides a distillation run."""
+    """Everything that decides a distillation run.
 
-    student: str = option("A student of the catalog.", "mnist-tiny", metavar="NAME")
-    teacher: str = option("A card's name, FILE.onnx, FILE.pt2 or module:factory.", "", unset="the card's")
+    ``student`` and ``teacher`` may be torch modules, ``data`` whatever ``open_data`` takes. ``contract`` is how
+    pictures become the input of a module that is the student; None takes raw pixels of the data's size. The recipe's
+    loss may be a function, see ``edgekit.training.losses``.
+    """
+
+    student: str | Any = option("A student of the catalog.", "mnist-tiny", metavar="NAME")
+    teacher: str | Any = option("A card's name, FILE.onnx, FILE.pt2 or module:factory.", "", unset="the card's")
     teacher_weights: Path | None = option("safetensors or state dict of the teacher.", None, metavar="FILE")
     teacher_mean: tuple[float, ...] = option(
         "Per-channel mean of the teacher's input, as in 0.49,0.48,0.45.", (), read=numbers
     )
     teacher_std: tuple[float, ...] = option("Per-channel standard deviation of the teacher's input.", (), read=numbers)
-    data: str = option(SOURCES, "", metavar="SRC", unset="the card's")
+    data: Source = option(SOURCES, "", metavar="SRC", unset="the card's")
     out: Path | None = option("Folder for the results.", None, metavar="DIR", unset="runs/NAME")
     recipe: DistillRecipeOptions = group(DistillRecipeOptions)
     seed: int | None = option(ANY_SEED, None, unset="the card's", least=0, most=LARGEST_SEED)
     resume: bool = option("Go on from the last checkpoint in --out.", False)
+    contract: InputContract | None = None
 
 
 @dataclass(frozen=True)
@@ -64,8 +72,9 @@ class DistillResult(Result):
 def distill(options: DistillOptions) -> DistillResult:
     """Train a student on the labels and the teacher's answers; store model.onnx and distill.json in the run folder.
 
-    The weights are those after the last epoch (averaged if the recipe has an EMA); the test split is looked at once,
-    for the figure. Two runs with the same options end with the same files, also if one was killed and resumed.
+    The weights are those after the last epoch (averaged if the recipe has an EMA), and a module that is the student
+    ends with them; the test split is looked at once, for the figure. Two runs with the same options end with the same
+    files, also if one was killed and resumed.
 
     Raises:
         UsageError: there is no teacher or no data, or they have different classes.
@@ -76,14 +85,11 @@ def distill(options: DistillOptions) -> DistillResult:
     from edgekit.conversion.torch_onnx import to_onnx
     from edgekit.training import loop
 
-    card = catalog.network_card("students", options.student)
+    card, data = open_student(options.student, options.data, options.contract)
     recipe, seed = options.recipe.of(card), card.seed if options.seed is None else options.seed
-    named = options.teacher or card.teacher
-    if not named:
+    named = card.teacher if is_unset(options.teacher) else options.teacher
+    if is_unset(named):
         raise UsageError(f"The student {card.name} has no teacher of its own; name one with --teacher.")
-    if not (options.data or card.data):
-        raise UsageError(f"The student {card.name} has no data of its own; name a source with --data.")
-    data = open_data(options.data or card.data, card.contract)
     loop.require_labels(data)
     folder = require_writable(options.out or Path("runs") / card.name)
     chosen = TeacherOptions(named, options.teacher_weights, options.teacher_mean, options.teacher_std)
@@ -91,10 +97,10 @@ def distill(options: DistillOptions) -> DistillResult:
     check_teacher(teacher, data)
     answers = AnswerCache(teacher, data.sha256, recipe.augmentation, seed)
     torch.manual_seed(seed)
-    model = build(card.architecture, card.contract.shape, len(data.classes))
+    model = network_of(options.student, card, len(data.classes))
     say(f"distilling {teacher.name} into {card.name} on {data.name}: {recipe.epochs} epochs")
     origin = {"network": card.architecture, "teacher": answers.key}
-    run = loop.TrainRun(recipe, seed, folder, origin, options.resume)
+    run = loop.TrainRun(recipe, seed, folder, origin, options.resume, options.recipe.own_loss)
     model, metrics = loop.train(model, card.contract, data, run, answers)
     accuracy = loop.evaluate(model, card.contract, data.test)
     metadata = Metadata(
@@ -105,6 +111,8 @@ def distill(options: DistillOptions) -> DistillResult:
         parents={"teacher": teacher.sha256, "data": data.sha256},
     )
     save_weights(model, folder / "weights.safetensors")
+    if not isinstance(options.student, str):
+        options.student.load_state_dict(model.state_dict())
     path = folder / "model.onnx"
     write_bytes(path, to_onnx(model, card.contract, metadata).SerializeToString(deterministic=True))
     result = DistillResult(

@@ -22,13 +22,13 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from edgekit.console import Bar, progress, say
 from edgekit.data.dataset import Dataset, ImageArray, Images, Split
-from edgekit.errors import DataError, TrainingError
+from edgekit.errors import DataError, TrainingError, UsageError
 from edgekit.files import remove_parts, storage_errors
 from edgekit.inputs.contract import InputContract
 from edgekit.recipe import TrainRecipe
 from edgekit.training import checkpoint
 from edgekit.training.augment import augmented_view
-from edgekit.training.losses import distillation_loss, hard_loss
+from edgekit.training.losses import Loss, find_loss
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,7 +45,8 @@ class TrainRun:
 
     ``seed`` is that of views, order and dropout. ``folder`` is where checkpoint.pt, metrics.jsonl and timing.jsonl
     are kept; ``resume`` goes on from the checkpoint there, if there is one. ``origin`` names what the network comes
-    from (its architecture, its teacher): the checkpoint of a run of another origin is not resumed.
+    from (its architecture, its teacher): the checkpoint of a run of another origin is not resumed. ``loss`` stands in
+    for the recipe's.
     """
 
     recipe: TrainRecipe
@@ -53,6 +54,7 @@ class TrainRun:
     folder: Path
     origin: Mapping[str, str] = field(default_factory=dict)
     resume: bool = False
+    loss: Loss | None = None
 
     def identity(self, data: Dataset) -> dict[str, object]:
         """What must be the same for a resumed run to end with the same bytes."""
@@ -82,8 +84,9 @@ class _State:
     model: nn.Module
     average: AveragedModel | None
     optimizer: torch.optim.Optimizer
-    epoch: int
-    metrics: list[EpochMetrics]
+    loss_of: Loss
+    epoch: int = 0
+    metrics: list[EpochMetrics] = field(default_factory=list)
 
     @property
     def kept(self) -> nn.Module:
@@ -115,7 +118,8 @@ def train(
     """
     recipe = run.recipe
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    state = _State(model, _averaged(model, recipe), _optimizer(model, recipe), 0, [])
+    loss_of = run.loss or find_loss(recipe.loss)
+    state = _State(model, _averaged(model, recipe), _optimizer(model, recipe), loss_of)
     _begin(state, run, data)
     steps = len(data.train) // recipe.batch_size
     if steps == 0:
@@ -195,10 +199,9 @@ def _train_epoch(
         with _autocast():
             logits = state.model(to_tensor(images[rows], contract))
         logits = logits.float()
-        loss = hard_loss(logits, targets, recipe.label_smoothing)
-        if answers is not None:
-            soft = distillation_loss(logits, torch.from_numpy(answers[rows]), recipe.temperature)
-            loss = (1 - recipe.mix) * loss + recipe.mix * soft
+        loss = state.loss_of(logits, targets, None if answers is None else torch.from_numpy(answers[rows]), recipe)
+        if loss.ndim or not loss.requires_grad:
+            raise UsageError(f"The loss gives {list(loss.shape)}; return one number with a gradient, as a mean is.")
         value = loss.item()
         if not math.isfinite(value):
             raise _diverged(f"the loss became {value} in epoch {state.epoch + 1}, step {step + 1}")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from edgekit.catalog import NetworkCard
 from edgekit.options import Options, option
 from edgekit.recipe import TrainRecipe
+from edgekit.training.losses import Loss, losses
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,12 @@ class RecipeOptions(Options):
     epochs: int | None = option("Override the recipe's epochs.", None, least=1)
     batch_size: int | None = option("Override the recipe's batch size.", None, least=2)
     learning_rate: float | None = option("Override the recipe's peak learning rate.", None)
+    loss: str | Callable[..., Any] = option(f"Override the recipe's loss: {' or '.join(losses())}.", "")
+
+    @property
+    def own_loss(self) -> Loss | None:
+        """The user's own loss, if it is a function."""
+        return None if isinstance(self.loss, str) else self.loss
 
     def of(self, card: NetworkCard) -> TrainRecipe:
         """The recipe of a card, changed.
@@ -26,6 +35,8 @@ class RecipeOptions(Options):
             UsageError: a figure is not allowed.
         """
         changes = {name: value for name, value in vars(self).items() if name != "recipe"}
+        loss = self.loss
+        changes["loss"] = (loss if isinstance(loss, str) else getattr(loss, "__qualname__", "own")) or None
         chosen = card.recipe(self.recipe) if isinstance(self.recipe, str) else self.recipe
         return chosen.override(**changes)
 

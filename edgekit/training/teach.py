@@ -8,12 +8,13 @@ from pathlib import Path
 
 from edgekit import catalog
 from edgekit.console import Part, Remark, Table
-from edgekit.data import open_data
+from edgekit.data import Source, open_data
 from edgekit.errors import DataError
 from edgekit.files import require_writable, sha256_file, write_json
 from edgekit.options import ANY_SEED, LARGEST_SEED, SOURCES, Options, argument, group, option
 from edgekit.result import Result
 from edgekit.training.recipe_options import RecipeOptions
+from edgekit.training.student import is_unset
 from edgekit.training.weights import load_weights, save_weights
 from edgekit.zoo import build
 
@@ -41,7 +42,7 @@ class TeachOptions(Options):
     """Everything that decides a teacher."""
 
     name: str = argument("A teacher of the catalog.", "mnist-cnn", metavar="NAME")
-    data: str = option(SOURCES, "", metavar="SRC", unset="the card's")
+    data: Source = option(SOURCES, "", metavar="SRC", unset="the card's")
     out: Path | None = option("Folder for the results.", None, metavar="DIR", unset="runs/NAME")
     recipe: RecipeOptions = group(RecipeOptions)
     init: Path | None = option("Weights to start from, as the recipe 'refine' does.", None, metavar="FILE")
@@ -61,7 +62,7 @@ def teach(options: TeachOptions) -> TeachResult:
 
     card = catalog.network_card("teachers", options.name)
     recipe, seed = options.recipe.of(card), card.seed if options.seed is None else options.seed
-    data = open_data(options.data or card.data, card.contract)
+    data = open_data(card.data if is_unset(options.data) else options.data, card.contract)
     loop.require_labels(data)
     if len(data.classes) != len(card.classes):
         raise DataError(
@@ -75,7 +76,7 @@ def teach(options: TeachOptions) -> TeachResult:
     if options.init is not None:
         load_weights(model, options.init)
         origin["initial"] = sha256_file(options.init)
-    run = loop.TrainRun(recipe, seed, folder, origin, options.resume)
+    run = loop.TrainRun(recipe, seed, folder, origin, options.resume, options.recipe.own_loss)
     model, metrics = loop.train(model, card.contract, data, run)
     weights = save_weights(model, folder / "weights.safetensors")
     accuracy = loop.evaluate(model, card.contract, data.test)

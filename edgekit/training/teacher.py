@@ -1,24 +1,17 @@
-"""Any trained network as a teacher: a card, an ``.onnx`` file, a ``.pt2`` program, or ``module:factory`` with weights.
-
-A Teacher is a function from uint8 images to logits with a sha256 that names it in the cache of answers.
-"""
+"""A teacher: a function from uint8 images to logits, with a sha256 that names it in the cache of answers."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit import catalog
 from edgekit.data.dataset import Images
-from edgekit.data.factory import load_factory
-from edgekit.errors import EdgekitError, ModelError, UnknownNameError, UsageError, input_errors
-from edgekit.files import require_file, sha256_bytes, sha256_file
+from edgekit.errors import EdgekitError, ModelError, UsageError
 from edgekit.inputs.contract import InputContract
 from edgekit.runtimes.refusal import first_line
 
@@ -29,19 +22,7 @@ MAX_BATCH = 256
 BATCH_VALUES = 8 << 20
 """Of the real pixels that a teacher is given together."""
 Logits = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class TeacherOptions:
-    """Which network teaches, and what its input needs where its file does not say.
-
-    ``mean`` and ``std`` are per channel, of pixels in [0, 1]; ``weights`` goes with ``module:factory``.
-    """
-
-    model: str
-    weights: Path | None = None
-    mean: tuple[float, ...] = ()
-    std: tuple[float, ...] = ()
+Forward = Callable[[NDArray[np.float32]], Logits]
 
 
 @dataclass(frozen=True)
@@ -54,7 +35,7 @@ class Teacher:
     name: str
     sha256: str
     contract: InputContract
-    forward: Callable[[NDArray[np.float32]], Logits]
+    forward: Forward
     labels: tuple[str, ...] = ()
 
     def answer(self, images: Images) -> Logits:
@@ -93,109 +74,8 @@ class Teacher:
         return logits
 
 
-def open_teacher(options: TeacherOptions, image_shape: tuple[int, int, int]) -> Teacher:
-    """Open a teacher; ``image_shape`` (H, W, C) is used where its file leaves the input's size open.
-
-    Raises:
-        UnknownNameError: the name is neither a file nor a card nor ``module:factory``.
-        ModelError: its file is missing, broken or not an image classifier.
-        UsageError: ``weights`` are given for a file that has its own.
-    """
-    model = options.model
-    if options.weights is not None and model.endswith((".onnx", ".pt2")):
-        raise UsageError(f"{model} has its weights inside; leave out --teacher-weights.")
-    if model.endswith(".onnx"):
-        teacher = _open_onnx(Path(model), image_shape)
-    elif model.endswith(".pt2"):
-        teacher = _open_program(Path(model))
-    elif ":" in model:
-        teacher = _open_factory(model, options.weights, image_shape)
-    elif model in catalog.names("teachers"):
-        teacher = _open_card(model, options.weights)
-    else:
-        raise UnknownNameError("teacher card, .onnx or .pt2 file, or module:factory", model, catalog.names("teachers"))
-    changes = {name: value for name in ("mean", "std") if (value := getattr(options, name))}
-    with input_errors(ModelError, f"{model}: "):
-        return replace(teacher, contract=replace(teacher.contract, **changes))
-
-
-def _open_card(name: str, weights: Path | None) -> Teacher:
-    from edgekit.training.weights import load_weights
-    from edgekit.zoo import build
-
-    card = catalog.network_card("teachers", name)
-    path = weights or card.weights
-    if not path.exists():
-        raise ModelError(f"The teacher {name} has no weights at {path}; make them with 'edgekit teach {name}'.")
-    model = load_weights(build(card.architecture, card.contract.shape, len(card.classes)), path)
-    return Teacher(name, sha256_file(path), card.contract, _torch_forward(model, name), card.classes)
-
-
-def _open_factory(target: str, weights: Path | None, image_shape: tuple[int, int, int]) -> Teacher:
-    """The user's own code builds the network; its weights come from a file that is never unpickled."""
-    from torch import nn
-
-    from edgekit.training.weights import load_weights
-
-    factory = load_factory(target, UsageError)
-    try:
-        model = factory()
-    except Exception as exc:  # whatever the user's code raises
-        raise UsageError(
-            f"The teacher '{target}' failed with {type(exc).__name__}: {exc}; correct that function."
-        ) from exc
-    if not isinstance(model, nn.Module):
-        raise UsageError(f"The teacher '{target}' returned a {type(model).__name__}; return a torch.nn.Module.")
-    if weights is not None:
-        load_weights(model, weights)
-        digest = sha256_file(weights)
-    else:
-        from safetensors.torch import save
-
-        digest = sha256_bytes(save({name: value.contiguous() for name, value in model.state_dict().items()}))
-    return Teacher(
-        target, sha256_bytes(f"{target} {digest}".encode()), InputContract(*image_shape), _torch_forward(model, target)
-    )
-
-
-def _open_program(path: Path) -> Teacher:
-    from edgekit.training.pt2 import load_program
-
-    program = load_program(path)
-    batch, channels, height, width = program.input_shape
-    contract = InputContract(height, width, channels)
-    return Teacher(path.name, sha256_file(path), contract, _torch_forward(program.module, path.name, batch))
-
-
-def _open_onnx(path: Path, image_shape: tuple[int, int, int]) -> Teacher:
-    """An ONNX classifier, run by ONNX Runtime in batches where the file allows it."""
-    from edgekit.graph.isolated import model_sha256
-    from edgekit.graph.load import load_onnx
-    from edgekit.graph.metadata import read_metadata
-    from edgekit.modelfiles.session import rehearse
-    from edgekit.runtimes.ort import open_file
-
-    require_file(path)
-    rehearse(path)
-    metadata = read_metadata(load_onnx(path), str(path))
-    session = open_file(str(path), threads=0)
-    if len(session.get_inputs()) != 1 or session.get_inputs()[0].type != "tensor(float)":
-        raise ModelError(f"{path} does not take one float image, so it cannot teach; give a float image classifier.")
-    entry, exit_ = session.get_inputs()[0], session.get_outputs()[0].name
-    shape = [size if isinstance(size, int) and size > 0 else None for size in entry.shape]
-    if len(shape) != 4:
-        raise ModelError(f"{path} takes an input of rank {len(shape)}; a teacher takes images [N, C, H, W].")
-    height, width, channels = image_shape
-    with input_errors(ModelError, f"{path}: "):
-        contract = metadata.contract or InputContract(shape[2] or height, shape[3] or width, shape[1] or channels)
-
-    def forward(inputs: NDArray[np.float32]) -> Logits:
-        return _as_logits(session.run([exit_], {entry.name: inputs})[0])
-
-    return Teacher(path.name, model_sha256(path), contract, _in_batches(forward, shape[0]), metadata.labels)
-
-
-def _torch_forward(model: nn.Module, name: str, batch: int = -1) -> Callable[[NDArray[np.float32]], Logits]:
+def torch_forward(model: nn.Module, name: str, batch: int = -1) -> Forward:
+    """A network as a teacher's ``forward``; ``batch`` is the number of images that it takes at once, -1 for any."""
     import torch
 
     if not isinstance(model, torch.fx.GraphModule):
@@ -206,14 +86,12 @@ def _torch_forward(model: nn.Module, name: str, batch: int = -1) -> Callable[[ND
             outputs = model(torch.from_numpy(inputs).contiguous(memory_format=torch.channels_last))
         if not isinstance(outputs, torch.Tensor) or outputs.ndim != 2:
             raise ModelError(f"The teacher {name} does not return one tensor of logits [N, classes].")
-        return _as_logits(outputs.float().numpy())
+        return as_logits(outputs.float().numpy())
 
-    return _in_batches(forward, batch)
+    return in_batches(forward, batch)
 
 
-def _in_batches(
-    forward: Callable[[NDArray[np.float32]], Logits], size: int | None
-) -> Callable[[NDArray[np.float32]], Logits]:
+def in_batches(forward: Forward, size: int | None) -> Forward:
     """Cut inputs into the fixed batches that a network takes; the last is padded with repeats of its last image."""
     if size is None or size < 1:
         return forward
@@ -229,7 +107,7 @@ def _in_batches(
     return batched
 
 
-def _as_logits(outputs: NDArray[np.float32]) -> Logits:
+def as_logits(outputs: NDArray[np.float32]) -> Logits:
     """Logits as they are; the logarithm of outputs that are probabilities already."""
     outputs = outputs.reshape(len(outputs), -1).astype(np.float32)
     if outputs.min() >= 0 and np.allclose(outputs.sum(1), 1, atol=1e-3):

@@ -23,7 +23,7 @@ from edgekit.inputs.contract import InputContract
 from edgekit.recipe import Augmentation
 from edgekit.training.answer_cache import AnswerCache
 from edgekit.training.distill import check_teacher
-from edgekit.training.teacher import TeacherOptions, open_teacher
+from edgekit.training.teachers import TeacherOptions, open_teacher
 from edgekit.training.weights import load_weights, save_weights
 from edgekit.zoo import build
 

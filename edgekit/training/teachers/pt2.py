@@ -1,4 +1,4 @@
-"""Exported programs (``.pt2``) opened without unpickling code.
+"""Exported programs (``.pt2``), opened without unpickling code.
 
 ``torch.export.load`` unpickles what an archive marks as pickled and evaluates symbolic sizes as expressions, so the
 archive is looked through first and refused if it holds either.
@@ -16,7 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.errors import ModelError
-from edgekit.files import require_file
+from edgekit.files import require_file, sha256_file
+from edgekit.inputs.contract import InputContract
+from edgekit.training.teacher import Teacher, torch_forward
+from edgekit.training.teachers import TeacherOptions
 
 if TYPE_CHECKING:
     from torch import nn
@@ -24,6 +27,21 @@ if TYPE_CHECKING:
 MAX_JSON_BYTES = 256 << 20
 SIZE_EXPRESSION = re.compile(r"[0-9]+|[a-z]+[0-9]*|Symbol\('[a-z]+[0-9]*'(, (positive|nonnegative|integer)=True)*\)")
 """A number or a named size; anything else would be evaluated as Python."""
+
+
+def takes(model: Any) -> bool:
+    """True for the name of a .pt2 file."""
+    return isinstance(model, str) and model.endswith(".pt2")
+
+
+def teacher(options: TeacherOptions, image_shape: tuple[int, int, int]) -> Teacher:
+    """Its input has the program's size."""
+    options.require_no_weights()
+    path = Path(options.model)
+    program = load_program(path)
+    batch, channels, height, width = program.input_shape
+    contract = InputContract(height, width, channels)
+    return Teacher(path.name, sha256_file(path), contract, torch_forward(program.module, path.name, batch))
 
 
 @dataclass(frozen=True)

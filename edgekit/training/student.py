@@ -1,0 +1,77 @@
+"""Who is taught: a student of the catalog, or a torch module of the user's own."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit import catalog
+from edgekit.catalog import NetworkCard
+from edgekit.data import Source, open_data
+from edgekit.data.dataset import Dataset
+from edgekit.errors import UsageError
+from edgekit.files import sha256_bytes
+from edgekit.inputs.contract import InputContract
+from edgekit.recipe import TrainRecipe
+from edgekit.runtimes.refusal import first_line
+from edgekit.zoo import build
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def is_unset(value: Any) -> bool:
+    """True for the empty text, which stands for what the card says."""
+    return isinstance(value, str) and not value
+
+
+def open_student(
+    student: str | nn.Module, source: Source, contract: InputContract | None
+) -> tuple[NetworkCard, Dataset]:
+    """A student's card and data; a module gets a card made up for it.
+
+    ``contract`` is how pictures become the module's input; None takes raw pixels of the data's size.
+
+    Raises:
+        UnknownNameError: the catalog has no such student.
+        UsageError: nothing says which data.
+        DataError: see ``open_data``.
+    """
+    if isinstance(student, str):
+        card = catalog.network_card("students", student)
+        source, contract = card.data if is_unset(source) else source, card.contract
+    name = student if isinstance(student, str) else type(student).__name__.lower()
+    if is_unset(source):
+        raise UsageError(f"The student {name} has no data of its own; name a source with --data.")
+    data = open_data(source, contract)
+    if not isinstance(student, str):
+        # What a module prints as tells its structure, and so whether a checkpoint is one of it.
+        structure = f"{name} {sha256_bytes(repr(student).encode())}"
+        eats = contract or InputContract(*data.image_shape)
+        card = NetworkCard(name, Path(), "", structure, eats, data.classes, data="", recipes={"full": TrainRecipe()})
+    return card, data
+
+
+def network_of(student: str | nn.Module, card: NetworkCard, classes: int) -> nn.Module:
+    """The network to train: a fresh one of the card's architecture, or a copy of the module.
+
+    Raises:
+        UsageError: the module does not turn one of the images into a score for each class.
+    """
+    import torch
+
+    if isinstance(student, str):
+        return build(card.architecture, card.contract.shape, classes)
+    network = copy.deepcopy(student)
+    height, width, channels = card.contract.shape
+    image = torch.zeros(1, channels, height, width)
+    try:
+        with torch.inference_mode():
+            scores = list(network.eval()(image).shape)
+    except Exception as exc:  # the user's own code raises what it likes
+        raise UsageError(f"The student {card.name} fails on an image {list(image.shape)}: {first_line(exc)}.") from exc
+    if scores != [1, classes]:
+        wanted = f"give a network of {classes} scores"
+        raise UsageError(f"The student {card.name} gives {scores} for an image {list(image.shape)}; {wanted}.")
+    return network

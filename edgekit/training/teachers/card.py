@@ -1,0 +1,31 @@
+"""A teacher of the catalog, with the weights that it ships or others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edgekit import catalog
+from edgekit.errors import ModelError
+from edgekit.files import sha256_file
+from edgekit.training.teacher import Teacher, torch_forward
+from edgekit.training.teachers import TeacherOptions
+
+
+def takes(model: Any) -> bool:
+    """True for a card's name."""
+    return isinstance(model, str) and model in catalog.names("teachers")
+
+
+def teacher(options: TeacherOptions, image_shape: tuple[int, int, int]) -> Teacher:
+    """Its input is that of the card."""
+    from edgekit.training.weights import load_weights
+    from edgekit.zoo import build
+
+    card = catalog.network_card("teachers", options.model)
+    path = options.weights or card.weights
+    if not path.exists():
+        raise ModelError(
+            f"The teacher {card.name} has no weights at {path}; make them with 'edgekit teach {card.name}'."
+        )
+    model = load_weights(build(card.architecture, card.contract.shape, len(card.classes)), path)
+    return Teacher(card.name, sha256_file(path), card.contract, torch_forward(model, card.name), card.classes)

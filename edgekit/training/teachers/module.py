@@ -1,0 +1,41 @@
+"""A torch module of the user's own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from edgekit.files import sha256_bytes, sha256_file
+from edgekit.inputs.contract import InputContract
+from edgekit.training.teacher import Teacher, torch_forward
+from edgekit.training.teachers import TeacherOptions
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def takes(model: Any) -> bool:
+    """True for a torch module, which is known by what it can do: torch is not imported here."""
+    return hasattr(model, "state_dict") and hasattr(model, "eval")
+
+
+def teacher(options: TeacherOptions, image_shape: tuple[int, int, int]) -> Teacher:
+    """It takes images of the data's size."""
+    network: nn.Module = options.model
+    return from_network(network, type(network).__name__, repr(network), options, image_shape)
+
+
+def from_network(
+    network: nn.Module, name: str, structure: str, options: TeacherOptions, image_shape: tuple[int, int, int]
+) -> Teacher:
+    """A network as a teacher; ``structure`` tells apart networks of the same weights."""
+    from safetensors.torch import save
+
+    from edgekit.training.weights import load_weights
+
+    if options.weights is not None:
+        load_weights(network, options.weights)
+        digest = sha256_file(options.weights)
+    else:
+        digest = sha256_bytes(save({name: value.contiguous() for name, value in network.state_dict().items()}))
+    digest = sha256_bytes(f"{structure} {digest}".encode())
+    return Teacher(name, digest, InputContract(*image_shape), torch_forward(network, name))

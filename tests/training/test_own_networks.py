@@ -1,0 +1,127 @@
+"""Modules, losses and arrays of the user's own, from distillation to a model file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from edgekit.data.dataset import Dataset
+from edgekit.errors import UnknownNameError, UsageError
+from edgekit.inputs.contract import InputContract
+from edgekit.modelfiles.contents import read_contents
+from edgekit.recipe import TrainRecipe
+from edgekit.training.distill import DistillOptions, distill
+from edgekit.training.recipe_options import DistillRecipeOptions
+
+ONE_EPOCH = DistillRecipeOptions(epochs=1, batch_size=64)
+
+
+class Small(nn.Module):
+    def __init__(self, classes: int = 10) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv2d(1, 8, 7, stride=7), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten())
+        self.head = nn.Linear(8 * 16, classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.layers(images))
+        return logits
+
+
+@pytest.fixture(scope="module")
+def arrays(mnist: Dataset) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    parts = {}
+    for name, count in (("train", 640), ("validation", 100), ("test", 100)):
+        split = getattr(mnist, name)
+        assert split.labels is not None
+        parts[name] = (split.images[:count], split.labels[:count])
+    return parts
+
+
+def test_a_module_learns_from_a_module_on_arrays_and_becomes_a_file(arrays, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    student, teacher = Small(), Small()
+    before = {name: value.clone() for name, value in teacher.state_dict().items()}
+    result = distill(DistillOptions(student=student, teacher=teacher, data=arrays, out=tmp_path, recipe=ONE_EPOCH))
+    assert (result.student, result.teacher) == ("small", "Small")
+    metadata = read_contents(result.model).metadata("model.onnx")
+    assert metadata.contract == InputContract(28, 28, 1)
+    assert metadata.labels == tuple("0123456789")
+    for name, value in teacher.state_dict().items():
+        assert torch.equal(value, before[name])
+    from safetensors.torch import load_file
+
+    for name, value in load_file(tmp_path / "weights.safetensors").items():
+        assert torch.equal(student.state_dict()[name], value)
+
+
+def test_a_run_of_a_module_goes_on_where_it_stopped(arrays, tmp_path: Path) -> None:
+    def run(folder: Path, epochs: int, resume: bool = False) -> bytes:
+        torch.manual_seed(0)
+        recipe = DistillRecipeOptions(TrainRecipe(epochs=2, batch_size=64), epochs=epochs)
+        options = DistillOptions(
+            student=Small(), teacher="mnist-cnn", data=arrays, out=folder, recipe=recipe, resume=resume
+        )
+        return distill(options).model.read_bytes()
+
+    assert run(tmp_path / "a", 2) == run(tmp_path / "b", 2)
+    assert run(tmp_path / "a", 2, resume=True) == run(tmp_path / "b", 2)
+
+
+def test_the_contract_of_a_module_says_how_pictures_become_its_input(arrays, tmp_path: Path) -> None:
+    contract = InputContract(28, 28, 1, mean=(0.13,), std=(0.31,), domain="digit")
+    options = DistillOptions(
+        student=Small(), teacher="mnist-cnn", data=arrays, out=tmp_path, recipe=ONE_EPOCH, contract=contract
+    )
+    assert read_contents(distill(options).model).metadata("model.onnx").contract == contract
+
+
+def test_an_own_loss_is_minimised_and_named_in_the_record(arrays, tmp_path: Path) -> None:
+    seen = []
+
+    def squares(logits: Tensor, labels: Tensor, answers: Tensor | None, recipe: TrainRecipe) -> Tensor:
+        assert answers is not None
+        seen.append((tuple(logits.shape), tuple(labels.shape), recipe.epochs))
+        return F.mse_loss(logits, answers)
+
+    recipe = DistillRecipeOptions(epochs=1, batch_size=64, loss=squares)
+    distill(DistillOptions(student="mnist-linear", teacher="mnist-cnn", data=arrays, out=tmp_path, recipe=recipe))
+    assert seen == [((64, 10), (64,), 1)] * 10
+    assert json.loads((tmp_path / "distill.json").read_text())["recipe"]["loss"].endswith("squares")
+
+
+@pytest.mark.parametrize(
+    ("student", "message"),
+    [
+        (Small(7), r"The student small gives \[1, 7\] for an image \[1, 1, 28, 28\]; give a network of 10 scores"),
+        (nn.Linear(3, 10), r"The student linear fails on an image \[1, 1, 28, 28\]"),
+    ],
+)
+def test_a_module_that_does_not_fit_the_data_is_refused_before_training(
+    arrays, tmp_path: Path, student: nn.Module, message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        distill(DistillOptions(student=student, teacher="mnist-cnn", data=arrays, out=tmp_path, recipe=ONE_EPOCH))
+
+
+def test_what_a_module_lacks_is_said(arrays, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="The student small has no data of its own"):
+        distill(DistillOptions(student=Small(), teacher="mnist-cnn", out=tmp_path))
+    with pytest.raises(UsageError, match="The student small has no teacher of its own"):
+        distill(DistillOptions(student=Small(), data=arrays, out=tmp_path))
+    recipe = DistillRecipeOptions(epochs=1, batch_size=64, loss="hintom")
+    options = DistillOptions(student=Small(), teacher="mnist-cnn", data=arrays, out=tmp_path, recipe=recipe)
+    with pytest.raises(UnknownNameError, match="did you mean 'hinton'"):
+        distill(options)
+
+
+def test_a_loss_for_each_image_is_no_loss(arrays, tmp_path: Path) -> None:
+    recipe = DistillRecipeOptions(epochs=1, batch_size=64, loss=lambda logits, labels, answers, recipe: logits.sum(1))
+    options = DistillOptions(student=Small(), teacher="mnist-cnn", data=arrays, out=tmp_path, recipe=recipe)
+    with pytest.raises(UsageError, match=r"The loss gives \[64\]; return one number with a gradient"):
+        distill(options)
