@@ -209,9 +209,13 @@ class Draft:
         self.set_inputs(node, [*node.input[:position], name, *node.input[position + 1 :]])
 
     def redirect(self, old: str, new: str) -> None:
-        """Let all nodes that read one value read another."""
+        """Let all nodes, and the results of the model, take another value in place of one."""
         for node in self.consumers(old):
             self.set_inputs(node, [new if name == old else name for name in node.input])
+        for value in self.outputs:
+            if value.name == old:
+                value.name = new
+        self.set_outputs(self.outputs)
 
     def set_outputs(self, values: Iterable[ValueInfoProto]) -> None:
         """Let these values be the results of the model."""

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from edgekit.console import progress
 from edgekit.errors import DataError
+from edgekit.graph.draft import Draft
 from edgekit.quantization.histogram import Glance, Histogram
 
 if TYPE_CHECKING:
@@ -97,13 +98,9 @@ def require_images(inputs: RealInputs) -> None:
 
 def with_outputs(model: ModelProto, tensors: Sequence[str]) -> ModelProto:
     """A copy of the model whose outputs are exactly ``tensors``."""
-    import onnx
-
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    del copy.graph.output[:]
-    copy.graph.output.extend(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in tensors)
-    return copy
+    draft = Draft.from_model(model)
+    draft.watch(tensors)
+    return draft.to_model()
 
 
 def outputs_of(model: ModelProto, images: Iterable[Reals], simulated: bool = False) -> Reals:

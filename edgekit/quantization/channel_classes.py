@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.graph.messages import attributes
+from edgekit.graph.families import Families
+from edgekit.graph.messages import attributes, constants_of, sizes_of
 from edgekit.operators import operators_that
 from edgekit.operators.operator import Channels
 from edgekit.quantization import channel_statistics
@@ -50,20 +51,15 @@ def tie_channels(model: ModelProto, channels: Mapping[str, channel_statistics.Ch
 
 class _Ties:
     def __init__(self, model: ModelProto, channels: Mapping[str, channel_statistics.Channels]) -> None:
-        from onnx import numpy_helper
-
         self.graph, self.channels = model.graph, channels
-        self.constants = {item.name: numpy_helper.to_array(item) for item in model.graph.initializer}
-        self.shapes = {
-            value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim]
-            for value in (*model.graph.input, *model.graph.value_info, *model.graph.output)
-        }
+        self.constants = constants_of(model)
+        self.shapes = sizes_of(model.graph)
         self.first: dict[str, int] = {}
         total = 0
         for name, seen in channels.items():
             self.first[name] = total
             total += len(seen.low)
-        self.parent = np.arange(total)
+        self.families = Families(range(total))
         self.frozen: set[str] = {value.name for value in (*model.graph.input, *model.graph.output)}
         self.clips: list[tuple[str, float]] = []
 
@@ -76,8 +72,9 @@ class _Ties:
                 self.frozen.update(name for name in (*node.input, *node.output) if name in self.channels)
                 continue
             for source, taken, given in maps:
-                self._tie(self._ids(source)[taken], self._ids(node.output[0])[given])
-        roots = np.array([self._root(index) for index in range(len(self.parent))], np.intp)
+                for pair in zip(self._ids(source)[taken], self._ids(node.output[0])[given], strict=True):
+                    self.families.join(*map(int, pair))
+        roots = np.array([self.families.head(index) for index in self.families], np.intp)
         _, numbers = np.unique(roots, return_inverse=True)
         classes = {name: numbers[self._ids(name)] for name in self.channels}
         return ChannelTies(classes, *self._bounds(classes, int(numbers.max(initial=-1)) + 1))
@@ -166,14 +163,3 @@ class _Ties:
 
     def _ids(self, name: str) -> NDArray[np.intp]:
         return np.arange(self.first[name], self.first[name] + len(self.channels[name].low))
-
-    def _tie(self, ones: NDArray[np.intp], others: NDArray[np.intp]) -> None:
-        for one, other in zip(ones, others, strict=True):
-            head, child = self._root(int(one)), self._root(int(other))
-            self.parent[child] = head
-
-    def _root(self, index: int) -> int:
-        while self.parent[index] != index:
-            self.parent[index] = self.parent[self.parent[index]]
-            index = int(self.parent[index])
-        return index

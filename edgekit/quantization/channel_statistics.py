@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit.graph.draft import Draft
+from edgekit.graph.messages import make_node, sizes_of, types_of
 from edgekit.quantization.calibrate import Reals, ahead, open_session
 
 if TYPE_CHECKING:
@@ -38,13 +40,8 @@ def channelled(model: ModelProto) -> dict[str, tuple[int, ...]]:
     """The shapes of the float activation tensors of rank 2 and more."""
     from onnx import TensorProto
 
-    graph = model.graph
-    described = {value.name: value.type.tensor_type for value in (*graph.input, *graph.value_info, *graph.output)}
-    return {
-        name: tuple(dim.dim_value for dim in tensor.shape.dim)
-        for name, tensor in described.items()
-        if tensor.elem_type == TensorProto.FLOAT and len(tensor.shape.dim) >= 2
-    }
+    sizes, types = sizes_of(model.graph), types_of(model.graph)
+    return {name: size for name, size in sizes.items() if types[name].elem_type == TensorProto.FLOAT and len(size) >= 2}
 
 
 def channel_statistics(model: ModelProto, inputs: Iterable[Reals]) -> dict[str, Channels]:
@@ -69,27 +66,15 @@ def channel_statistics(model: ModelProto, inputs: Iterable[Reals]) -> dict[str, 
 
 def _with_reductions(model: ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> ModelProto:
     """The model with the reductions of each tensor as its only outputs, in the order of ``shapes`` and _REDUCTIONS."""
-    import onnx
-    from onnx import TensorProto, helper, numpy_helper
-
-    watched = onnx.ModelProto()
-    watched.CopyFrom(model)
-    graph = watched.graph
-    del graph.output[:]
-    by_input = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")) >= 18
+    draft = Draft.from_model(model)
+    axes = {}
+    for rank in sorted({len(shape) for shape in shapes.values()}):
+        others = np.asarray([axis for axis in range(rank) if axis != 1])
+        axes[rank] = draft.add_constant(f"axes of rank {rank}", others)
+    targets = []
     for tensor, shape in shapes.items():
-        axes = [axis for axis in range(len(shape)) if axis != 1]
         for kind, operator in _REDUCTIONS.items():
-            target = f"{tensor}/{kind}"
-            node = helper.make_node(operator, [tensor], [target], keepdims=0)
-            if by_input:
-                node.input.append(f"axes of rank {len(shape)}")
-            else:
-                node.attribute.append(helper.make_attribute("axes", axes))
-            graph.node.append(node)
-            graph.output.append(helper.make_tensor_value_info(target, TensorProto.FLOAT, None))
-    if by_input:
-        for rank in {len(shape) for shape in shapes.values()}:
-            axes = [axis for axis in range(rank) if axis != 1]
-            graph.initializer.append(numpy_helper.from_array(np.asarray(axes, np.int64), f"axes of rank {rank}"))
-    return watched
+            targets.append(f"{tensor}/{kind}")
+            draft.add(make_node(operator, [tensor, axes[len(shape)]], targets[-1:], keepdims=0))
+    draft.watch(targets)
+    return draft.to_model()

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from edgekit.graph.draft import Draft
+from edgekit.graph.messages import make_node
 from edgekit.scales import Quantization
 
-if TYPE_CHECKING:
-    from onnx import GraphProto
+
+def rounded_name(name: str) -> str:
+    """What ``add_rounding`` calls its result."""
+    return f"{name}/rounded"
 
 
-def round_in_graph(graph: GraphProto, name: str, affine: Quantization, prefix: str = "") -> str:
-    """Append a rounding of the tensor ``name`` to what it stores; return the name of the result."""
-    from onnx import helper, numpy_helper
-
-    parts = ("scale", "zero", "stored", "rounded")
-    scale, zero, stored, rounded = (f"{prefix or name}/{part}" for part in parts)
-    graph.initializer.append(numpy_helper.from_array(np.asarray(affine.scale, np.float32), scale))
-    graph.initializer.append(numpy_helper.from_array(np.asarray(affine.zero_point, affine.dtype), zero))
-    graph.node.append(helper.make_node("QuantizeLinear", [name, scale, zero], [stored]))
-    graph.node.append(helper.make_node("DequantizeLinear", [stored, scale, zero], [rounded]))
-    return rounded
+def add_rounding(draft: Draft, name: str, affine: Quantization, prefix: str = "") -> str:
+    """Round the value ``name`` to what ``affine`` stores of it; return the name of the result, for new readers."""
+    prefix = prefix or name
+    scale, zero, stored = (f"{prefix}/{part}" for part in ("scale", "zero", "stored"))
+    draft.constants[scale] = np.asarray(affine.scale, np.float32)
+    draft.constants[zero] = np.asarray(affine.zero_point, affine.dtype)
+    draft.add(make_node("QuantizeLinear", [name, scale, zero], [stored]))
+    draft.add(make_node("DequantizeLinear", [stored, scale, zero], [rounded_name(prefix)]))
+    return rounded_name(prefix)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit.graph.messages import constants_of, makers_of
 from edgekit.quantization.calibrate import RealInputs, Reals, give_back_memory
 from edgekit.quantization.plan import Plan
 from edgekit.quantization.rungs.mixed_precision import sensitivities
@@ -63,7 +64,7 @@ def layer_table(exact: ModelProto, model: ModelProto, plan: Plan, inputs: RealIn
     powers = _powers(exact, model, plan, few)
     give_back_memory()
     alone = sensitivities(exact, plan.affines, few)
-    makers = {output: node for node in exact.graph.node for output in node.output}
+    makers = makers_of(exact.graph.node)
     rows = []
     order = {name: place for place, name in enumerate(makers)}
     for name in sorted(plan.affines, key=lambda name: order.get(name, -1)):
@@ -89,10 +90,8 @@ def layer_table(exact: ModelProto, model: ModelProto, plan: Plan, inputs: RealIn
 
 def _powers(exact: ModelProto, model: ModelProto, plan: Plan, inputs: RealInputs) -> dict[str, NDArray[np.float64]]:
     """For each stored tensor, the sums of the squares of its values and of their errors in the quantized network."""
-    from onnx import numpy_helper
-
     walk = Walk(exact, plan.affines, inputs)
-    stored = {item.name: numpy_helper.to_array(item) for item in model.graph.initializer}
+    stored = constants_of(model)
     walk.constants.update(stored)
     for layer in weighted_layers(model):
         if layer.name not in plan.floats:

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgekit.errors import UnsupportedError
+from edgekit.graph.families import Families
+from edgekit.graph.messages import readers_of, types_of
 from edgekit.operators import operators_that, row_of
 from edgekit.operators.lowering import ACTIVATION_LIMITS
 from edgekit.quantization.ranges import METHODS, Range
 from edgekit.scales import PIXELS, Quantization, range_quantization
 
 if TYPE_CHECKING:
-    from onnx import GraphProto, ModelProto, NodeProto
+    from onnx import GraphProto, ModelProto, NodeProto, TensorProto
 
     from edgekit.inputs.contract import InputContract
     from edgekit.quantization.histogram import Histogram
@@ -61,25 +63,21 @@ def tie_groups(model: ModelProto, contract: InputContract) -> tuple[Group, ...]:
     """The stored activation tensors of a prepared float model, in graph order, grouped by shared scale."""
     fixed = _fixed(model, contract)
     stored = stored_tensors(model)
-    parent = {name: name for name in stored}
-
-    def root(name: str) -> str:
-        while parent[name] != name:
-            name = parent[name]
-        return name
-
+    groups = Families(stored)
     for node in model.graph.node:
-        if node.op_type in TYING and node.output[0] in parent:
-            inputs = [root(name) for name in node.input if name in parent]
+        if node.op_type in TYING and node.output[0] in groups:
+            inputs = [groups.head(name) for name in node.input if name in groups]
             # What joins several is not clipped to the fixed range of one: that one is requantized instead.
             shared = len({fixed.get(name) for name in inputs}) == 1
             for name in inputs:
                 for output in filter(None, node.output):
                     if shared or name not in fixed:
-                        _tie(root(name), root(output), parent, fixed)
+                        # Under the one whose scale is fixed, if there is one.
+                        above, below = (output, name) if groups.head(output) in fixed else (name, output)
+                        groups.join(above, below)
     members = defaultdict(list)
     for name in stored:
-        members[root(name)].append(name)
+        members[groups.head(name)].append(name)
     return tuple(Group(tuple(names), fixed.get(name)) for name, names in members.items())
 
 
@@ -89,14 +87,13 @@ def stored_tensors(model: ModelProto) -> tuple[str, ...]:
     What an operator hands to an activation function that a runtime computes inside it is never stored.
     """
     graph = model.graph
-    readers: dict[str, list[NodeProto]] = defaultdict(list)
-    for node in graph.node:
-        for name in node.input:
-            readers[name].append(node)
+    readers = readers_of(graph.node)
     outputs = {item.name for item in graph.output}
+    constants = {item.name: item for item in graph.initializer}
 
     def is_stored(node: NodeProto, name: str) -> bool:
-        fused = len(readers[name]) == 1 and node.op_type in FUSING and is_fused_activation(readers[name][0], graph)
+        users = readers.get(name, [])
+        fused = len(users) == 1 and node.op_type in FUSING and _is_fused_activation(users[0], constants)
         return name in outputs or not fused
 
     other = _not_real(graph)
@@ -109,18 +106,16 @@ def _not_real(graph: GraphProto) -> set[str]:
     """Values of integer and other types, which are not quantized."""
     from onnx import TensorProto
 
-    described = (*graph.input, *graph.value_info, *graph.output)
-    types = {value.name: value.type.tensor_type.elem_type for value in described}
-    return {name for name, kind in types.items() if kind not in (TensorProto.FLOAT, TensorProto.UNDEFINED)}
+    real = (TensorProto.FLOAT, TensorProto.UNDEFINED)
+    return {name for name, kind in types_of(graph).items() if kind.elem_type not in real}
 
 
-def is_fused_activation(node: NodeProto, graph: GraphProto) -> bool:
+def _is_fused_activation(node: NodeProto, constants: Mapping[str, TensorProto]) -> bool:
     """True for Relu and for Clip to [0, 6] or [-1, 1], which runtimes compute inside the operator before."""
     if node.op_type != "Clip":
         return node.op_type == "Relu"
     from onnx import numpy_helper
 
-    constants = {item.name: item for item in graph.initializer}
     bounds = [numpy_helper.to_array(constants[name]) for name in node.input[1:] if name in constants]
     return tuple(float(bound.item()) for bound in bounds if bound.size == 1) in ACTIVATION_LIMITS
 
@@ -152,10 +147,3 @@ def input_affine(contract: InputContract) -> Quantization:
         return PIXELS
     mean, std = np.asarray(contract.mean), np.asarray(contract.std)
     return range_quantization(float(((0 - mean) / std).min()), float(((1 - mean) / std).max()))
-
-
-def _tie(one: str, other: str, parent: dict[str, str], fixed: dict[str, Quantization]) -> None:
-    """Join two groups under the one whose scale is fixed, if there is one."""
-    child, head = (one, other) if other in fixed else (other, one)
-    if child != head:
-        parent[child] = head

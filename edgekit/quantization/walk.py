@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, TypeVar
@@ -16,9 +17,11 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit.graph.draft import Draft
+from edgekit.graph.messages import constants_of, sizes_of, types_of
 from edgekit.operators import row_of
 from edgekit.quantization.calibrate import RealInputs, Reals, ahead, give_back_memory, open_simulation
-from edgekit.quantization.rounding import round_in_graph
+from edgekit.quantization.rounding import add_rounding
 from edgekit.scales import Quantization
 
 if TYPE_CHECKING:
@@ -49,11 +52,9 @@ class Walk:
     """
 
     def __init__(self, model: ModelProto, affines: Mapping[str, Quantization], inputs: RealInputs) -> None:
-        from onnx import numpy_helper
-
         give_back_memory()
         self.nodes: list[NodeProto] = list(model.graph.node)
-        self.reals = {item.name: numpy_helper.to_array(item) for item in model.graph.initializer}
+        self.reals = constants_of(model)
         self.constants = dict(self.reals)
         self.affines = dict(affines)
         self.model, self.inputs = model, inputs
@@ -162,32 +163,30 @@ class _Run:
         affines: Mapping[str, Quantization],
     ) -> None:
         from onnx import ModelProto as Proto
-        from onnx import NodeProto as NodeMessage
-        from onnx import TensorProto, helper, numpy_helper
+        from onnx import TensorProto, ValueInfoProto, helper
 
-        part = Proto(ir_version=model.ir_version, opset_import=model.opset_import)
-        part.graph.name = "segment"
+        used = {name for node in nodes for name in node.input}
+        stored = {name: constants[name] for name in sorted(used & set(constants))}
+        part = Draft((), stored, [], [], Proto(opset_import=model.opset_import))
+        part.template.graph.name = "segment"
         renamed: dict[str, str] = {}
         for node in nodes:
-            copy = NodeMessage()
-            copy.CopyFrom(node)
+            copy = deepcopy(node)
             copy.input[:] = [renamed.get(name, name) for name in node.input]
-            part.graph.node.append(copy)
+            part.add(copy)
             for name in node.output:
                 if name in affines:
-                    renamed[name] = round_in_graph(part.graph, name, affines[name])
-        types = {value.name: value.type.tensor_type.elem_type for value in model.graph.value_info}
-        types |= {value.name: value.type.tensor_type.elem_type for value in model.graph.output}
-        used = {name for node in nodes for name in node.input}
-        stored = [numpy_helper.from_array(constants[name], name) for name in sorted(used & set(constants))]
-        part.graph.initializer.extend(stored)
-        for names, described in ((segment.inputs, part.graph.input), (segment.outputs, part.graph.output)):
-            described.extend(
-                helper.make_tensor_value_info(renamed.get(name, name), types.get(name, TensorProto.FLOAT), None)
-                for name in names
-            )
-        self.inputs, self.outputs = segment.inputs, [renamed.get(name, name) for name in segment.outputs]
-        self.session = open_simulation(part)
+                    renamed[name] = add_rounding(part, name, affines[name])
+        types = types_of(model.graph)
+
+        def described(name: str) -> ValueInfoProto:
+            kind = types[name].elem_type if name in types else TensorProto.FLOAT
+            return helper.make_tensor_value_info(renamed.get(name, name), kind, None)
+
+        part.inputs = [described(name) for name in segment.inputs]
+        part.set_outputs(described(name) for name in segment.outputs)
+        self.inputs, self.outputs = segment.inputs, [value.name for value in part.outputs]
+        self.session = open_simulation(part.to_model())
 
     def __call__(self, values: Values) -> list[Reals]:
         found: list[Reals] = self.session.run(self.outputs, {name: values[name] for name in self.inputs})
@@ -203,12 +202,10 @@ def _bytes_of_values(model: ModelProto) -> dict[str, int]:
     """The size of each value of a prepared graph, whose shapes are fixed."""
     from onnx import helper
 
-    described = (*model.graph.input, *model.graph.value_info, *model.graph.output)
-    types = {value.name: value.type.tensor_type for value in described}
+    sizes = sizes_of(model.graph)
     return {
-        name: math.prod(dim.dim_value for dim in kind.shape.dim)
-        * helper.tensor_dtype_to_np_dtype(kind.elem_type).itemsize
-        for name, kind in types.items()
+        name: math.prod(sizes[name]) * helper.tensor_dtype_to_np_dtype(kind.elem_type).itemsize
+        for name, kind in types_of(model.graph).items()
     }
 
 

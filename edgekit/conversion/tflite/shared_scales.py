@@ -8,10 +8,10 @@ tensors share one scale: each is written into the file once. Inputs and outputs 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from itertools import pairwise
 
+from edgekit.graph.families import Families
 from edgekit.operators import row_of
 from edgekit.operators.nodes import Graph, Node, Tensor
 
@@ -21,17 +21,15 @@ BIAS = 2
 
 def unit_scales(graph: Graph) -> Graph:
     """Give the inner tensors of a quantized graph the scale 1 wherever the operators around them allow it."""
-    families = _Families(graph)
-    tensors = {
-        name: _scaled(tensor, families.factor(name)) for name, tensor in graph.tensors.items() if name in families
-    }
+    units = _Units(graph)
+    tensors = {name: _scaled(tensor, units.factor(name)) for name, tensor in graph.tensors.items() if name in units}
     nodes = []
     for node in graph.nodes:
-        factor = families.factor(node.outputs[0]) if node.outputs[0] in families else 1.0
+        factor = units.factor(node.outputs[0]) if node.outputs[0] in units else 1.0
         names = list(node.inputs)
         weighted = row_of(node.op).weights is not None
         if weighted:
-            factor /= families.factor(names[0]) if names[0] in families else 1.0
+            factor /= units.factor(names[0]) if names[0] in units else 1.0
         for position, name in enumerate(names):
             constant = graph.tensors.get(name)
             if constant is None or constant.data is None or constant.quant is None or (weighted and position == BIAS):
@@ -43,45 +41,36 @@ def unit_scales(graph: Graph) -> Graph:
     return replace(graph, tensors={**graph.tensors, **tensors}, nodes=tuple(nodes))
 
 
-class _Families:
+class _Units:
     """Groups of tensors that must keep one unit, and the factor from the old unit to the new."""
 
     def __init__(self, graph: Graph) -> None:
-        self.parent = {
-            name: name for name, tensor in graph.tensors.items() if tensor.data is None and tensor.quant is not None
-        }
+        tensors = graph.tensors.items()
+        self.families = Families(name for name, item in tensors if item.data is None and item.quant is not None)
         fixed = {*graph.inputs, *graph.outputs}
         for node in graph.nodes:
-            activations = [name for name in (*node.inputs, *node.outputs) if name in self.parent]
+            activations = [name for name in (*node.inputs, *node.outputs) if name in self.families]
             if _is_linear(graph, node):
-                self._unite(activations)
+                for one, other in pairwise(activations):
+                    self.families.join(one, other)
             elif row_of(node.op).weights is None:
                 fixed.update(activations)
-            enters_integers = node.op == "QuantizeLinear" and node.inputs[0] not in self.parent
+            enters_integers = node.op == "QuantizeLinear" and node.inputs[0] not in self.families
             if enters_integers or node.activation not in ("", "Relu"):
                 fixed.update(node.outputs)
-        held = {self._root(name) for name in fixed if name in self.parent}
+        held = {self.families.head(name) for name in fixed if name in self.families}
         self.factors: dict[str, float] = {}
-        for name in self.parent:
-            root, quant = self._root(name), graph.tensors[name].quant
+        for name in self.families:
+            root, quant = self.families.head(name), graph.tensors[name].quant
             assert quant is not None
             self.factors.setdefault(root, 1.0 if root in held else 1.0 / quant.scale)
 
     def __contains__(self, name: str) -> bool:
-        return name in self.parent
+        return name in self.families
 
     def factor(self, name: str) -> float:
         """New unit per old: real values and scales are multiplied by it."""
-        return self.factors[self._root(name)]
-
-    def _unite(self, names: Iterable[str]) -> None:
-        for one, other in pairwise(names):
-            self.parent[self._root(other)] = self._root(one)
-
-    def _root(self, name: str) -> str:
-        while self.parent[name] != name:
-            name = self.parent[name]
-        return name
+        return self.factors[self.families.head(name)]
 
 
 def _is_linear(graph: Graph, node: Node) -> bool:

@@ -11,6 +11,7 @@ from edgekit.devices.latency.workload import Layer, convolution, dense, main_pre
 from edgekit.errors import ModelError
 from edgekit.graph.draft import Draft
 from edgekit.graph.inputs import Shapes, fix_inputs
+from edgekit.graph.messages import makers_of, sizes_of
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
@@ -77,9 +78,8 @@ class _Graph:
         self.graph = shape_inference.infer_shapes(model).graph
         self.constants = {tensor.name: list(tensor.dims) for tensor in self.graph.initializer}
         self.shapes: dict[str, list[int]] = dict(self.constants)
-        for value in (*self.graph.input, *self.graph.value_info, *self.graph.output):
-            self.shapes[value.name] = [max(1, axis.dim_value) for axis in value.type.tensor_type.shape.dim]
-        self.makers = {name: node for node in self.graph.node for name in node.output}
+        self.shapes |= {name: [max(1, size) for size in sizes] for name, sizes in sizes_of(self.graph).items()}
+        self.makers = makers_of(self.graph.node)
         self.uses: dict[str, int] = {}
         for node in self.graph.node:
             for name in node.input:

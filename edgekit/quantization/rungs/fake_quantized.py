@@ -15,6 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from edgekit.graph.draft import Draft
+from edgekit.graph.messages import constants_of, makers_of
 from edgekit.graph.torch_module import GraphModule, Step
 from edgekit.graph.torch_operators import OPERATORS, Call, Operator
 from edgekit.operators import row_of
@@ -124,12 +126,10 @@ class QuantizedModule(GraphModule):
 
     def _read_layers(self, quantized: ModelProto) -> None:
         """Make a layer of each operator that reads integer weights."""
-        from onnx import numpy_helper
-
         limit = weight_max(self.plan.weight_bits)
-        reals = {item.name: numpy_helper.to_array(item) for item in self.model.graph.initializer}
+        reals = constants_of(self.model)
         operators = [node for node in quantized.graph.node if node.op_type not in BOUNDARIES and not is_held(node)]
-        made = {name: node for node in quantized.graph.node for name in node.output}
+        made = makers_of(quantized.graph.node)
         for node, original in zip(operators, self.model.graph.node, strict=True):
             reader = made.get(node.input[1]) if row_of(original.op_type).weights else None
             if reader is None or reader.op_type != "DequantizeLinear" or reader.input[0] not in self.constants:
@@ -322,17 +322,11 @@ def _size(value: Tensor) -> float:
 
 def _with_constants(model: ModelProto, names: Mapping[tuple[str, int], str], reals: Mapping[str, Any]) -> ModelProto:
     """A copy of the model that reads new constants: ``names`` by operator output and input position."""
-    import onnx
-
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    for node in copy.graph.node:
+    draft = Draft.from_model(model)
+    draft.constants.update(reals)
+    for node in draft.nodes:
         for position in (1, 2):
             if (node.output[0], position) in names:
-                node.input[position] = names[node.output[0], position]
-    read = {name for node in copy.graph.node for name in node.input}
-    kept = [item for item in copy.graph.initializer if item.name in read and item.name not in reals]
-    del copy.graph.initializer[:]
-    copy.graph.initializer.extend(kept)
-    copy.graph.initializer.extend(onnx.numpy_helper.from_array(value, name) for name, value in reals.items())
-    return copy
+                draft.set_input(node, position, names[node.output[0], position])
+    draft.drop_unused()
+    return draft.to_model()

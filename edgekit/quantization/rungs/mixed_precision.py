@@ -11,12 +11,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from edgekit.console import progress
+from edgekit.graph.draft import Draft
+from edgekit.graph.messages import makers_of
 from edgekit.inputs.contract import InputContract
 from edgekit.operators import operators_that
 from edgekit.quantization.calibrate import RealInputs, outputs_of
 from edgekit.quantization.judge import Judge
 from edgekit.quantization.plan import Plan
-from edgekit.quantization.rounding import round_in_graph
+from edgekit.quantization.rounding import add_rounding, rounded_name
 from edgekit.quantization.weighted_layers import with_exact_biases
 from edgekit.scales import Quantization
 from edgekit.tasks.quality import signal_to_noise_db
@@ -79,7 +81,7 @@ def fewest_floats(
 
 def _around(model: ModelProto, name: str) -> frozenset[str]:
     """The operators that make or read a tensor, with the one whose activation function makes it."""
-    makers = {output: node for node in model.graph.node for output in node.output}
+    makers = makers_of(model.graph.node)
     found = {str(node.output[0]) for node in model.graph.node if name in node.input}
     maker = makers.get(name)
     if maker is not None:
@@ -95,17 +97,7 @@ def _ends(model: ModelProto) -> set[str]:
 
 def _rounded(model: ModelProto, name: str, affine: Quantization) -> ModelProto:
     """The model with one tensor rounded before everything that reads it."""
-    copy = type(model)()
-    copy.CopyFrom(model)
-    nodes = list(copy.graph.node)
-    del copy.graph.node[:]
-    made = next((index for index, node in enumerate(nodes) if name in node.output), -1)
-    copy.graph.node.extend(nodes[: made + 1])
-    rounded = round_in_graph(copy.graph, name, affine)
-    for node in nodes[made + 1 :]:
-        node.input[:] = [rounded if source == name else source for source in node.input]
-        copy.graph.node.append(node)
-    for value in copy.graph.output:
-        if value.name == name:
-            value.name = rounded
-    return copy
+    draft = Draft.from_model(model)
+    draft.redirect(name, rounded_name(name))
+    add_rounding(draft, name, affine)
+    return draft.to_model()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,15 +18,17 @@ from numpy.typing import NDArray
 
 from edgekit.console import progress
 from edgekit.errors import UnknownNameError
+from edgekit.graph.draft import Draft
+from edgekit.graph.messages import make_node, readers_of, types_of
 from edgekit.quantization.calibrate import RealInputs, Reals, ahead, calibrate, give_back_memory, open_simulation
 from edgekit.quantization.histogram import Histogram
 from edgekit.quantization.ranges import METHODS, Range
-from edgekit.quantization.rounding import round_in_graph
+from edgekit.quantization.rounding import add_rounding
 from edgekit.quantization.tensor_groups import Group, affines
 from edgekit.scales import Quantization, range_quantization
 
 if TYPE_CHECKING:
-    from onnx import GraphProto, ModelProto, NodeProto
+    from onnx import ModelProto
 
 AUTO = "auto"
 RANGE_METHODS = (AUTO, *METHODS)
@@ -108,49 +111,39 @@ class _Trials:
     """One graph that computes every reader of a tensor again with the tensor rounded, and by how much it moves."""
 
     def __init__(self, model: ModelProto) -> None:
-        self.model = type(model)()
-        self.model.CopyFrom(model)
-        self.graph: GraphProto = self.model.graph
-        self.readers: dict[str, list[NodeProto]] = {}
-        for node in model.graph.node:
-            for name in dict.fromkeys(node.input):
-                self.readers.setdefault(name, []).append(node)
+        from onnx import TensorProto
+
+        self.draft = Draft.from_model(model)
+        self.readers = readers_of(model.graph.node)
         self.input = model.graph.input[0].name
-        self.results = {value.name for value in model.graph.output}
-        self.real = _real_tensors(model.graph)
+        self.real = {name for name, kind in types_of(model.graph).items() if kind.elem_type == TensorProto.FLOAT}
         self.signals: dict[str, str] = {}
         self.moved: list[tuple[tuple[int, str], str, str]] = []
-        del self.graph.output[:]
 
     def add(self, name: str, affine: Quantization, key: tuple[int, str]) -> None:
         """Try one scale for one tensor; its noise is added up under ``key``."""
-        from onnx import NodeProto as Node
-
-        rounded = round_in_graph(self.graph, name, affine, f"{name}/{key[1]}")
-        if name in self.results:
+        rounded = add_rounding(self.draft, name, affine, f"{name}/{key[1]}")
+        if self.draft.is_output(name):
             self._compare(name, rounded, key)
         for position, reader in enumerate(self.readers.get(name, ())):
             if not self.real.issuperset(reader.output):
                 continue
-            copy = Node()
-            copy.CopyFrom(reader)
+            copy = deepcopy(reader)
             copy.name = ""
             copy.input[:] = [rounded if source == name else source for source in reader.input]
             copy.output[:] = [f"{rounded}/{position}/{target}" for target in reader.output]
-            self.graph.node.append(copy)
+            self.draft.add(copy)
             for expected, found in zip(reader.output, copy.output, strict=True):
                 self._compare(expected, found, key)
 
     def run(self, inputs: RealInputs) -> dict[tuple[int, str], float]:
         """The noise over signal of each key, over all images."""
-        from onnx import TensorProto, helper
-
         outputs = [*self.signals.values(), *(moved for _, _, moved in self.moved)]
-        self.graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs)
         if not outputs:
             return {}
+        self.draft.watch(outputs)
         give_back_memory()
-        session = open_simulation(self.model)
+        session = open_simulation(self.draft.to_model())
 
         def powers(image: Reals) -> NDArray[np.float64]:
             return np.asarray(session.run(outputs, {self.input: image}), np.float64)
@@ -167,26 +160,15 @@ class _Trials:
         return ratios
 
     def _compare(self, expected: str, found: str, key: tuple[int, str]) -> None:
-        from onnx import helper
-
         if expected not in self.signals:
             self.signals[expected] = self._power(expected)
         difference = f"{found}/difference"
-        self.graph.node.append(helper.make_node("Sub", [found, expected], [difference]))
+        self.draft.add(make_node("Sub", [found, expected], [difference]))
         self.moved.append((key, expected, self._power(difference)))
 
     def _power(self, name: str) -> str:
-        from onnx import helper
-
-        self.graph.node.append(helper.make_node("ReduceSumSquare", [name], [f"{name}/power"], keepdims=0))
+        self.draft.add(make_node("ReduceSumSquare", [name], [f"{name}/power"], keepdims=0))
         return f"{name}/power"
-
-
-def _real_tensors(graph: GraphProto) -> set[str]:
-    from onnx import TensorProto
-
-    described = (*graph.input, *graph.value_info, *graph.output)
-    return {value.name for value in described if value.type.tensor_type.elem_type == TensorProto.FLOAT}
 
 
 def _ranges(groups: Sequence[Group], histograms: Mapping[str, Histogram], methods: Iterable[str]) -> _Ranges:
