@@ -15,7 +15,7 @@ from edgekit.devices.latency.model import Prediction
 from edgekit.errors import DeviceError, ModelError, UsageError
 from edgekit.modelfiles.contents import ModelContents
 from edgekit.modelfiles.runtime_choice import BY_ENDING, RUNTIME
-from edgekit.options import MODELS, NEWEST, Options, argument, option, shapes
+from edgekit.options import MODELS, NEWEST, Options, argument, option, shape_option
 from edgekit.profiling.budget import check_budget, read_budget
 from edgekit.profiling.counts import InstructionCounts, OperatorCount
 from edgekit.profiling.noise import NoiseWarning
@@ -42,9 +42,7 @@ class ProfileOptions(Options):
     runs: int = option("Time at least this many runs.", 50, least=1)
     seconds: float = option("Time for at least this long.", 1.0, least=0, most=300)
     pin: str = option("Cores to keep to: auto (one for each thread), off, or numbers as in 2,3.", "auto")
-    shape: Mapping[str, Sequence[int]] = option(
-        "Size of an input that the model leaves open.", {}, metavar="NAME=1x3x224x224", many=True, read=shapes
-    )
+    shape: Mapping[str, Sequence[int]] = shape_option()
     budget: str = option(
         "On emulated boards, limits as in instructions=2e6,size=16000,memory=1e6; more: exit status 3.",
         "",

@@ -36,7 +36,7 @@ LOOPS = frozenset({"If", "Loop", "Scan", "LSTM", "GRU", "RNN"})
 def onnx_layers(path: Path, shapes: Shapes) -> tuple[str, list[Layer]]:
     """The precision and the layers of an .onnx file, once prepared (batch 1, folded, activations behind their layer).
 
-    ``shapes`` are the sizes of inputs that the file leaves open.
+    ``shapes`` are the sizes of inputs that the file leaves open; others are for another file.
 
     Raises:
         ModelError: the file is broken, or its shapes do not tell what it costs.
@@ -47,6 +47,7 @@ def onnx_layers(path: Path, shapes: Shapes) -> tuple[str, list[Layer]]:
     from edgekit.graph.prepare import prepare
 
     model = check_onnx(str(path))
+    shapes = {value.name: shapes[value.name] for value in model.graph.input if value.name in shapes}
     constant = not _may_be_replaced(model)
     try:
         model = folded(_fixed(model, shapes)) if is_quantized(model) else prepare(model, shapes)

@@ -52,7 +52,17 @@ class _Graph:
                 self.readers[operator.Inputs(index)].append(self._name(operator))
         self.types = {number: name for name, number in vars(schema.TensorType).items() if isinstance(number, int)}
 
+    def _check_sizes(self) -> None:
+        for number in range(self.graph.InputsLength()):
+            tensor = self.graph.Tensors(self.graph.Inputs(number))
+            if -1 in [tensor.ShapeSignature(axis) for axis in range(1, tensor.ShapeSignatureLength())]:
+                raise ModelError(
+                    f"{self.path} leaves sizes of its input '{tensor.Name().decode()}' open, so nothing tells what it "
+                    "costs; measure it with --shape, or export it with fixed sizes."
+                )
+
     def read(self) -> tuple[str, list[Layer]]:
+        self._check_sizes()
         layers: list[Layer] = []
         macs: list[tuple[str, int]] = []
         folded: set[int] = set()

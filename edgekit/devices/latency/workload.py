@@ -171,8 +171,6 @@ def read_layers(path: str, shapes: Mapping[str, Sequence[int]] | None = None) ->
     """What ``read_workload`` does inside its worker, as plain values."""
     suffix = Path(path).suffix.lower()
     if suffix == ".tflite":
-        if shapes:
-            raise ModelError(f"{path} is predicted with the sizes that it has; export it with --shape.")
         from edgekit.devices.latency.tflite_layers import tflite_layers
 
         precision, layers = tflite_layers(Path(path))

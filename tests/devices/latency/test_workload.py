@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import helper
+from tiny_models import Operator, Tensor, packed, tflite_graph
 
 from edgekit.artifact import Metadata
 from edgekit.catalog import resolve_model
@@ -67,7 +68,17 @@ def test_sizes_that_a_file_leaves_open_are_given(tmp_path):
     onnx.save(graph, path)
     with pytest.raises(ModelError, match="--shape in="):
         read_workload(path)
-    assert read_workload(path, {"in": (1, 3, 8, 8)}).macs == 64 * 3 * 4
+    assert read_workload(path, {"in": (1, 3, 8, 8), "of another file": (1, 9)}).macs == 64 * 3 * 4
+
+
+def test_a_tflite_file_of_open_sizes_has_no_workload(tmp_path):
+    tensors = [Tensor((1, 1, 1, 3), name="in"), Tensor((1, 1, 1, 3), name="out")]
+    model = tflite_graph(tensors, [Operator("RELU", (0,), (1,))], [0], [1])
+    model.subgraphs[0].tensors[0].shapeSignature = [1, -1, -1, 3]
+    path = tmp_path / "open.tflite"
+    path.write_bytes(packed(model))
+    with pytest.raises(ModelError, match=r"open\.tflite leaves sizes of its input 'in' open"):
+        read_workload(path)
 
 
 def test_channels_that_fill_no_tile_cost_as_much_as_a_full_one():
