@@ -1,28 +1,28 @@
-"""Float models with small weights, in ONNX: int8 per output channel, or half precision. All computation stays float32.
+"""Models that compute in float, with weights stored in fewer bits: int8 per output channel, or float16.
 
-``weights_only`` stores the weights of convolutions and matrix products as int8 behind a DequantizeLinear,
-``half`` all large constants as float16 behind a Cast. ``lower`` turns either into TFLite with the same stored values.
-Neither needs calibration; neither is faster than float, but a quarter or half of its size.
+In ONNX, weights of convolutions and matrix products are int8 behind a DequantizeLinear, or all large constants float16
+behind a Cast. ``lower`` turns either into TFLite with the same stored values. Neither needs calibration; neither is
+faster than float, but a quarter or half of its size.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.errors import ModelError
+from edgekit.graph.messages import attributes, constants_of, make_node, readers_of
 from edgekit.operators import OPERATORS
 from edgekit.scales import INT8_MAX, Quantization, Reals
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
 
-WEIGHTS_ONLY_INT8, WEIGHTS_ONLY_HALF = "weight_only_wi8_af32", "weight_only_wf16_af32"
-"""Recipes: the type of the stored weights, and of the activations."""
-STORED = {"": "float32", WEIGHTS_ONLY_INT8: "int8", WEIGHTS_ONLY_HALF: "float16"}
-
+FLOAT32, INT8, FLOAT16 = "float32", "int8", "float16"
+"""How weights may be stored."""
 CHANNEL_AXES = {row.name: row.weights.axis for row in OPERATORS.values() if row.weights is not None} | {"MatMul": -1}
 """Operators with weights, at input 1, and the axis of their output channels in a prepared model."""
 WEIGHTS = 1
@@ -32,81 +32,69 @@ TINIEST = 2.0**-100
 """Scale of a channel whose weights are all zero."""
 
 
-def weights_only(model: ModelProto) -> ModelProto:
-    """The model with int8 weights: symmetric, one scale per output channel, nearest rounding, float computation.
+def with_small_weights(model: ModelProto, stored: str) -> ModelProto:
+    """The model with weights of INT8 (symmetric, one scale per output channel, nearest rounding) or FLOAT16.
 
     Args:
         model: prepared float ONNX, opset 13 or later.
+        stored: INT8 or FLOAT16.
 
     Raises:
         ModelError: a weight is not a finite number.
     """
-    readers: dict[str, list[NodeProto]] = {}
-    for node in model.graph.node:
-        for name in node.input:
-            readers.setdefault(name, []).append(node)
-    pack = _Packing(model)
-    for node in model.graph.node:
-        name = node.input[WEIGHTS] if node.op_type in CHANNEL_AXES else ""
-        data = pack.candidates.get(name)
-        # Weights that another operator reads in another role have no single channel axis.
-        alike = {(reader.op_type, list(reader.input).index(name)) for reader in readers.get(name, ())}
-        if data is None or name in pack.nodes or len(alike) > 1 or _is_grouped_transpose(node):
+    constants, axes = constants_of(model), _channel_axes(model)
+    unpacking, packed = [], {}
+    for name in axes if stored == INT8 else constants:
+        found = small_form(constants[name], stored, axes.get(name, 0)) if name in constants else None
+        if found is None:
             continue
-        axis = CHANNEL_AXES[node.op_type] % data.ndim
-        quantization = channel_quantization(data, axis)
-        scales = np.asarray(quantization.scales, np.float32)
-        constants = (quantization.quantize(data, INT8_MAX), scales, np.zeros(scales.shape, np.int8))
-        pack.unpack(name, "DequantizeLinear", constants, axis=axis)
-    return pack.finish()
+        value, quantization = found
+        parts: dict[str, NDArray[Any]] = {f"{name}_stored": value}
+        if quantization is None:
+            unpacking.append(make_node("Cast", parts, [name], to=1))
+        else:
+            scales = np.asarray(quantization.scales, np.float32)
+            parts |= {f"{name}_scale": scales, f"{name}_zero": np.zeros(scales.shape, np.int8)}
+            unpacking.append(make_node("DequantizeLinear", parts, [name], axis=quantization.axis))
+        packed.update(parts)
+    gone = {node.output[0] for node in unpacking}
+    return _rebuilt(model, [*unpacking, *model.graph.node], gone, packed)
 
 
-def half(model: ModelProto) -> ModelProto:
-    """The model with all large float32 constants in half precision, except those with values beyond its range.
+def small_form(data: NDArray[Any], stored: str, axis: int) -> tuple[NDArray[Any], Quantization | None] | None:
+    """A constant as it is ``stored``, of int8 with its scales along ``axis``; None where it stays float32.
 
-    Args:
-        model: prepared float ONNX, opset 13 or later.
+    Raises:
+        ModelError: a weight is not a finite number.
     """
-    from onnx import TensorProto
-
-    pack = _Packing(model)
-    for name, data in pack.candidates.items():
-        if np.abs(data).max() <= np.finfo(np.float16).max:
-            pack.unpack(name, "Cast", (data.astype(np.float16),), to=TensorProto.FLOAT)
-    return pack.finish()
+    if data.dtype != np.float32 or data.size < SMALLEST:
+        return None
+    if stored == FLOAT16:
+        return (data.astype(np.float16), None) if np.abs(data).max() <= np.finfo(np.float16).max else None
+    quantization = channel_quantization(data, axis % data.ndim)
+    return quantization.quantize(data, INT8_MAX), quantization
 
 
 def stored_weights(model: ModelProto) -> tuple[str, ModelProto]:
-    """How a model stores its weights (a value of STORED), and the model with float32 weights again.
+    """How a model stores its weights (FLOAT32, INT8 or FLOAT16), and the model with float32 weights again.
 
     A model with quantized activations, or of plain float32, comes back as it is.
     """
-    import onnx
-    from onnx import numpy_helper
-
-    constants = {item.name: item for item in model.graph.initializer}
-    unpacking = [
-        node
+    named = {item.name for item in model.graph.initializer}
+    unpacking = {
+        node.output[0]: node
         for node in model.graph.node
-        if node.op_type in ("DequantizeLinear", "Cast") and set(node.input) <= set(constants)
-    ]
-    quantizing = {node.op_type for node in model.graph.node if node not in unpacking}
-    if not unpacking or quantizing & {"QuantizeLinear", "DequantizeLinear"}:
-        return STORED[""], model
-    values: dict[str, Any] = {}
-    for node in unpacking:
-        arrays = [numpy_helper.to_array(constants[name]) for name in node.input]
-        values[node.output[0]] = _unpacked(node, arrays)
-    result = onnx.ModelProto()
-    result.CopyFrom(model)
-    graph, packed = result.graph, {name for node in unpacking for name in node.input}
-    del graph.node[:], graph.initializer[:]
-    graph.node.extend(node for node in model.graph.node if node not in unpacking)
-    still_read = {name for node in graph.node for name in node.input}
-    graph.initializer.extend(item for name, item in constants.items() if name not in packed or name in still_read)
-    graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in values.items())
-    is_int8 = any(node.op_type == "DequantizeLinear" for node in unpacking)
-    return STORED[WEIGHTS_ONLY_INT8 if is_int8 else WEIGHTS_ONLY_HALF], result
+        if node.op_type in ("DequantizeLinear", "Cast") and set(node.input) <= named
+    }
+    others = [node for node in model.graph.node if node.output[0] not in unpacking]
+    if not unpacking or {node.op_type for node in others} & {"QuantizeLinear", "DequantizeLinear"}:
+        return FLOAT32, model
+    constants = constants_of(model)
+    reals = {name: _unpacked(node, [constants[part] for part in node.input]) for name, node in unpacking.items()}
+    still_read = {name for node in others for name in node.input}
+    gone = {part for node in unpacking.values() for part in node.input} - still_read
+    is_int8 = any(node.op_type == "DequantizeLinear" for node in unpacking.values())
+    return INT8 if is_int8 else FLOAT16, _rebuilt(model, others, gone, reals)
 
 
 def channel_quantization(weights: Reals, axis: int) -> Quantization:
@@ -117,48 +105,40 @@ def channel_quantization(weights: Reals, axis: int) -> Quantization:
     """
     if not np.isfinite(weights).all():
         raise ModelError("A weight tensor holds values that are not finite; train or export the model again.")
-    others = tuple(place for place in range(weights.ndim) if place != axis % weights.ndim)
+    others = tuple(place for place in range(weights.ndim) if place != axis)
     scales = np.maximum(np.abs(weights).max(axis=others) / np.float32(INT8_MAX), np.float32(TINIEST))
     return Quantization.symmetric(scales, axis)
 
 
-class _Packing:
-    """Collects the nodes that unpack constants, then puts them in front of a copy of the model."""
+def _channel_axes(model: ModelProto) -> dict[str, int]:
+    """The weights that have a single axis of output channels, for all that read them, and which it is."""
+    readers = readers_of(model.graph.node)
+    found: dict[str, int] = {}
+    for node in model.graph.node:
+        if node.op_type not in CHANNEL_AXES:
+            continue
+        if node.op_type == "ConvTranspose" and attributes(node).get("group", 1) > 1:
+            continue  # its output channels are on two axes
+        name = node.input[WEIGHTS]
+        if len({(reader.op_type, list(reader.input).index(name)) for reader in readers[name]}) == 1:
+            found.setdefault(name, CHANNEL_AXES[node.op_type])
+    return found
 
-    def __init__(self, model: ModelProto) -> None:
-        from onnx import TensorProto, numpy_helper
 
-        self.model = model
-        self.nodes: dict[str, NodeProto] = {}
-        self.constants: dict[str, NDArray[Any]] = {}
-        self.candidates = {
-            item.name: numpy_helper.to_array(item)
-            for item in model.graph.initializer
-            if item.data_type == TensorProto.FLOAT and np.prod(item.dims) >= SMALLEST
-        }
+def _rebuilt(
+    model: ModelProto, nodes: Iterable[NodeProto], gone: Collection[str], constants: Mapping[str, NDArray[Any]]
+) -> ModelProto:
+    """The model with other nodes, and constants in place of those that are gone."""
+    from onnx import ModelProto as Proto
+    from onnx import numpy_helper
 
-    def unpack(self, name: str, operator: str, constants: tuple[NDArray[Any], ...], **attributes: int) -> None:
-        """Let a node compute the constant ``name`` from stored ones."""
-        from onnx import helper
-
-        names = [f"{name}_{part}" for part in ("stored", "scale", "zero")[: len(constants)]]
-        self.constants.update(zip(names, constants, strict=True))
-        self.nodes[name] = helper.make_node(operator, names, [name])
-        self.nodes[name].attribute.extend(helper.make_attribute(key, value) for key, value in attributes.items())
-
-    def finish(self) -> ModelProto:
-        import onnx
-        from onnx import numpy_helper
-
-        result = onnx.ModelProto()
-        result.CopyFrom(self.model)
-        graph = result.graph
-        kept = [item for item in graph.initializer if item.name not in self.nodes]
-        del graph.node[:], graph.initializer[:]
-        graph.node.extend([*self.nodes.values(), *self.model.graph.node])
-        graph.initializer.extend(kept)
-        graph.initializer.extend(numpy_helper.from_array(data, name) for name, data in self.constants.items())
-        return result
+    result = Proto()
+    result.CopyFrom(model)
+    del result.graph.node[:], result.graph.initializer[:]
+    result.graph.node.extend(nodes)
+    result.graph.initializer.extend(item for item in model.graph.initializer if item.name not in gone)
+    result.graph.initializer.extend(numpy_helper.from_array(data, name) for name, data in constants.items())
+    return result
 
 
 def _unpacked(node: NodeProto, arrays: list[NDArray[Any]]) -> Reals:
@@ -166,11 +146,6 @@ def _unpacked(node: NodeProto, arrays: list[NDArray[Any]]) -> Reals:
         return arrays[0].astype(np.float32)
     stored, scales = arrays[0], arrays[1].reshape(-1)
     zeros = arrays[2].reshape(-1) if len(arrays) > 2 else np.zeros(scales.shape, np.int8)
-    axis = next((item.i for item in node.attribute if item.name == "axis"), 1) % max(stored.ndim, 1)
+    axis = attributes(node).get("axis", 1) % max(stored.ndim, 1)
     values = tuple(scales.astype(np.float32).tolist()), tuple(zeros.astype(np.int64).tolist())
     return Quantization(*values, axis if scales.size > 1 else None, stored.dtype.name).dequantize(stored)
-
-
-def _is_grouped_transpose(node: NodeProto) -> bool:
-    """A grouped ConvTranspose has its output channels on two axes."""
-    return node.op_type == "ConvTranspose" and any(item.name == "group" and item.i > 1 for item in node.attribute)

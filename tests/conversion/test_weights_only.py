@@ -15,11 +15,12 @@ from small_graphs import OPTIMIZED, REFERENCE, XNNPACK, graph_of, noise, quantiz
 from edgekit.artifact import Metadata
 from edgekit.conversion.tflite import lower
 from edgekit.conversion.weights_only import (
+    FLOAT16,
+    INT8,
     SMALLEST,
     channel_quantization,
-    half,
     stored_weights,
-    weights_only,
+    with_small_weights,
 )
 from edgekit.errors import ModelError
 from edgekit.graph.prepare import prepare
@@ -58,7 +59,7 @@ def constants_of(model: onnx.ModelProto) -> dict[str, np.ndarray]:
 
 
 def test_weights_become_int8_with_a_scale_for_each_output_channel(network: onnx.ModelProto) -> None:
-    packed = constants_of(weights_only(network))
+    packed = constants_of(with_small_weights(network, INT8))
     stored = {name: value for name, value in packed.items() if value.dtype == np.int8 and value.ndim > 1}
     assert sorted(value.shape for value in stored.values()) == [(10, 32), (16, 1, 5, 5), (16, 3, 5, 5), (32, 16, 1, 1)]
     for value in stored.values():
@@ -67,19 +68,19 @@ def test_weights_become_int8_with_a_scale_for_each_output_channel(network: onnx.
     assert packed["b"].dtype == np.float32
 
 
-@pytest.mark.parametrize(("form", "tolerance"), [(weights_only, 0.02), (half, 1e-3)])
-def test_answers_stay_close_to_the_float_models(network: onnx.ModelProto, form, tolerance: float) -> None:
+@pytest.mark.parametrize(("stored", "tolerance"), [(INT8, 0.02), (FLOAT16, 1e-3)])
+def test_answers_stay_close_to_the_float_models(network: onnx.ModelProto, stored: str, tolerance: float) -> None:
     image = noise(*IMAGE)
     (expected,) = run_onnx(network, image)
-    (got,) = run_onnx(form(network), image)
+    (got,) = run_onnx(with_small_weights(network, stored), image)
     np.testing.assert_allclose(got, expected, rtol=0, atol=tolerance * np.abs(expected).max())
     assert (got != expected).any()
 
 
-@pytest.mark.parametrize("form", [weights_only, half])
+@pytest.mark.parametrize("stored", [INT8, FLOAT16])
 @pytest.mark.parametrize("kernels", [XNNPACK, OPTIMIZED, REFERENCE])
-def test_onnx_and_tflite_give_the_same_answers(network: onnx.ModelProto, form, kernels) -> None:
-    image, model = noise(*IMAGE, seed=3), form(network)
+def test_onnx_and_tflite_give_the_same_answers(network: onnx.ModelProto, stored: str, kernels) -> None:
+    image, model = noise(*IMAGE, seed=3), with_small_weights(network, stored)
     (expected,) = run_onnx(model, image)
     (got,) = run_tflite(lower(model, Metadata()), image, kernels=kernels)
     np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
@@ -87,7 +88,11 @@ def test_onnx_and_tflite_give_the_same_answers(network: onnx.ModelProto, form, k
 
 def test_files_shrink_and_say_what_they_are(network: onnx.ModelProto, tmp_path: Path) -> None:
     sizes = {}
-    for name, model in {"float32": network, "int8": weights_only(network), "float16": half(network)}.items():
+    for name, model in {
+        "float32": network,
+        "int8": with_small_weights(network, INT8),
+        "float16": with_small_weights(network, FLOAT16),
+    }.items():
         for suffix, data in {"onnx": model.SerializeToString(), "tflite": lower(model, Metadata())}.items():
             path = tmp_path / f"{name}.{suffix}"
             path.write_bytes(data)
@@ -102,7 +107,7 @@ def test_files_shrink_and_say_what_they_are(network: onnx.ModelProto, tmp_path: 
 
 
 def test_the_float_model_comes_back_to_within_half_a_step(network: onnx.ModelProto) -> None:
-    kind, model = stored_weights(weights_only(network))
+    kind, model = stored_weights(with_small_weights(network, INT8))
     assert kind == "int8"
     assert [item.op_type for item in model.graph.node] == [item.op_type for item in network.graph.node]
     before, after = constants_of(network), constants_of(model)
@@ -125,16 +130,22 @@ def test_small_constants_and_those_beyond_half_precision_stay_float() -> None:
     constants = {"small": noise(8, 16), "huge": huge}
     nodes = [node("MatMul", ["x", "small"], ["a"]), node("MatMul", ["a", "huge"], ["out"])]
     model = prepare(graph_of(nodes, {"x": (1, 8)}, constants))
-    assert {value.dtype.name for value in constants_of(half(model)).values()} == {"float32"}
+    assert {value.dtype.name for value in constants_of(with_small_weights(model, FLOAT16)).values()} == {"float32"}
     assert 8 * 16 < SMALLEST <= 16 * 32
-    assert sum(value.dtype == np.int8 and value.ndim == 2 for value in constants_of(weights_only(model)).values()) == 1
+    assert (
+        sum(
+            value.dtype == np.int8 and value.ndim == 2
+            for value in constants_of(with_small_weights(model, INT8)).values()
+        )
+        == 1
+    )
 
 
 def test_transposed_convolutions_have_their_channels_elsewhere() -> None:
     model = prepare(
         graph_of([node("ConvTranspose", ["x", "w"], ["out"])], {"x": (1, 8, 4, 4)}, {"w": noise(8, 6, 3, 3)})
     )
-    packed = weights_only(model)
+    packed = with_small_weights(model, INT8)
     assert any(value.shape == (6,) and value.dtype == np.float32 for value in constants_of(packed).values())
     image = noise(1, 8, 4, 4)
     np.testing.assert_allclose(run_onnx(packed, image)[0], run_onnx(model, image)[0], atol=0.3)
@@ -149,7 +160,7 @@ def test_weights_that_are_no_numbers_are_refused() -> None:
 
 def test_tflite_micro_refuses_what_it_would_compute_wrongly(network: onnx.ModelProto) -> None:
     with pytest.raises(ModelError, match="one scale per channel"):
-        OpenFile(lower(weights_only(network), Metadata()), "tflm")
+        OpenFile(lower(with_small_weights(network, INT8), Metadata()), "tflm")
 
 
 @settings(max_examples=25, deadline=None)

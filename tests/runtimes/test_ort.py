@@ -12,7 +12,6 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edgekit.artifact import Metadata
 from edgekit.catalog import resolve_model
-from edgekit.conversion.weights_only import WEIGHTS_ONLY_INT8
 from edgekit.graph.metadata import write_metadata
 from edgekit.runtimes.ort import EXACT_PRODUCTS, UNPACKED, open_file
 
@@ -54,7 +53,7 @@ def test_a_file_that_edgekit_wrote_gets_exact_products() -> None:
 
 
 def test_small_weights_that_are_used_in_float_are_unpacked_once() -> None:
-    assert entries(write_metadata(stored_weights(), Metadata(recipe=WEIGHTS_ONLY_INT8))) == {UNPACKED[0]}
+    assert entries(write_metadata(stored_weights(), Metadata(recipe="weight_only_wi8_af32"))) == {UNPACKED[0]}
 
 
 @pytest.mark.parametrize("word", ["edgekit", "weight_only_wi8 edgekit"])

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from edgekit.conversion.weights_only import half
+from edgekit.conversion.weights_only import FLOAT16, with_small_weights
 from edgekit.quantization.recipes import Made, Recipe, Start
 
 
 def make(start: Start) -> Made:
     """All large constants, rounded."""
-    small = half(start.model)
+    small = with_small_weights(start.model, FLOAT16)
     return Made(small, small, start.contract)
 
 

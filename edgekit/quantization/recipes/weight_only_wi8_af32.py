@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgekit.conversion.weights_only import weights_only
+from edgekit.conversion.weights_only import INT8, with_small_weights
 from edgekit.quantization.recipes import Made, Recipe, Start
 
 ONNX_FILE = "model.weights8.onnx"
@@ -10,7 +10,7 @@ ONNX_FILE = "model.weights8.onnx"
 
 def make(start: Start) -> Made:
     """Weights by their own largest values."""
-    small = weights_only(start.model)
+    small = with_small_weights(start.model, INT8)
     return Made(small, small, start.contract)
 
 
