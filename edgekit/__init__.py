@@ -1,3 +1,58 @@
-"""EdgeKit: from a trained teacher to a verified int8 student file, and what it costs on a device."""
+"""EdgeKit: from a trained teacher to a verified int8 student file, and what it costs on a device.
+
+What ``__all__`` names is the Python API; it is loaded when it is used. Everything else is private.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from edgekit.api.model import Model as Model
+    from edgekit.api.model import open as open
+    from edgekit.api.verbs import compare as compare
+    from edgekit.api.verbs import deploy as deploy
+    from edgekit.api.verbs import distill as distill
+    from edgekit.api.verbs import evaluate as evaluate
+    from edgekit.api.verbs import export as export
+    from edgekit.api.verbs import inspect as inspect
+    from edgekit.api.verbs import profile as profile
+    from edgekit.api.verbs import quantize as quantize
+    from edgekit.api.verbs import teach as teach
+    from edgekit.console import quiet as quiet
+    from edgekit.errors import EdgekitError as EdgekitError
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "EdgekitError",
+    "Model",
+    "compare",
+    "deploy",
+    "distill",
+    "evaluate",
+    "export",
+    "inspect",
+    "open",
+    "profile",
+    "quantize",
+    "quiet",
+    "teach",
+]
+_HOMES = {
+    "EdgekitError": "edgekit.errors",
+    "Model": "edgekit.api.model",
+    "open": "edgekit.api.model",
+    "quiet": "edgekit.console",
+}
+"""Where what is not a verb is from."""
+
+
+def __getattr__(name: str) -> Any:
+    """Load what is asked for (PEP 562)."""
+    if name not in __all__:
+        raise AttributeError(f"module 'edgekit' has no attribute {name!r}")
+    return getattr(import_module(_HOMES.get(name, "edgekit.api.verbs")), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -25,6 +26,9 @@ FOLDED = 24
 """To this width text is folded before a table is turned into a paragraph for each row; numbers are never folded."""
 
 
+_QUIET = ContextVar("quiet", default=False)
+
+
 def printable(text: str) -> str:
     """Text with control characters spelled out: a name in a stranger's file must not steer the terminal."""
     return "".join(
@@ -35,12 +39,13 @@ def printable(text: str) -> str:
 
 def say(text: str) -> None:
     """A remark for a person, on stderr."""
-    print(printable(text), file=sys.stderr, flush=True)
+    if not _QUIET.get():
+        print(printable(text), file=sys.stderr, flush=True)
 
 
 def warn(text: str) -> None:
     """A warning for a person, on stderr."""
-    say(f"warning: {text}")
+    print(printable(f"warning: {text}"), file=sys.stderr, flush=True)
 
 
 def emit_json(document: Any) -> None:
@@ -66,8 +71,26 @@ class Bar(Protocol):
 
 
 @contextmanager
+def quiet() -> Iterator[None]:
+    """No progress and no remarks meanwhile; warnings stay."""
+    token = _QUIET.set(True)
+    try:
+        yield
+    finally:
+        _QUIET.reset(token)
+
+
+class _NoBar:
+    def update(self, done: int, note: str = "") -> None:
+        pass
+
+
+@contextmanager
 def progress(label: str, total: int) -> Iterator[Bar]:
     """Show progress over ``total`` steps: a live bar on a terminal, a plain line now and then otherwise."""
+    if _QUIET.get():
+        yield _NoBar()
+        return
     if not sys.stderr.isatty():
         yield _PlainBar(label, total)
         return
@@ -122,29 +145,17 @@ Part = Table | str
 
 def print_part(part: Part) -> None:
     """Print a remark on stderr, all else on stdout, as wide as the terminal."""
-    if isinstance(part, Warn):
-        warn(part)
-    elif isinstance(part, Remark):
-        say(part)
+    if isinstance(part, Remark):
+        say(text_of(part, WIDTH))
     else:
         width = shutil.get_terminal_size((WIDTH, 0)).columns
         print(text_of(part, width, sys.stdout.isatty()), flush=True)
 
 
-def print_table(title: str, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    """Print a table of text cells."""
-    print_part(Table(title, columns, rows))
-
-
-def print_facts(title: str, rows: Sequence[tuple[str, str]]) -> None:
-    """Print named values below a title."""
-    print_part(Table(title, (), rows))
-
-
 def text_of(part: Part, width: int, styled: bool = False) -> str:
     """A part as text without trailing blanks; no line is longer than ``width`` but lines that are no table."""
     if isinstance(part, str):
-        return printable(part)
+        return printable(f"warning: {part}" if isinstance(part, Warn) else part)
     from rich.console import Console
 
     plain: dict[str, Any] = {"markup": False, "emoji": False, "highlight": False, "force_jupyter": False}

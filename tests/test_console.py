@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from edgekit.console import Table, emit_json, html_of, print_facts, print_table, say, text_of
+from edgekit.console import Table, emit_json, html_of, print_part, progress, quiet, say, text_of, warn
 
 
 def test_json_has_null_where_a_figure_is_no_number(capsys: pytest.CaptureFixture[str]) -> None:
@@ -23,15 +23,15 @@ def test_a_document_that_is_no_json_leaves_nothing_half_written(capsys: pytest.C
 
 
 def test_names_in_a_table_are_printed_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
-    print_table("", ("name",), [(":cat:",), ("[red]dog[/red]",)])
+    print_part(Table("", ("name",), [(":cat:",), ("[red]dog[/red]",)]))
     printed = capsys.readouterr().out
     assert ":cat:" in printed
     assert "[red]dog[/red]" in printed
 
 
 def test_control_characters_of_a_strangers_file_are_spelled_out(capsys: pytest.CaptureFixture[str]) -> None:
-    print_facts("a \x1b[2Jtitle", [("input", "na\x1b]0;me\x07")])
-    print_table("", ("name",), [("évil\x1b[31m",)])
+    print_part(Table("a \x1b[2Jtitle", (), [("input", "na\x1b]0;me\x07")]))
+    print_part(Table("", ("name",), [("évil\x1b[31m",)]))
     say("gone\x1b[2J")
     shown = capsys.readouterr()
     assert "\x1b" not in shown.out + shown.err
@@ -73,3 +73,13 @@ def test_a_table_too_narrow_for_its_numbers_is_a_paragraph_for_each_row() -> Non
 def test_a_notebook_gets_the_same_cells() -> None:
     shown = html_of(Table("<t>", ("a", "b"), [("x & y", "1")]))
     assert "<caption>&lt;t&gt;</caption><tr><th>a</th><th>b</th></tr><tr><td>x &amp; y</td><td>1</td></tr>" in shown
+
+
+def test_in_quiet_there_is_no_progress_and_no_remark(capsys: pytest.CaptureFixture[str]) -> None:
+    with quiet():
+        say("a remark")
+        with progress("working", 1) as bar:
+            bar.update(1)
+        warn("a warning")
+    say("a later remark")
+    assert capsys.readouterr().err == "warning: a warning\na later remark\n"

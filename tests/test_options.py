@@ -10,7 +10,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from edgekit.cli.derive import Command, Group, app_of
+from edgekit.api.verbs import Verb
+from edgekit.cli.derive import Group, app_of
 from edgekit.console import Part
 from edgekit.errors import UnknownNameError, UsageError
 from edgekit.options import Options, argument, build, group, numbers, option, shapes
@@ -53,7 +54,7 @@ def paint(options: PaintOptions) -> Painted:
     return Painted(options)
 
 
-APP = app_of("brush", Group("Paint.", {"paint": Command(f"{__name__}:paint", "Paint walls.")}))
+APP = app_of("brush", Group("Paint.", {"paint": Verb(f"{__name__}:paint", "Paint walls.")}))
 
 
 def painted(*words: str) -> str:
@@ -109,7 +110,7 @@ def test_help_says_what_the_record_says() -> None:
 
 
 def test_a_group_tells_its_commands_without_loading_them() -> None:
-    app = app_of("brush", Group("Paint.", {"never": Command("no_such_module:verb", "Not loaded.")}))
+    app = app_of("brush", Group("Paint.", {"never": Verb("no_such_module:verb", "Not loaded.")}))
     assert isinstance(app, typer.Typer)
     assert "Not loaded." in CliRunner().invoke(app, ["--help"]).output
     assert "Did you mean 'never'" in CliRunner().invoke(app, ["nevr"]).output

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from inspect import Parameter, Signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_args, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 from typer.core import TyperGroup
 
+from edgekit.api.verbs import Verb
 from edgekit.errors import UsageError
 from edgekit.options import Place, build, flag_of, places
 
@@ -25,19 +25,11 @@ PLAIN: Mapping[str, Any] = {"rich_markup_mode": None, "pretty_exceptions_enable"
 
 
 @dataclass(frozen=True)
-class Command:
-    """``verb`` is written MODULE:FUNCTION; it takes the record ``options`` and gives back a Result."""
-
-    verb: str
-    summary: str
-
-
-@dataclass(frozen=True)
 class Group:
     """Commands under a common first word."""
 
     summary: str
-    commands: Mapping[str, Command | Group]
+    commands: Mapping[str, Verb[Any] | Group]
 
 
 def app_of(name: str, group: Group) -> typer.Typer:
@@ -64,7 +56,7 @@ def app_of(name: str, group: Group) -> typer.Typer:
     return app
 
 
-def _command(name: str, made_of: Command | Group) -> Callable[[], Any]:
+def _command(name: str, made_of: Verb[Any] | Group) -> Callable[[], Any]:
     def make() -> Any:
         if isinstance(made_of, Group):
             return typer.main.get_command(app_of(name, made_of))
@@ -75,11 +67,9 @@ def _command(name: str, made_of: Command | Group) -> Callable[[], Any]:
     return make
 
 
-def _body(command: Command) -> Callable[..., None]:
+def _body(made_of: Verb[Any]) -> Callable[..., None]:
     """A function with the options of a verb as its signature, as typer reads it."""
-    module, _, function = command.verb.partition(":")
-    verb = getattr(import_module(module), function)
-    record = get_type_hints(verb)["options"]
+    verb, record = made_of.load()
     found = {place.item.name: place for place in places(record)}
 
     def body(json: bool, **texts: Any) -> None:

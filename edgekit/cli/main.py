@@ -6,7 +6,9 @@ import sys
 from io import TextIOWrapper
 from typing import NoReturn
 
-from edgekit.cli.derive import Command, Group, app_of
+from edgekit.api import verbs
+from edgekit.api.verbs import Verb
+from edgekit.cli.derive import Group, app_of
 
 STORE = "edgekit.store.commands"
 INTERRUPTED = 130
@@ -20,56 +22,36 @@ EXTRAS = {
 COMMANDS = Group(
     "From a trained teacher network to a verified int8 student file on a device, and what it costs there.",
     {
-        "demo": Command(
-            "edgekit.report.demo:demo", "MNIST from teacher to report: distill, quantize, verify, profile."
-        ),
-        "teach": Command("edgekit.training.teach:teach", "Train a teacher from its card."),
-        "distill": Command(
-            "edgekit.training.distill:distill",
-            "Distill a teacher into a student, ending in a float ONNX file.",
-        ),
-        "quantize": Command(
+        "demo": Verb("edgekit.report.demo:demo", "MNIST from teacher to report: distill, quantize, verify, profile."),
+        "teach": verbs.teach,
+        "distill": verbs.distill,
+        "quantize": Verb(
             "edgekit.report.quantization:quantize",
             "Quantize a float ONNX model to int8 ONNX and int8 TFLite files.",
         ),
-        "export": Command(
-            "edgekit.conversion.export:export",
-            "Write a float model as TFLite, or as static ONNX with BatchNorm folded.",
-        ),
-        "evaluate": Command(
-            "edgekit.evaluation.evaluate:evaluate", "Measure the accuracy of model files on the test split."
-        ),
-        "compare": Command(
-            "edgekit.evaluation.compare:compare",
-            "Compare two files or runtimes on the same images: parity and fidelity.",
-        ),
-        "profile": Command(
-            "edgekit.profiling.profile:profile", "Say what model files cost on a device: bytes, memory, milliseconds."
-        ),
-        "predict": Command("edgekit.evaluation.predict:predict", "Classify pictures: labels with probabilities."),
-        "inspect": Command(
-            "edgekit.evaluation.inspect:inspect", "Say what a model file is: tensors, operators, bytes, description."
-        ),
-        "list": Command(
+        "export": verbs.export,
+        "evaluate": verbs.evaluate,
+        "compare": verbs.compare,
+        "profile": verbs.profile,
+        "predict": Verb("edgekit.evaluation.predict:predict", "Classify pictures: labels with probabilities."),
+        "inspect": verbs.inspect,
+        "list": Verb(
             "edgekit.cli.listing:listing",
             "List the catalog: teachers, students, devices or recipes.",
         ),
-        "deploy": Command(
-            "edgekit.deployment.deploy:deploy",
-            "Make a working app of a model file: for a Raspberry Pi, or for a phone.",
-        ),
-        "serve": Command(
+        "deploy": verbs.deploy,
+        "serve": Verb(
             "edgekit.service.serve:serve",
             "Serve a web bundle to browsers, or the models of a store to programs.",
         ),
         "store": Group(
             "Keep model files by content hash with their cards, under names, for 'edgekit serve --store'.",
             {
-                "add": Command(f"{STORE}:add", "Keep model files, each checked and described once."),
-                "list": Command(f"{STORE}:list_", "List the models of the store."),
-                "show": Command(f"{STORE}:show", "Show the card of a model."),
-                "remove": Command(f"{STORE}:remove", "Forget names; the files stay until gc."),
-                "gc": Command(
+                "add": Verb(f"{STORE}:add", "Keep model files, each checked and described once."),
+                "list": Verb(f"{STORE}:list_", "List the models of the store."),
+                "show": Verb(f"{STORE}:show", "Show the card of a model."),
+                "remove": Verb(f"{STORE}:remove", "Forget names; the files stay until gc."),
+                "gc": Verb(
                     f"{STORE}:gc",
                     "Remove the files that no name stands for, and check the bytes of all others.",
                 ),
@@ -78,11 +60,11 @@ COMMANDS = Group(
         "devices": Group(
             "Prepare devices: an emulated board, one over SSH, and what their figures are predicted from.",
             {
-                "setup": Command(
+                "setup": Verb(
                     "edgekit.devices.setup:set_up",
                     "Prepare a device once: the emulator of a board, or the runtimes on a device over SSH.",
                 ),
-                "calibrate": Command(
+                "calibrate": Verb(
                     "edgekit.profiling.calibrate:calibrate",
                     "Measure small networks on a device for some minutes, so that other networks can be predicted "
                     "there.",

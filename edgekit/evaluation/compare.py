@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from edgekit.artifact import TensorSpec
 from edgekit.console import Part, Table, progress
-from edgekit.data import open_data
+from edgekit.data import Source, open_data
 from edgekit.data.dataset import Split
 from edgekit.errors import DataError, ModelError
 from edgekit.evaluation.classifier import Classifier, remark_on_input
@@ -50,7 +50,7 @@ class CompareOptions(Options):
 
     a: str = argument("The reference: MODEL or MODEL@RUNTIME.", metavar="A")
     b: str = argument("The other: MODEL or MODEL@RUNTIME.", metavar="B")
-    data: str = option(f"{SOURCES[:-1]}; or noise, for models of any inputs.", "mnist", metavar="SRC")
+    data: Source = option(f"{SOURCES[:-1]}; or noise, for models of any inputs.", "mnist", metavar="SRC")
     images: int = option("At most so many test images.", 1000, least=1)
     input: InputOptions = group(InputOptions, without=("labels",))
 

@@ -13,7 +13,7 @@ import numpy as np
 from edgekit.artifact import TensorSpec
 from edgekit.catalog import taken
 from edgekit.console import Part, Table, progress
-from edgekit.data import open_data
+from edgekit.data import Source, open_data
 from edgekit.data.dataset import Dataset, Images, Split
 from edgekit.devices.device import Can, open_device
 from edgekit.errors import DataError, ModelError
@@ -72,7 +72,7 @@ class EvaluateOptions(Options):
     """What to measure, on what and where. Where fewer images are wanted, they are drawn with a fixed seed."""
 
     models: tuple[str, ...] = argument(MODELS, (), many=True, metavar="MODEL", unset=NEWEST)
-    data: str = option(SOURCES, "mnist", metavar="SRC")
+    data: Source = option(SOURCES, "mnist", metavar="SRC")
     runtime: str | None = option(RUNTIME, None, unset=BY_ENDING)
     input: InputOptions = group(InputOptions)
     device: str = option("Where they run: cpu, or a board that 'devices setup' has prepared.", "cpu")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from edgekit.data.files import prepare_image
 from edgekit.errors import UsageError
 from edgekit.evaluation.classifier import Classifier, remark_on_input
 from edgekit.evaluation.input_options import InputOptions
+from edgekit.inputs.contract import Pixels
 from edgekit.modelfiles.model_ref import find_models
 from edgekit.modelfiles.runtime_choice import BY_ENDING, RUNTIME
 from edgekit.options import MODEL, Options, argument, group, option
@@ -55,6 +56,11 @@ class PredictResult(Result):
     runtime: str
     predictions: tuple[Prediction, ...]
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The likeliest class of each picture."""
+        return tuple(prediction.guesses[0].label for prediction in self.predictions)
+
     def parts(self) -> Iterator[Part]:
         """A line per picture."""
         rows = [
@@ -77,11 +83,16 @@ def predict(options: PredictOptions) -> PredictResult:
     target = find_models(options.model, options.runtime)[0]
     with Classifier(target.path, runtime=target.runtime, threads=1, options=options.input) as classifier:
         remark_on_input(classifier)
-        predictions: list[Prediction] = []
-        for path in options.images:
-            scores = classifier.scores(prepare_image(path, classifier.contract)[None])
-            chances = probabilities(scores, classifier.output)[0]
-            order = np.argsort(-chances, kind="stable")[: options.top]
-            guesses = tuple(Guess(classifier.labels[index], round(float(chances[index]), 4)) for index in order)
-            predictions.append(Prediction(str(path), guesses))
-    return PredictResult(str(target.path), target.runtime, tuple(predictions))
+        pictures = ((str(path), prepare_image(path, classifier.contract)) for path in options.images)
+        return predict_pixels(classifier, pictures, options.top)
+
+
+def predict_pixels(classifier: Classifier, pictures: Iterable[tuple[str, Pixels]], top: int) -> PredictResult:
+    """Classify named pictures uint8 [H, W, C] of the shape that an open classifier takes."""
+    predictions: list[Prediction] = []
+    for name, pixels in pictures:
+        chances = probabilities(classifier.scores(pixels[None]), classifier.output)[0]
+        order = np.argsort(-chances, kind="stable")[:top]
+        guesses = tuple(Guess(classifier.labels[index], round(float(chances[index]), 4)) for index in order)
+        predictions.append(Prediction(name, guesses))
+    return PredictResult(str(classifier.path), classifier.session.runtime, tuple(predictions))

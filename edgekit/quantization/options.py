@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgekit.data import Source
 from edgekit.errors import DataError, UsageError
 from edgekit.evaluation.input_options import InputOptions
 from edgekit.options import LARGEST_SEED, SOURCES, Options, argument, group, option
@@ -26,7 +27,7 @@ class QuantizeOptions(Options):
     model: str = argument(
         "A float .onnx file, a run folder or a student's name.", "", metavar="MODEL", unset="the newest run"
     )
-    data: str = option(SOURCES, "", metavar="SRC", unset="mnist")
+    data: Source = option(SOURCES, "", metavar="SRC", unset="mnist")
     out: Path | None = option("Folder for the results.", None, metavar="DIR", unset="the run folder, else runs/NAME")
     int8: bool = option(f"Static int8 weights and activations ({STATIC}).", False)
     weights_only: bool = option("With --int8: int8 weights alone, computing in float.", False)
