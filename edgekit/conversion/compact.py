@@ -6,13 +6,14 @@ A runtime that does not fold computes the same scales in each run.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit.graph.draft import Draft
+from edgekit.graph.messages import make_node
 from edgekit.graph.names import with_short_names
 from edgekit.operators import operators_that
 
@@ -47,52 +48,34 @@ def compact(model: ModelProto) -> ModelProto:
 
 
 class _Compactor:
-    """A graph taken apart: its nodes in order, and its constants as arrays."""
+    """A graph under work, and the lists of small numbers that it reads."""
 
     def __init__(self, model: ModelProto) -> None:
-        from onnx import ModelProto as Proto
-        from onnx import numpy_helper
-
-        self.model = Proto()
-        self.model.CopyFrom(model)
-        graph = self.model.graph
-        self.nodes: list[NodeProto] = list(graph.node)
-        self.constants: dict[str, NDArray[Any]] = {item.name: numpy_helper.to_array(item) for item in graph.initializer}
+        self.draft = Draft.from_model(model)
+        self.constants = self.draft.constants
         self.lists: dict[tuple[int, ...], TensorProto] = {}
-        self.makers = {name: node for node in self.nodes for name in node.output}
-        self.readers: dict[str, list[NodeProto]] = defaultdict(list)
-        for node in self.nodes:
-            for name in node.input:
-                self.readers[name].append(node)
 
     def compacted(self) -> ModelProto:
-        from onnx import GraphProto, numpy_helper
-
         self._drop_activations()
-        self._drop_defaults()
+        for node in self.draft.nodes:
+            kept = [item for item in node.attribute if not _is_implied(node, item)]
+            node.ClearField("attribute")
+            node.attribute.extend(kept)
         self._compute_bias_scales()
         self._join_channels()
-        read = {name for node in self.nodes for name in node.input}
-        stored = [numpy_helper.from_array(value, name) for name, value in self.constants.items() if name in read]
-        graph = GraphProto(node=self.nodes, initializer=[*stored, *self.lists.values()])
-        self.model.graph.ClearField("node")
-        self.model.graph.ClearField("initializer")
-        self.model.graph.MergeFrom(graph)
-        return self.model
+        self.draft.drop_unused()
+        model = self.draft.to_model()
+        model.graph.initializer.extend(self.lists.values())
+        return model
 
     def _drop_activations(self) -> None:
         """A Relu or Clip of an operator's result goes if everybody who reads it saturates."""
-        outputs = {item.name for item in self.model.graph.output}
-        dropped = set()
-        for node in self.nodes:
-            if node.op_type not in ACTIVATIONS or node.output[0] in outputs:
+        for node in self.draft.nodes:
+            if node.op_type not in ACTIVATIONS or self.draft.is_output(node.output[0]):
                 continue
-            maker, readers = self.makers.get(node.input[0]), self.readers[node.output[0]]
+            maker, readers = self.draft.producer(node.input[0]), self.draft.consumers(node.output[0])
             if maker and maker.op_type != DEQUANTIZE and all(self._saturates(node, reader) for reader in readers):
-                dropped.add(node.output[0])
-                for reader in readers:
-                    reader.input[0] = node.input[0]
-        self.nodes = [node for node in self.nodes if node.output[0] not in dropped]
+                self.draft.bypass(node, node.input[0])
 
     def _saturates(self, activation: NodeProto, reader: NodeProto) -> bool:
         """True if ``reader`` quantizes to the same integers without the activation function before it."""
@@ -107,41 +90,33 @@ class _Compactor:
         ends = np.iinfo(zero_point.dtype)
         return bool(low <= ends.min and high >= ends.max)
 
-    def _drop_defaults(self) -> None:
-        for node in self.nodes:
-            kept = [item for item in node.attribute if not _is_implied(node, item)]
-            node.ClearField("attribute")
-            node.attribute.extend(kept)
-
     def _compute_bias_scales(self) -> None:
         """Put a Mul before each bias's DequantizeLinear; an int32 needs no zero point."""
-        from onnx import helper
-
-        nodes = []
-        for node in self.nodes:
-            if self._is_constant(node, np.int32):
-                del node.input[2:]
-                factors = [self.makers[name].input[1] for name in self.readers[node.output[0]][0].input[:2]]
-                product = self.constants[factors[0]] * self.constants[factors[1]]
-                if product.ndim and np.array_equal(product, self.constants[node.input[1]]):
-                    nodes.append(helper.make_node("Mul", factors, [node.input[1]]))
-                    del self.constants[node.input[1]]
-            nodes.append(node)
-        self.nodes = nodes
+        for node in self.draft.nodes:
+            if not self._is_constant(node, np.int32):
+                continue
+            self.draft.set_inputs(node, node.input[:2])
+            layer, scales = self.draft.consumers(node.output[0])[0], node.input[1]
+            makers = [self.draft.producer(name) for name in layer.input[:2]]
+            factors = [maker.input[1] for maker in makers if maker is not None]
+            product = self.constants[factors[0]] * self.constants[factors[1]]
+            if product.ndim and np.array_equal(product, self.constants[scales]):
+                self.draft.add(make_node("Mul", factors, [scales]))
+                del self.constants[scales]
 
     def _join_channels(self) -> None:
         """What there is per channel, for all layers in one tensor of each kind."""
         from onnx import TensorProto, helper
 
-        weights = [node for node in self.nodes if self._is_constant(node, np.int8) and node.attribute]
-        biases = [node.input[0] for node in self.nodes if self._is_constant(node, np.int32)]
+        weights = [node for node in self.draft.nodes if self._is_constant(node, np.int8) and node.attribute]
+        biases = [node.input[0] for node in self.draft.nodes if self._is_constant(node, np.int32)]
         if len(weights) < FEWEST_TO_JOIN:
             return
         sizes = [self.constants[node.input[1]].size for node in weights]
         zero = helper.make_tensor("", TensorProto.INT8, [1], [0])
-        zeros = helper.make_node("ConstantOfShape", [self._list([sum(sizes)])], ["all zero points"], value=zero)
+        zeros = make_node("ConstantOfShape", [self._list([sum(sizes)])], ["all zero points"], value=zero)
         self._cut(zeros.output[0], [node.input[2] for node in weights])
-        self.nodes.insert(0, zeros)
+        self.draft.prepend(zeros)
         self._join("all scales", [node.input[1] for node in weights])
         narrow = [name for name in biases if _fits_int16(self.constants[name])]
         self._join("all other biases", [name for name in biases if name not in narrow])
@@ -149,25 +124,23 @@ class _Compactor:
 
     def _join(self, whole: str, parts: Sequence[str]) -> None:
         """One constant for several, and a Split that cuts it; in 16 bits if they fit, with a Cast back."""
-        from onnx import TensorProto, helper
+        from onnx import TensorProto
 
         if not parts:
             return
         value = np.concatenate([self.constants[part] for part in parts])
         if value.dtype == np.int32 and _fits_int16(value):
-            cast = helper.make_node("Cast", [whole], [f"{whole} in 32 bits"], to=TensorProto.INT32)
+            cast = make_node("Cast", [whole], [f"{whole} in 32 bits"], to=TensorProto.INT32)
             self._cut(cast.output[0], parts)
-            self.nodes.insert(0, cast)
+            self.draft.prepend(cast)
             value = value.astype(np.int16)
         else:
             self._cut(whole, parts)
         self.constants[whole] = value
 
     def _cut(self, whole: str, parts: Sequence[str]) -> None:
-        from onnx import helper
-
         sizes = self._list([self.constants.pop(part).size for part in parts])
-        self.nodes.insert(0, helper.make_node("Split", [whole, sizes], parts))
+        self.draft.prepend(make_node("Split", [whole, sizes], parts))
 
     def _list(self, numbers: Sequence[int]) -> str:
         """The name of a constant of int64: small numbers take a byte or two each if not written as raw data."""

@@ -182,6 +182,11 @@ class Draft:
         for name in all_inputs(node):
             self._readers.setdefault(name, {})[id(node)] = node
 
+    def prepend(self, node: NodeProto) -> None:
+        """Take a node in before all others."""
+        self._nodes = {id(node): node, **self._nodes}
+        self.add(node)
+
     def remove(self, node: NodeProto) -> None:
         """Take a node out."""
         del self._nodes[id(node)]
@@ -199,9 +204,9 @@ class Draft:
 
     def set_inputs(self, node: NodeProto, names: Sequence[str]) -> None:
         """Let a node read other values."""
-        self.remove(node)
-        del node.input[:]
-        node.input.extend(names)
+        for name in all_inputs(node):
+            self._readers[name].pop(id(node), None)
+        node.input[:] = names
         self.add(node)
 
     def set_input(self, node: NodeProto, position: int, name: str) -> None:

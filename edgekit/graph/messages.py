@@ -65,8 +65,8 @@ def in_order(nodes: Iterable[NodeProto], makers: Mapping[str, NodeProto]) -> lis
             elif id(node) not in visited:
                 visited.add(id(node))
                 pending.append((node, True))
-                read = (makers[name] for name in all_inputs(node) if name in makers)
-                pending.extend((maker, False) for maker in read if id(maker) not in visited)
+                read = [makers[name] for name in all_inputs(node) if name in makers]
+                pending.extend((maker, False) for maker in reversed(read) if id(maker) not in visited)
     return list(ordered.values())
 
 
@@ -94,14 +94,14 @@ def set_attributes(node: NodeProto, **values: Any) -> None:
     node.attribute.extend([*kept, *fresh])
 
 
-def all_inputs(node: NodeProto) -> set[str]:
-    """What a node reads, including what its subgraphs read from outside."""
-    names = set(node.input)
+def all_inputs(node: NodeProto) -> dict[str, None]:
+    """What a node reads, in order, including what its subgraphs read from outside."""
+    names = dict.fromkeys(node.input)
     for item in node.attribute:
         if item.type not in (item.GRAPH, item.GRAPHS):
             continue
         for graph in (item.g, *item.graphs):
             for inner in graph.node:
                 names |= all_inputs(inner)
-            names.update(value.name for value in graph.output)
+            names.update((value.name, None) for value in graph.output)
     return names
