@@ -7,6 +7,7 @@ operators are real conversions: at the boundary of the model, or between two dif
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from edgekit.errors import UnsupportedError
 from edgekit.graph.messages import attributes
+from edgekit.operators import row_of
 from edgekit.operators.nodes import Graph, Node, Tensor
 from edgekit.scales import Quantization
 
@@ -68,9 +70,18 @@ class _Reader:
         used = {name for node in self.nodes for name in (*node.inputs, *node.outputs)}
         for name in used - {""}:
             self._tensor(name)
+        for node in self.nodes:
+            self._check_sizes(node)
         kept = used.union(self.inputs, self.outputs)
         tensors = {name: tensor for name, tensor in self.tensors.items() if name in kept}
         return Graph(tensors, tuple(self.nodes), self.inputs, self.outputs)
+
+    def _check_sizes(self, node: Node) -> None:
+        """What only gives values other axes has as many before as after; ONNX's inference does not look at that."""
+        if row_of(node.op).reshapes:
+            source, target = (self.tensors[name].shape for name in (node.inputs[0], node.outputs[0]))
+            if math.prod(source) != math.prod(target):
+                raise UnsupportedError(f"{node} cannot bring the shape {source} to {target}; export the model again.")
 
     def _append(self, node: Node) -> None:
         self.makers.update(dict.fromkeys(node.outputs, len(self.nodes)))

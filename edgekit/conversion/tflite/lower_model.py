@@ -14,7 +14,7 @@ from edgekit.conversion.tflite.shared_scales import unit_scales
 from edgekit.conversion.tflite.standard_metadata import described_file
 from edgekit.conversion.tflite.tidy import tidy
 from edgekit.conversion.weights_only import stored_weights
-from edgekit.errors import UnsupportedError
+from edgekit.errors import EdgekitError, UnsupportedError
 from edgekit.graph.ir import read_graph
 from edgekit.operators import OPERATORS, row_of
 from edgekit.operators.lowered import ModelRecord
@@ -40,8 +40,8 @@ def lower(model: ModelProto, metadata: Metadata) -> bytes:
     Raises:
         UnsupportedError: an operator, or the form of one, does not exist in TFLite.
     """
-    stored, floats = stored_weights(model)
-    return described_file(with_stored_weights(_lowered(floats), stored), metadata)
+    stored, lowered = _lowered(model)
+    return described_file(with_stored_weights(lowered, stored), metadata)
 
 
 def check_lowerable(model: ModelProto) -> None:
@@ -50,15 +50,31 @@ def check_lowerable(model: ModelProto) -> None:
     Raises:
         UnsupportedError: see ``lower``.
     """
-    _lowered(stored_weights(model)[1])
+    _lowered(model)
 
 
-def _lowered(model: ModelProto) -> ModelRecord:
-    graph = unit_scales(_readable(model))
-    lowering = Lowering(graph, OPERATORS)
-    for node in graph.nodes:
-        row_of(node.op).lower(lowering, node)
-    return tidy(lowering.finish())
+def _lowered(model: ModelProto) -> tuple[str, ModelRecord]:
+    """How the weights are stored, and the model in TFLite's operators, with float32 weights if they are all float.
+
+    Lowerings take for granted that shapes, types and attributes fit together. What a damaged file brings instead, and
+    neither ONNX's inference nor ``read_graph`` has seen, ends here.
+    """
+    place = "The model"
+    try:
+        stored, floats = stored_weights(model)
+        graph = unit_scales(_readable(floats))
+        lowering = Lowering(graph, OPERATORS)
+        for node in graph.nodes:
+            place = str(node)
+            row_of(node.op).lower(lowering, node)
+        return stored, tidy(lowering.finish())
+    except EdgekitError:
+        raise
+    except Exception as exc:
+        raise UnsupportedError(
+            f"{place} has shapes, types or attributes that do not fit together ({type(exc).__name__}: {exc}); export "
+            "the model again."
+        ) from exc
 
 
 def _readable(model: ModelProto) -> Graph:
