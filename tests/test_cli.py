@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +33,30 @@ print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)
 """
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]"
+
+
+def test_help_of_a_command_needs_no_torch() -> None:
+    code = "import sys; sys.modules['torch'] = None; from edgekit.cli.main import main; main()"
+    for command in ("teach", "distill", "quantize", "profile"):
+        words = [sys.executable, "-c", code, command, "--help"]
+        assert f"Usage: -c {command}" in subprocess.run(words, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize("width", ["60", "80", "200", ""])
+def test_tables_keep_to_the_width_and_are_readable_in_a_pipe(width: str) -> None:
+    for words in (["list"], ["list", "devices"], ["inspect", "mnist-tiny"]):
+        environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+        done = subprocess.run(
+            [sys.executable, "-m", "edgekit", *words],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=environment | ({"COLUMNS": width} if width else {}),
+        )
+        lines = done.stdout.splitlines()
+        assert max(map(len, lines)) <= int(width or 120)
+        assert all(line == line.rstrip() for line in lines)
+        assert "mnist-tiny" in done.stdout or "raspberry-pi-4b" in done.stdout
 
 
 @pytest.mark.parametrize(

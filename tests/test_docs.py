@@ -11,14 +11,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from typer.main import get_command
 
 from edgekit.cli.main import app
+from edgekit.data.dataset import Dataset
 
 ROOT = Path(__file__).parent.parent
 PAGES = ("README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")))
-BLOCK = re.compile(r"(?P<skip><!-- not run by the tests:[^>]*-->\n)?```sh\n(?P<body>.*?)```", re.DOTALL)
+BLOCK = re.compile(
+    r"(?P<skip><!-- not run by the tests:[^>]*-->\n)?```(?P<language>sh|python)\n(?P<body>.*?)```", re.DOTALL
+)
 
 
 def examples(page: str) -> list[str]:
@@ -27,7 +31,7 @@ def examples(page: str) -> list[str]:
     return [
         line
         for block in BLOCK.finditer(text)
-        if not block["skip"]
+        if not block["skip"] and block["language"] == "sh"
         for line in block["body"].splitlines()
         if line.startswith("edgekit")
     ]
@@ -77,3 +81,25 @@ def test_links_between_the_pages_lead_somewhere() -> None:
     for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def python_of(page: str) -> list[str]:
+    """The ``python`` blocks of a page."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return [block["body"] for block in BLOCK.finditer(text) if block["language"] == "python"]
+
+
+def test_the_python_page_runs(mnist: Dataset, tmp_path: Path) -> None:
+    np.save(tmp_path / "images.npy", mnist.train.images[:400])
+    np.save(tmp_path / "labels.npy", mnist.train.labels[:400])
+    shutil.copy(ROOT / "docs" / "images" / "seven.png", tmp_path / "digit.png")
+    code = "\n".join(python_of("docs/python.md"))
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "did you mean 'mnist-tiny'?" in done.stdout
+
+
+def test_the_python_of_the_readme_is_of_the_python_page() -> None:
+    lines = {line.strip() for block in python_of("docs/python.md") for line in block.splitlines()}
+    (shown,) = python_of("README.md")
+    assert {line.strip() for line in shown.splitlines()} <= lines
