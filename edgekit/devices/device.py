@@ -72,9 +72,10 @@ class Can(Flag):
 
 
 class Device(ABC):
-    """A device by its card. A driver is a subclass, which opens without reaching anything: that is the first job's.
+    """A device by its card. A driver is a subclass; opening one reaches nothing yet, which is left to the first job.
 
-    ``provenance`` says what the figures of a run there are: measured, emulated or predicted.
+    ``provenance`` says what the figures of a run there are: measured, emulated or predicted. ``abilities`` are those of
+    the driver's devices, ``can`` those of this one. ``takes_address``: the driver's name is also a scheme of addresses.
     """
 
     provenance: ClassVar[str] = "measured"
