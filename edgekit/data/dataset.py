@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,20 +36,6 @@ class ImageArray(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, indices: Any) -> Images: ...
-
-
-class Divisible(Protocol):
-    """Rows with labels, of which some can be taken: a Split, or images that are not decoded yet."""
-
-    @property
-    def labels(self) -> Labels | None:
-        """int64 [N], or None."""
-
-    def take(self, indices: NDArray[np.int64]) -> Self:
-        """The given rows."""
-
-
-Part = TypeVar("Part", bound=Divisible)
 
 
 @dataclass(frozen=True)
@@ -95,7 +81,9 @@ class Split:
             yield self.images[chosen], None if self.labels is None else self.labels[chosen]
 
     def take(self, indices: NDArray[np.int64]) -> Split:
-        """The given rows as a Split in memory."""
+        """The given rows as a Split: copied out of an array, or read from anything else when they are asked for."""
+        if not isinstance(self.images, np.ndarray):
+            return self.view(indices)
         return Split(self.images[indices], None if self.labels is None else self.labels[indices])
 
     def view(self, indices: NDArray[np.int64]) -> Split:
@@ -144,7 +132,7 @@ class Dataset:
         return (height, width, channels)
 
 
-def divide(name: str, parts: Mapping[str, Part]) -> dict[str, Part]:
+def divide(name: str, parts: Mapping[str, Split]) -> dict[str, Split]:
     """Complete the splits that source ``name`` has (at least ``train``) to train, validation and test.
 
     What is missing is held out of the training data: a sixth for a test split, then a twelfth for validation.
@@ -167,7 +155,7 @@ def divide(name: str, parts: Mapping[str, Part]) -> dict[str, Part]:
     return {**complete, "train": train}
 
 
-def hold_out(part: Part, share: float, seed: int) -> tuple[Part, Part]:
+def hold_out(part: Split, share: float, seed: int) -> tuple[Split, Split]:
     """Take a class-balanced share out of labelled data: (kept, held out).
 
     The draw depends on the labels and the seed alone, so every command sees the same split. At least one image of

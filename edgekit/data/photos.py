@@ -16,7 +16,6 @@ from threading import Lock
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgekit.console import progress
 from edgekit.data.dataset import Dataset, Images, Labels, Rows, Split, divide
@@ -48,17 +47,6 @@ class EncodedSplit:
 
     images: tuple[EncodedImage, ...]
     labels: Labels | None
-
-
-@dataclass(frozen=True)
-class _Part:
-    """The rows of a split with their labels."""
-
-    rows: NDArray[np.int64]
-    labels: Labels | None
-
-    def take(self, indices: NDArray[np.int64]) -> _Part:
-        return _Part(self.rows[indices], None if self.labels is None else self.labels[indices])
 
 
 class PhotoArray:
@@ -161,17 +149,16 @@ def photo_dataset(
     contract = contract or _common_contract(images)
     photos = PhotoArray(images, contract)
     digest = hashlib.sha256(repr((classes, contract.shape, contract.domain)).encode())
-    begin, rows = 0, {}
+    begin, splits = 0, {}
     for part, split in parts.items():
         digest.update(f"{part}{None if split.labels is None else split.labels.tolist()}".encode())
-        rows[part] = _Part(np.arange(begin, begin + len(split.images)), split.labels)
+        splits[part] = Split(Rows(photos, np.arange(begin, begin + len(split.images))), split.labels)
         begin += len(split.images)
     with progress(f"reading the images of {name}", len(images)) as bar:
         for done, image_digest in enumerate(photos.read_all(), 1):
             digest.update(image_digest)
             bar.update(done)
-    splits = {part: Split(Rows(photos, chosen.rows), chosen.labels) for part, chosen in divide(name, rows).items()}
-    return Dataset(name, classes, splits["train"], splits["validation"], splits["test"], digest.hexdigest())
+    return Dataset(name, classes, **divide(name, splits), sha256=digest.hexdigest())
 
 
 def _common_contract(images: Sequence[EncodedImage]) -> InputContract:

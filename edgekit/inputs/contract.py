@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,22 +19,6 @@ MAX_IMAGE_VALUES = 1 << 26
 
 Pixels = NDArray[np.uint8]
 SIZES = ("height", "width", "channels")
-
-
-class Stored(Protocol):
-    """The type of an input tensor: ``real = scale * (q - zero_point)``; ``scale`` is None for a float tensor."""
-
-    @property
-    def dtype(self) -> str:
-        """NumPy's name of it."""
-
-    @property
-    def scale(self) -> float | None:
-        """Of one step."""
-
-    @property
-    def zero_point(self) -> int:
-        """The integer of 0."""
 
 
 @dataclass(frozen=True)
@@ -131,11 +115,14 @@ class InputContract:
         """uint8 [N, H, W, C] to the real-valued float32 [N, H, W, C] that the model was trained on."""
         return tensors.real_pixels(images, self.mean, self.std)
 
-    def encode(self, images: NDArray[np.uint8], spec: Stored, layout: str) -> tensors.Array:
-        """uint8 [N, H, W, C] to the bytes that a file's input tensor takes, in ``layout`` ``NHWC`` or ``NCHW``."""
+    def encode(self, images: NDArray[np.uint8], spec: Any, layout: str) -> tensors.Array:
+        """uint8 [N, H, W, C] to the bytes that a file's input tensor takes, in ``layout`` ``NHWC`` or ``NCHW``.
+
+        ``spec`` has the tensor's dtype, scale and zero_point, as ``edgekit.artifact.TensorSpec`` has.
+        """
         stored = tensors.quantize(self.real(images), spec.dtype, spec.scale, spec.zero_point)
         return tensors.in_layout(stored, layout)
 
-    def tensor(self, data: bytes, name: str, spec: Stored, layout: str) -> tensors.Array:
+    def tensor(self, data: bytes, name: str, spec: Any, layout: str) -> tensors.Array:
         """An encoded picture as a file's input tensor; see ``read`` and ``encode``."""
         return self.encode(self.read(data, name)[None], spec, layout)

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 CHUNK = 4096
 """Images whose random numbers are drawn together."""
-BLOCK_VALUES = 8 << 20
-"""Of the pixels that are sampled together: float copies of more would leave the processor's caches and fill memory."""
+BLOCK_VALUES = 1 << 20
+"""Of the pixels that are sampled together: float copies of more would leave the processor's caches."""
 
 
 def augmented_view(images: Images, augmentation: Augmentation, seed: int, view: int) -> Images:
