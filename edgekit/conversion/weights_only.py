@@ -7,14 +7,14 @@ faster than float, but a quarter or half of its size.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.errors import ModelError
-from edgekit.graph.messages import attributes, constants_of, make_node, readers_of
+from edgekit.graph.draft import Draft
+from edgekit.graph.messages import attributes, make_node, readers_of
 from edgekit.operators import OPERATORS
 from edgekit.scales import INT8_MAX, Quantization, Reals
 
@@ -42,10 +42,11 @@ def with_small_weights(model: ModelProto, stored: str) -> ModelProto:
     Raises:
         ModelError: a weight is not a finite number.
     """
-    constants, axes = constants_of(model), _channel_axes(model)
-    unpacking, packed = [], {}
-    for name in axes if stored == INT8 else constants:
-        found = small_form(constants[name], stored, axes.get(name, 0)) if name in constants else None
+    draft, axes = Draft.from_model(model), _channel_axes(model)
+    unpacking = []
+    for name in list(axes if stored == INT8 else draft.constants):
+        data = draft.constants.get(name)
+        found = None if data is None else small_form(data, stored, axes.get(name, 0))
         if found is None:
             continue
         value, quantization = found
@@ -56,9 +57,11 @@ def with_small_weights(model: ModelProto, stored: str) -> ModelProto:
             scales = np.asarray(quantization.scales, np.float32)
             parts |= {f"{name}_scale": scales, f"{name}_zero": np.zeros(scales.shape, np.int8)}
             unpacking.append(make_node("DequantizeLinear", parts, [name], axis=quantization.axis))
-        packed.update(parts)
-    gone = {node.output[0] for node in unpacking}
-    return _rebuilt(model, [*unpacking, *model.graph.node], gone, packed)
+        draft.constants.update(parts)
+        del draft.constants[name]
+    for node in reversed(unpacking):
+        draft.prepend(node)
+    return draft.to_model()
 
 
 def small_form(data: NDArray[Any], stored: str, axis: int) -> tuple[NDArray[Any], Quantization | None] | None:
@@ -89,12 +92,14 @@ def stored_weights(model: ModelProto) -> tuple[str, ModelProto]:
     others = [node for node in model.graph.node if node.output[0] not in unpacking]
     if not unpacking or {node.op_type for node in others} & {"QuantizeLinear", "DequantizeLinear"}:
         return FLOAT32, model
-    constants = constants_of(model)
-    reals = {name: _unpacked(node, [constants[part] for part in node.input]) for name, node in unpacking.items()}
-    still_read = {name for node in others for name in node.input}
-    gone = {part for node in unpacking.values() for part in node.input} - still_read
+    draft = Draft.from_model(model)
+    for name in unpacking:
+        if node := draft.producer(name):
+            draft.constants[name] = _unpacked(node, [draft.constants[part] for part in node.input])
+            draft.remove(node)
+    draft.drop_unused()
     is_int8 = any(node.op_type == "DequantizeLinear" for node in unpacking.values())
-    return INT8 if is_int8 else FLOAT16, _rebuilt(model, others, gone, reals)
+    return INT8 if is_int8 else FLOAT16, draft.to_model()
 
 
 def channel_quantization(weights: Reals, axis: int) -> Quantization:
@@ -123,22 +128,6 @@ def _channel_axes(model: ModelProto) -> dict[str, int]:
         if len({(reader.op_type, list(reader.input).index(name)) for reader in readers[name]}) == 1:
             found.setdefault(name, CHANNEL_AXES[node.op_type])
     return found
-
-
-def _rebuilt(
-    model: ModelProto, nodes: Iterable[NodeProto], gone: Collection[str], constants: Mapping[str, NDArray[Any]]
-) -> ModelProto:
-    """The model with other nodes, and constants in place of those that are gone."""
-    from onnx import ModelProto as Proto
-    from onnx import numpy_helper
-
-    result = Proto()
-    result.CopyFrom(model)
-    del result.graph.node[:], result.graph.initializer[:]
-    result.graph.node.extend(nodes)
-    result.graph.initializer.extend(item for item in model.graph.initializer if item.name not in gone)
-    result.graph.initializer.extend(numpy_helper.from_array(data, name) for name, data in constants.items())
-    return result
 
 
 def _unpacked(node: NodeProto, arrays: list[NDArray[Any]]) -> Reals:

@@ -14,7 +14,7 @@ Array = NDArray[Any]
 
 
 def make_node(operator: str, inputs: Iterable[str], outputs: Iterable[str], name: str = "", **values: Any) -> NodeProto:
-    """A node of ONNX's own operators; ``values`` are its attributes."""
+    """A node of ONNX's own operators; ``values`` are its attributes, None for one that is left out."""
     from onnx import helper
 
     return helper.make_node(operator, list(inputs), list(outputs), name, **values)

@@ -6,13 +6,15 @@ does not computes the same in float, rounding where the integers would. Weights 
 
 from __future__ import annotations
 
-from collections import defaultdict
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.errors import UnknownNameError
+from edgekit.graph.draft import Draft
+from edgekit.graph.messages import make_node
 from edgekit.operators import UNKNOWN, row_of
 from edgekit.quantization.plan import Plan
 from edgekit.scales import Quantization, bias_quantization, range_quantization
@@ -50,16 +52,9 @@ class _Writer:
     """Builds the new graph node by node, in the order of the old one."""
 
     def __init__(self, model: ModelProto, plan: Plan, io: str, activations: str) -> None:
-        from onnx import numpy_helper
-
-        self.model, self.plan, self.affines = model, plan, plan.affines
+        self.source, self.plan, self.affines = Draft.from_model(model), plan, plan.affines
         self.io, self.activations = io, activations
-        self.reals = {item.name: numpy_helper.to_array(item) for item in model.graph.initializer}
-        self.outputs = {item.name for item in model.graph.output}
-        self.readers: dict[str, list[NodeProto]] = defaultdict(list)
-        for node in model.graph.node:
-            for name in node.input:
-                self.readers[name].append(node)
+        self.reals = self.source.constants
         self.weights: dict[str, Quantization] = {}
         self.constants: dict[str, NDArray[Any]] = {}
         self.nodes: list[NodeProto] = []
@@ -69,22 +64,17 @@ class _Writer:
         self.unstored_floats: set[str] = set()
 
     def write(self) -> ModelProto:
-        import onnx
+        from onnx import helper
 
-        for item in self.model.graph.input:
+        inputs, outputs = self.source.inputs, self.source.outputs
+        for item in inputs:
             self._graph_input(item.name)
-        for node in self.model.graph.node:
+        for node in self.source.nodes:
             self._operator(node)
-        result = onnx.ModelProto()
-        result.CopyFrom(self.model)
-        graph = result.graph
-        del graph.node[:], graph.initializer[:], graph.value_info[:], graph.metadata_props[:]
-        graph.node.extend(self.nodes)
-        graph.initializer.extend(onnx.numpy_helper.from_array(value, name) for name, value in self.constants.items())
-        for item in (*graph.input, *graph.output):
+        for item in (*inputs, *outputs):
             if item.name in self.affines:
-                item.type.tensor_type.elem_type = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(self.io))
-        return result
+                item.type.tensor_type.elem_type = helper.np_dtype_to_tensor_dtype(np.dtype(self.io))
+        return Draft(self.nodes, self.constants, inputs, outputs, self.source.template).to_model()
 
     def _graph_input(self, name: str) -> None:
         if name not in self.affines:
@@ -100,10 +90,7 @@ class _Writer:
             self.stored[name] = self._quantize(camera, affine, f"{name}_int8")
 
     def _operator(self, node: NodeProto) -> None:
-        import onnx
-
-        copy = onnx.NodeProto()
-        copy.CopyFrom(node)
+        copy = deepcopy(node)
         del copy.metadata_props[:]
         is_float = self._is_float(node)
         copy.input[:] = [self._operand(node, index, is_float) for index in range(len(node.input))]
@@ -126,9 +113,9 @@ class _Writer:
     def _keep_float(self, name: str, copy: NodeProto) -> None:
         """A float operator's result is quantized only for those who read integers."""
         self.real[name] = f"{name}_real"
-        if name in self.outputs and self.io == "float32":
+        if self.source.is_output(name) and self.io == "float32":
             copy.output[list(copy.output).index(f"{name}_real")] = self.real[name] = name
-        elif name in self.outputs or not all(self._is_float(reader) for reader in self.readers[name]):
+        elif self.source.is_output(name) or not all(map(self._is_float, self.source.consumers(name))):
             self._store(name, self._held(name))
 
     def _held(self, name: str) -> str:
@@ -136,14 +123,12 @@ class _Writer:
 
         Between a DequantizeLinear and a QuantizeLinear, ONNX Runtime quantizes float weights by itself otherwise.
         """
-        import onnx
-
-        self.nodes.append(onnx.helper.make_node("Max", [f"{name}_real"], [f"{name}_held"]))
+        self.nodes.append(make_node("Max", [f"{name}_real"], [f"{name}_held"]))
         return f"{name}_held"
 
     def _store(self, name: str, real: str) -> None:
         """Quantize an operator's result; a graph output then takes its type at the boundary."""
-        affine, is_output = self.affines[name], name in self.outputs
+        affine, is_output = self.affines[name], self.source.is_output(name)
         bare = is_output and self.io == self.activations
         self.stored[name] = self._quantize(real, affine, name if bare else f"{name}_int8")
         if is_output and self.io == "float32":
@@ -199,17 +184,12 @@ class _Writer:
 
     def _own_constant(self, name: str, stored: NDArray[Any], own: Quantization) -> str:
         """A stored constant. Each has a zero point of its own: ONNX Runtime mishandles absent and shared ones."""
-        import onnx
-
         inputs = [f"{name}_{stored.dtype}", f"{name}_scale", f"{name}_zero"]
         shape = () if own.axis is None else -1
         scales = np.asarray(own.scales, np.float32).reshape(shape)
         zeros = np.asarray(own.zero_points, own.dtype).reshape(shape)
         self.constants.update(zip(inputs, (stored, scales, zeros), strict=True))
-        node = onnx.helper.make_node("DequantizeLinear", inputs, [name])
-        if own.axis is not None:
-            node.attribute.append(onnx.helper.make_attribute("axis", own.axis))
-        self.nodes.append(node)
+        self.nodes.append(make_node("DequantizeLinear", inputs, [name], axis=own.axis))
         return name
 
     def _quantize(self, real: str, affine: Quantization, output: str, dtype: str = "") -> str:
@@ -219,12 +199,10 @@ class _Writer:
         return self._boundary("DequantizeLinear", stored, _as_type(affine, dtype or self.activations), output)
 
     def _boundary(self, op_type: str, source: str, stored: Quantization, output: str) -> str:
-        import onnx
-
         scale_name, zero_name = f"scale_{stored.scale!r}", f"zero_point_{stored.dtype}_{stored.zero_point}"
         self.constants[scale_name] = np.asarray(stored.scale, np.float32)
         self.constants[zero_name] = np.asarray(stored.zero_point, stored.dtype)
-        self.nodes.append(onnx.helper.make_node(op_type, [source, scale_name, zero_name], [output]))
+        self.nodes.append(make_node(op_type, [source, scale_name, zero_name], [output]))
         return output
 
 
