@@ -93,4 +93,4 @@ def shuffled_in_weights(draft: Draft, node: NodeProto) -> bool:
     return True
 
 
-ARITHMETIC = (chain_of_two, multiply_by_minus_one, plain_power, one_slope, shuffled_in_weights)
+ARITHMETIC = (multiply_by_minus_one, plain_power, one_slope, shuffled_in_weights)

@@ -5,6 +5,7 @@ Each pass is of the kind that ``edgekit.graph.passes`` describes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -84,19 +85,14 @@ def one_slice(draft: Draft, node: NodeProto) -> bool:
     return True
 
 
-def sum_to_add(draft: Draft, node: NodeProto) -> bool:
-    """A Sum of several is a chain of Adds."""
-    if node.op_type != "Sum" or len(node.input) < 2:
-        return False
-    made, total = [], node.input[0]
-    for position, name in enumerate(node.input[1:], start=2):
-        is_last = position == len(node.input)
-        target = node.output[0] if is_last else draft.new_name(f"{node.output[0]}_sum")
-        draft.shapes[target] = np.broadcast_shapes(draft.shapes[total], draft.shapes[name])
-        made.append(make_node("Add", [total, name], [target], f"{node.name}_{position}"))
-        total = target
-    draft.replace(node, *made)
-    return True
+def padded(draft: Draft, source: str, pads: Sequence[int]) -> str:
+    """The value with zeros around it: amounts before each of its last axes, then those after them."""
+    target, shape = draft.new_name(f"{source}_padded"), draft.shapes[source]
+    amounts = np.zeros((2, len(shape)), np.int64)
+    amounts[:, -len(pads) // 2 :] = np.reshape(pads, (2, -1))
+    draft.add(make_node("Pad", [source, draft.add_constant(f"{target}_pads", amounts.reshape(-1))], [target]))
+    draft.shapes[target] = tuple((shape + amounts.sum(axis=0)).tolist())
+    return target
 
 
 def _is_whole(draft: Draft, node: NodeProto) -> bool:
@@ -125,4 +121,4 @@ def slice_of(draft: Draft, node: NodeProto) -> tuple[list[int], list[int], list[
     return starts.tolist(), ends.tolist(), list(axes), steps
 
 
-MOVES = (remove_still, one_reshape, one_transpose, one_slice, sum_to_add)
+MOVES = (remove_still, one_reshape, one_transpose, one_slice)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgekit.graph.arithmetic import ARITHMETIC
+from edgekit.graph.arithmetic import ARITHMETIC, chain_of_two
 from edgekit.graph.draft import Draft
 from edgekit.graph.layers import (
     absorb_affine,
@@ -187,6 +187,7 @@ CANONICAL = (
     *POOLS,
     absorb_padding,
     *MOVES,
+    chain_of_two,
     *PATTERNS,
     clip_to_relu,
     mean_to_pool,

@@ -11,7 +11,7 @@ import numpy as np
 
 from edgekit.graph.draft import Draft
 from edgekit.graph.messages import Array, attributes, make_node, set_attributes
-from edgekit.graph.moves import slice_of
+from edgekit.graph.moves import padded, slice_of
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -31,7 +31,7 @@ def counted_padding(draft: Draft, node: NodeProto) -> bool:
         counted.append(min(needed, pads[axis + 2]))
         rest.append(needed - counted[-1])
     if any(counted):
-        draft.set_input(node, 0, _padded(draft, node.input[0], counted))
+        draft.set_input(node, 0, padded(draft, node.input[0], counted))
     set_attributes(node, count_include_pad=None, ceil_mode=None, pads=rest)
     # ONNX's inference counts a window that is left out.
     draft.infer()
@@ -71,7 +71,7 @@ def uncounted_padding(draft: Draft, node: NodeProto) -> bool:
         return False
     target, mean = node.output[0], draft.new_name(f"{node.output[0]}_mean")
     factor: Array = kernel[0] * kernel[1] / np.outer(*counts)
-    draft.set_input(node, 0, _padded(draft, node.input[0], pads))
+    draft.set_input(node, 0, padded(draft, node.input[0], pads))
     set_attributes(node, pads=None)
     if np.allclose(factor, 1):
         return True
@@ -114,16 +114,6 @@ def every_nth_pixel(draft: Draft, node: NodeProto) -> bool:
 
 def _is_mean(draft: Draft, node: NodeProto) -> bool:
     return node.op_type == "AveragePool" and len(draft.shapes.get(node.input[0], ())) == 4
-
-
-def _padded(draft: Draft, source: str, pads: list[int]) -> str:
-    """The image with zeros around it: amounts at top, left, bottom and right."""
-    target = draft.new_name(f"{source}_padded")
-    amounts = draft.add_constant(f"{target}_pads", np.asarray([0, 0, *pads[:2], 0, 0, *pads[2:]], np.int64))
-    draft.add(make_node("Pad", [source, amounts], [target]))
-    rows, columns = (size + pads[axis] + pads[axis + 2] for axis, size in enumerate(draft.shapes[source][2:]))
-    draft.shapes[target] = (*draft.shapes[source][:2], rows, columns)
-    return target
 
 
 POOLS = (uncounted_padding, global_max)

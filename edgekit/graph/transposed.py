@@ -11,6 +11,7 @@ import numpy as np
 
 from edgekit.graph.draft import Draft
 from edgekit.graph.messages import attributes, make_node, set_attributes
+from edgekit.graph.moves import padded
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -88,7 +89,7 @@ def _with_zeros_between(draft: Draft, source: str, strides: list[int]) -> str:
         pads = np.zeros((2, len(apart)), np.int64)
         pads[1, axis + 1] = stride - 1
         source = _reshaped(draft, source, apart)
-        source = _padded(draft, source, pads.reshape(-1).tolist())
+        source = padded(draft, source, pads.reshape(-1).tolist())
         source = _reshaped(draft, source, (*shape[:axis], shape[axis] * stride, *shape[axis + 1 :]))
     return source
 
@@ -98,16 +99,6 @@ def _reshaped(draft: Draft, source: str, shape: tuple[int, ...]) -> str:
     sizes = draft.add_constant(f"{target}_sizes", np.asarray(shape, np.int64))
     draft.add(make_node("Reshape", [source, sizes], [target]))
     draft.shapes[target] = shape
-    return target
-
-
-def _padded(draft: Draft, source: str, pads: list[int]) -> str:
-    """Pad with zeros."""
-    target = draft.new_name(f"{source}_padded")
-    draft.add(make_node("Pad", [source, draft.add_constant(f"{target}_pads", np.asarray(pads, np.int64))], [target]))
-    half = len(pads) // 2
-    sizes = zip(draft.shapes[source], pads[:half], pads[half:], strict=True)
-    draft.shapes[target] = tuple(size + start + end for size, start, end in sizes)
     return target
 
 

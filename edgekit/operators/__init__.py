@@ -3,42 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
 
 from edgekit.errors import UnsupportedError
-from edgekit.operators import (
-    activations,
-    composites,
-    conversions,
-    convolution,
-    elementwise,
-    layout,
-    matmul,
-    normalization,
-    padding,
-    pooling,
-    reductions,
-    resize,
-    slices,
-)
 from edgekit.operators.lowering import Lowering
 from edgekit.operators.nodes import Node
 from edgekit.operators.operator import Operator
 
-FAMILIES = (
-    activations,
-    composites,
-    conversions,
-    convolution,
-    elementwise,
-    layout,
-    matmul,
-    normalization,
-    padding,
-    pooling,
-    reductions,
-    resize,
-    slices,
-)
+FAMILIES = tuple(
+    import_module(f"{__name__}.{family}")
+    for family in ("activations", "composites", "conversions", "convolution", "elementwise", "layout", "matmul",
+                   "normalization", "padding", "pooling", "reductions", "resize", "slices")
+)  # fmt: skip
 
 
 def _refuse(_: Lowering, node: Node) -> None:

@@ -16,7 +16,7 @@ from edgekit.graph.prepare import prepare
 from edgekit.quantization.calibrate import open_session
 from edgekit.quantization.plan import Plan
 from edgekit.quantization.qdq import insert_qdq
-from edgekit.quantization.rungs.reconstruct import SWEEPS, Covariance, Sampled, _descend, correct_biases, reconstruct
+from edgekit.quantization.rungs.reconstruct import SWEEPS, Spread, _descend, correct_biases, reconstruct
 from edgekit.quantization.tensor_groups import tie_groups
 from edgekit.quantization.weighted_layers import weighted_layers, with_own_constants
 
@@ -169,13 +169,13 @@ def test_rounding_in_blocks_and_from_samples_is_that_of_one_weight_after_the_oth
     covariance, damping = deviations.astype(np.float64).T @ deviations, 0.1
     rows, steps = generator.standard_normal((5, inputs)), np.full((5, 1), 0.1)
     nearest = np.rint(rows / steps)
-    dense = Covariance(covariance, damping)
-    expected = one_by_one(nearest, rows, steps, dense.matrix)
-    for spread in (dense, Sampled(deviations, damping)):
+    damped = covariance + (damping * np.trace(covariance) / inputs + 1e-12) * np.eye(inputs)
+    expected = one_by_one(nearest, rows, steps, damped)
+    for spread in (Spread.of_covariance(covariance, damping), Spread.of_samples(deviations, damping)):
         found = nearest.copy()
         _descend(found, rows, steps, spread, 127)
         assert np.mean(found != expected) < 0.01
-    before, after = (float(np.trace(e @ dense.matrix @ e.T)) for e in (rows - steps * nearest, rows - steps * expected))
+    before, after = (float(np.trace(e @ damped @ e.T)) for e in (rows - steps * nearest, rows - steps * expected))
     assert after < before
 
 

@@ -46,48 +46,33 @@ BLOCK = 128
 """Columns of weights that are rounded together."""
 
 
-class Covariance:
-    """The damped covariance [K, K] of a layer's inputs, and the slope of ``tr(E C Eᵀ)`` for an error E [O, K]."""
+class Spread:
+    """How a layer's inputs vary: their covariance C [K, K] as ``Dᵀ D`` plus ``own`` times the identity, D [N, K].
 
-    def __init__(self, covariance: Matrix, damping: float) -> None:
-        size = len(covariance)
-        self.matrix = covariance + (damping * np.trace(covariance) / size + 1e-12) * np.eye(size)
-
-    def begin(self, error: Matrix) -> None:
-        """Start with an error."""
-        self.slopes = error @ self.matrix
-
-    def within(self, block: slice) -> Matrix:
-        """The covariance of some inputs with each other."""
-        own: Matrix = self.matrix[block, block]
-        return own
-
-    def slope(self, block: slice) -> Matrix:
-        """The slope at some columns, a copy."""
-        slope: Matrix = self.slopes[:, block].copy()
-        return slope
-
-    def moved(self, block: slice, change: Matrix) -> None:
-        """Take ``change`` off some columns of the error."""
-        self.slopes -= change @ self.matrix[block]
-
-
-class Sampled:
-    """The same from samples, for a layer with more inputs than there are: deviations [N, K] from the mean, over √N.
-
-    Its covariance matrix would be larger than they are, and of no higher rank.
+    With the deviations of N samples from their mean, over √N, a layer of more inputs than samples needs no matrix that
+    is larger than they are. It goes with an error E [O, K] of weights, and the slope of ``tr(E C Eᵀ)``.
     """
 
-    def __init__(self, deviations: Reals, damping: float) -> None:
-        self.deviations = deviations
-        self.own = damping * float(np.square(deviations, dtype=np.float64).sum()) / deviations.shape[1] + 1e-12
-
+    def __init__(self, deviations: Reals | Matrix, own: float) -> None:
+        self.deviations, self.own = deviations, own
         self.blocks: dict[int, Matrix] = {}
+
+    @classmethod
+    def of_samples(cls, deviations: Reals, damping: float) -> Spread:
+        """From samples; ``damping`` times the mean variance is added to each input's own."""
+        return cls(
+            deviations, damping * float(np.square(deviations, dtype=np.float64).mean()) * len(deviations) + 1e-12
+        )
+
+    @classmethod
+    def of_covariance(cls, covariance: Matrix, damping: float) -> Spread:
+        """From a covariance matrix that is known, damped in the same way."""
+        own = damping * np.trace(covariance) / len(covariance) + 1e-12
+        return cls(np.linalg.cholesky(covariance + own * np.eye(len(covariance))).T, 0.0)
 
     def begin(self, error: Matrix) -> None:
         """Start with an error."""
-        self.error = error
-        self.seen = error @ self.deviations.T
+        self.error, self.seen = error, error @ self.deviations.T
 
     def within(self, block: slice) -> Matrix:
         """The covariance of some inputs with each other."""
@@ -97,7 +82,7 @@ class Sampled:
         return self.blocks[block.start]
 
     def slope(self, block: slice) -> Matrix:
-        """The slope at some columns, a copy."""
+        """The slope at some columns."""
         slope: Matrix = self.seen @ self.deviations[:, block] + self.own * self.error[:, block]
         return slope
 
@@ -116,7 +101,7 @@ class Moments:
 
     exact_mean: Matrix
     mean: Matrix
-    spread: Sequence[Covariance | Sampled]
+    spread: Sequence[Spread]
 
 
 def correct_biases(model: ModelProto, plan: Plan, inputs: RealInputs) -> ModelProto:
@@ -221,9 +206,9 @@ def _moments(walk: Walk, layer: WeightedLayer, with_covariance: bool) -> Moments
     damping = max(DAMPING, SCARCE * size / samples)
     if kept:
         deviations = (np.concatenate(kept, axis=1) - mean[:, None, :].astype(np.float32)) / np.float32(samples**0.5)
-        return Moments(exact_sum / samples, mean, [Sampled(group, damping) for group in deviations])
+        return Moments(exact_sum / samples, mean, [Spread.of_samples(group, damping) for group in deviations])
     covariance = products / samples - mean[:, :, None] * mean[:, None, :]
-    return Moments(exact_sum / samples, mean, [Covariance(group, damping) for group in covariance])
+    return Moments(exact_sum / samples, mean, [Spread.of_covariance(group, damping) for group in covariance])
 
 
 def _rounded(layer: WeightedLayer, weights: QuantizedWeights, moments: Moments, limit: int) -> NDArray[np.int8]:
@@ -237,7 +222,7 @@ def _rounded(layer: WeightedLayer, weights: QuantizedWeights, moments: Moments, 
     return stored.reshape(layer.weights.shape).astype(np.int8)
 
 
-def _descend(stored: Matrix, rows: Matrix, steps: Matrix, spread: Covariance | Sampled, limit: int) -> None:
+def _descend(stored: Matrix, rows: Matrix, steps: Matrix, spread: Spread, limit: int) -> None:
     """Coordinate descent on ``tr(E C Eᵀ)``, E = rows - steps * stored [O, K], over integers, in place.
 
     The columns of a block see each other's changes at once, those of other blocks when it is done: the same steps in
