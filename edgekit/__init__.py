@@ -47,11 +47,13 @@ _HOMES = {
 """Where what is not a verb is from."""
 
 
-def __getattr__(name: str) -> Any:
-    """Load what is asked for (PEP 562)."""
-    if name not in __all__:
-        raise AttributeError(f"module 'edgekit' has no attribute {name!r}")
-    return getattr(import_module(_HOMES.get(name, "edgekit.api.verbs")), name)
+if not TYPE_CHECKING:  # whose names a type checker knows already
+
+    def __getattr__(name: str) -> Any:
+        """Load what is asked for (PEP 562)."""
+        if name not in __all__:
+            raise AttributeError(f"module 'edgekit' has no attribute {name!r}")
+        return getattr(import_module(_HOMES.get(name, "edgekit.api.verbs")), name)
 
 
 def __dir__() -> list[str]:

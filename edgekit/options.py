@@ -38,7 +38,6 @@ class Option:
             that says what is taken instead.
         many: whether it may be given more than once.
         positional: whether the command line takes it without a name.
-        flag: its name on the command line where that is not the field's.
     """
 
     help: str
@@ -50,7 +49,6 @@ class Option:
     read: Callable[[Any], Any] | None = None
     many: bool = False
     positional: bool = False
-    flag: str = ""
 
 
 def option(help: str, default: Any = MISSING, **details: Any) -> Any:
@@ -93,18 +91,17 @@ class Options:
 
 
 def flag_of(item: Field[Any]) -> str:
-    """The name of a field on the command line, without dashes."""
-    named: str = item.metadata[KEY].flag
-    return named or item.name.replace("_", "-")
+    """What a field is called on the command line: its flag, or its name where it is taken by its place."""
+    return item.name if item.metadata[KEY].positional else f"--{item.name.replace('_', '-')}"
 
 
 def _check(flag: str, known: Option, value: Any) -> None:
     if known.choices and value is not None and value not in known.choices:
-        raise UnknownNameError(f"value of --{flag}", value, known.choices)
+        raise UnknownNameError(flag if known.positional else f"value of {flag}", value, known.choices)
     low, high = -math.inf if known.least is None else known.least, math.inf if known.most is None else known.most
     if isinstance(value, int | float) and not low <= value <= high:
         limits = f"at least {low}" if known.most is None else f"from {low} to {high}"
-        raise UsageError(f"--{flag} {value} is not allowed; give a number {limits}.")
+        raise UsageError(f"{flag} {value} is not allowed; give a number {limits}.")
 
 
 @dataclass(frozen=True)

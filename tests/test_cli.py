@@ -73,6 +73,8 @@ def test_tables_keep_to_the_width_and_are_readable_in_a_pipe(width: str) -> None
         (["quantize", "--int8", "mnist-tiny", "--ranges", "minmix"], 2, "did you mean 'minmax'?"),
         (["quantize", "--int8", "mnist-tiny", "--calibration", "0"], 1, "--calibration 0"),
         (["evaluate", "mnist-tinny"], 2, "did you mean 'mnist-tiny'?"),
+        (["list", "studentz"], 2, "No kind is called 'studentz'; did you mean 'students'?"),
+        (["export", "mnist-tiny", "--to", "onx"], 2, "No value of --to is called 'onx'; did you mean 'onnx'?"),
         (["evaluate", "nowhere.onnx"], 1, "nowhere.onnx does not exist"),
         (["evaluate", "mnist-tiny", "--data", "nist"], 2, "did you mean 'mnist'?"),
         (["evaluate", "mnist-tiny", "--runtime", "litertt"], 2, "did you mean 'litert'?"),

@@ -119,7 +119,7 @@ def _parameter(place: Place) -> Parameter:
     if option.positional:
         how: Any = typer.Argument(**details)
     else:
-        how = typer.Option(f"--{flag_of(place.item)}", **details)
+        how = typer.Option(flag_of(place.item), **details)
     if default is ...:
         return Parameter(name, Parameter.KEYWORD_ONLY, annotation=Annotated[kind, how])
     optional = kind | None if default is None else kind
@@ -130,4 +130,4 @@ def _read(place: Place, text: Any) -> Any:
     try:
         return place.option.read(text) if place.option.read else text
     except ValueError as exc:
-        raise UsageError(f"--{flag_of(place.item)} takes {exc}.") from exc
+        raise UsageError(f"{flag_of(place.item)} takes {exc}.") from exc
