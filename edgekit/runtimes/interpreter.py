@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -27,17 +28,21 @@ class InterpreterSession:
     """An Interpreter with its tensors allocated."""
 
     def __init__(self, interpreter: Any, shapes: Shapes) -> None:
-        own = {detail["name"]: detail for detail in interpreter.get_input_details()}
-        given = given_sizes({name: detail["shape_signature"] for name, detail in own.items()}, shapes)
-        for name, sizes in given.items():
-            interpreter.resize_tensor_input(own[name]["index"], sizes)
+        given = _resize(interpreter, shapes) if shapes else ()
         interpreter.allocate_tensors()
-        inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+        inputs = interpreter.get_input_details()
         self.inputs = tuple(tensor_of(detail) if detail["name"] in given else _open(detail) for detail in inputs)
-        self.outputs = tuple(tensor_of(detail) for detail in outputs)
         self.interpreter = interpreter
         self._input_indices = [detail["index"] for detail in inputs]
-        self._output_indices = [detail["index"] for detail in outputs]
+
+    @cached_property
+    def outputs(self) -> tuple[Tensor, ...]:
+        """What it gives."""
+        return tuple(tensor_of(detail) for detail in self.interpreter.get_output_details())
+
+    @cached_property
+    def _output_indices(self) -> list[int]:
+        return [detail["index"] for detail in self.interpreter.get_output_details()]
 
     def run(self, tensors: Sequence[Array]) -> list[Array]:
         """One inference."""
@@ -52,6 +57,15 @@ class InterpreterSession:
             self.interpreter.set_tensor(index, tensor)
         invoke: Callable[[], object] = self.interpreter.invoke
         return invoke
+
+
+def _resize(interpreter: Any, shapes: Shapes) -> Collection[str]:
+    """Give inputs their sizes; the names of those that got some."""
+    own = {detail["name"]: detail for detail in interpreter.get_input_details()}
+    given = given_sizes({name: detail["shape_signature"] for name, detail in own.items()}, shapes)
+    for name, sizes in given.items():
+        interpreter.resize_tensor_input(own[name]["index"], sizes)
+    return given
 
 
 def _open(detail: Mapping[str, Any]) -> Tensor:

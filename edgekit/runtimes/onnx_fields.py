@@ -81,6 +81,8 @@ def _fields(message: memoryview) -> Iterator[tuple[int, Any]]:
 
 
 def _varint(message: memoryview, place: int) -> tuple[int, int]:
+    if message[place] < 0x80:
+        return message[place], place + 1
     value = shift = 0
     while True:
         byte = message[place]

@@ -17,6 +17,30 @@ from edgekit.runtimes.worker import machine
 FOLDER = Path(runtimes.__file__).parent
 FLOOR = {"numpy", *(runtime.module.split(".")[0] for runtime in runtimes.RUNTIMES.values())}
 
+ECHO = '''
+"""A runtime that gives back what it gets."""
+
+from .runtime import Runtime, Tensor
+
+
+class Echo(Runtime):
+    def _open(self, model, threads, shapes):
+        return Session()
+
+
+class Session:
+    inputs = outputs = (Tensor("value", (1, 4), "float32"),)
+
+    def run(self, tensors):
+        return [tensor.copy() for tensor in tensors]
+
+    def prepared(self, tensors):
+        return lambda: self.run(tensors)
+
+
+RUNTIMES = (Echo("echo", "Echo", ".onnx", "numpy", "numpy"),)
+'''
+
 
 @pytest.fixture
 def ask(tmp_path):
@@ -172,6 +196,14 @@ def test_other_kernels_of_litert_are_timed_as_well(ask, tflite_file, runtime):
     assert min(result["samples_ns"]) > 0
     types = {operator["type"] for operator in ask("operators", tflite_file, runtime=runtime)["result"]["operators"]}
     assert {"CONV_2D", "FULLY_CONNECTED"} <= types
+
+
+def test_a_new_runtime_is_one_more_file(ask, tmp_path, onnx_file):
+    (tmp_path / "elsewhere" / "echo.py").write_text(ECHO)
+    result = ask("measure", onnx_file, runtime="echo")["result"]
+    assert "echo" in result["versions"]
+    assert min(result["samples_ns"]) > 0
+    assert "no profiler" in ask("operators", onnx_file, runtime="echo")["result"]["unavailable"]
 
 
 def test_a_clock_that_the_driver_does_not_know_is_asked_elsewhere(tmp_path, monkeypatch):

@@ -14,8 +14,8 @@ from edgekit.devices.device import Job
 from edgekit.errors import ModelError, UsageError
 from edgekit.graph.isolated import model_bytes
 from edgekit.modelfiles.session import FileSession
+from edgekit.web.page_files import RUNTIMES
 
-RUNTIMES = ("litert", "ort")
 DTYPES = ("float32", "int8", "uint8")
 WARMUP_RUNS = 20
 
