@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from edgekit.operators.lowered import Options
-from edgekit.operators.lowering import ACTIVATION_LIMITS, ACTIVATIONS, Lowering
+from edgekit.operators.lowering import ACTIVATION_LIMITS, Lowering
 from edgekit.operators.nodes import Node
 from edgekit.operators.operator import ARITHMETIC, PLAIN, Channels, Int8, Operator
 from edgekit.scales import INT8_MAX, INT8_MIN, SMALLEST_SCALE, Array, Quantization
@@ -50,47 +50,39 @@ def clip(low: Lowering, node: Node) -> None:
     Of integers: ADD of 0 with that activation.
     """
     lowest, highest = _limits(low, node)
-    placed = low.placed(node.inputs[0])
-    quant = low.tensor(node.outputs[0]).quant
-    target = low.result(node, placed.order, placed.columns)
+    quant, (source, target) = low.tensor(node.outputs[0]).quant, low.in_place(node)
     if quant is not None:
-        _clip_integers(low, placed.index, target, (lowest, highest))
+        _clip_integers(low, source, target, (lowest, highest))
     elif kind := ACTIVATION_LIMITS.get((lowest, highest)):
-        low.emit(CLIPS[kind], (placed.index,), target)
+        low.emit(CLIPS[kind], (source,), target)
     elif lowest == 0:
         between = low.alike(target)
-        low.emit("RELU", (placed.index,), between)
+        low.emit("RELU", (source,), between)
         _limit(low, "MINIMUM", between, target, np.asarray(highest, np.float32))
     else:
-        _clip_reals(low, placed.index, target, (lowest, highest))
+        _clip_reals(low, source, target, (lowest, highest))
 
 
 def hard_sigmoid(low: Lowering, node: Node) -> None:
     """HardSigmoid, max(0, min(1, alpha · x + beta)) → arithmetic that RELU6, or int8 itself, clips."""
     alpha, beta = node.attributes.get("alpha", 0.2), node.attributes.get("beta", 0.5)
-    placed = low.placed(node.inputs[0])
-    target = low.result(node, placed.order, placed.columns)
+    source, target = low.in_place(node)
     if low.is_quantized(node):
         if not 0 <= beta <= 1:
             raise low.refusal(node, f"has a beta of {beta}, which is not in [0, 1]")
         # At the result's scale, with a zero point that puts 0 where beta will be, both steps saturate at 0 and 1.
         shifted = min(INT8_MIN + round(256 * beta), INT8_MAX)
         between = low.alike(target, Quantization.per_tensor(1 / 256, shifted))
-        low.emit("MUL", (placed.index, _stored_scalar(low, alpha)), between, Options("MulOptions"), version=2)
-        low.emit("ADD", (between, _stored_scalar(low, beta)), target, Options("AddOptions"), version=2)
+        low.compute("MUL", (source, _stored_scalar(low, alpha)), between)
+        low.compute("ADD", (between, _stored_scalar(low, beta)), target)
         return
-    source = placed.index
     if not math.isclose(6 * alpha, 1, rel_tol=1e-6):
-        source = low.alike(target)
-        low.emit("MUL", (placed.index, _scalar(low, 6 * alpha)), source, Options("MulOptions"))
+        scaled = low.alike(target)
+        low.compute("MUL", (source, low.number(6 * alpha)), scaled)
+        source = scaled
     between = low.alike(target)
-    low.emit(
-        "ADD",
-        (source, _scalar(low, 6 * beta)),
-        between,
-        Options("AddOptions", {"FusedActivationFunction": ACTIVATIONS["Relu6"]}),
-    )
-    low.emit("MUL", (between, _scalar(low, 1 / 6)), target, Options("MulOptions"))
+    low.compute("ADD", (source, low.number(6 * beta)), between, "Relu6")
+    low.compute("MUL", (between, low.number(1 / 6)), target)
 
 
 def hard_swish(low: Lowering, node: Node) -> None:
@@ -99,17 +91,15 @@ def hard_swish(low: Lowering, node: Node) -> None:
     HARD_SWISH of integers is left to a kernel that needs thirty times as long on x86. The second MUL divides by 6 and
     changes no integer: its input counts in steps of six times the result's scale.
     """
-    placed, quant = low.placed(node.inputs[0]), low.tensor(node.outputs[0]).quant
-    target = low.result(node, placed.order, placed.columns)
+    quant, (source, target) = low.tensor(node.outputs[0]).quant, low.in_place(node)
     if quant is None:
-        low.emit("HARD_SWISH", (placed.index,), target)
+        low.emit("HARD_SWISH", (source,), target)
         return
     gate = low.alike(target, Quantization.per_tensor(6 / 255, INT8_MIN))
     sixfold = low.alike(target, quant.scaled(6))
-    clipped = Options("AddOptions", {"FusedActivationFunction": ACTIVATIONS["Relu6"]})
-    low.emit("ADD", (placed.index, _stored_scalar(low, 3)), gate, clipped, version=2)
-    low.emit("MUL", (placed.index, gate), sixfold, Options("MulOptions"), version=2)
-    low.emit("MUL", (sixfold, _stored_scalar(low, 1 / 6)), target, Options("MulOptions"), version=2)
+    low.compute("ADD", (source, _stored_scalar(low, 3)), gate, "Relu6")
+    low.compute("MUL", (source, gate), sixfold)
+    low.compute("MUL", (sixfold, _stored_scalar(low, 1 / 6)), target)
 
 
 def softmax(low: Lowering, node: Node) -> None:
@@ -126,8 +116,8 @@ def softmax(low: Lowering, node: Node) -> None:
 
 def _in_place(low: Lowering, node: Node, code: str, options: Options | None = None, version: int = 1) -> None:
     """Append an operator that takes one value to one value, wherever each lies in memory."""
-    placed = low.placed(node.inputs[0])
-    low.emit(code, (placed.index,), low.result(node, placed.order, placed.columns), options, version)
+    source, target = low.in_place(node)
+    low.emit(code, (source,), target, options, version)
 
 
 def _limits(low: Lowering, node: Node) -> tuple[float, float]:
@@ -183,12 +173,7 @@ def _chain(low: Lowering, source: int, target: int, codes: list[tuple[str, Array
 def _limit(low: Lowering, code: str, source: int, target: int, limit: Array) -> None:
     """Append a MAXIMUM or MINIMUM with one constant, stored as ``target`` stores its values."""
     quant = low.model.tensors[target].quant
-    operands = (source, low.constant(limit, quant))
-    low.emit(code, operands, target, Options("MaximumMinimumOptions"), version=2 if quant else 1)
-
-
-def _scalar(low: Lowering, value: float) -> int:
-    return low.constant(np.asarray(value, np.float32))
+    low.compute(code, (source, low.constant(limit, quant)), target)
 
 
 def _stored_scalar(low: Lowering, value: float) -> int:

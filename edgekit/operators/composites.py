@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from edgekit.operators.lowered import Options
 from edgekit.operators.lowering import Lowering
 from edgekit.operators.nodes import Node
 from edgekit.operators.operator import PLAIN, Operator
@@ -17,21 +14,13 @@ class Chain:
     """Operators on tensors like a node's result, one after the other."""
 
     def __init__(self, low: Lowering, node: Node) -> None:
-        placed = low.placed(node.inputs[0])
-        self.low, self.source = low, placed.index
-        self.target = low.result(node, placed.order, placed.columns)
-
-    def number(self, value: float) -> int:
-        """A constant."""
-        return self.low.constant(np.asarray(value, np.float32))
+        self.low, self.number = low, low.number
+        self.source, self.target = low.in_place(node)
 
     def apply(self, code: str, *operands: int, last: bool = False) -> int:
         """Append an operator; the last one writes the node's result."""
-        tables = {"MAXIMUM": "MaximumMinimumOptions", "MINIMUM": "MaximumMinimumOptions"}
-        arithmetic = ("ADD", "SUB", "MUL", "DIV")
-        table = f"{code.title()}Options" if code in arithmetic else tables.get(code)
         result = self.target if last else self.low.alike(self.target)
-        self.low.emit(code, operands, result, Options(table) if table else None)
+        self.low.compute(code, operands, result)
         return result
 
     def softplus(self, last: bool = False) -> int:
@@ -82,8 +71,8 @@ def elu(low: Lowering, node: Node) -> None:
     if alpha != 1:
         Chain(low, node).elu(alpha, last=True)
         return
-    placed = low.placed(node.inputs[0])
-    low.emit("ELU", (placed.index,), low.result(node, placed.order, placed.columns))
+    source, target = low.in_place(node)
+    low.emit("ELU", (source,), target)
 
 
 OPERATORS = (

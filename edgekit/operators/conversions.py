@@ -25,30 +25,27 @@ def concat(low: Lowering, node: Node) -> None:
 
 def quantize(low: Lowering, node: Node) -> None:
     """A Q that stands alone → QUANTIZE at a float input; between two scales a conversion."""
-    placed = low.placed(node.inputs[0])
-    target = low.result(node, placed.order, placed.columns)
+    source, target = low.in_place(node)
     if low.tensor(node.inputs[0]).quant is not None:
-        low.rescale(placed.index, target)
+        low.rescale(source, target)
     else:
-        low.emit("QUANTIZE", (placed.index,), target, Options("QuantizeOptions"))
+        low.emit("QUANTIZE", (source,), target, Options("QuantizeOptions"))
 
 
 def dequantize(low: Lowering, node: Node) -> None:
     """A DQ that stands alone → DEQUANTIZE: at a float output."""
-    placed = low.placed(node.inputs[0])
-    target = low.result(node, placed.order, placed.columns)
-    low.emit("DEQUANTIZE", (placed.index,), target, Options("DequantizeOptions"), version=2)
+    source, target = low.in_place(node)
+    low.emit("DEQUANTIZE", (source,), target, Options("DequantizeOptions"), version=2)
 
 
 def cast(low: Lowering, node: Node) -> None:
     """Cast between floats, whole numbers and truth values → CAST."""
-    placed = low.placed(node.inputs[0])
-    target = low.result(node, placed.order, placed.columns)
-    kinds = [low.model.tensors[index].dtype for index in (placed.index, target)]
-    if low.model.tensors[placed.index].quant is not None or not set(kinds) <= set(TYPES):
+    source, target = low.in_place(node)
+    kinds = [low.model.tensors[index].dtype for index in (source, target)]
+    if low.model.tensors[source].quant is not None or not set(kinds) <= set(TYPES):
         raise low.refusal(node, f"turns {kinds[0]} into {kinds[1]}")
     fields = {"InDataType": TYPES[kinds[0]], "OutDataType": TYPES[kinds[1]]}
-    low.emit("CAST", (placed.index,), target, Options("CastOptions", fields))
+    low.emit("CAST", (source,), target, Options("CastOptions", fields))
 
 
 OPERATORS = (

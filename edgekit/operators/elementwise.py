@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgekit.operators.lowered import Options
-from edgekit.operators.lowering import Lowering, Order, default_order, fused
+from edgekit.operators.lowering import Lowering, Order, default_order
 from edgekit.operators.nodes import Node
 from edgekit.operators.operator import ARITHMETIC, JOINING, Channels, Operator
 
@@ -17,16 +17,14 @@ def arithmetic(low: Lowering, node: Node) -> None:
     """Add, Sub, Mul, Div → ADD, SUB, MUL, DIV with their activation function; DIV in float only."""
     order = _common_order(low, node)
     operands = [low.operand(node, position, order) for position in range(2)]
-    code, version = CODES[node.op], 2 if low.is_quantized(node) else 1
-    low.emit(code, operands, low.result(node, order), Options(f"{code.title()}Options", fused(node)), version)
+    low.compute(CODES[node.op], operands, low.result(node, order), node.activation)
 
 
 def extremum(low: Lowering, node: Node) -> None:
     """Max, Min → MAXIMUM, MINIMUM, which compare integers of one scale only."""
     order, quant = _common_order(low, node), low.tensor(node.outputs[0]).quant
     operands = [low.requantized(node, low.operand(node, position, order), quant) for position in range(2)]
-    options = Options("MaximumMinimumOptions")
-    low.emit(EXTREMA[node.op], operands, low.result(node, order), options, version=2 if quant else 1)
+    low.compute(EXTREMA[node.op], operands, low.result(node, order))
 
 
 def power(low: Lowering, node: Node) -> None:

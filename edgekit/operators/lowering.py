@@ -29,6 +29,10 @@ ACTIVATIONS = {"": 0, "Relu": 1, "ReluN1": 2, "Relu6": 3}
 """The schema's ActivationFunctionType."""
 ACTIVATION_LIMITS = {(0.0, math.inf): "Relu", (0.0, 6.0): "Relu6", (-1.0, 1.0): "ReluN1"}
 """To which values each of them clips."""
+ARITHMETIC_OPTIONS = {
+    **{code: f"{code.title()}Options" for code in ("ADD", "SUB", "MUL", "DIV")},
+    **dict.fromkeys(("MAXIMUM", "MINIMUM"), "MaximumMinimumOptions"),
+}
 
 
 @dataclass(frozen=True)
@@ -130,25 +134,36 @@ class Lowering:
         self._placed[tensor.name] = Placed(self._add(tensor, order, name), order, columns)
         return self._placed[tensor.name].index
 
+    def in_place(self, node: Node) -> tuple[int, int]:
+        """(input, result) of an operator that takes each value to one at its place, wherever that is in memory."""
+        placed = self.placed(node.inputs[0])
+        return placed.index, self.result(node, placed.order, placed.columns)
+
     def alias(self, node: Node, placed: Placed) -> None:
         """Say that a node's output is in memory already."""
         self._placed[node.outputs[0]] = placed
 
+    def add(self, record: TensorRecord) -> int:
+        """Take a tensor in; returns its index."""
+        self.model.tensors.append(record)
+        return len(self.model.tensors) - 1
+
     def scratch(self, shape: Sequence[int], like: Tensor) -> int:
         """A tensor between two operators that stand for one node, of another tensor's type and quantization."""
-        self.model.tensors.append(TensorRecord(tuple(shape), like.dtype, quant=like.quant))
-        return len(self.model.tensors) - 1
+        return self.add(TensorRecord(tuple(shape), like.dtype, quant=like.quant))
 
     def alike(self, index: int, quant: Quantization | None = None) -> int:
         """A tensor between two operators, with the shape of another and, unless one is given, its quantization."""
         record = self.model.tensors[index]
-        self.model.tensors.append(TensorRecord(record.shape, record.dtype, quant=quant or record.quant))
-        return len(self.model.tensors) - 1
+        return self.add(TensorRecord(record.shape, record.dtype, quant=quant or record.quant))
 
     def constant(self, data: Array, quant: Quantization | None = None) -> int:
         """Place a constant, shaped and ordered as TFLite wants it."""
-        self.model.tensors.append(TensorRecord(data.shape, data.dtype.name, data, quant))
-        return len(self.model.tensors) - 1
+        return self.add(TensorRecord(data.shape, data.dtype.name, data, quant))
+
+    def number(self, value: float) -> int:
+        """Place one float32."""
+        return self.constant(np.asarray(value, np.float32))
 
     def emit(
         self,
@@ -161,6 +176,13 @@ class Lowering:
         """Append an operator with one output or several."""
         outputs = (output,) if isinstance(output, int) else tuple(output)
         self.model.operators.append(OperatorRecord(code, tuple(inputs), outputs, options, version))
+
+    def compute(self, code: str, operands: Sequence[int], target: int, activation: str = "") -> None:
+        """Append ADD, SUB, MUL, DIV, MINIMUM or MAXIMUM of two tensors, or what takes no options of one."""
+        fields = {"FusedActivationFunction": ACTIVATIONS[activation]} if activation else {}
+        options = Options(ARITHMETIC_OPTIONS[code], fields) if code in ARITHMETIC_OPTIONS else None
+        version = 2 if options and self.model.tensors[target].quant else 1
+        self.emit(code, operands, target, options, version)
 
     def reshape(self, source: int, target: int) -> None:
         """Append a RESHAPE to the shape of ``target``."""
@@ -178,8 +200,7 @@ class Lowering:
         record = self.model.tensors[source]
         if quant is None or record.quant is None or quant == record.quant:
             return source
-        self.model.tensors.append(replace(record, quant=quant, name="", data=None))
-        target = len(self.model.tensors) - 1
+        target = self.add(replace(record, quant=quant, name="", data=None))
         self.rescale(source, target)
         return target
 
@@ -194,8 +215,7 @@ class Lowering:
             self.emit("QUANTIZE", (source,), target, Options("QuantizeOptions"), version=2)
             return
         zero = self.constant(np.asarray(0, np.int8), replace(quant, zero_points=(0,)))
-        fields = {"FusedActivationFunction": ACTIVATIONS[activation]} if activation else {}
-        self.emit("ADD", (source, zero), target, Options("AddOptions", fields), version=2)
+        self.compute("ADD", (source, zero), target, activation)
 
     def refusal(self, node: Node, why: str) -> UnsupportedError:
         """The error to raise for a node that TFLite cannot do in this form."""
@@ -222,8 +242,7 @@ class Lowering:
 
     def _copied(self, source: int) -> int:
         """A tensor of its own with the same values, where two results (or a result and an input) would be one."""
-        self.model.tensors.append(replace(self.model.tensors[source], name=""))
-        target = len(self.model.tensors) - 1
+        target = self.add(replace(self.model.tensors[source], name=""))
         self.reshape(source, target)
         return target
 
@@ -250,8 +269,7 @@ class Lowering:
 
     def _add(self, tensor: Tensor, order: Order, name: str = "") -> int:
         shape = tuple(tensor.shape[axis] for axis in order)
-        self.model.tensors.append(TensorRecord(shape, tensor.dtype, quant=tensor.quant, name=name))
-        return len(self.model.tensors) - 1
+        return self.add(TensorRecord(shape, tensor.dtype, quant=tensor.quant, name=name))
 
 
 def default_order(tensor: Tensor) -> Order:

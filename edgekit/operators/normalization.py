@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgekit.operators.lowered import Options
+from edgekit.operators.lowered import Options, TensorRecord
 from edgekit.operators.lowering import CHANNELS_LAST, Lowering
 from edgekit.operators.nodes import Node
 from edgekit.operators.operator import Operator
@@ -43,7 +43,7 @@ def lp_norm(low: Lowering, node: Node) -> None:
     source = low.activation(node, order=order)
     where = order.index(node.attributes.get("axis", -1) % len(order))
     inverse = _inverse_root(low, "SUM", source, [where], 1e-24)
-    low.emit("MUL", (source, inverse), low.result(node, order), Options("MulOptions"))
+    low.compute("MUL", (source, inverse), low.result(node, order))
 
 
 def local_response(low: Lowering, node: Node) -> None:
@@ -69,22 +69,22 @@ def _finish(
     source, target = ends
     mean = _reduced(low, "MEAN", source, where)
     centred = low.alike(source)
-    low.emit("SUB", (source, mean), centred, Options("SubOptions"))
+    low.compute("SUB", (source, mean), centred)
     inverse = _inverse_root(low, "MEAN", centred, where, epsilon)
     steps = [("MUL", inverse), *zip(("MUL", "ADD"), operands, strict=False)]
     for position, (code, operand) in enumerate(steps):
         result = target if position == len(steps) - 1 else low.alike(source)
-        low.emit(code, (centred, operand), result, Options(f"{code.title()}Options"))
+        low.compute(code, (centred, operand), result)
         centred = result
 
 
 def _inverse_root(low: Lowering, code: str, source: int, where: Sequence[int], epsilon: float) -> int:
     """``1 / sqrt(epsilon + mean or sum of squares)``."""
     squares = low.alike(source)
-    low.emit("MUL", (source, source), squares, Options("MulOptions"))
+    low.compute("MUL", (source, source), squares)
     total = _reduced(low, code, squares, where)
     shifted, inverse = low.alike(total), low.alike(total)
-    low.emit("ADD", (total, low.constant(np.asarray(epsilon, np.float32))), shifted, Options("AddOptions"))
+    low.compute("ADD", (total, low.number(epsilon)), shifted)
     low.emit("RSQRT", (shifted,), inverse)
     return inverse
 
@@ -92,8 +92,7 @@ def _inverse_root(low: Lowering, code: str, source: int, where: Sequence[int], e
 def _reduced(low: Lowering, code: str, source: int, where: Sequence[int]) -> int:
     record = low.model.tensors[source]
     shape = tuple(1 if axis in where else size for axis, size in enumerate(record.shape))
-    low.model.tensors.append(type(record)(shape, record.dtype))
-    target = len(low.model.tensors) - 1
+    target = low.add(TensorRecord(shape, record.dtype))
     axes = low.constant(np.asarray(sorted(where), np.int32))
     low.emit(code, (source, axes), target, Options("ReducerOptions", {"KeepDims": True}))
     return target

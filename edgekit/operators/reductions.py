@@ -41,7 +41,7 @@ def norm(low: Lowering, node: Node) -> None:
     if node.op == "ReduceL1":
         low.emit("ABS", (source,), terms)
     else:
-        low.emit("MUL", (source, source), terms, Options("MulOptions"))
+        low.compute("MUL", (source, source), terms)
     keeps = bool(node.attributes.get("keepdims", 1))
     where = low.constant(np.asarray(sorted(order.index(axis) for axis in axes), np.int32))
     target = low.result(node, order if keeps else without(order, axes))
