@@ -42,14 +42,15 @@ def tflite_runtime_python() -> Path:
 def parity(first: str, second: str, images: int) -> dict[str, object]:
     """Equal integers and largest difference of two files or runtimes."""
     result = compare_images(CompareOptions(first, second, "mnist", images))
-    if result.parity is None:
+    found = result.fidelity.parity
+    if found is None:
         raise SystemExit(f"{first} and {second} have no scale in common")
     return {
         "images": result.images,
         "versions": [result.reference.version, result.other.version],
-        "identical_images": result.parity.equal_images,
-        "largest_step": result.parity.largest,
-        "values_by_steps": {str(steps): count for steps, count in result.parity.differences.items()},
+        "identical_images": found.equal_images,
+        "largest_step": found.largest,
+        "values_by_steps": {str(steps): count for steps, count in found.differences.items()},
         "top1_agreement": result.agreement,
     }
 

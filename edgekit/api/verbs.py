@@ -20,8 +20,7 @@ from edgekit.result import Result
 if TYPE_CHECKING:
     from edgekit.conversion.export import ExportResult
     from edgekit.deployment.deploy import Deployment
-    from edgekit.evaluation.compare import Comparison
-    from edgekit.evaluation.compare_noise import NoiseComparison
+    from edgekit.evaluation.compare import Comparison, NoiseComparison
     from edgekit.evaluation.evaluate import EvaluateResult
     from edgekit.evaluation.inspect import InspectResult
     from edgekit.profiling.records import ProfileResult

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -39,10 +38,6 @@ class MeasuredFile:
     def cells(self) -> tuple[str, ...]:
         """A row of the table of files."""
         return (self.file, f"{self.file_bytes:,}", *(self.quality.cells() if self.quality else ()))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return {**vars(self), "quality": None if self.quality is None else self.quality.to_dict()}
 
 
 class Yardstick:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from edgekit.artifact import Metadata
 from edgekit.catalog import home_of, taken
@@ -60,11 +60,6 @@ class QuantizeResult(Result):
     layers: tuple[TensorRow, ...]
     floats: tuple[str, ...]
     undelegated: tuple[UndelegatedOperator, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        files = {name: getattr(self, name).to_dict() for name in ("original", "onnx", "tflite")}
-        return {**asdict(self), **files, "rungs": [rung.to_dict() for rung in self.rungs]}
 
     def parts(self) -> Iterator[Part]:
         """A table of the rungs, one of the float model and the two files, and remarks."""

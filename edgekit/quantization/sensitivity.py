@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,10 +45,6 @@ class TensorRow:
     sqnr_db: float | None
     alone_db: float | None
     is_float: bool
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return asdict(self)
 
 
 def layer_table(exact: ModelProto, model: ModelProto, plan: Plan, inputs: RealInputs) -> tuple[TensorRow, ...]:

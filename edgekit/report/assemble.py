@@ -47,13 +47,13 @@ def model_row(role: str, profile: ModelProfile, quality: Classified | tuple[floa
 
 def parity_of(comparison: Comparison) -> Parity:
     """What two files have in common, as the report says it; their outputs must lie on one 8-bit scale."""
-    assert comparison.parity is not None
+    assert comparison.fidelity.parity is not None
     return Parity(
         first=Path(comparison.reference.model).name,
         second=Path(comparison.other.model).name,
         images=comparison.images,
-        equal_share=comparison.parity.equal_share,
-        max_steps=comparison.parity.largest,
+        equal_share=comparison.fidelity.parity.equal_share,
+        max_steps=comparison.fidelity.parity.largest,
         same_answer_share=comparison.agreement,
     )
 

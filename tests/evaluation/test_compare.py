@@ -20,10 +20,11 @@ def test_one_file_gives_equal_integers_in_litert_and_tflite_micro(
     path = digit_files["int8.tflite"]
     result = compare_images(CompareOptions(str(path), f"{path}@tflm", str(small_mnist), images=100))
     assert (result.reference.runtime, result.other.runtime, result.images) == ("litert", "tflm", 100)
-    assert result.parity is not None
-    assert result.parity.differences == {0: 1000}
-    assert (result.parity.equal_images, result.parity.equal_share, result.parity.largest) == (100, 1.0, 0)
-    assert (result.agreement, result.sqnr_db, result.disagreements) == (1.0, None, ())
+    parity = result.fidelity.parity
+    assert parity is not None
+    assert parity.differences == {0: 1000}
+    assert (parity.equal_images, parity.equal_share, parity.largest) == (100, 1.0, 0)
+    assert (result.agreement, result.fidelity.sqnr_db, result.disagreements) == (1.0, None, ())
     assert "100 of 100" in str(result)
 
 
@@ -35,7 +36,7 @@ def test_a_reference_that_answers_zero_to_all_is_not_called_equal(
     result = compare_images(
         CompareOptions(str(tmp_path / "silent.onnx"), str(digit_files["onnx"]), str(small_mnist), images=20)
     )
-    assert result.sqnr_db is None
+    assert result.fidelity.sqnr_db is None
     assert "no signal" in str(result)
 
 
@@ -45,17 +46,17 @@ def test_the_int8_onnx_file_is_within_one_step_of_the_int8_tflite_file(
     result = compare_images(
         CompareOptions(str(digit_files["int8.tflite"]), str(digit_files["int8.onnx"]), str(small_mnist))
     )
-    assert result.parity is not None
-    assert result.parity.largest <= 1
+    assert result.fidelity.parity is not None
+    assert result.fidelity.parity.largest <= 1
     assert result.images == 300
-    assert json.loads(json.dumps(result.to_dict()))["parity"]["equal_share"] == result.parity.equal_share
+    assert json.loads(json.dumps(result.to_dict()))["parity"]["equal_share"] == result.fidelity.parity.equal_share
 
 
 def test_a_float_reference_has_fidelity_but_no_parity(digit_files: dict[str, Path], small_mnist: Path) -> None:
     result = compare_images(CompareOptions(str(digit_files["onnx"]), str(digit_files["int8.tflite"]), str(small_mnist)))
-    assert result.parity is None
-    assert result.sqnr_db is not None
-    assert result.sqnr_db > 25
+    assert result.fidelity.parity is None
+    assert result.fidelity.sqnr_db is not None
+    assert result.fidelity.sqnr_db > 25
     assert result.agreement > 0.97
     assert len(result.disagreements) == round((1 - result.agreement) * result.images)
 
@@ -69,8 +70,8 @@ def test_other_weights_are_found_out(
         CompareOptions(str(digit_files["int8.tflite"]), str(tmp_path / "flipped.tflite"), str(small_mnist))
     )
     assert result.agreement < 0.2
-    assert result.parity is not None
-    assert result.parity.largest > 10
+    assert result.fidelity.parity is not None
+    assert result.fidelity.parity.largest > 10
 
 
 def test_models_of_different_tasks_are_not_compared(

@@ -14,8 +14,7 @@ from tiny_models import Operator, Tensor, packed, tflite_graph
 from edgekit.artifact import Metadata
 from edgekit.conversion.tflite import lower
 from edgekit.errors import ModelError, UsageError
-from edgekit.evaluation.compare import CompareOptions, compare
-from edgekit.evaluation.compare_noise import NoiseComparison
+from edgekit.evaluation.compare import CompareOptions, NoiseComparison, compare
 from edgekit.evaluation.input_options import InputOptions
 from edgekit.graph.metadata import write_metadata
 from edgekit.graph.prepare import prepare

@@ -14,6 +14,7 @@ from edgekit.quantization.plan import Plan
 from edgekit.quantization.rungs.reconstruct import correct_biases
 from edgekit.quantization.sensitivity import TensorRow, layer_table
 from edgekit.quantization.weighted_layers import with_own_constants
+from edgekit.result import plain
 from edgekit.scales import range_quantization
 
 INPUTS = random_inputs(8)
@@ -39,7 +40,7 @@ def test_every_stored_tensor_has_a_row() -> None:
     for name, row in found.items():
         affine = PLAN.affines[name]
         assert (row.scale, row.zero_point, row.bits) == (affine.scale, affine.zero_point, 8)
-    json.dumps([row.to_dict() for row in found.values()], allow_nan=False)
+    json.dumps(plain(list(found.values())), allow_nan=False)
 
 
 def test_the_tensor_with_a_range_far_too_wide_hurts_most() -> None:

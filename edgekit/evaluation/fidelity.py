@@ -1,14 +1,20 @@
-"""Parity: the answers of two files or runtimes as integers on one scale, and how many steps lie between them."""
+"""How near the values of one file are to another's.
+
+Parity counts integers: on 8-bit outputs of the same scale, how many are equal and by how many steps the others
+differ. Fidelity takes the first as the reference: signal to noise and largest error of the real values.
+"""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+from edgekit.tasks.quality import signal_to_noise_db
 
 GRID_TOLERANCE = 1e-2
 
@@ -41,6 +47,37 @@ class Parity:
             ("images with all equal", f"{self.equal_images} of {images}"),
             ("largest difference", f"{self.largest} steps"),
         ]
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """How near real values are to those of a reference.
+
+    ``sqnr_db`` is None where they are equal, or those of the reference all zero; ``parity`` is None unless both lie on
+    one 8-bit scale.
+    """
+
+    sqnr_db: float | None
+    largest_error: float
+    parity: Parity | None
+
+    @classmethod
+    def of(
+        cls, ours: NDArray[np.float32], theirs: NDArray[np.float32], scale: float | None, other_scale: float | None
+    ) -> Self:
+        """Of both sides, [N, values], whose stored values have these scales; None for float ones."""
+        sqnr = signal_to_noise_db(ours, theirs)
+        largest = float(np.abs(ours - theirs).max(initial=0.0))
+        return cls(sqnr if math.isfinite(sqnr) else None, largest, parity_of(ours, theirs, scale, other_scale))
+
+    def rows(self, images: int) -> list[tuple[str, str]]:
+        """What a person reads of it."""
+        signal = "no signal" if self.largest_error else "equal"
+        facts = [
+            ("signal to noise", signal if self.sqnr_db is None else f"{self.sqnr_db:.1f} dB"),
+            ("largest error", f"{self.largest_error:.6g}"),
+        ]
+        return facts + (self.parity.rows(images) if self.parity else [])
 
 
 def parity_of(
