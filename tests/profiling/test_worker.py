@@ -209,7 +209,7 @@ def test_a_new_runtime_is_one_more_file(ask, tmp_path, onnx_file):
 def test_a_clock_that_the_driver_does_not_know_is_asked_elsewhere(tmp_path, monkeypatch):
     (tmp_path / "scaling_cur_freq").write_text("<unknown>\n")
     monkeypatch.setattr(machine, "CPU0", tmp_path)
-    monkeypatch.setattr(machine, "_cpuinfo", lambda: {"cpu MHz": "2100.5"})
+    monkeypatch.setattr(machine, "_facts", lambda file: {"cpu MHz": "2100.5"})
     assert machine.clock_mhz() == 2100.5
     (tmp_path / "scaling_cur_freq").write_text("1800000\n")
     assert machine.clock_mhz() == 1800

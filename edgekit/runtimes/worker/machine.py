@@ -15,7 +15,7 @@ ARM_FEATURES = ("neon", "asimd", "asimddp", "i8mm", "sve")
 
 def describe() -> dict[str, Any]:
     """The facts that a timing depends on."""
-    cpuinfo = _cpuinfo()
+    cpuinfo = _facts("cpuinfo")
     flags = (cpuinfo.get("flags") or cpuinfo.get("Features") or "").split()
     return {
         "cpu": cpuinfo.get("model name") or cpuinfo.get("Model") or platform.processor() or platform.machine(),
@@ -44,16 +44,13 @@ def clock_mhz() -> float | None:
     kilohertz = text_of(CPU0 / "scaling_cur_freq")
     if kilohertz.isdecimal():  # a driver that cannot say it writes <unknown>
         return int(kilohertz) / 1000
-    megahertz = _cpuinfo().get("cpu MHz")
+    megahertz = _facts("cpuinfo").get("cpu MHz")
     return float(megahertz) if megahertz else None
 
 
 def total_memory() -> int | None:
     """Physical memory in bytes."""
-    for line in text_of(Path("/proc/meminfo")).splitlines():
-        if line.startswith("MemTotal:"):
-            return int(line.split()[1]) * 1024
-    return None
+    return _bytes("meminfo", "MemTotal")
 
 
 def stolen_ticks() -> tuple[int, int]:
@@ -77,11 +74,8 @@ def peak_memory() -> int | None:
 
     Not ru_maxrss on Linux: that one is inherited from the process that started this one.
     """
-    for line in text_of(Path("/proc/self/status")).splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
     if sys.platform != "darwin":
-        return None
+        return _bytes("self/status", "VmHWM")
     import resource
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -117,10 +111,16 @@ def limit_memory() -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
 
 
-def _cpuinfo() -> dict[str, str]:
-    """The first value of each key of /proc/cpuinfo."""
+def _bytes(file: str, key: str) -> int | None:
+    """What a file of /proc says in kilobytes."""
+    words = _facts(file).get(key, "").split()
+    return int(words[0]) * 1024 if words else None
+
+
+def _facts(file: str) -> dict[str, str]:
+    """The first value of each key in a file of /proc."""
     values: dict[str, str] = {}
-    for line in text_of(Path("/proc/cpuinfo")).splitlines():
+    for line in text_of(Path("/proc") / file).splitlines():
         key, _, value = line.partition(":")
         values.setdefault(key.strip(), value.strip())
     return values
