@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgekit.graph.draft import Draft
+from edgekit.graph.layers import weights_and_bias
 from edgekit.graph.messages import attributes, make_node, set_attributes
 
 if TYPE_CHECKING:
@@ -77,13 +78,11 @@ def shuffled_in_weights(draft: Draft, node: NodeProto) -> bool:
     """A DepthToSpace in column-row-depth order behind a convolution takes its channels in depth-column-row order."""
     if node.op_type != "DepthToSpace" or attributes(node).get("mode", "DCR") != "CRD":
         return False
-    maker = draft.producer(node.input[0])
-    if maker is None or maker.op_type != "Conv" or draft.only_use(maker.output[0]) is None:
+    maker = draft.own_maker(node.input[0], ["Conv"])
+    constants = weights_and_bias(draft, maker) if maker is not None else None
+    if maker is None or constants is None or attributes(maker).get("group", 1) != 1:
         return False
-    weights, bias = draft.constant(maker, 1), draft.constant(maker, 2)
-    has_bias = len(maker.input) > 2 and maker.input[2] != ""
-    if weights is None or (has_bias and bias is None) or attributes(maker).get("group", 1) != 1:
-        return False
+    weights, bias = constants
     block = attributes(node)["blocksize"]
     order = np.arange(len(weights)).reshape(-1, block * block).T.reshape(-1)
     draft.set_input(maker, 1, draft.add_constant(f"{maker.output[0]}_weight", weights[order]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from copy import deepcopy
 from typing import TYPE_CHECKING
 
@@ -142,6 +142,12 @@ class Draft:
         alone = len(users) == 1 and list(users[0].input).count(name) == 1 and not self.is_output(name)
         return users[0] if alone else None
 
+    def own_maker(self, name: str, operators: Collection[str]) -> NodeProto | None:
+        """The node, of one of these kinds, that computes a value for one other node alone; None if there is none."""
+        maker = self.producer(name)
+        is_own = maker is not None and maker.op_type in operators and self.only_use(name) is not None
+        return maker if is_own else None
+
     def constant(self, node: NodeProto, position: int) -> Array | None:
         """The constant that a node reads at an input position, or None."""
         return self.constants.get(node.input[position]) if position < len(node.input) else None
@@ -169,6 +175,10 @@ class Draft:
         self.constants[name] = array
         self.shapes[name] = array.shape
         return name
+
+    def add_integers(self, wish: str, values: Sequence[int]) -> str:
+        """Store sizes, axes or the like as a constant of int64 [len(values)]; return its name."""
+        return self.add_constant(wish, np.asarray(values, np.int64))
 
     def holds(self, node: NodeProto) -> bool:
         """True if a node is still part of the graph."""

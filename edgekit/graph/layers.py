@@ -26,14 +26,13 @@ def plain_gemm(draft: Draft, node: NodeProto) -> bool:
     if node.op_type != "Gemm":
         return False
     options = attributes(node)
-    weights, bias = draft.constant(node, 1), draft.constant(node, 2)
-    given_bias = len(node.input) > 2 and node.input[2] != ""
-    if weights is None or (given_bias and bias is None) or options.get("transA"):
+    constants = weights_and_bias(draft, node)
+    if constants is None or options.get("transA"):
         return False
+    weights, bias = constants
     alpha, beta = options.get("alpha", 1.0), options.get("beta", 1.0)
     outputs = weights.shape[0 if options.get("transB") else 1]
-    plain_bias = not given_bias or (bias is not None and bias.shape == (outputs,))
-    if options.get("transB") and alpha == beta == 1.0 and plain_bias:
+    if options.get("transB") and alpha == beta == 1.0 and (bias is None or bias.shape == (outputs,)):
         return False
     if bias is not None and bias.size not in (1, outputs):
         return False
@@ -52,14 +51,13 @@ def absorb_affine(draft: Draft, node: NodeProto) -> bool:
     That is BatchNormalization (Jacob et al. 2018, section 3.2), and Mul, Div, Add or Sub with a constant.
     """
     source = _variable_input(draft, node)
-    maker = draft.producer(source) if source else None
-    if maker is None or maker.op_type not in OUTPUT_AXES or draft.only_use(maker.output[0]) is None:
+    maker = draft.own_maker(source, OUTPUT_AXES)
+    constants = weights_and_bias(draft, maker) if maker is not None else None
+    if maker is None or constants is None:
         return False
-    weights, bias = draft.constant(maker, 1), draft.constant(maker, 2)
-    has_bias = len(maker.input) > 2 and maker.input[2] != ""
+    weights, bias = constants
     options = attributes(maker)
-    plain = maker.op_type != "Gemm" or options.get("transB") == 1
-    if weights is None or (has_bias and bias is None) or not plain:
+    if maker.op_type == "Gemm" and options.get("transB") != 1:
         return False
     axis = OUTPUT_AXES[maker.op_type]
     if axis == 1 and options.get("group", 1) != 1:
@@ -89,11 +87,10 @@ def absorb_affine_before(draft: Draft, node: NodeProto) -> bool:
         return False
     maker = draft.producer(node.input[0])
     source = _variable_input(draft, maker) if maker is not None else ""
-    weights, bias = draft.constant(node, 1), draft.constant(node, 2)
-    options = attributes(node)
-    has_bias = len(node.input) > 2 and node.input[2] != ""
-    if maker is None or not source or weights is None or (has_bias and bias is None):
+    constants, options = weights_and_bias(draft, node), attributes(node)
+    if maker is None or not source or constants is None:
         return False
+    weights, bias = constants
     channels = draft.shapes[node.input[0]][1]
     affine = _channel_affine(draft, maker, channels, weights.ndim)
     if affine is None or draft.shapes.get(source) != draft.shapes[node.input[0]]:
@@ -109,7 +106,7 @@ def absorb_affine_before(draft: Draft, node: NodeProto) -> bool:
     total = (exact * shift.reshape(groups, -1)[per_filter].reshape(taps)).reshape(len(per_filter), -1).sum(axis=1)
     old_bias = np.zeros(len(per_filter)) if bias is None else bias.astype(np.float64)
     names = [source, draft.add_constant(f"{node.output[0]}_weight", scaled.astype(np.float32))]
-    if has_bias or shift.any():
+    if bias is not None or shift.any():
         names.append(draft.add_constant(f"{node.output[0]}_bias", (old_bias + total).astype(np.float32)))
     draft.set_inputs(node, names)
     draft.remove(maker)
@@ -155,6 +152,13 @@ def expand_batch_norm(draft: Draft, node: NodeProto) -> bool:
         make_node("Add", [scaled, shift], [target], f"{node.name}_shift"),
     )
     return True
+
+
+def weights_and_bias(draft: Draft, node: NodeProto) -> tuple[Array, Array | None] | None:
+    """The constant weights and the constant bias, if there is one, of a layer; None if it computes either."""
+    weights, bias = draft.constant(node, 1), draft.constant(node, 2)
+    has_bias = len(node.input) > 2 and node.input[2] != ""
+    return None if weights is None or (has_bias and bias is None) else (weights, bias)
 
 
 def _variable_input(draft: Draft, node: NodeProto) -> str:

@@ -39,23 +39,20 @@ def remove_still(draft: Draft, node: NodeProto) -> bool:
 
 def one_reshape(draft: Draft, node: NodeProto) -> bool:
     """A Reshape of a Reshape is one Reshape."""
-    inner = draft.producer(node.input[0]) if node.op_type in RESHAPES else None
-    if inner is None or inner.op_type not in RESHAPES or draft.only_use(inner.output[0]) is None:
+    inner = draft.own_maker(node.input[0], RESHAPES) if node.op_type in RESHAPES else None
+    shape = draft.shapes.get(node.output[0], (-1,))
+    if inner is None or min(shape, default=1) < 1:
         return False
-    source, target = inner.input[0], node.output[0]
-    shape = draft.shapes.get(target, (-1,))
-    if min(shape, default=1) < 1:
-        return False
-    sizes = draft.add_constant(f"{target}_sizes", np.asarray(shape, np.int64))
-    draft.replace(node, make_node("Reshape", [source, sizes], [target], node.name))
+    sizes = draft.add_integers(f"{node.output[0]}_sizes", shape)
+    draft.replace(node, make_node("Reshape", [inner.input[0], sizes], node.output, node.name))
     draft.remove(inner)
     return True
 
 
 def one_transpose(draft: Draft, node: NodeProto) -> bool:
     """A Transpose of a Transpose is one Transpose."""
-    inner = draft.producer(node.input[0]) if node.op_type == "Transpose" else None
-    if inner is None or inner.op_type != "Transpose" or draft.only_use(inner.output[0]) is None:
+    inner = draft.own_maker(node.input[0], ["Transpose"]) if node.op_type == "Transpose" else None
+    if inner is None:
         return False
     first, second = (attributes(item).get("perm") for item in (inner, node))
     if first is None or second is None:
@@ -68,8 +65,8 @@ def one_transpose(draft: Draft, node: NodeProto) -> bool:
 
 def one_slice(draft: Draft, node: NodeProto) -> bool:
     """A Slice of a Slice along other axes is one Slice."""
-    inner = draft.producer(node.input[0]) if node.op_type == "Slice" else None
-    if inner is None or inner.op_type != "Slice" or draft.only_use(inner.output[0]) is None:
+    inner = draft.own_maker(node.input[0], ["Slice"]) if node.op_type == "Slice" else None
+    if inner is None:
         return False
     first, second = slice_of(draft, inner), slice_of(draft, node)
     if first is None or second is None or set(first[2]) & set(second[2]):
@@ -77,7 +74,7 @@ def one_slice(draft: Draft, node: NodeProto) -> bool:
     target = node.output[0]
     kinds = ("starts", "ends", "axes", "steps")
     names = [
-        draft.add_constant(f"{target}_{kind}", np.asarray([*one, *other], np.int64))
+        draft.add_integers(f"{target}_{kind}", [*one, *other])
         for kind, one, other in zip(kinds, first, second, strict=True)
     ]
     draft.replace(node, make_node("Slice", [inner.input[0], *names], [target], node.name))

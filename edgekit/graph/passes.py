@@ -47,7 +47,7 @@ def remove_identity(draft: Draft, node: NodeProto) -> bool:
 def _copy(draft: Draft, node: NodeProto) -> bool:
     """A result that is an input or another result as well: a Reshape to the shape that it has."""
     source, target = node.input[0], node.output[0]
-    shape = draft.add_constant(f"{target}_shape", np.asarray(draft.shapes[source], np.int64))
+    shape = draft.add_integers(f"{target}_shape", draft.shapes[source])
     draft.replace(node, make_node("Reshape", [source, shape], [target], node.name))
     return True
 
@@ -109,8 +109,8 @@ def absorb_padding(draft: Draft, node: NodeProto) -> bool:
     """Zero padding in front of a convolution becomes the convolution's own."""
     if node.op_type != "Conv":
         return False
-    pad = draft.producer(node.input[0])
-    if pad is None or pad.op_type != "Pad" or draft.only_use(pad.output[0]) is None:
+    pad = draft.own_maker(node.input[0], ["Pad"])
+    if pad is None:
         return False
     amounts = padding_of(draft, pad)
     rank = len(draft.shapes[pad.input[0]])

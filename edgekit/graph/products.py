@@ -31,8 +31,7 @@ def matmul_to_gemm(draft: Draft, node: NodeProto) -> bool:
     sizes = (math.prod(shape[:-1]), shape[-1])
     draft.shapes[rows], draft.shapes[products] = sizes, (sizes[0], weights.shape[1])
     rows_shape, result_shape = (
-        draft.add_constant(f"{name}_sizes", np.asarray(value, np.int64))
-        for name, value in ((rows, sizes), (target, result))
+        draft.add_integers(f"{name}_sizes", value) for name, value in ((rows, sizes), (target, result))
     )
     draft.replace(
         node,
@@ -51,10 +50,10 @@ def bias_before_reshape(draft: Draft, node: NodeProto) -> bool:
     reshape = next((draft.producer(name) for name in node.input if name not in draft.constants), None)
     if constant is None or reshape is None or reshape.op_type != "Reshape":
         return False
-    gemm = draft.producer(reshape.input[0])
-    if gemm is None or gemm.op_type != "Gemm" or len(gemm.input) > 2:
+    gemm = draft.own_maker(reshape.input[0], ["Gemm"])
+    if gemm is None or len(gemm.input) > 2:
         return False
-    alone = all(draft.only_use(item.output[0]) is not None for item in (gemm, reshape))
+    alone = draft.only_use(reshape.output[0]) is not None
     outputs = draft.shapes[gemm.output[0]][-1]
     shape = draft.shapes[reshape.output[0]]
     if not alone or constant.size != outputs or constant.shape[-1:] != (outputs,) or shape[-1] != outputs:

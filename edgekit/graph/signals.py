@@ -37,7 +37,7 @@ def line_to_image(draft: Draft, node: NodeProto) -> bool:
         set_attributes(node, **_image_options(attributes(node)))
     source, target = node.input[0], node.output[0]
     lifted, result = (draft.new_name(f"{name}_image") for name in (source, target))
-    axes = draft.add_constant(f"{target}_height", np.asarray([HEIGHT], np.int64))
+    axes = draft.add_integers(f"{target}_height", [HEIGHT])
     inputs = [lifted, *node.input[1:]]
     draft.shapes[lifted] = _with_height(draft.shapes[source])
     draft.shapes[result] = _with_height(draft.shapes[target])
@@ -55,10 +55,8 @@ def squeeze_later(draft: Draft, node: NodeProto) -> bool:
     """What treats each value by itself may as well do so before a Squeeze."""
     if node.op_type not in PER_VALUE or len(node.output) != 1:
         return False
-    squeeze = draft.producer(node.input[0])
-    if squeeze is None or squeeze.op_type != "Squeeze" or draft.only_use(squeeze.output[0]) is None:
-        return False
-    if _height_axis(draft, squeeze) is None or draft.is_output(squeeze.output[0]):
+    squeeze = draft.own_maker(node.input[0], ["Squeeze"])
+    if squeeze is None or not _takes_height(draft, squeeze):
         return False
     target, between = node.output[0], draft.new_name(f"{node.output[0]}_image")
     image = squeeze.input[0]
@@ -77,7 +75,7 @@ def squeeze_pairs_later(draft: Draft, node: NodeProto) -> bool:
     if node.op_type not in ("Add", "Mul", "Sub") or any(name in draft.constants for name in node.input):
         return False
     squeezes = [draft.producer(name) for name in node.input]
-    if any(item is None or item.op_type != "Squeeze" or _height_axis(draft, item) is None for item in squeezes):
+    if any(item is None or item.op_type != "Squeeze" or not _takes_height(draft, item) for item in squeezes):
         return False
     images = [item.input[0] for item in squeezes if item is not None]
     axes = next(item.input[1] for item in squeezes if item is not None)
@@ -108,10 +106,9 @@ def unsqueeze_of_squeeze(draft: Draft, node: NodeProto) -> bool:
     return True
 
 
-def _height_axis(draft: Draft, node: NodeProto) -> int | None:
+def _takes_height(draft: Draft, node: NodeProto) -> bool:
     axes = draft.constant(node, 1)
-    is_height = axes is not None and axes.tolist() == [HEIGHT] and len(draft.shapes.get(node.input[0], ())) == 4
-    return HEIGHT if is_height else None
+    return axes is not None and axes.tolist() == [HEIGHT] and len(draft.shapes.get(node.input[0], ())) == 4
 
 
 def _with_height(shape: tuple[int, ...]) -> tuple[int, ...]:

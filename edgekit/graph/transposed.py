@@ -96,7 +96,7 @@ def _with_zeros_between(draft: Draft, source: str, strides: list[int]) -> str:
 
 def _reshaped(draft: Draft, source: str, shape: tuple[int, ...]) -> str:
     target = draft.new_name(f"{source}_spread")
-    sizes = draft.add_constant(f"{target}_sizes", np.asarray(shape, np.int64))
+    sizes = draft.add_integers(f"{target}_sizes", shape)
     draft.add(make_node("Reshape", [source, sizes], [target]))
     draft.shapes[target] = shape
     return target
@@ -107,7 +107,7 @@ def _cropped(draft: Draft, source: str, amounts: list[int]) -> str:
     target, shape = draft.new_name(f"{source}_cropped"), draft.shapes[source]
     starts, ends = amounts[:2], [shape[axis + 2] - amounts[axis + 2] for axis in range(2)]
     names = [
-        draft.add_constant(f"{target}_{kind}", np.asarray(values, np.int64))
+        draft.add_integers(f"{target}_{kind}", values)
         for kind, values in (("starts", starts), ("ends", ends), ("axes", [2, 3]))
     ]
     draft.add(make_node("Slice", [source, *names], [target]))
