@@ -21,9 +21,9 @@ from edgekit.modelfiles.delegation import UndelegatedOperator, summarize, undele
 from edgekit.quantization.float_source import LINEAGE_DIGITS, RECORD_FILE, ROUNDING, checked_model, float_onnx
 from edgekit.quantization.ladder import RungRecord
 from edgekit.quantization.options import QuantizeOptions
-from edgekit.quantization.quality import MeasuredFile, Yardstick
 from edgekit.quantization.recipes import RECIPES, Made, Start
 from edgekit.quantization.sensitivity import TensorRow
+from edgekit.quantization.yardstick import MeasuredFile, Yardstick
 from edgekit.result import Result
 from edgekit.tasks.quality import COLUMNS, Quality
 

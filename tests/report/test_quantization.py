@@ -9,9 +9,9 @@ import pytest
 
 from edgekit.modelfiles.delegation import UndelegatedOperator
 from edgekit.quantization.ladder import RungRecord
-from edgekit.quantization.quality import MeasuredFile
 from edgekit.quantization.quantize import QuantizeResult
 from edgekit.quantization.sensitivity import TensorRow
+from edgekit.quantization.yardstick import MeasuredFile
 from edgekit.report.quantization import PAGE_FILE, render_quantization, write_page
 from edgekit.tasks.quality import MOST_DB, Quality
 
