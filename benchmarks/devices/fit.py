@@ -23,7 +23,7 @@ import numpy as np
 from latency.published import Group, PublishedRow, grouped, published_rows
 from latency.rebuild import rebuild
 
-from edgekit.console import print_table
+from edgekit.console import Table, print_part
 from edgekit.devices.cards import card_paths, user_folder
 from edgekit.devices.latency.model import GROUPED, Array, LatencyTable, features, fit_rates, interval
 from edgekit.devices.latency.tables import write_tables
@@ -121,7 +121,7 @@ def show(result: FitResult) -> None:
         for group, table in result.tables.items()
     ]
     head = ("board", "runtime", "threads", "rows (families)", "median error", "90% within", "90% interval")
-    print_table("Latency tables, and their errors on networks whose family was held out", head, rows)
+    print_part(Table("Latency tables, and their errors on networks whose family was held out", head, rows))
     figures = result.summary()
     print(
         f"{figures['rows']} held-out rows: median error {figures['median_error']:.1%}, "
