@@ -61,7 +61,7 @@ def test_a_phone_that_opens_the_printed_address_measures_every_file(monkeypatch:
     assert all(len(model.timing.samples_ns) >= 5 for model in result.models)
     assert all("Chrome" in model.timing.machine["user_agent"] for model in result.models)
     assert "do not take turns" in result.no_ratios
-    assert "headless Chrome" in str(ProfileResult((result,)))
+    assert "headless" in str(ProfileResult((result,)))
 
 
 def test_the_address_is_printed_with_a_code_for_the_camera(capsys: pytest.CaptureFixture[str]) -> None:
