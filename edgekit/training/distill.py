@@ -18,7 +18,7 @@ from edgekit.options import ANY_SEED, LARGEST_SEED, SOURCES, Options, group, num
 from edgekit.result import Result
 from edgekit.training.answer_cache import AnswerCache
 from edgekit.training.recipe_options import DistillRecipeOptions
-from edgekit.training.student import is_unset, network_of, open_student
+from edgekit.training.student import is_unset, network_of, open_student, teacher_of
 from edgekit.training.teacher import Teacher
 from edgekit.training.teachers import TeacherOptions, open_teacher
 from edgekit.training.weights import save_weights
@@ -85,11 +85,9 @@ def distill(options: DistillOptions) -> DistillResult:
     from edgekit.conversion.torch_onnx import to_onnx
     from edgekit.training import loop
 
+    named = teacher_of(options.student) if is_unset(options.teacher) else options.teacher
     card, data = open_student(options.student, options.data, options.contract)
     recipe, seed = options.recipe.of(card), card.seed if options.seed is None else options.seed
-    named = card.teacher if is_unset(options.teacher) else options.teacher
-    if is_unset(named):
-        raise UsageError(f"The student {card.name} has no teacher of its own; name one with --teacher.")
     loop.require_labels(data)
     folder = require_writable(options.out or Path("runs") / card.name)
     chosen = TeacherOptions(named, options.teacher_weights, options.teacher_mean, options.teacher_std)

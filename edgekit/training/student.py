@@ -26,6 +26,24 @@ def is_unset(value: Any) -> bool:
     return isinstance(value, str) and not value
 
 
+def name_of(student: str | nn.Module) -> str:
+    """A student's name, or that of the module's class."""
+    return student if isinstance(student, str) else type(student).__name__.lower()
+
+
+def teacher_of(student: str | nn.Module) -> str:
+    """The name of a student's own teacher.
+
+    Raises:
+        UnknownNameError: the catalog has no such student.
+        UsageError: it has none.
+    """
+    own = catalog.network_card("students", student).teacher if isinstance(student, str) else ""
+    if not own:
+        raise UsageError(f"The student {name_of(student)} has no teacher of its own; name one with --teacher.")
+    return own
+
+
 def open_student(
     student: str | nn.Module, source: Source, contract: InputContract | None
 ) -> tuple[NetworkCard, Dataset]:
@@ -41,7 +59,7 @@ def open_student(
     if isinstance(student, str):
         card = catalog.network_card("students", student)
         source, contract = card.data if is_unset(source) else source, card.contract
-    name = student if isinstance(student, str) else type(student).__name__.lower()
+    name = name_of(student)
     if is_unset(source):
         raise UsageError(f"The student {name} has no data of its own; name a source with --data.")
     data = open_data(source, contract)
