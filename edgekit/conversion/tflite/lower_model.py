@@ -15,18 +15,16 @@ from edgekit.conversion.tflite.standard_metadata import described_file
 from edgekit.conversion.tflite.tidy import tidy
 from edgekit.conversion.weights_only import stored_weights
 from edgekit.errors import EdgekitError, UnsupportedError
-from edgekit.graph.ir import read_graph
+from edgekit.graph.read import read_graph
 from edgekit.operators import OPERATORS, row_of
 from edgekit.operators.lowered import ModelRecord
 from edgekit.operators.lowering import Lowering
 from edgekit.operators.nodes import Graph, Node
+from edgekit.operators.operator import BIAS
 from edgekit.scales import Quantization, bias_quantization
 
 if TYPE_CHECKING:
     from onnx import ModelProto
-
-BIAS = 2
-"""Position of the bias among the inputs of an operator with weights."""
 
 
 def lower(model: ModelProto, metadata: Metadata) -> bytes:

@@ -14,9 +14,7 @@ from itertools import pairwise
 from edgekit.graph.families import Families
 from edgekit.operators import row_of
 from edgekit.operators.nodes import Graph, Node, Tensor
-
-BIAS = 2
-"""Input position of a bias: its scale follows from the others when it is lowered."""
+from edgekit.operators.operator import BIAS
 
 
 def unit_scales(graph: Graph) -> Graph:

@@ -8,8 +8,8 @@ from small_graphs import graph_of, noise, quantized
 
 from edgekit.conversion.tflite.fuse import fuse_activations
 from edgekit.errors import UnsupportedError
-from edgekit.graph.ir import read_graph
 from edgekit.graph.prepare import prepare
+from edgekit.graph.read import read_graph
 from edgekit.operators.nodes import Graph
 
 node = helper.make_node
@@ -59,26 +59,6 @@ def test_conversions_stay_where_types_change_at_the_boundary() -> None:
     graph = read_graph(quantized(convolution(), io="uint8"))
     assert kinds(graph) == ["QuantizeLinear", "Conv", "Relu", "QuantizeLinear"]
     assert graph.tensors["x"].dtype == graph.tensors["out"].dtype == "uint8"
-
-
-def test_an_activation_is_fused_only_if_nothing_else_needs_the_value_before_it() -> None:
-    nodes = [node("Conv", ["x", "w"], ["a"]), node("Relu", ["a"], ["r"]), node("Add", ["a", "r"], ["out"])]
-    model = prepare(graph_of(nodes, {"x": (1, 2, 5, 5)}, {"w": noise(3, 2, 3, 3)}))
-    assert kinds(fuse_activations(read_graph(model))) == ["Conv", "Relu", "Add"]
-
-
-def test_an_activation_is_fused_only_into_operators_that_take_one() -> None:
-    nodes = [node("ReduceSum", ["x"], ["a"]), node("Relu", ["a"], ["out"])]
-    model = prepare(graph_of(nodes, {"x": (1, 2, 5, 5)}))
-    assert kinds(fuse_activations(read_graph(model))) == ["ReduceSum", "Relu"]
-
-
-@pytest.mark.parametrize(("limits", "kind"), [((0, 6), "ConvRelu6"), ((-1, 1), "ConvReluN1"), ((0, 5), "Conv")])
-def test_a_clip_is_an_activation_if_its_limits_are(limits: tuple[float, float], kind: str) -> None:
-    nodes = [node("Conv", ["x", "w"], ["a"]), node("Clip", ["a", "low", "high"], ["out"])]
-    constants = {"w": noise(3, 2, 3, 3), "low": np.float32(limits[0]), "high": np.float32(limits[1])}
-    model = prepare(graph_of(nodes, {"x": (1, 2, 5, 5)}, constants))
-    assert kinds(fuse_activations(read_graph(model)))[0] == kind
 
 
 def test_scales_that_are_computed_are_refused() -> None:
