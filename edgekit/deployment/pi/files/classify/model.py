@@ -94,9 +94,13 @@ def open_model(path: Path, runtime: str, threads: int) -> Session:
     Raises:
         AppError: the runtime is not installed here, or refuses the file.
     """
-    chosen = next((name for name in (runtime, *FALLBACKS) if name in RUNTIMES and RUNTIMES[name].version()), runtime)
-    try:
-        return RUNTIMES[chosen].open(str(path), threads)
-    except Refusal as exc:
-        way_out = "run ./install.sh, then .venv/bin/python app.py" if exc.kind == "runtime" else "copy the bundle again"
-        raise AppError(f"{path.name} cannot be opened: {exc}; {way_out}") from exc
+    missing = None
+    for name in (runtime, *FALLBACKS):
+        if name in RUNTIMES:
+            try:
+                return RUNTIMES[name].open(str(path), threads)
+            except Refusal as exc:
+                if exc.kind != "runtime":
+                    raise AppError(f"{path.name} cannot be opened: {exc}; copy the bundle again") from exc
+                missing = missing or exc
+    raise AppError(f"{path.name} cannot be opened: {missing}; run ./install.sh, then .venv/bin/python app.py")
