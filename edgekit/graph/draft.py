@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from copy import deepcopy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from edgekit.errors import UnsupportedError
-from edgekit.graph.messages import Array, all_inputs, constants_of, in_order, opset_version
+from edgekit.graph.messages import Array, all_inputs, constants_of, in_order, make_node
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, ValueInfoProto
@@ -73,11 +73,6 @@ class Draft:
     def nodes(self) -> list[NodeProto]:
         """All nodes, each behind those whose results it reads."""
         return in_order(self._nodes.values(), self._makers)
-
-    @property
-    def opset(self) -> int:
-        """The version of the standard operator set."""
-        return opset_version(self.template)
 
     def to_model(self, weights: bool = True) -> ModelProto:
         """Put the model together again; without ``weights`` large constants become inputs of the same shape."""
@@ -191,6 +186,13 @@ class Draft:
         self._names.update(node.output)
         for name in all_inputs(node):
             self._readers.setdefault(name, {})[id(node)] = node
+
+    def put(self, operator: str, inputs: Sequence[str], wish: str, shape: Sequence[int], **values: Any) -> str:
+        """Add a node that computes a new value of this shape; return its name. ``values`` are the attributes."""
+        name = self.new_name(wish)
+        self.shapes[name] = tuple(shape)
+        self.add(make_node(operator, inputs, [name], **values))
+        return name
 
     def prepend(self, node: NodeProto) -> None:
         """Take a node in before all others."""

@@ -144,13 +144,8 @@ def expand_batch_norm(draft: Draft, node: NodeProto) -> bool:
         draft.add_constant(f"{target}_{kind}", value.astype(np.float32).reshape(shape))
         for kind, value in zip(("scale", "shift"), affine, strict=True)
     )
-    scaled = f"{target}_scaled"
-    draft.shapes[scaled] = draft.shapes[source]
-    draft.replace(
-        node,
-        make_node("Mul", [source, scale], [scaled], f"{node.name}_scale"),
-        make_node("Add", [scaled, shift], [target], f"{node.name}_shift"),
-    )
+    scaled = draft.put("Mul", [source, scale], f"{target}_scaled", draft.shapes[source], name=f"{node.name}_scale")
+    draft.replace(node, make_node("Add", [scaled, shift], [target], f"{node.name}_shift"))
     return True
 
 

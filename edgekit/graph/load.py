@@ -27,7 +27,7 @@ MAX_NODES = 50_000
 """Far above any network for a phone or a Pi; some checks of ONNX's own take more than linear time."""
 OLDEST_OPSET = 7
 OPEN_SIZE = -1
-"""What some exporters write for a dimension that they leave open."""
+"""What PaddlePaddle writes for a dimension that it leaves open."""
 BAD_STRUCTURE = "is not a valid ONNX model"
 
 
@@ -103,8 +103,7 @@ def check_onnx(path: Path | str) -> ModelProto:
         raise ModelError(f"{path} {BAD_STRUCTURE} ({reason}); export it again.") from exc
     for value in (*inferred.graph.input, *inferred.graph.value_info, *inferred.graph.output):
         dims = value.type.tensor_type.shape.dim
-        # PaddlePaddle writes -1 for a size that is left open.
-        sizes = [dim.dim_value for dim in dims if dim.HasField("dim_value") and dim.dim_value != -1]
+        sizes = [dim.dim_value for dim in dims if dim.HasField("dim_value") and dim.dim_value != OPEN_SIZE]
         if any(size < 0 for size in sizes) or math.prod(sizes) * 4 > MAX_TENSOR_BYTES:
             shape = "x".join(map(str, sizes))
             raise ModelError(

@@ -84,12 +84,11 @@ def one_slice(draft: Draft, node: NodeProto) -> bool:
 
 def padded(draft: Draft, source: str, pads: Sequence[int]) -> str:
     """The value with zeros around it: amounts before each of its last axes, then those after them."""
-    target, shape = draft.new_name(f"{source}_padded"), draft.shapes[source]
+    shape = draft.shapes[source]
     amounts = np.zeros((2, len(shape)), np.int64)
     amounts[:, -len(pads) // 2 :] = np.reshape(pads, (2, -1))
-    draft.add(make_node("Pad", [source, draft.add_constant(f"{target}_pads", amounts.reshape(-1))], [target]))
-    draft.shapes[target] = tuple((shape + amounts.sum(axis=0)).tolist())
-    return target
+    pads_name = draft.add_constant(f"{source}_pads", amounts.reshape(-1))
+    return draft.put("Pad", [source, pads_name], f"{source}_padded", (shape + amounts.sum(axis=0)).tolist())
 
 
 def _is_whole(draft: Draft, node: NodeProto) -> bool:

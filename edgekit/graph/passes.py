@@ -171,10 +171,9 @@ def mean_to_pool(draft: Draft, node: NodeProto) -> bool:
     if options.get("keepdims", 1):
         draft.replace(node, make_node("GlobalAveragePool", [source], [target], node.name))
         return True
-    pooled = f"{target}_pooled"
-    draft.shapes[pooled] = (*draft.shapes[source][:2], 1, 1)
-    pool = make_node("GlobalAveragePool", [source], [pooled], node.name)
-    draft.replace(node, pool, make_node("Flatten", [pooled], [target], f"{node.name}_flatten"))
+    shape = (*draft.shapes[source][:2], 1, 1)
+    pooled = draft.put("GlobalAveragePool", [source], f"{target}_pooled", shape, name=node.name)
+    draft.replace(node, make_node("Flatten", [pooled], [target], f"{node.name}_flatten"))
     return True
 
 

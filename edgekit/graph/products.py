@@ -27,18 +27,11 @@ def matmul_to_gemm(draft: Draft, node: NodeProto) -> bool:
         draft.replace(node, make_node("Gemm", list(node.input), list(node.output), node.name))
         return True
     source, target, result = node.input[0], node.output[0], (*shape[:-1], weights.shape[1])
-    rows, products = draft.new_name(f"{source}_rows"), draft.new_name(f"{target}_rows")
     sizes = (math.prod(shape[:-1]), shape[-1])
-    draft.shapes[rows], draft.shapes[products] = sizes, (sizes[0], weights.shape[1])
-    rows_shape, result_shape = (
-        draft.add_integers(f"{name}_sizes", value) for name, value in ((rows, sizes), (target, result))
-    )
-    draft.replace(
-        node,
-        make_node("Reshape", [source, rows_shape], [rows]),
-        make_node("Gemm", [rows, node.input[1]], [products], node.name),
-        make_node("Reshape", [products, result_shape], [target]),
-    )
+    rows_shape, result_shape = (draft.add_integers(f"{target}_sizes", value) for value in (sizes, result))
+    rows = draft.put("Reshape", [source, rows_shape], f"{source}_rows", sizes)
+    products = draft.put("Gemm", [rows, node.input[1]], f"{target}_rows", (sizes[0], weights.shape[1]), name=node.name)
+    draft.replace(node, make_node("Reshape", [products, result_shape], [target]))
     return True
 
 
@@ -69,32 +62,23 @@ def variable_gemm(draft: Draft, node: NodeProto) -> bool:
     if node.op_type != "Gemm" or node.input[1] in draft.constants:
         return False
     options = attributes(node)
-    made, names = [], []
-    for name, turned in zip(node.input[:2], ("transA", "transB"), strict=True):
-        names.append(name)
+    names, target = list(node.input), node.output[0]
+    for position, turned in enumerate(("transA", "transB")):
         if options.get(turned):
-            names[-1] = draft.new_name(f"{name}_turned")
-            draft.shapes[names[-1]] = draft.shapes[name][::-1]
-            made.append(make_node("Transpose", [name], [names[-1]], perm=[1, 0]))
-    shape, total = draft.shapes[node.output[0]], draft.new_name(f"{node.output[0]}_product")
-    made.append(make_node("MatMul", names, [total], node.name))
-    draft.shapes[total] = shape
-    terms = [("Mul", total, options.get("alpha", 1.0))]
-    if len(node.input) > 2 and node.input[2]:
-        terms.append(("Mul", node.input[2], options.get("beta", 1.0)))
-    scaled = []
-    for operator, name, factor in terms:
-        scaled.append(name)
-        if factor != 1.0:
-            scaled[-1] = draft.new_name(f"{name}_scaled")
-            draft.shapes[scaled[-1]] = draft.shapes[name]
+            name = names[position]
+            names[position] = draft.put("Transpose", [name], f"{name}_turned", draft.shapes[name][::-1], perm=[1, 0])
+    draft.remove(node)
+    terms = [draft.put("MatMul", names[:2], f"{target}_product", draft.shapes[target], name=node.name), *names[2:]]
+    for position, factor in enumerate((options.get("alpha", 1.0), options.get("beta", 1.0))):
+        if factor != 1.0 and position < len(terms) and (name := terms[position]):
             number = draft.add_constant(f"{name}_factor", np.asarray(factor, np.float32))
-            made.append(make_node(operator, [name, number], [scaled[-1]]))
-    if len(scaled) == 2:
-        made.append(make_node("Add", scaled, list(node.output)))
+            terms[position] = draft.put("Mul", [name, number], f"{name}_scaled", draft.shapes[name])
+    if len(terms) == 2 and terms[1]:
+        draft.add(make_node("Add", terms, [target]))
     else:
-        made[-1].output[0] = node.output[0]
-    draft.replace(node, *made)
+        last = draft.producer(terms[0])
+        assert last is not None
+        draft.replace(last, make_node(last.op_type, last.input, [target], last.name))
     return True
 
 
@@ -102,14 +86,10 @@ def turned_gemm(draft: Draft, node: NodeProto) -> bool:
     """``transA`` of a Gemm with constant weights becomes a Transpose."""
     if node.op_type != "Gemm" or not attributes(node).get("transA") or node.input[0] in draft.constants:
         return False
-    name = draft.new_name(f"{node.input[0]}_turned")
-    draft.shapes[name] = draft.shapes[node.input[0]][::-1]
+    source = node.input[0]
+    turned = draft.put("Transpose", [source], f"{source}_turned", draft.shapes[source][::-1], perm=[1, 0])
     options = {**attributes(node), "transA": 0}
-    draft.replace(
-        node,
-        make_node("Transpose", [node.input[0]], [name], perm=[1, 0]),
-        make_node("Gemm", [name, *node.input[1:]], list(node.output), node.name, **options),
-    )
+    draft.replace(node, make_node("Gemm", [turned, *node.input[1:]], node.output, node.name, **options))
     return True
 
 

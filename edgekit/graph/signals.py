@@ -36,18 +36,11 @@ def line_to_image(draft: Draft, node: NodeProto) -> bool:
     if node.op_type in WINDOWED:
         set_attributes(node, **_image_options(attributes(node)))
     source, target = node.input[0], node.output[0]
-    lifted, result = (draft.new_name(f"{name}_image") for name in (source, target))
     axes = draft.add_integers(f"{target}_height", [HEIGHT])
-    inputs = [lifted, *node.input[1:]]
-    draft.shapes[lifted] = _with_height(draft.shapes[source])
-    draft.shapes[result] = _with_height(draft.shapes[target])
-    image = make_node(node.op_type, inputs, [result], node.name, **attributes(node))
-    draft.replace(
-        node,
-        make_node("Unsqueeze", [source, axes], [lifted]),
-        image,
-        make_node("Squeeze", [result, axes], [target]),
-    )
+    lifted = draft.put("Unsqueeze", [source, axes], f"{source}_image", _with_height(draft.shapes[source]))
+    inputs, options = [lifted, *node.input[1:]], {"name": node.name, **attributes(node)}
+    result = draft.put(node.op_type, inputs, f"{target}_image", _with_height(draft.shapes[target]), **options)
+    draft.replace(node, make_node("Squeeze", [result, axes], [target]))
     return True
 
 
@@ -79,14 +72,10 @@ def squeeze_pairs_later(draft: Draft, node: NodeProto) -> bool:
         return False
     images = [item.input[0] for item in squeezes if item is not None]
     axes = next(item.input[1] for item in squeezes if item is not None)
-    target, between = node.output[0], draft.new_name(f"{node.output[0]}_image")
-    draft.shapes[between] = _with_height(draft.shapes[target])
+    target = node.output[0]
+    between = draft.put(node.op_type, images, f"{target}_image", _with_height(draft.shapes[target]), name=node.name)
     lines = list(node.input)
-    draft.replace(
-        node,
-        make_node(node.op_type, images, [between], node.name),
-        make_node("Squeeze", [between, axes], [target]),
-    )
+    draft.replace(node, make_node("Squeeze", [between, axes], [target]))
     for name in lines:
         draft.drop_unread(name)
     return True

@@ -95,24 +95,20 @@ def _with_zeros_between(draft: Draft, source: str, strides: list[int]) -> str:
 
 
 def _reshaped(draft: Draft, source: str, shape: tuple[int, ...]) -> str:
-    target = draft.new_name(f"{source}_spread")
-    sizes = draft.add_integers(f"{target}_sizes", shape)
-    draft.add(make_node("Reshape", [source, sizes], [target]))
-    draft.shapes[target] = shape
-    return target
+    sizes = draft.add_integers(f"{source}_sizes", shape)
+    return draft.put("Reshape", [source, sizes], f"{source}_spread", shape)
 
 
 def _cropped(draft: Draft, source: str, amounts: list[int]) -> str:
     """Cut rows and columns off an image: amounts at top, left, bottom and right."""
-    target, shape = draft.new_name(f"{source}_cropped"), draft.shapes[source]
+    shape = draft.shapes[source]
     starts, ends = amounts[:2], [shape[axis + 2] - amounts[axis + 2] for axis in range(2)]
     names = [
-        draft.add_integers(f"{target}_{kind}", values)
+        draft.add_integers(f"{source}_{kind}", values)
         for kind, values in (("starts", starts), ("ends", ends), ("axes", [2, 3]))
     ]
-    draft.add(make_node("Slice", [source, *names], [target]))
-    draft.shapes[target] = (*shape[:2], *(end - start for start, end in zip(starts, ends, strict=True)))
-    return target
+    left = (end - start for start, end in zip(starts, ends, strict=True))
+    return draft.put("Slice", [source, *names], f"{source}_cropped", (*shape[:2], *left))
 
 
 TRANSPOSED = (plain_conv_transpose, split_groups)
