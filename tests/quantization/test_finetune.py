@@ -96,7 +96,8 @@ def test_the_plan_keeps_its_bits_and_its_scheme(broken: Plan, tuned: Finetuned) 
     assert {name: affine.zero_point for name, affine in tuned.plan.affines.items()} == {
         name: affine.zero_point for name, affine in broken.affines.items()
     }
-    assert all(weights.axis is None and np.abs(weights.stored).max() <= 7 for weights in tuned.plan.weights.values())
+    weights = tuned.plan.weights.values()
+    assert all(item.quantization.axis is None and np.abs(item.stored).max() <= 7 for item in weights)
 
 
 def test_the_record_of_the_epochs_starts_with_the_start(tuned: Finetuned) -> None:
