@@ -26,8 +26,7 @@ COMMANDS = Group(
         "teach": verbs.teach,
         "distill": verbs.distill,
         "quantize": Verb(
-            "edgekit.report.quantization:quantize",
-            "Quantize a float ONNX model to int8 ONNX and int8 TFLite files.",
+            "edgekit.report.quantization:quantize", "Quantize a float ONNX model to int8 ONNX and int8 TFLite files."
         ),
         "export": verbs.export,
         "evaluate": verbs.evaluate,
@@ -35,14 +34,10 @@ COMMANDS = Group(
         "profile": verbs.profile,
         "predict": Verb("edgekit.evaluation.predict:predict", "Classify pictures: labels with probabilities."),
         "inspect": verbs.inspect,
-        "list": Verb(
-            "edgekit.cli.listing:listing",
-            "List the catalog: teachers, students, devices or recipes.",
-        ),
+        "list": Verb("edgekit.cli.listing:listing", "List the catalog: teachers, students, devices or recipes."),
         "deploy": verbs.deploy,
         "serve": Verb(
-            "edgekit.service.serve:serve",
-            "Serve a web bundle to browsers, or the models of a store to programs.",
+            "edgekit.service.serve:serve", "Serve a web bundle to browsers, or the models of a store to programs."
         ),
         "store": Group(
             "Keep model files by content hash with their cards, under names, for 'edgekit serve --store'.",
@@ -52,8 +47,7 @@ COMMANDS = Group(
                 "show": Verb(f"{STORE}:show", "Show the card of a model."),
                 "remove": Verb(f"{STORE}:remove", "Forget names; the files stay until gc."),
                 "gc": Verb(
-                    f"{STORE}:gc",
-                    "Remove the files that no name stands for, and check the bytes of all others.",
+                    f"{STORE}:gc", "Remove the files that no name stands for, and check the bytes of all others."
                 ),
             },
         ),

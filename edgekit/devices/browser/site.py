@@ -42,15 +42,15 @@ class BenchSite:
 
     def __init__(self, lan: bool) -> None:
         try:
-            import uvicorn
-
             from edgekit.web.address import listen, new_token, url
-            from edgekit.web.protocol import PatientProtocol
+            from edgekit.web.server import make_server
+
+            token = new_token()
+            self._server = make_server(self._app(token))
         except ModuleNotFoundError as exc:
             raise UsageError(
                 f"Measuring in a browser needs {exc.name}; install it with: pip install 'edgekit[serve]'."
             ) from exc
-        token = new_token()
         self._listener = listen(0, lan)
         self.address = f"{url(self._listener, lan)}{token}/{PAGE}"
         self._files: Mapping[str, bytes] = {}
@@ -59,8 +59,6 @@ class BenchSite:
         self._closed = False
         self._fetched = threading.Event()
         self._results: queue.Queue[tuple[int, bytes]] = queue.Queue()
-        quiet: dict[str, Any] = {"log_config": None, "access_log": False, "lifespan": "off", "server_header": False}
-        self._server = uvicorn.Server(uvicorn.Config(self._app(token), http=PatientProtocol, ws="none", **quiet))
         self._thread = threading.Thread(target=self._server.run, args=([self._listener],), daemon=True)
         self._thread.start()
         deadline = time.monotonic() + START_S

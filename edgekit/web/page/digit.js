@@ -39,10 +39,14 @@ function isMnist({width, height, data}) {
 
 /** At most WORKING_SIZE pixels a side, averaged: less noise and a bounded cost. */
 function shrunk(grey) {
-  const scale = WORKING_SIZE / Math.max(grey.width, grey.height);
-  if (scale >= 1) return grey;
+  return Math.max(grey.width, grey.height) > WORKING_SIZE ? scaledTo(grey, WORKING_SIZE) : grey;
+}
+
+/** A picture whose longer side has so many pixels. */
+function scaledTo(picture, longer) {
+  const scale = longer / Math.max(picture.width, picture.height);
   const size = (side) => Math.max(1, roundHalfEven(side * scale));
-  return resize(grey, size(grey.width), size(grey.height));
+  return resize(picture, size(picture.width), size(picture.height));
 }
 
 /** Top, bottom, left and right of the strokes; bottom and right are exclusive. */
@@ -80,9 +84,7 @@ function cut({width, data}, {top, bottom, left, right}) {
 
 /** The strokes scaled so that the longer side has INNER_SIZE pixels and the darkest ink is full. */
 function fitted(ink) {
-  const scale = INNER_SIZE / Math.max(ink.width, ink.height);
-  const size = (side) => Math.max(1, roundHalfEven(side * scale));
-  const small = resize(ink, size(ink.width), size(ink.height));
+  const small = scaledTo(ink, INNER_SIZE);
   const edge = Math.fround(EDGE * max(small.data));
   const full = Math.fround(percentile(small.data.filter((value) => value > edge), 75));
   return {...small, data: small.data.map((value) => Math.min(1, Math.max(0, value / full)))};
