@@ -107,8 +107,7 @@ class GraphModule(nn.Module):
         batch = len(inputs[0]) if inputs[0].ndim else 1
         if batch == 1 or self.is_batched():
             return self._run(inputs, batch)
-        samples = [self._run([value[row : row + 1] for value in inputs], 1) for row in range(batch)]
-        return tuple(torch.cat(parts) for parts in zip(*samples, strict=True))
+        return self._run_alone(inputs)
 
     def is_batched(self) -> bool:
         """True if the graph computes a batch as it computes each sample alone."""
@@ -138,6 +137,10 @@ class GraphModule(nn.Module):
                     values.pop(name, None)
         return tuple(values[name] for name in self.output_names)
 
+    def _run_alone(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        samples = [self._run([value[row : row + 1] for value in inputs], 1) for row in range(len(inputs[0]))]
+        return tuple(map(torch.cat, zip(*samples, strict=True)))
+
     def _try_batch(self) -> bool:
         generator = torch.Generator().manual_seed(0)
         shapes = self.input_shapes.values()
@@ -148,10 +151,7 @@ class GraphModule(nn.Module):
             together = self._run(inputs, 2)
         except (RuntimeError, IndexError, ValueError):  # what torch raises where sizes do not fit
             return False
-        alone = [self._run([value[row : row + 1] for value in inputs], 1) for row in range(2)]
-        return all(
-            _same(value, torch.cat(parts)) for value, parts in zip(together, zip(*alone, strict=True), strict=True)
-        )
+        return all(map(_same, together, self._run_alone(inputs)))
 
 
 def _same(one: Tensor, other: Tensor) -> bool:

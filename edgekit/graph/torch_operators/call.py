@@ -41,6 +41,10 @@ class Call:
             raise self.unsupported(f"input {position} is missing")
         return value
 
+    def all(self) -> list[Tensor]:
+        """All inputs, of which none may be absent."""
+        return [self.input(position) for position in range(len(self.inputs))]
+
     def optional(self, position: int) -> Tensor | None:
         """An input, or None where the node has none at that position."""
         return self.inputs[position] if position < len(self.inputs) else None
@@ -56,10 +60,6 @@ class Call:
             return [int(number) for number in value.reshape(-1).tolist()]
         given = self.attributes.get(attribute)
         return None if given is None else [int(number) for number in (given if isinstance(given, list) else [given])]
-
-    def axes(self, position: int) -> list[int] | None:
-        """The axes of a reduction, a Squeeze or an Unsqueeze, or None where all are meant."""
-        return self.numbers("axes", position)
 
     def unsupported(self, reason: str) -> UnsupportedError:
         """The error to raise for what this operator cannot do."""

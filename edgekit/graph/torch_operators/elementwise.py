@@ -12,29 +12,13 @@ from torch.nn import functional as F
 from edgekit.graph.torch_operators.call import Call, Operator
 
 _UNARY: dict[str, Callable[[Tensor], Tensor]] = {
-    "Abs": torch.abs,
-    "Ceil": torch.ceil,
-    "Cos": torch.cos,
-    "Dropout": lambda x: x,
-    "Erf": torch.erf,
-    "Exp": torch.exp,
-    "Floor": torch.floor,
-    "HardSwish": F.hardswish,
-    "Identity": lambda x: x,
-    "Log": torch.log,
-    "Mish": F.mish,
-    "Neg": torch.neg,
+    **dict.fromkeys(("Dropout", "Identity"), lambda x: x),
+    **{name: getattr(F, name.lower()) for name in ("HardSwish", "Mish", "Relu", "Softplus", "Softsign")},
+    **{name: getattr(torch, name.lower()) for name in ("Abs", "Ceil", "Cos", "Erf", "Exp", "Floor", "Log", "Neg")},
+    **{
+        name: getattr(torch, name.lower()) for name in ("Reciprocal", "Round", "Sigmoid", "Sign", "Sin", "Sqrt", "Tanh")
+    },
     "Not": torch.logical_not,
-    "Reciprocal": torch.reciprocal,
-    "Relu": F.relu,
-    "Round": torch.round,
-    "Sigmoid": torch.sigmoid,
-    "Sign": torch.sign,
-    "Sin": torch.sin,
-    "Softplus": F.softplus,
-    "Softsign": F.softsign,
-    "Sqrt": torch.sqrt,
-    "Tanh": torch.tanh,
 }
 
 _BINARY: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
@@ -59,11 +43,8 @@ _DTYPES = {1: torch.float32, 6: torch.int32, 7: torch.int64, 9: torch.bool, 11: 
 
 def clip(call: Call) -> Tensor:
     """Clip; an absent bound is none."""
-    return torch.clamp(call.x, call.optional(1), call.optional(2)) if any(_bounds(call)) else call.x
-
-
-def _bounds(call: Call) -> list[bool]:
-    return [call.optional(position) is not None for position in (1, 2)]
+    low, high = call.optional(1), call.optional(2)
+    return call.x if low is None and high is None else torch.clamp(call.x, low, high)
 
 
 def hard_sigmoid(call: Call) -> Tensor:
@@ -73,31 +54,11 @@ def hard_sigmoid(call: Call) -> Tensor:
     return torch.clamp(alpha * call.x + beta, 0, 1)
 
 
-def leaky_relu(call: Call) -> Tensor:
-    """LeakyRelu."""
-    return F.leaky_relu(call.x, call.get("alpha", 0.01))
-
-
-def elu(call: Call) -> Tensor:
-    """Elu."""
-    return F.elu(call.x, call.get("alpha", 1.0))
-
-
-def celu(call: Call) -> Tensor:
-    """Celu."""
-    return F.celu(call.x, call.get("alpha", 1.0))
-
-
 def selu(call: Call) -> Tensor:
     """Selu."""
     alpha: float = call.get("alpha", 1.67326319217681884765625)
     gamma: float = call.get("gamma", 1.05070102214813232421875)
     return gamma * F.elu(call.x, alpha)
-
-
-def gelu(call: Call) -> Tensor:
-    """Gelu, exact or by the hyperbolic tangent."""
-    return F.gelu(call.x, approximate=call.get("approximate", "none"))
 
 
 def swish(call: Call) -> Tensor:
@@ -106,22 +67,12 @@ def swish(call: Call) -> Tensor:
     return call.x * torch.sigmoid(alpha * call.x)
 
 
-def where(call: Call) -> Tensor:
-    """Where."""
-    return torch.where(call.x, call.input(1), call.input(2))
-
-
 def cast(call: Call) -> Tensor:
     """Cast between the types that a prepared model has."""
     kind = call.get("to", 1)
     if kind not in _DTYPES:
         raise call.unsupported(f"it casts to ONNX's element type {kind}")
     return call.x.to(_DTYPES[kind])
-
-
-def mean(call: Call) -> Tensor:
-    """Mean of any number of inputs."""
-    return reduce(torch.add, [call.input(position) for position in range(len(call.inputs))]) / len(call.inputs)
 
 
 def _unary(function: Callable[[Tensor], Tensor]) -> Operator:
@@ -134,24 +85,24 @@ def _binary(function: Callable[[Tensor, Tensor], Tensor]) -> Operator:
 
 def _folded(function: Callable[[Tensor, Tensor], Tensor]) -> Operator:
     """An operator over any number of inputs."""
-    return lambda call: reduce(function, [call.input(position) for position in range(len(call.inputs))])
+    return lambda call: reduce(function, call.all())
 
 
 ELEMENTWISE: dict[str, Operator] = {
     **{name: _unary(function) for name, function in _UNARY.items()},
     **{name: _binary(function) for name, function in _BINARY.items()},
     "Cast": cast,
-    "Celu": celu,
+    "Celu": lambda call: F.celu(call.x, call.get("alpha", 1.0)),
     "Clip": clip,
-    "Elu": elu,
-    "Gelu": gelu,
+    "Elu": lambda call: F.elu(call.x, call.get("alpha", 1.0)),
+    "Gelu": lambda call: F.gelu(call.x, approximate=call.get("approximate", "none")),
     "HardSigmoid": hard_sigmoid,
-    "LeakyRelu": leaky_relu,
+    "LeakyRelu": lambda call: F.leaky_relu(call.x, call.get("alpha", 0.01)),
     "Max": _folded(torch.maximum),
-    "Mean": mean,
+    "Mean": lambda call: reduce(torch.add, call.all()) / len(call.inputs),
     "Min": _folded(torch.minimum),
     "Selu": selu,
     "Sum": _folded(torch.add),
     "Swish": swish,
-    "Where": where,
+    "Where": lambda call: torch.where(call.x, call.input(1), call.input(2)),
 }

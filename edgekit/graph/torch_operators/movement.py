@@ -33,13 +33,13 @@ def flatten(call: Call) -> Tensor:
 
 def squeeze(call: Call) -> Tensor:
     """Squeeze the given axes, or all of size 1."""
-    axes = call.axes(1)
+    axes = call.numbers("axes", 1)
     return call.x.squeeze() if axes is None else call.x.squeeze(tuple(axes))
 
 
 def unsqueeze(call: Call) -> Tensor:
     """Unsqueeze: axes of size 1 where the result has them."""
-    x, axes = call.x, call.axes(1) or []
+    x, axes = call.x, call.numbers("axes", 1) or []
     for axis in sorted(axis % (x.ndim + len(axes)) for axis in axes):
         x = x.unsqueeze(axis)
     return x
@@ -52,7 +52,7 @@ def transpose(call: Call) -> Tensor:
 
 def concat(call: Call) -> Tensor:
     """Concat; a constant of batch 1 is repeated for each of a larger batch."""
-    parts = [call.input(position) for position in range(len(call.inputs))]
+    parts = call.all()
     axis = call.attributes["axis"] % parts[0].ndim
     if axis != 0:
         batch = max(part.shape[0] for part in parts)
@@ -95,17 +95,6 @@ def gather(call: Call) -> Tensor:
     return chosen.reshape(*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :])
 
 
-def expand(call: Call) -> Tensor:
-    """Expand by broadcasting in both directions."""
-    shape = call.numbers("shape", 1) or []
-    return call.x * torch.ones(shape, dtype=call.x.dtype)
-
-
-def tile(call: Call) -> Tensor:
-    """Tile."""
-    return call.x.repeat(call.numbers("repeats", 1) or [])
-
-
 def pad(call: Call) -> Tensor:
     """Pad with a constant, or by repeating what is there; negative amounts crop."""
     x, mode, constant = call.x, call.get("mode", "constant"), call.optional(2)
@@ -141,27 +130,26 @@ def _repeated(call: Call, mode: str, size: int, before: int, after: int) -> Tens
 def depth_to_space(call: Call) -> Tensor:
     """DepthToSpace in both orders."""
     x, block = call.x, call.attributes["blocksize"]
-    batch, channels, height, width = x.shape
-    inner = channels // block**2
     if call.get("mode", "DCR") == "DCR":
-        blocks = x.reshape(batch, block, block, inner, height, width).permute(0, 3, 4, 1, 5, 2)
-    else:
-        blocks = x.reshape(batch, inner, block, block, height, width).permute(0, 1, 4, 2, 5, 3)
-    return blocks.reshape(batch, inner, height * block, width * block)
+        x = _regrouped(x, block**2)
+    return F.pixel_shuffle(x, block)
 
 
 def space_to_depth(call: Call) -> Tensor:
     """SpaceToDepth."""
-    x, block = call.x, call.attributes["blocksize"]
-    batch, channels, height, width = x.shape
-    blocks = x.reshape(batch, channels, height // block, block, width // block, block).permute(0, 3, 5, 1, 2, 4)
-    return blocks.reshape(batch, channels * block**2, height // block, width // block)
+    return _regrouped(F.pixel_unshuffle(call.x, call.attributes["blocksize"]), call.x.shape[1])
+
+
+def _regrouped(x: Tensor, groups: int) -> Tensor:
+    """Channels that lie group by group, put in order of their places in the groups."""
+    return x.reshape(len(x), groups, -1, *x.shape[2:]).transpose(1, 2).flatten(1, 2)
 
 
 MOVEMENT: dict[str, Operator] = {
     "Concat": concat,
     "DepthToSpace": depth_to_space,
-    "Expand": expand,
+    # It broadcasts in both directions.
+    "Expand": lambda call: call.x * torch.ones(call.numbers("shape", 1) or [], dtype=call.x.dtype),
     "Flatten": flatten,
     "Gather": gather,
     "Pad": pad,
@@ -170,7 +158,7 @@ MOVEMENT: dict[str, Operator] = {
     "SpaceToDepth": space_to_depth,
     "Split": split,
     "Squeeze": squeeze,
-    "Tile": tile,
+    "Tile": lambda call: call.x.repeat(call.numbers("repeats", 1) or []),
     "Transpose": transpose,
     "Unsqueeze": unsqueeze,
 }

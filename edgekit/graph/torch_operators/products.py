@@ -42,26 +42,6 @@ def gemm(call: Call) -> Tensor:
     return product if bias is None else product + (bias if beta == 1 else beta * bias)
 
 
-def matmul(call: Call) -> Tensor:
-    """MatMul, broadcast over leading axes."""
-    return call.x @ call.input(1)
-
-
-def einsum(call: Call) -> Tensor:
-    """Einsum."""
-    return torch.einsum(call.attributes["equation"], *(call.input(position) for position in range(len(call.inputs))))
-
-
-def softmax(call: Call) -> Tensor:
-    """Softmax along one axis."""
-    return torch.softmax(call.x, call.get("axis", -1))
-
-
-def log_softmax(call: Call) -> Tensor:
-    """LogSoftmax along one axis."""
-    return torch.log_softmax(call.x, call.get("axis", -1))
-
-
 def batch_normalization(call: Call) -> Tensor:
     """BatchNormalization with the statistics that it was trained to."""
     if call.get("training_mode", 0):
@@ -118,7 +98,7 @@ def argument(call: Call) -> Tensor:
 
 def _reduction(reduce: Reduction) -> Operator:
     def operator(call: Call) -> Tensor:
-        axes = call.axes(1)
+        axes = call.numbers("axes", 1)
         if not axes and call.get("noop_with_empty_axes", 0):
             return call.x
         return reduce(call.x, tuple(axes or range(call.x.ndim)), bool(call.get("keepdims", 1)))
@@ -131,14 +111,14 @@ PRODUCTS: dict[str, Operator] = {
     "ArgMax": argument,
     "ArgMin": argument,
     "BatchNormalization": batch_normalization,
-    "Einsum": einsum,
+    "Einsum": lambda call: torch.einsum(call.attributes["equation"], *call.all()),
     "Gemm": gemm,
     "GroupNormalization": group_normalization,
     "InstanceNormalization": instance_normalization,
     "LRN": local_response_normalization,
     "LayerNormalization": layer_normalization,
-    "LogSoftmax": log_softmax,
+    "LogSoftmax": lambda call: torch.log_softmax(call.x, call.get("axis", -1)),
     "LpNormalization": lp_normalization,
-    "MatMul": matmul,
-    "Softmax": softmax,
+    "MatMul": lambda call: call.x @ call.input(1),
+    "Softmax": lambda call: torch.softmax(call.x, call.get("axis", -1)),
 }

@@ -6,11 +6,13 @@ ONNX pads each side by its own amount; torch pads both sides alike, so uneven pa
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import starmap
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from edgekit.graph.pools import rounded_up_end
 from edgekit.graph.torch_operators.call import Call, Operator
 
 _CONVOLUTION = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
@@ -22,9 +24,8 @@ def convolution(call: Call) -> Tensor:
     """Conv: grouped, depthwise, strided and dilated."""
     x, weight, bias = call.x, call.input(1), call.optional(2)
     rank = _spatial_rank(call)
-    strides, dilations = _each(call, "strides", rank), _each(call, "dilations", rank)
-    reaches = [(size - 1) * dilation + 1 for size, dilation in zip(weight.shape[2:], dilations, strict=True)]
-    starts, ends = _padding(call, strides, reaches)
+    strides, dilations = _each(call, "strides"), _each(call, "dilations")
+    starts, ends = _padding(call, strides, _reaches(weight.shape[2:], dilations))
     if starts == ends:
         return _CONVOLUTION[rank](x, weight, bias, strides, starts, dilations, call.get("group", 1))
     return _CONVOLUTION[rank](_pad(x, starts, ends), weight, bias, strides, 0, dilations, call.get("group", 1))
@@ -34,7 +35,7 @@ def transposed_convolution(call: Call) -> Tensor:
     """ConvTranspose: computed in full, then cropped by ``pads`` and extended by ``output_padding``."""
     x, weight, bias = call.x, call.input(1), call.optional(2)
     rank = _spatial_rank(call)
-    strides, dilations = _each(call, "strides", rank), _each(call, "dilations", rank)
+    strides, dilations = _each(call, "strides"), _each(call, "dilations")
     extra = list(call.get("output_padding", [0] * rank))
     full = _TRANSPOSED[rank](x, weight, None, strides, 0, 0, call.get("group", 1), dilations)
     starts, ends = _cropping(call, [size + more for size, more in zip(full.shape[2:], extra, strict=True)], strides)
@@ -46,35 +47,19 @@ def max_pool(call: Call) -> Tensor:
     """MaxPool, without the indices."""
     if call.outputs > 1:
         raise call.unsupported("it also gives the indices of the largest values")
-    kernel, strides, dilations = _window(call)
-    reaches = [(size - 1) * dilation + 1 for size, dilation in zip(kernel, dilations, strict=True)]
-    starts, ends = _padding(call, strides, reaches)
-    ends = _ceiled(call, strides, reaches, starts, ends)
-    padded = _pad(call.x, starts, ends, float("-inf"))
+    kernel, strides, dilations, starts, _, ceiled = _window(call)
+    padded = _pad(call.x, starts, ceiled, float("-inf"))
     return _LARGEST[len(kernel)](padded, kernel, strides, 0, dilations)
 
 
 def average_pool(call: Call) -> Tensor:
     """AveragePool: padding counts where ``count_include_pad`` says so, what rounding up adds never does."""
-    kernel, strides, dilations = _window(call)
-    reaches = [(size - 1) * dilation + 1 for size, dilation in zip(kernel, dilations, strict=True)]
-    starts, ends = _padding(call, strides, reaches)
-    further = [new - old for new, old in zip(_ceiled(call, strides, reaches, starts, ends), ends, strict=True)]
-    counted = torch.ones_like(call.x[:1, :1])
-    counted = _pad(counted, starts, ends, float(bool(call.get("count_include_pad", 0))))
+    kernel, strides, dilations, starts, ends, ceiled = _window(call)
+    further = [new - old for new, old in zip(ceiled, ends, strict=True)]
+    counted = _pad(torch.ones_like(call.x[:1, :1]), starts, ends, float(bool(call.get("count_include_pad", 0))))
     nothing = [0] * len(kernel)
     sums = _window_sums(_pad(_pad(call.x, starts, ends), nothing, further), kernel, strides, dilations)
     return sums / _window_sums(_pad(counted, nothing, further), kernel, strides, dilations)
-
-
-def global_average_pool(call: Call) -> Tensor:
-    """GlobalAveragePool."""
-    return call.x.mean(dim=tuple(range(2, call.x.ndim)), keepdim=True)
-
-
-def global_max_pool(call: Call) -> Tensor:
-    """GlobalMaxPool."""
-    return call.x.amax(dim=tuple(range(2, call.x.ndim)), keepdim=True)
 
 
 def _window_sums(x: Tensor, kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int]) -> Tensor:
@@ -91,13 +76,28 @@ def _spatial_rank(call: Call) -> int:
     return rank
 
 
-def _window(call: Call) -> tuple[list[int], list[int], list[int]]:
-    rank = _spatial_rank(call)
-    return list(call.get("kernel_shape", [1] * rank)), _each(call, "strides", rank), _each(call, "dilations", rank)
+def _window(call: Call) -> tuple[list[int], list[int], list[int], list[int], list[int], list[int]]:
+    """(kernel, strides, dilations, starts, ends, ceiled ends) of a pool.
+
+    The last are the end padding with which rounding down gives the windows of ``ceil_mode``.
+    """
+    kernel, strides, dilations = (_each(call, name) for name in ("kernel_shape", "strides", "dilations"))
+    reaches = _reaches(kernel, dilations)
+    starts, ends = _padding(call, strides, reaches)
+    ceiled = ends
+    if call.get("ceil_mode", 0):
+        windows = zip(call.x.shape[2:], zip(starts, ends, strict=True), reaches, strides, strict=True)
+        ceiled = list(map(max, starmap(rounded_up_end, windows), ends))
+    return kernel, strides, dilations, starts, ends, ceiled
 
 
-def _each(call: Call, attribute: str, rank: int) -> list[int]:
-    return list(call.get(attribute, [1] * rank))
+def _each(call: Call, attribute: str) -> list[int]:
+    return list(call.get(attribute, [1] * _spatial_rank(call)))
+
+
+def _reaches(kernel: Sequence[int], dilations: Sequence[int]) -> list[int]:
+    """How many elements a window spans along each axis."""
+    return [(size - 1) * dilation + 1 for size, dilation in zip(kernel, dilations, strict=True)]
 
 
 def _padding(call: Call, strides: Sequence[int], reaches: Sequence[int]) -> tuple[list[int], list[int]]:
@@ -133,21 +133,6 @@ def _halved(totals: Sequence[int], mode: str) -> tuple[list[int], list[int]]:
     return (large, small) if mode == "SAME_LOWER" else (small, large)
 
 
-def _ceiled(
-    call: Call, strides: Sequence[int], reaches: Sequence[int], starts: Sequence[int], ends: Sequence[int]
-) -> list[int]:
-    """The end padding with which rounding down gives the windows of ``ceil_mode``: none starts in the end padding."""
-    if not call.get("ceil_mode", 0):
-        return list(ends)
-    result = []
-    for size, stride, reach, start, end in zip(call.x.shape[2:], strides, reaches, starts, ends, strict=True):
-        count = -(-(start + size + end - reach) // stride) + 1
-        if (count - 1) * stride >= start + size:
-            count -= 1
-        result.append(max((count - 1) * stride + reach - size - start, end))
-    return result
-
-
 def _pad(x: Tensor, starts: Sequence[int], ends: Sequence[int], value: float = 0.0) -> Tensor:
     """Pad (or, where negative, crop) the axes of space."""
     if not any((*starts, *ends)):
@@ -161,6 +146,6 @@ WINDOWS: dict[str, Operator] = {
     "ConvTranspose": transposed_convolution,
     "MaxPool": max_pool,
     "AveragePool": average_pool,
-    "GlobalAveragePool": global_average_pool,
-    "GlobalMaxPool": global_max_pool,
+    "GlobalAveragePool": lambda call: call.x.mean(tuple(range(2, call.x.ndim)), keepdim=True),
+    "GlobalMaxPool": lambda call: call.x.amax(tuple(range(2, call.x.ndim)), keepdim=True),
 }
