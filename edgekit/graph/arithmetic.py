@@ -24,17 +24,12 @@ def chain_of_two(draft: Draft, node: NodeProto) -> bool:
     """A Sum, Max or Min of several values works on two at a time."""
     if node.op_type not in CHAINED or len(node.input) < 2 or (node.op_type != "Sum" and len(node.input) == 2):
         return False
-    nodes, source = [], node.input[0]
-    for position, name in enumerate(node.input[1:], start=1):
-        last = position == len(node.input) - 1
-        target = node.output[0] if last else draft.new_name(f"{node.output[0]}_of_{position + 1}")
-        if not last:
-            shapes = [draft.shapes[value] for value in (source, name)]
-            draft.shapes[target] = np.broadcast_shapes(*shapes)
-        label = node.name if last else f"{node.name}_{position}"
-        nodes.append(make_node(CHAINED[node.op_type], [source, name], [target], label))
-        source = target
-    draft.replace(node, *nodes)
+    operator, source, last = CHAINED[node.op_type], node.input[0], node.input[-1]
+    for position, name in enumerate(node.input[1:-1], start=1):
+        shape = np.broadcast_shapes(draft.shapes[source], draft.shapes[name])
+        wish, label = f"{node.output[0]}_of_{position + 1}", f"{node.name}_{position}"
+        source = draft.put(operator, [source, name], wish, shape, name=label)
+    draft.replace(node, make_node(operator, [source, last], node.output, node.name))
     return True
 
 

@@ -94,8 +94,5 @@ def _evaluate(draft: Draft, node: NodeProto, names: list[str]) -> list[np.ndarra
         values = ReferenceEvaluator(model).run(None, {name: draft.constants[name] for name in names})
     except Exception:  # an operator that the reference lacks or refuses is simply not folded
         return None
-    return [np.asarray(value) for value in values] if all(_is_array(value) for value in values) else None
-
-
-def _is_array(value: object) -> bool:
-    return isinstance(value, np.ndarray | np.generic)
+    arrays = all(isinstance(value, np.ndarray | np.generic) for value in values)
+    return [np.asarray(value) for value in values] if arrays else None

@@ -147,6 +147,10 @@ class Draft:
         """The constant that a node reads at an input position, or None."""
         return self.constants.get(node.input[position]) if position < len(node.input) else None
 
+    def computes(self, node: NodeProto, position: int) -> bool:
+        """True if a node has an input at a position, and it is not a constant."""
+        return position < len(node.input) and node.input[position] not in {"", *self.constants}
+
     def type_of(self, name: str) -> int | None:
         """ONNX's number for the element type of a value; None if it is not known."""
         from onnx import helper

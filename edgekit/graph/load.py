@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from edgekit.errors import ModelError
 from edgekit.files import require_file
 from edgekit.graph.external_data import move_in
-from edgekit.graph.messages import in_order
+from edgekit.graph.messages import in_order, makers_of
 
 if TYPE_CHECKING:
     from onnx import FunctionProto, GraphProto, ModelProto, TensorProto
@@ -155,7 +155,7 @@ def _messages(model: ModelProto) -> Iterator[Any]:
 def _sort_nodes(graph: GraphProto | FunctionProto) -> None:
     """Let each node stand behind those that it reads, which ONNX asks for and ONNX Runtime does not."""
     nodes = list(graph.node)
-    ordered = in_order(nodes, {name: node for node in nodes for name in node.output if name})
+    ordered = in_order(nodes, makers_of(nodes))
     if ordered != nodes:
         del graph.node[:]
         graph.node.extend(ordered)

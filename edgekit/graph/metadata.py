@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import TYPE_CHECKING
 
 from edgekit.artifact import METADATA_KEY, Metadata
@@ -20,11 +21,8 @@ def read_metadata(model: ModelProto, source: str) -> Metadata:
 
 def write_metadata(model: ModelProto, metadata: Metadata) -> ModelProto:
     """A copy of ``model`` that carries ``metadata`` in place of any earlier description."""
-    from onnx import ModelProto as Proto
-
-    result = Proto()
-    result.CopyFrom(model)
-    kept = [entry for entry in result.metadata_props if entry.key != METADATA_KEY]
+    result = deepcopy(model)
+    kept = [entry for entry in model.metadata_props if entry.key != METADATA_KEY]
     del result.metadata_props[:]
     result.metadata_props.extend(kept)
     result.metadata_props.add(key=METADATA_KEY, value=metadata.to_json())

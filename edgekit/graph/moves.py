@@ -108,13 +108,11 @@ def slice_of(draft: Draft, node: NodeProto) -> tuple[list[int], list[int], list[
     rank = len(draft.shapes.get(node.input[0], ()))
     if starts is None or ends is None or not rank:
         return None
-    given = [draft.constant(node, position) for position in (3, 4)]
-    absent = [position >= len(node.input) or not node.input[position] for position in (3, 4)]
-    if any(value is None and not gone for value, gone in zip(given, absent, strict=True)):
+    if draft.computes(node, 3) or draft.computes(node, 4):
         return None
-    axes = range(len(starts)) if given[0] is None else (int(axis) % rank for axis in given[0])
-    steps = [1] * len(starts) if given[1] is None else given[1].tolist()
-    return starts.tolist(), ends.tolist(), list(axes), steps
+    axes, steps = draft.constant(node, 3), draft.constant(node, 4)
+    counted = range(len(starts)) if axes is None else (int(axis) % rank for axis in axes)
+    return starts.tolist(), ends.tolist(), list(counted), [1] * len(starts) if steps is None else steps.tolist()
 
 
 MOVES = (remove_still, one_reshape, one_transpose, one_slice)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from copy import deepcopy
 from itertools import count, product
 from string import ascii_letters
 from typing import TYPE_CHECKING
@@ -17,17 +17,15 @@ def with_short_names(model: ModelProto) -> ModelProto:
 
     The values that are named most often have the shortest names.
     """
-    from onnx import ModelProto as Proto
-
-    result = Proto()
-    result.CopyFrom(model)
+    result = deepcopy(model)
     graph = result.graph
     kept = {"", *(value.name for value in (*graph.input, *graph.output))}
     named = Counter(item.name for item in graph.initializer)
     for node in graph.node:
         named.update((*node.input, *node.output))
     inner = (name for name, _ in named.most_common() if name not in kept)
-    fresh = (name for name in _names() if name not in kept)
+    letters = ("".join(word) for length in count(1) for word in product(ascii_letters, repeat=length))
+    fresh = (name for name in letters if name not in kept)
     renamed = dict(zip(inner, fresh, strict=False)) | {name: name for name in kept}
     del graph.value_info[:]
     for item in graph.initializer:
@@ -38,7 +36,3 @@ def with_short_names(model: ModelProto) -> ModelProto:
         node.input[:] = [renamed[name] for name in node.input]
         node.output[:] = [renamed[name] for name in node.output]
     return result
-
-
-def _names() -> Iterator[str]:
-    return ("".join(letters) for length in count(1) for letters in product(ascii_letters, repeat=length))

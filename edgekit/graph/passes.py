@@ -22,7 +22,7 @@ from edgekit.graph.layers import (
 )
 from edgekit.graph.messages import attributes, make_node, set_attributes
 from edgekit.graph.moves import MOVES
-from edgekit.graph.patterns import PATTERNS
+from edgekit.graph.patterns import PATTERNS, clip_limits
 from edgekit.graph.pools import POOLS, counted_padding, every_nth_pixel, rounded_up_end
 from edgekit.graph.products import PRODUCTS
 from edgekit.graph.signals import LINES
@@ -126,16 +126,12 @@ def absorb_padding(draft: Draft, node: NodeProto) -> bool:
 
 def padding_of(draft: Draft, pad: NodeProto) -> list[int] | None:
     """The amounts of a constant zero Pad, all starts then all ends over all axes; None if it is another kind."""
-    options = attributes(pad)
-    value = draft.constant(pad, 2)
-    amounts = draft.constant(pad, 1)
-    absent_value = len(pad.input) < 3 or not pad.input[2]
-    if options.get("mode", "constant") != "constant" or amounts is None:
+    amounts, value, axes = (draft.constant(pad, position) for position in (1, 2, 3))
+    if attributes(pad).get("mode", "constant") != "constant" or amounts is None:
         return None
-    if not absent_value and (value is None or value.any()):
+    if draft.computes(pad, 2) or (value is not None and value.any()):
         return None
     rank = len(draft.shapes[pad.input[0]])
-    axes = draft.constant(pad, 3)
     if axes is None:
         return [int(amount) for amount in amounts]
     full = [0] * (2 * rank)
@@ -147,12 +143,8 @@ def padding_of(draft: Draft, pad: NodeProto) -> list[int] | None:
 
 def clip_to_relu(draft: Draft, node: NodeProto) -> bool:
     """A Clip from 0 upwards without a limit is a Relu."""
-    if node.op_type != "Clip" or len(node.input) < 2:
-        return False
-    low, high = draft.constant(node, 1), draft.constant(node, 2)
-    absent = len(node.input) < 3 or not node.input[2]
-    unlimited = absent or (high is not None and high.size == 1 and high.item() >= np.finfo(np.float32).max)
-    if low is None or low.size != 1 or low.item() != 0 or not unlimited:
+    limits = clip_limits(draft, node) if node.op_type == "Clip" else None
+    if limits is None or limits[1] != 0 or limits[2] < np.finfo(np.float32).max:
         return False
     node.op_type = "Relu"
     draft.set_inputs(node, node.input[:1])

@@ -27,9 +27,8 @@ def min_max_to_clip(draft: Draft, node: NodeProto) -> bool:
     if limits is None:
         return False
     source, low, high = limits
-    inner = draft.producer(source)
-    below = clip_limits(draft, inner) if inner is not None and draft.only_use(source) is not None else None
-    if below is not None and inner is not None and max(low, below[1]) <= min(high, below[2]):
+    below = clip_limits(draft, draft.producer(source)) if draft.only_use(source) is not None else None
+    if below is not None and max(low, below[1]) <= min(high, below[2]):
         source, low, high = below[0], max(low, below[1]), min(high, below[2])
     elif node.op_type in ("Clip", "Relu"):
         return False
@@ -41,20 +40,20 @@ def min_max_to_clip(draft: Draft, node: NodeProto) -> bool:
     return True
 
 
-def clip_limits(draft: Draft, node: NodeProto) -> tuple[str, float, float] | None:
+def clip_limits(draft: Draft, node: NodeProto | None) -> tuple[str, float, float] | None:
     """(source, low, high) of a node that clips to numbers: Relu, Clip, Min or Max with a constant."""
+    if node is None:
+        return None
     if node.op_type == "Relu":
         return str(node.input[0]), 0.0, math.inf
     if node.op_type == "Clip":
-        given = [draft.constant(node, 1), draft.constant(node, 2)]
-        absent = [position >= len(node.input) or not node.input[position] for position in (1, 2)]
-        if any(value is None and not gone for value, gone in zip(given, absent, strict=True)):
+        low, high = draft.constant(node, 1), draft.constant(node, 2)
+        if any(
+            draft.computes(node, 1 + index) or (v is not None and v.size != 1) for index, v in enumerate((low, high))
+        ):
             return None
-        if any(value is not None and value.size != 1 for value in given):
-            return None
-        low, high = (default if value is None else float(value.item())
-                     for value, default in zip(given, (-math.inf, math.inf), strict=True))  # fmt: skip
-        return str(node.input[0]), low, high
+        lowest = -math.inf if low is None else float(low.item())
+        return str(node.input[0]), lowest, math.inf if high is None else float(high.item())
     if node.op_type in ("Min", "Max"):
         variable, number = operand_and_number(draft, node)
         if variable is not None and number is not None:
@@ -65,8 +64,7 @@ def clip_limits(draft: Draft, node: NodeProto) -> tuple[str, float, float] | Non
 def hard_sigmoid(draft: Draft, node: NodeProto) -> bool:
     """``clip(x + 3, 0, 6) / 6`` is a HardSigmoid with slope 1/6."""
     clipped, scale = _scaled(draft, node)
-    clip = draft.producer(clipped) if clipped else None
-    limits = clip_limits(draft, clip) if clip is not None else None
+    limits = clip_limits(draft, draft.producer(clipped or ""))
     if limits is None or draft.only_use(clipped or "") is None:
         return False
     inner, low, high = limits
@@ -91,12 +89,10 @@ def hard_swish(draft: Draft, node: NodeProto) -> bool:
     if product is None or not _is_close(scale, 1 / 6) or draft.only_use(product) is None:
         return False
     for source, other in _pairs(draft, draft.producer(product)):
-        clip = draft.producer(other)
-        limits = clip_limits(draft, clip) if clip is not None else None
-        if limits is None or limits[1:] != (0.0, 6.0) or _shifted(draft, limits[0]) != (source, 3.0):
-            continue
-        _put(draft, node, "HardSwish", [source])
-        return True
+        limits = clip_limits(draft, draft.producer(other))
+        if limits is not None and limits[1:] == (0.0, 6.0) and _shifted(draft, limits[0]) == (source, 3.0):
+            _put(draft, node, "HardSwish", [source])
+            return True
     return False
 
 
@@ -112,12 +108,9 @@ def gelu(draft: Draft, node: NodeProto) -> bool:
         maker = draft.producer(inner) if inner else None
         if maker is None or one != 1.0 or maker.op_type not in ("Erf", "Tanh"):
             continue
-        argument = maker.input[0]
-        matches = _is_erf_argument(draft, argument, source) if maker.op_type == "Erf" else (
-            _is_tanh_argument(draft, argument, source))  # fmt: skip
-        if matches:
-            options = {} if maker.op_type == "Erf" else {"approximate": "tanh"}
-            _put(draft, node, "Gelu", [source], **options)
+        matches, form = (_is_erf_argument, None) if maker.op_type == "Erf" else (_is_tanh_argument, "tanh")
+        if matches(draft, maker.input[0], source):
+            _put(draft, node, "Gelu", [source], approximate=form)
             return True
     return False
 

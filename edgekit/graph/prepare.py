@@ -6,6 +6,7 @@ Static shapes with batch 1, float32, no constants left to compute, BatchNormaliz
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,7 +45,10 @@ def prepare(model: ModelProto, shapes: Shapes | None = None) -> ModelProto:
         UnsupportedError: the model's shapes depend on its data, it is recurrent, has control flow or operators of
             other sets than ONNX's own, or its operator set cannot be converted.
     """
-    draft = Draft.from_model(_convert_opset(_inline_functions(model)))
+    from onnx import checker, inliner
+
+    inlined = inliner.inline_local_functions(model) if model.functions else model
+    draft = Draft.from_model(_convert_opset(inlined))
     draft.drop_unused()
     _check_operators(draft)
     _to_float32(draft)
@@ -55,13 +59,11 @@ def prepare(model: ModelProto, shapes: Shapes | None = None) -> ModelProto:
     run_passes(draft, LAST)
     draft.shapes.clear()
     fold_constants(draft)
-    return _finish(draft)
-
-
-def _inline_functions(model: ModelProto) -> ModelProto:
-    from onnx import inliner
-
-    return inliner.inline_local_functions(model) if model.functions else model
+    draft.infer()
+    _check_sizes(draft)
+    prepared = draft.to_model()
+    checker.check_model(prepared)
+    return prepared
 
 
 def _convert_opset(model: ModelProto) -> ModelProto:
@@ -84,8 +86,7 @@ def _convert_opset(model: ModelProto) -> ModelProto:
 def _without_newer_functions(model: ModelProto, version: int) -> ModelProto:
     from onnx import defs, inliner
 
-    result = type(model)()
-    result.CopyFrom(model)
+    result = deepcopy(model)
     for node in result.graph.node:
         if node.op_type in NEWER_FUNCTIONS and node.domain in ("", "ai.onnx"):
             # The inliner does not know of attributes that are left to their defaults.
@@ -146,13 +147,3 @@ def _check_sizes(draft: Draft) -> None:
                     f"The size of '{name}' ({node.op_type} '{node.name}') is zero or follows from the data; export the "
                     "model up to there, and leave the rest to the app."
                 )
-
-
-def _finish(draft: Draft) -> ModelProto:
-    from onnx import checker
-
-    draft.infer()
-    _check_sizes(draft)
-    model = draft.to_model()
-    checker.check_model(model)
-    return model

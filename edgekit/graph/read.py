@@ -8,6 +8,7 @@ operators are real conversions: at the boundary of the model, or between two dif
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -52,9 +53,7 @@ class _Reader:
                 self.tensors[value.name] = _described(value)
         self.inputs = tuple(value.name for value in graph.input if self.tensors[value.name].data is None)
         self.outputs = tuple(value.name for value in graph.output)
-        self.uses: dict[str, int] = {}
-        for name in (*self.outputs, *(name for node in graph.node for name in node.input)):
-            self.uses[name] = self.uses.get(name, 0) + 1
+        self.uses = Counter((*self.outputs, *(name for node in graph.node for name in node.input)))
 
     def read(self) -> Graph:
         for node in self.graph.node:

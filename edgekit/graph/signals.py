@@ -106,15 +106,11 @@ def _with_height(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def _image_options(options: dict[str, Any]) -> dict[str, Any]:
     """The attributes of a window over an image, of those over a line."""
-    lifted: dict[str, Any] = {}
-    for name, neutral in (("kernel_shape", 1), ("strides", 1), ("dilations", 1), ("output_padding", 0)):
-        if name in options:
-            lifted[name] = [neutral, *options[name]]
+    neutral = {"kernel_shape": 1, "strides": 1, "dilations": 1, "output_padding": 0, "output_shape": 1}
+    lifted = {name: [value, *options[name]] for name, value in neutral.items() if name in options}
     if "pads" in options:
         start, end = options["pads"]
         lifted["pads"] = [0, start, 0, end]
-    if "output_shape" in options:
-        lifted["output_shape"] = [1, *options["output_shape"]]
     return lifted
 
 
