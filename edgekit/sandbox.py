@@ -21,10 +21,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any
 
 from edgekit import errors
+from edgekit.closing import Closing
 from edgekit.errors import EdgekitError, RuntimeCrashError
 from edgekit.sandbox_child import ProtocolError, receive, send
 
@@ -41,7 +41,7 @@ class Limits:
     memory_bytes: int = 4 << 30
 
 
-class Sandbox:
+class Sandbox(Closing):
     """A worker process. It starts at once, answers one call at a time, and ends with the ``with`` block.
 
     Args:
@@ -122,14 +122,6 @@ class Sandbox:
                     continue
         self._process.wait()
         self._noise.close()
-
-    def __enter__(self) -> Sandbox:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _error(self, reply: dict[str, str]) -> EdgekitError:
         if reply["class"] == "MemoryError":

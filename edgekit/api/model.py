@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from edgekit.artifact import Array, TensorSpec
+from edgekit.closing import Closing
 from edgekit.data.files import prepare_image
 from edgekit.errors import DataError, ModelError, UnknownNameError, UsageError, input_errors
 from edgekit.evaluation.classifier import Classifier, remark_on_input
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 TOP = PredictOptions.top
 
 
-class Model:
+class Model(Closing):
     """A model file, open in a worker process until it is closed; a context manager.
 
     ``path`` is the file, ``runtime`` what runs it, ``inputs`` and ``outputs`` its tensors. A classifier of images also
@@ -104,14 +104,6 @@ class Model:
     def close(self) -> None:
         """End the worker."""
         self._session.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"<edgekit.Model {self.name}>"

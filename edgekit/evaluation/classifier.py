@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 
 from edgekit.artifact import Array, TensorSpec
+from edgekit.closing import Closing
 from edgekit.console import say
 from edgekit.data.dataset import Dataset, Images, Split
 from edgekit.devices.device import Device
@@ -29,7 +28,7 @@ LAST_TO_FIRST, FIRST_TO_LAST = (0, 3, 1, 2), (0, 2, 3, 1)
 NOT_A_CLASSIFIER = "give an image classifier (profile and inspect take any model, and compare with --data noise)."
 
 
-class ImageModel:
+class ImageModel(Closing):
     """A model file that takes one image and gives anything, open in a worker process.
 
     Args:
@@ -149,14 +148,6 @@ class ImageModel:
     def close(self) -> None:
         """End the worker."""
         self.session.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 class Classifier(ImageModel):

@@ -6,10 +6,10 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from edgekit.artifact import Array, TensorSpec
+from edgekit.closing import Closing
 from edgekit.errors import ModelError
 from edgekit.files import require_file
 from edgekit.modelfiles.contents import ModelContents
@@ -20,7 +20,7 @@ from edgekit.sandbox import Limits, Sandbox
 MAX_THREADS = 4
 
 
-class FileSession:
+class FileSession(Closing):
     """A model file, open in a worker process. A Session, and a context manager that ends the worker.
 
     Args:
@@ -79,14 +79,6 @@ class FileSession:
     def close(self) -> None:
         """End the worker."""
         self._sandbox.close()
-
-    def __enter__(self) -> FileSession:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _call(self, function: str, **arguments: Any) -> Any:
         return self._sandbox.call(f"edgekit.modelfiles.sandboxed:{function}", **arguments)

@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from json import dumps, loads
 from pathlib import Path
 from threading import RLock
-from types import TracebackType
 from typing import Any
 
+from edgekit.closing import Closing
 from edgekit.errors import ModelError, StorageError, UnknownNameError, UsageError
 from edgekit.files import sha256_bytes
 from edgekit.store.database import connect, database_errors, writing
@@ -56,7 +56,7 @@ def default_store() -> Path:
     return (Path(home) if home else Path.home() / ".local" / "share") / "edgekit" / "store.db"
 
 
-class Store:
+class Store(Closing):
     """One SQLite file, safe under several processes and threads, and a context manager.
 
     Raises (each method):
@@ -169,14 +169,6 @@ class Store:
         """Close the file."""
         with self._lock:
             self._connection.close()
-
-    def __enter__(self) -> Store:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     @contextmanager
     def _using(self) -> Iterator[sqlite3.Connection]:

@@ -10,8 +10,8 @@ import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 
+from edgekit.closing import Closing
 from edgekit.errors import DeviceError, UsageError
 
 VARIABLE = "EDGEKIT_BROWSER"
@@ -69,7 +69,7 @@ def find_browser() -> str:
     raise UsageError(f"--device browser needs Chromium, Chrome or Edge; install one, or name it in ${VARIABLE}.")
 
 
-class Browser:
+class Browser(Closing):
     """A browser that shows one address. A context manager that ends it and removes its profile."""
 
     def __init__(self, program: str, address: str) -> None:
@@ -118,14 +118,6 @@ class Browser:
             os.close(tie)
         self._ties = ()
         self._folder.cleanup()
-
-    def __enter__(self) -> Browser:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _signal(self, number: int) -> None:
         if sys.platform == "win32":

@@ -17,6 +17,7 @@ from pathlib import Path
 from shutil import which
 from typing import IO, Any
 
+from edgekit.closing import Closing
 from edgekit.devices.conversation import deadline
 from edgekit.devices.device import Watch
 from edgekit.devices.ssh.address import SshAddress
@@ -35,7 +36,7 @@ READY_S = 60.0
 CHUNK = 1 << 18
 
 
-class Connection:
+class Connection(Closing):
     """An open connection; a context manager that closes it.
 
     Raises:
@@ -111,12 +112,6 @@ class Connection:
         if self._process.stdout is not None:
             self._process.stdout.close()
         self._noise.close()
-
-    def __enter__(self) -> Connection:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
 
     def lost(self) -> EdgekitError:
         """Why the connection ended, as an error."""
