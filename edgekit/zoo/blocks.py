@@ -1,8 +1,22 @@
-"""The few blocks that the zoo's networks are made of."""
+"""The few blocks that the zoo's networks are made of, and what holds them together."""
 
 from __future__ import annotations
 
-from torch import nn
+from collections import OrderedDict
+
+from torch import Tensor, nn
+
+
+class Network(nn.Sequential):
+    """Named parts, one after the other."""
+
+    def __init__(self, **parts: nn.Module) -> None:
+        super().__init__(OrderedDict(parts))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Logits [N, classes] of inputs [N, C, H, W]; the exported file's input is called as here."""
+        logits: Tensor = super().forward(inputs)  # type: ignore[no-untyped-call]
+        return logits
 
 
 def conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, groups: int = 1) -> nn.Sequential:

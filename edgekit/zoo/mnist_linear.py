@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import math
 
-from torch import Tensor, nn
+from torch import nn
+
+from edgekit.zoo.blocks import Network
 
 
-class MnistLinear(nn.Module):
+class MnistLinear(Network):
     """Logits are a linear function of the pixels."""
 
     def __init__(self, shape: tuple[int, int, int], classes: int) -> None:
-        super().__init__()
-        self.head = nn.Linear(math.prod(shape), classes)
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Logits [N, classes] of inputs [N, C, H, W]."""
-        logits: Tensor = self.head(inputs.flatten(1))
-        return logits
+        super().__init__(flatten=nn.Flatten(), head=nn.Linear(math.prod(shape), classes))

@@ -5,23 +5,17 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from edgekit.zoo.blocks import conv, conv_bn_relu
+from edgekit.zoo.blocks import Network, conv, conv_bn_relu
 
 
-class Resnet8(nn.Module):
+class Resnet8(Network):
     """A 3×3 convolution and three residual blocks of 16, 32 and 64 channels: 78k parameters."""
 
     def __init__(self, shape: tuple[int, int, int], classes: int) -> None:
-        super().__init__()
-        self.stem = conv_bn_relu(shape[-1], 16)
-        self.blocks = nn.Sequential(Residual(16, 16, 1), Residual(16, 32, 2), Residual(32, 64, 2))
-        self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
-        self.head = nn.Linear(64, classes)
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Logits [N, classes] of inputs [N, C, H, W]."""
-        logits: Tensor = self.head(self.pool(self.blocks(self.stem(inputs))))
-        return logits
+        stem = conv_bn_relu(shape[-1], 16)
+        blocks = nn.Sequential(Residual(16, 16, 1), Residual(16, 32, 2), Residual(32, 64, 2))
+        pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        super().__init__(stem=stem, blocks=blocks, pool=pool, head=nn.Linear(64, classes))
 
 
 class Residual(nn.Module):
