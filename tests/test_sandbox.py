@@ -84,7 +84,7 @@ def test_an_error_of_ours_comes_out_as_it_was_raised(tmp_path: Path) -> None:
         with pytest.raises(ModelError, match=r"empty.onnx is empty"):
             sandbox.call("edgekit.modelfiles.sandboxed:describe", path=str(empty))
         with pytest.raises(UnknownNameError, match="did you mean 'litert'"):
-            sandbox.call("edgekit.runtimes:find_runtime", name="litrt")
+            sandbox.call("edgekit.modelfiles.runtime_choice:find_runtime", name="litrt")
 
 
 def test_any_other_exception_names_the_file_and_keeps_its_trace_as_a_note() -> None:
