@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +62,8 @@ class AppModel:
             "file": self.file,
             "sha256": self.sha256,
             "runtime": self.runtime,
-            "input": {**_tensor(self.input), "layout": self.layout},
-            "output": {**_tensor(self.output), "probabilities": self.gives_probabilities},
+            "input": {**asdict(self.input), "layout": self.layout},
+            "output": {**asdict(self.output), "probabilities": self.gives_probabilities},
             "contract": asdict(self.contract),
             "labels": list(self.labels),
         }
@@ -94,14 +94,16 @@ def read_app_model(
                     "quantize or export it again."
                 )
         data = model_bytes(target.path)
+        height, width, channels = classifier.contract.shape
+        image = (height, width, channels) if classifier.layout == "NHWC" else (channels, height, width)
         return AppModel(
             name=app_name(target.path),
             path=target.path,
             data=data,
             sha256=sha256_bytes(data),
             runtime=target.runtime,
-            input=_fixed(classifier.input, classifier.contract, classifier.layout),
-            output=_fixed_row(classifier.output),
+            input=replace(classifier.input, shape=(1, *image)),
+            output=replace(classifier.output, shape=tuple(max(1, size) for size in classifier.output.shape)),
             layout=classifier.layout,
             contract=classifier.contract,
             labels=classifier.labels,
@@ -126,19 +128,3 @@ def app_name(path: Path) -> str:
     stem = model_name(path)
     name = path.resolve().parent.name if stem == "model" else stem
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40] or "student"
-
-
-def _fixed(spec: TensorSpec, contract: InputContract, layout: str) -> TensorSpec:
-    """The input with every open dimension filled in: a batch of one image."""
-    height, width, channels = contract.shape
-    shape = (1, height, width, channels) if layout == "NHWC" else (1, channels, height, width)
-    return TensorSpec(spec.name, shape, spec.dtype, spec.scale, spec.zero_point)
-
-
-def _fixed_row(spec: TensorSpec) -> TensorSpec:
-    shape = tuple(max(1, size) for size in spec.shape)
-    return TensorSpec(spec.name, shape, spec.dtype, spec.scale, spec.zero_point)
-
-
-def _tensor(spec: TensorSpec) -> dict[str, Any]:
-    return {**asdict(spec), "shape": list(spec.shape)}

@@ -19,6 +19,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from edgekit.errors import UsageError
 from edgekit.files import sha256_bytes, storage_errors, write_bytes
@@ -47,7 +48,7 @@ class Bundle:
     def manifest(self) -> bytes:
         """The text of ``manifest.json``."""
         sums = {name: sha256_bytes(self.files[name]) for name in sorted(self.files)}
-        return (json.dumps({"files": sums}, indent=1, ensure_ascii=False) + "\n").encode()
+        return json_bytes({"files": sums})
 
     @property
     def contents(self) -> dict[str, bytes]:
@@ -75,8 +76,7 @@ class Bundle:
             work = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=place))
             try:
                 os.chmod(work, 0o755)
-                for name, data in self.contents.items():
-                    self._write_file(work / name, name, data)
+                self._write_into(work)
                 if is_there:  # it may be a mount point, a link, or where somebody's shell is: it stays
                     for item in sorted(work.iterdir(), key=lambda path: path.name == MANIFEST):
                         os.replace(item, folder / item.name)
@@ -105,18 +105,23 @@ class Bundle:
         known = read_manifest(folder)
         if known is None:
             raise UsageError(f"{folder} holds other files and no bundle; choose another --out, or empty it.")
-        for name, data in self.contents.items():
-            self._write_file(folder / name, name, data)
+        self._write_into(folder)
         with storage_errors(folder):
             for name in known.keys() - set(self.files):
                 (folder / name).unlink(missing_ok=True)
 
-    def _write_file(self, path: Path, name: str, data: bytes) -> None:
-        write_bytes(path, data)
-        path.chmod(self._mode(name))
+    def _write_into(self, folder: Path) -> None:
+        for name, data in self.contents.items():
+            write_bytes(folder / name, data)
+            (folder / name).chmod(self._mode(name))
 
     def _mode(self, name: str) -> int:
         return 0o755 if name in self.executable else 0o644
+
+
+def json_bytes(document: Any) -> bytes:
+    """A JSON file of a bundle."""
+    return (json.dumps(document, indent=1, ensure_ascii=False) + "\n").encode()
 
 
 def read_manifest(folder: Path) -> dict[str, str] | None:

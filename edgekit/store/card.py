@@ -36,7 +36,12 @@ def read_model(model: str, options: InputOptions) -> ReadModel:
     path = find_models(model)[0].path
     contents = vet(path)
     metadata = contents.metadata(str(path))
-    student, refusal = _read_app_model(model, options)
+    student: AppModel | None = None
+    refusal = ""
+    try:
+        student = read_app_model(model, options)
+    except ModelError as exc:
+        refusal = str(exc)
     card = {
         "file": path.name,
         "bytes": contents.file_bytes,
@@ -49,10 +54,3 @@ def read_model(model: str, options: InputOptions) -> ReadModel:
         "refusal": refusal.replace(str(path), path.name),  # it is told to others: not where the file lay
     }
     return ReadModel(app_name(path), student.data if student else model_bytes(path), card)
-
-
-def _read_app_model(model: str, options: InputOptions) -> tuple[AppModel | None, str]:
-    try:
-        return read_app_model(model, options), ""
-    except ModelError as exc:
-        return None, str(exc)

@@ -13,7 +13,7 @@ from edgekit.errors import ModelError, StorageError, UsageError
 from edgekit.evaluation.input_options import InputOptions
 from edgekit.options import MODELS, Options, argument, group, option
 from edgekit.result import Result
-from edgekit.store.store import Entry, Store, default_store
+from edgekit.store.store import Collected, Entry, Store, default_store
 
 SHORT = 12
 """Digits of a hash that are shown in a table."""
@@ -94,29 +94,27 @@ class Shown(Result):
 
 @dataclass(frozen=True)
 class Swept(Result):
-    """What ``gc`` did: hashes of removed artifacts, bytes given back, and names of damaged models."""
+    """What ``gc`` did."""
 
     store: str
-    removed: tuple[str, ...]
-    freed_bytes: int
-    damaged: tuple[Entry, ...]
+    found: Collected
 
     def parts(self) -> Iterator[Part]:
         """What was swept."""
-        count = len(self.removed)
+        count = len(self.found.removed)
         models = "1 model" if count == 1 else f"{count} models"
-        yield f"{self.store}: {models} without a name removed, {self.freed_bytes:,} bytes"
+        yield f"{self.store}: {models} without a name removed, {self.found.freed_bytes:,} bytes"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
-        damaged = [{"name": entry.name, "sha256": entry.sha256} for entry in self.damaged]
-        return {"store": self.store, "removed": self.removed, "freed_bytes": self.freed_bytes, "damaged": damaged}
+        damaged = [{"name": entry.name, "sha256": entry.sha256} for entry in self.found.damaged]
+        return {"store": self.store, **vars(self.found), "damaged": damaged}
 
     def deliver(self, show: Callable[[], None]) -> None:
         """Show it, then raise ModelError if a model's bytes are not what its hash says."""
         show()
-        if self.damaged:
-            names = ", ".join(entry.name for entry in self.damaged)
+        if self.found.damaged:
+            names = ", ".join(entry.name for entry in self.found.damaged)
             raise ModelError(f"{names} in {self.store} cannot be read as it was written; add the file again.")
 
 
@@ -180,8 +178,7 @@ def gc(options: StoreOptions) -> Swept:
         StorageError: the store cannot be read or written.
     """
     with Store(options.path) as opened:
-        swept = opened.collect()
-    return Swept(str(options.path), swept.removed, swept.freed_bytes, swept.damaged)
+        return Swept(str(options.path), opened.collect())
 
 
 @contextmanager
@@ -203,25 +200,21 @@ def _row(entry: Entry) -> tuple[str, ...]:
 
 def _facts(entry: Entry) -> list[tuple[str, str]]:
     with _reading(entry):
-        return _all_facts(entry)
-
-
-def _all_facts(entry: Entry) -> list[tuple[str, str]]:
-    card, student = entry.card, entry.card["student"] or {}
-    labels = student.get("labels", [])
-    return [
-        ("file", f"{card['file']}, {card['bytes']:,} B"),
-        ("sha256", entry.sha256),
-        ("added", entry.added),
-        ("scheme", card["scheme"]),
-        ("recipe", card["recipe"]),
-        ("quality", ", ".join(f"{name} {value:g}" for name, value in card["quality"].items())),
-        ("runtime", student.get("runtime", "")),
-        ("image", f"{_image(student['contract'])}, {student['contract']['domain']}" if student else ""),
-        ("labels", ", ".join(labels[:SHORT]) + (", ..." if len(labels) > SHORT else "")),
-        ("not served", card["refusal"]),
-        *((f"parent {name}", digest) for name, digest in card["parents"].items()),
-    ]
+        card, student = entry.card, entry.card["student"] or {}
+        labels = student.get("labels", [])
+        return [
+            ("file", f"{card['file']}, {card['bytes']:,} B"),
+            ("sha256", entry.sha256),
+            ("added", entry.added),
+            ("scheme", card["scheme"]),
+            ("recipe", card["recipe"]),
+            ("quality", ", ".join(f"{name} {value:g}" for name, value in card["quality"].items())),
+            ("runtime", student.get("runtime", "")),
+            ("image", f"{_image(student['contract'])}, {student['contract']['domain']}" if student else ""),
+            ("labels", ", ".join(labels[:SHORT]) + (", ..." if len(labels) > SHORT else "")),
+            ("not served", card["refusal"]),
+            *((f"parent {name}", digest) for name, digest in card["parents"].items()),
+        ]
 
 
 def _image(contract: Mapping[str, Any]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,7 +10,7 @@ from string import Template
 
 from edgekit import inputs
 from edgekit.deployment.app_model import AppModel
-from edgekit.deployment.bundle import Bundle
+from edgekit.deployment.bundle import Bundle, json_bytes
 from edgekit.deployment.deploy import DeployOptions
 
 RUNTIMES = ("litert", "ort")
@@ -46,9 +45,9 @@ def build(model: AppModel, options: DeployOptions) -> Bundle:
         files[name] = Template(files[name].decode()).substitute(words).encode()
     files[f"{model.name}.service"] = files.pop("app.service")
     files |= {name: text.encode() for name, text in requirements(model.runtime).items()}
-    files["labels.txt"] = "".join(f"{_one_line(label)}\n" for label in model.labels).encode()
+    files["labels.txt"] = "".join(f"{' '.join(label.split())}\n" for label in model.labels).encode()
     about = {key: value for key, value in model.to_dict().items() if key != "labels"}  # labels.txt has them
-    files["model.json"] = (json.dumps(about, indent=1, ensure_ascii=False) + "\n").encode()
+    files["model.json"] = json_bytes(about)
     files[model.file] = model.data
     return Bundle(files, PROGRAMS)
 
@@ -95,7 +94,3 @@ def _summary(model: AppModel) -> str:
     contract = model.contract
     size = f"{contract.height}x{contract.width} {'grey' if contract.channels == 1 else 'colour'} pixels"
     return f"The model ({model.file}, {len(model.data):,} bytes) takes {size} and knows {len(model.labels)} classes."
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())

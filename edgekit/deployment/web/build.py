@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgekit.deployment.bundle import Bundle
+from edgekit.deployment.bundle import Bundle, json_bytes
 from edgekit.files import sha256_bytes
 from edgekit.web.compress import compressed_copies
 from edgekit.web.icons import BACKGROUND, SIZES, icon
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 MEASURING = ("bench.html", "bench.js")
 """What `edgekit profile` adds to a page; an app does not need it."""
+WORKER = ("sw.js", "precache.js")
+"""Scripts of the service worker, which are no modules."""
 
 
 def build(model: AppModel, options: DeployOptions) -> Bundle:
@@ -29,13 +31,15 @@ def build(model: AppModel, options: DeployOptions) -> Bundle:
     Raises:
         DeviceError: the runtime's package cannot be fetched.
     """
-    page = {**page_files(model.runtime), **_student_files(model)}
+    student = {model.file: model.data, "model.json": json_bytes(model.to_dict())}
+    icons = {f"icons/{size}.png": icon(size) for size in SIZES}
+    page = {**page_files(model.runtime), **student, **icons, "app.webmanifest": json_bytes(_web_manifest(model.name))}
     for name in MEASURING:
         del page[name]
     page["index.html"] = _with_preloads(page, model.file)
     page["precache.js"] = _precache(page)
     served = {**page, **compressed_copies(page)}
-    return Bundle({**served, "headers.json": _json(HEADERS)})
+    return Bundle({**served, "headers.json": json_bytes(HEADERS)})
 
 
 def next_commands(folder: Path, name: str) -> tuple[str, ...]:
@@ -45,20 +49,11 @@ def next_commands(folder: Path, name: str) -> tuple[str, ...]:
 
 def _with_preloads(page: Mapping[str, bytes], model: str) -> bytes:
     """The page's HTML, which tells the browser at once what else it needs, so that all is fetched side by side."""
-    links = [f'<link rel="modulepreload" href="{name}">' for name in page if name.endswith(".js") and _is_module(name)]
+    modules = [name for name in page if name.endswith(".js") and "/" not in name and name not in WORKER]
+    links = [f'<link rel="modulepreload" href="{name}">' for name in modules]
     fetched = [name for name in page if name.endswith(".wasm") or name in (model, "model.json")]
     links += [f'<link rel="preload" as="fetch" crossorigin href="{name}">' for name in fetched]
     return page["index.html"].replace(b"<!-- preloads -->", "\n".join(links).encode())
-
-
-def _is_module(name: str) -> bool:
-    return "/" not in name and name not in ("sw.js", "precache.js")
-
-
-def _student_files(model: AppModel) -> dict[str, bytes]:
-    icons = {f"icons/{size}.png": icon(size) for size in SIZES}
-    files = {model.file: model.data, "model.json": _json(model.to_dict()), **icons}
-    return {**files, "app.webmanifest": _json(_web_manifest(model.name))}
 
 
 def _web_manifest(name: str) -> dict[str, Any]:
@@ -89,7 +84,3 @@ def _precache(files: Mapping[str, bytes]) -> bytes:
     version = sha256_bytes(json.dumps(sums).encode())[:16]
     document = json.dumps({"version": version, "files": sums}, indent=1)
     return f"self.PRECACHE = {document};\n".encode()
-
-
-def _json(document: Any) -> bytes:
-    return (json.dumps(document, indent=1, ensure_ascii=False) + "\n").encode()

@@ -46,7 +46,12 @@ def main(folder: Path, words: Sequence[str]) -> int:
 def parser() -> argparse.ArgumentParser:
     """All commands and their options."""
     parser = argparse.ArgumentParser("app.py", description="Classify pictures with the model in this folder.")
-    parser.add_argument("--threads", type=_thread_count, default=0, help="of the runtime (default: 1, large models: 4)")
+    parser.add_argument(
+        "--threads",
+        type=lambda text: _positive_int(text, MAX_THREADS),
+        default=0,
+        help="of the runtime (default: 1, large models: 4)",
+    )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     predict = commands.add_parser("predict", help="classify picture files")
@@ -87,7 +92,7 @@ def run_predict(model: Model, options: argparse.Namespace) -> int:
                 result["scores"] = model.scores(data, str(path))
         except (OSError, InputError) as exc:
             failed = True
-            result = {"image": str(path), "error": _reason(exc)}
+            result = {"image": str(path), "error": getattr(exc, "strerror", None) or str(exc)}
         if options.json:
             emit(result)
         elif "error" in result:
@@ -129,17 +134,9 @@ def emit(result: dict[str, Any]) -> None:
     print(json.dumps(result), flush=True)
 
 
-def _reason(exc: Exception) -> str:
-    return exc.strerror or str(exc) if isinstance(exc, OSError) else str(exc)
-
-
 def _printable(text: str) -> str:
     """A file's name must not steer the terminal."""
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
-
-
-def _thread_count(text: str) -> int:
-    return _positive_int(text, MAX_THREADS)
 
 
 def _positive_int(text: str, most: int = MAX_COUNT) -> int:

@@ -65,10 +65,8 @@ def classify_file(model: Model, folder: Path, name: str) -> dict[str, Any]:
     """The answer for one file, or the reason why there is none."""
     try:
         return {"image": name, **model.answer(read_regular(folder / name), name)}
-    except OSError as exc:
-        return {"image": name, "error": exc.strerror or str(exc)}
-    except InputError as exc:
-        return {"image": name, "error": str(exc)}
+    except (OSError, InputError) as exc:
+        return {"image": name, "error": getattr(exc, "strerror", None) or str(exc)}
 
 
 def read_regular(path: Path) -> bytes:
