@@ -48,9 +48,8 @@ def clip_limits(draft: Draft, node: NodeProto | None) -> tuple[str, float, float
         return str(node.input[0]), 0.0, math.inf
     if node.op_type == "Clip":
         low, high = draft.constant(node, 1), draft.constant(node, 2)
-        if any(
-            draft.computes(node, 1 + index) or (v is not None and v.size != 1) for index, v in enumerate((low, high))
-        ):
+        are_numbers = all(limit.size == 1 for limit in (low, high) if limit is not None)
+        if draft.computes(node, 1) or draft.computes(node, 2) or not are_numbers:
             return None
         lowest = -math.inf if low is None else float(low.item())
         return str(node.input[0]), lowest, math.inf if high is None else float(high.item())

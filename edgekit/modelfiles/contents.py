@@ -177,11 +177,5 @@ def _graphs(graph: GraphProto) -> Iterator[GraphProto]:
 
 def _constant_tensors(graph: GraphProto) -> list[TensorProto]:
     """Initializers and the values of Constant nodes."""
-    values = [
-        attribute.t
-        for node in graph.node
-        if node.op_type == "Constant"
-        for attribute in node.attribute
-        if attribute.name == "value"
-    ]
-    return [*graph.initializer, *values]
+    given = (attribute for node in graph.node if node.op_type == "Constant" for attribute in node.attribute)
+    return [*graph.initializer, *(attribute.t for attribute in given if attribute.name == "value")]

@@ -7,6 +7,7 @@ tflite/delegates/xnnpack/README.md (github.com/google-ai-edge/LiteRT).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -62,9 +63,7 @@ def undelegated(path: Path, limits: Limits | None = None) -> tuple[UndelegatedOp
 
 def summarize(left: Iterable[UndelegatedOperator]) -> str:
     """The operators on one line, equal ones counted: ``2 AVERAGE_POOL_2D (why); SOFTMAX (why)``."""
-    counts: dict[tuple[str, str], int] = {}
-    for item in left:
-        counts[item.operator, item.reason] = counts.get((item.operator, item.reason), 0) + 1
+    counts = Counter((item.operator, item.reason) for item in left)
     return "; ".join(
         f"{f'{count} ' if count > 1 else ''}{operator} ({reason})" for (operator, reason), count in counts.items()
     )

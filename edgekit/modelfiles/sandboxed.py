@@ -115,7 +115,7 @@ def _with_scales(model: str | bytes, specs: tuple[TensorSpec, ...]) -> tuple[Ten
     data = model if isinstance(model, bytes) else Path(model).read_bytes()
     graph = onnx.load_model_from_string(data).graph
     constants = {tensor.name: tensor for tensor in graph.initializer}
-    found: dict[str, tuple[float, int]] = {}
+    found: dict[str, dict[str, Any]] = {}
     for node in graph.node:
         touched = node.input[0] if node.op_type == "DequantizeLinear" else None
         touched = node.output[0] if node.op_type == "QuantizeLinear" else touched
@@ -125,6 +125,5 @@ def _with_scales(model: str | bytes, specs: tuple[TensorSpec, ...]) -> tuple[Ten
         zero_point = node.input[2] if len(node.input) > 2 else ""
         if scale.size == 1:
             zero = int(numpy_helper.to_array(constants[zero_point]).item()) if zero_point in constants else 0
-            found[touched] = (float(scale.item()), zero)
-    numbers = {spec.name: found.get(spec.name, (None, 0)) for spec in specs}
-    return tuple(replace(spec, scale=numbers[spec.name][0], zero_point=numbers[spec.name][1]) for spec in specs)
+            found[touched] = {"scale": float(scale.item()), "zero_point": zero}
+    return tuple(replace(spec, **found.get(spec.name, {})) for spec in specs)

@@ -68,13 +68,11 @@ class FileSession(Closing):
 
     def run(self, tensors: Sequence[Array]) -> list[Array]:
         """One inference: arrays of the inputs' shapes and dtypes to those of the outputs."""
-        answer: list[Array] = self._call("run", session=self._number, tensors=list(tensors))
-        return answer
+        return list(self._call("run", session=self._number, tensors=list(tensors)))
 
     def run_rows(self, batch: Array) -> list[Array]:
         """One inference per row of ``batch`` [N, ...] of a one-input model; each output stacked to [N, ...]."""
-        answer: list[Array] = self._call("run_rows", session=self._number, batch=batch)
-        return answer
+        return list(self._call("run_rows", session=self._number, batch=batch))
 
     def close(self) -> None:
         """End the worker."""

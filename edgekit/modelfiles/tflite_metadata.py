@@ -14,8 +14,8 @@ import io
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,20 +38,24 @@ PIXEL_MAX = 255
 """The standard counts pixels from 0 to 255, EdgeKit's input contract from 0 to 1."""
 
 
-# The places of fields in the tables ModelMetadata (the root), SubGraphMetadata, TensorMetadata, Content,
-# ImageProperties, ProcessUnit, NormalizationOptions and AssociatedFile.
-ModelField = IntEnum("ModelField", {"SUBGRAPHS": 3})
-SubgraphField = IntEnum("SubgraphField", {"INPUTS": 2, "OUTPUTS": 3})
-TensorField = IntEnum("TensorField", {"NAME": 0, "CONTENT": 3, "PROCESS_UNITS": 4, "FILES": 6})
-ContentField = IntEnum("ContentField", {"PROPERTIES_TYPE": 0, "PROPERTIES": 1})
-ImageField = IntEnum("ImageField", {"COLOR_SPACE": 0})
-UnitField = IntEnum("UnitField", {"OPTIONS_TYPE": 0, "OPTIONS": 1})
-NormalizationField = IntEnum("NormalizationField", {"MEAN": 0, "STD": 1})
-FileField = IntEnum("FileField", {"NAME": 0, "TYPE": 2})
+class Field:
+    """The places of fields in their tables.
 
-IMAGE_PROPERTIES = 2
+    A line each: ModelMetadata (the root), SubGraphMetadata, TensorMetadata, Content, ImageProperties, ProcessUnit,
+    NormalizationOptions and AssociatedFile.
+    """
+
+    SUBGRAPHS = 3
+    INPUTS, OUTPUTS = 2, 3
+    TENSOR_NAME, CONTENT, PROCESS_UNITS, FILES = 0, 3, 4, 6
+    PROPERTIES_TYPE, PROPERTIES = 0, 1
+    COLOR_SPACE = 0
+    OPTIONS_TYPE, OPTIONS = 0, 1
+    MEAN, STD = 0, 1
+    FILE_NAME, FILE_TYPE = 0, 2
+
+
 NORMALIZATION_OPTIONS = 1
-RGB, GRAYSCALE = 1, 2
 TENSOR_AXIS_LABELS, TENSOR_VALUE_LABELS = 2, 3
 
 
@@ -80,16 +84,16 @@ def read_standard(metadata: bytes, file: bytes) -> StandardMetadata:
     if metadata[4:8] != STANDARD_IDENTIFIER:
         raise ValueError("its TFLite metadata are of an unknown version")
     root = Table(metadata, encode.Get(packer.uoffset, metadata, 0))
-    subgraph = next(_tables(root, ModelField.SUBGRAPHS), None)
+    subgraph = next(_tables(root, Field.SUBGRAPHS), None)
     if subgraph is None:
         return StandardMetadata()
-    mean, std = _normalization(next(_tables(subgraph, SubgraphField.INPUTS), None))
-    outputs = list(_tables(subgraph, SubgraphField.OUTPUTS))
+    mean, std = _normalization(next(_tables(subgraph, Field.INPUTS), None))
+    outputs = list(_tables(subgraph, Field.OUTPUTS))
     for kind in (TENSOR_AXIS_LABELS, TENSOR_VALUE_LABELS):
         for output in outputs:
-            for entry in _tables(output, TensorField.FILES):
-                name = _text(entry, FileField.NAME)
-                if _byte(entry, FileField.TYPE) == kind and name:
+            for entry in _tables(output, Field.FILES):
+                name = _text(entry, Field.FILE_NAME)
+                if _byte(entry, Field.FILE_TYPE) == kind and name:
                     return StandardMetadata(_labels(file, name), mean, std)
     return StandardMetadata((), mean, std)
 
@@ -101,16 +105,13 @@ def described(standard: StandardMetadata, image: TensorSpec) -> Metadata:
     every reader of such files feeds them: then there is no contract to keep.
     """
     contract = None
-    if standard.mean and standard.std and len(image.shape) == RANK:
-        try:
+    # Numbers that are no normalisation say nothing of the input.
+    with suppress(InputError):
+        if standard.mean and standard.std and len(image.shape) == RANK:
             mean, std = (tuple(value / PIXEL_MAX for value in part) for part in (standard.mean, standard.std))
             _, height, width, channels = image.shape
             contract = InputContract(height, width, channels, mean, std)
-        except InputError:  # numbers that are no normalisation say nothing of the input
-            contract = None
-    if contract is not None and _takes_bytes(contract, image):
-        contract = None
-    return Metadata(contract, standard.labels)
+    return Metadata(contract if contract and not _takes_bytes(contract, image) else None, standard.labels)
 
 
 def _takes_bytes(contract: InputContract, image: TensorSpec) -> bool:
@@ -126,11 +127,11 @@ def _takes_bytes(contract: InputContract, image: TensorSpec) -> bool:
 
 
 def _normalization(tensor: Table | None) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    for unit in _tables(tensor, TensorField.PROCESS_UNITS) if tensor is not None else ():
-        if _byte(unit, UnitField.OPTIONS_TYPE) == NORMALIZATION_OPTIONS:
-            options = _inner(unit, UnitField.OPTIONS)
+    for unit in _tables(tensor, Field.PROCESS_UNITS) if tensor is not None else ():
+        if _byte(unit, Field.OPTIONS_TYPE) == NORMALIZATION_OPTIONS:
+            options = _inner(unit, Field.OPTIONS)
             if options is not None:
-                return _floats(options, NormalizationField.MEAN), _floats(options, NormalizationField.STD)
+                return _floats(options, Field.MEAN), _floats(options, Field.STD)
     return (), ()
 
 
@@ -180,28 +181,24 @@ def _inner(table: Table, field: int) -> Table | None:
     return Table(table.Bytes, table.Indirect(place)) if place else None
 
 
+def _elements(table: Table, field: int) -> range:
+    """Where the elements of a vector are, each of 4 bytes; none if the table does not have it."""
+    place = _place(table, field) - int(table.Pos)
+    if place <= 0:
+        return range(0)
+    start, count = int(table.Vector(place)), int(table.VectorLen(place))
+    if count > MAX_ITEMS:
+        raise ValueError(f"its TFLite metadata claim to hold {count} items")
+    return range(start, start + 4 * count, 4)
+
+
 def _tables(table: Table, field: int) -> Iterator[Table]:
     from flatbuffers.table import Table
 
-    place = _place(table, field) - int(table.Pos)
-    if place <= 0:
-        return
-    start, count = int(table.Vector(place)), _checked(int(table.VectorLen(place)))
-    for index in range(count):
-        yield Table(table.Bytes, table.Indirect(start + 4 * index))
+    return (Table(table.Bytes, table.Indirect(place)) for place in _elements(table, field))
 
 
 def _floats(table: Table, field: int) -> tuple[float, ...]:
     from flatbuffers import encode, packer
 
-    place = _place(table, field) - int(table.Pos)
-    if place <= 0:
-        return ()
-    start, count = int(table.Vector(place)), _checked(int(table.VectorLen(place)))
-    return tuple(float(encode.Get(packer.float32, table.Bytes, start + 4 * index)) for index in range(count))
-
-
-def _checked(count: int) -> int:
-    if count > MAX_ITEMS:
-        raise ValueError(f"its TFLite metadata claim to hold {count} items")
-    return count
+    return tuple(float(encode.Get(packer.float32, table.Bytes, place)) for place in _elements(table, field))

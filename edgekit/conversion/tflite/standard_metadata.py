@@ -22,22 +22,12 @@ from edgekit.artifact import METADATA_KEY, Metadata
 from edgekit.conversion.tflite.writer import write_model
 from edgekit.inputs.contract import InputContract
 from edgekit.modelfiles.tflite_metadata import (
-    GRAYSCALE,
-    IMAGE_PROPERTIES,
     NORMALIZATION_OPTIONS,
     PIXEL_MAX,
-    RGB,
     STANDARD_IDENTIFIER,
     STANDARD_KEY,
     TENSOR_AXIS_LABELS,
-    ContentField,
-    FileField,
-    ImageField,
-    ModelField,
-    NormalizationField,
-    SubgraphField,
-    TensorField,
-    UnitField,
+    Field,
 )
 from edgekit.operators.lowered import ModelRecord, TensorRecord
 
@@ -45,6 +35,8 @@ if TYPE_CHECKING:
     from flatbuffers import Builder
 
 LABEL_FILE = "labels.txt"
+IMAGE_PROPERTIES = 2
+RGB, GRAYSCALE = 1, 2
 COLOURS = {1: GRAYSCALE, 3: RGB}
 
 
@@ -79,16 +71,11 @@ def standard_metadata(metadata: Metadata, inputs: Sequence[TensorRecord], output
     if contract is None and not any(labelled):
         return b""
     builder = Builder(512)
-    subgraph = _table(
-        builder,
-        {
-            SubgraphField.INPUTS: _vector(builder, [_input(builder, item, contract) for item in inputs]),
-            SubgraphField.OUTPUTS: _vector(
-                builder, [_output(builder, item, has) for item, has in zip(outputs, labelled, strict=True)]
-            ),
-        },
-    )
-    builder.Finish(_table(builder, {ModelField.SUBGRAPHS: _vector(builder, [subgraph])}), STANDARD_IDENTIFIER)
+    images = _vector(builder, [_input(builder, item, contract) for item in inputs])
+    results = _vector(builder, [_output(builder, item, has) for item, has in zip(outputs, labelled, strict=True)])
+    parts = {Field.INPUTS: images, Field.OUTPUTS: results}
+    subgraphs = _vector(builder, [_table(builder, parts)])
+    builder.Finish(_table(builder, {Field.SUBGRAPHS: subgraphs}), STANDARD_IDENTIFIER)
     return bytes(builder.Output())
 
 
@@ -107,13 +94,13 @@ def _is_labelled(output: TensorRecord, labels: Sequence[str]) -> bool:
 
 
 def _input(builder: Builder, tensor: TensorRecord, contract: InputContract | None) -> int:
-    fields: dict[int, Any] = {TensorField.NAME: builder.CreateString(tensor.name)}
+    fields: dict[int, Any] = {Field.TENSOR_NAME: builder.CreateString(tensor.name)}
     if contract is not None and contract.channels in COLOURS:
-        image = _table(builder, {ImageField.COLOR_SPACE: np.int8(COLOURS[contract.channels])})
-        content = {ContentField.PROPERTIES_TYPE: np.uint8(IMAGE_PROPERTIES), ContentField.PROPERTIES: image}
-        fields[TensorField.CONTENT] = _table(builder, content)
+        image = _table(builder, {Field.COLOR_SPACE: np.int8(COLOURS[contract.channels])})
+        content = {Field.PROPERTIES_TYPE: np.uint8(IMAGE_PROPERTIES), Field.PROPERTIES: image}
+        fields[Field.CONTENT] = _table(builder, content)
     if contract is not None:
-        fields[TensorField.PROCESS_UNITS] = _vector(builder, [_normalization(builder, contract)])
+        fields[Field.PROCESS_UNITS] = _vector(builder, [_normalization(builder, contract)])
     return _table(builder, fields)
 
 
@@ -121,30 +108,30 @@ def _normalization(builder: Builder, contract: InputContract) -> int:
     """Mean and std are of equal length, as MediaPipe asks."""
     count = max(len(contract.mean), len(contract.std))
     options = {}
-    for field, values in ((NormalizationField.MEAN, contract.mean), (NormalizationField.STD, contract.std)):
+    for field, values in ((Field.MEAN, contract.mean), (Field.STD, contract.std)):
         pixels = np.broadcast_to(np.array(values, np.float32), count) * np.float32(PIXEL_MAX)
-        options[int(field)] = builder.CreateNumpyVector(pixels.astype("<f4"))
-    unit = {UnitField.OPTIONS_TYPE: np.uint8(NORMALIZATION_OPTIONS), UnitField.OPTIONS: _table(builder, options)}
+        options[field] = builder.CreateNumpyVector(pixels.astype("<f4"))
+    unit = {Field.OPTIONS_TYPE: np.uint8(NORMALIZATION_OPTIONS), Field.OPTIONS: _table(builder, options)}
     return _table(builder, unit)
 
 
 def _output(builder: Builder, tensor: TensorRecord, is_labelled: bool) -> int:
-    fields: dict[int, Any] = {TensorField.NAME: builder.CreateString(tensor.name)}
+    fields: dict[int, Any] = {Field.TENSOR_NAME: builder.CreateString(tensor.name)}
     if is_labelled:
         name = builder.CreateString(LABEL_FILE)
-        entry = _table(builder, {FileField.NAME: name, FileField.TYPE: np.int8(TENSOR_AXIS_LABELS)})
-        fields[TensorField.FILES] = _vector(builder, [entry])
+        entry = _table(builder, {Field.FILE_NAME: name, Field.FILE_TYPE: np.int8(TENSOR_AXIS_LABELS)})
+        fields[Field.FILES] = _vector(builder, [entry])
     return _table(builder, fields)
 
 
-def _table(builder: Builder, fields: Mapping[Any, Any]) -> int:
+def _table(builder: Builder, fields: Mapping[int, Any]) -> int:
     """Write a table; values are offsets, or NumPy scalars of the field's type."""
     builder.StartObject(max(fields) + 1)
     for field, value in fields.items():
         if isinstance(value, np.integer):
-            (builder.PrependInt8Slot if value.dtype == np.int8 else builder.PrependUint8Slot)(int(field), int(value), 0)
+            (builder.PrependInt8Slot if value.dtype == np.int8 else builder.PrependUint8Slot)(field, int(value), 0)
         else:
-            builder.PrependUOffsetTRelativeSlot(int(field), value, 0)
+            builder.PrependUOffsetTRelativeSlot(field, value, 0)
     return int(builder.EndObject())
 
 

@@ -50,13 +50,9 @@ class _Writer:
                 self.buffer(_stored(record.data))
         tensors = [self.tensor(item) for item in model.tensors]
         operators = [self.operator(item, codes.index((item.code, item.version))) for item in model.operators]
-        subgraph = self.table(
-            "SubGraph",
-            Tensors=self.offsets(tensors),
-            Inputs=self.vector(np.asarray(model.inputs, np.int32)),
-            Outputs=self.vector(np.asarray(model.outputs, np.int32)),
-            Operators=self.offsets(operators),
-        )
+        parts = {"Tensors": self.offsets(tensors), "Inputs": self.indices(model.inputs)}
+        parts |= {"Outputs": self.indices(model.outputs), "Operators": self.offsets(operators)}
+        subgraph = self.table("SubGraph", **parts)
         metadata = [
             self.table("Metadata", Name=self.string(name), Buffer=self.buffer_index(data))
             for name, data in model.metadata.items()
@@ -73,7 +69,7 @@ class _Writer:
         return bytes(self.builder.Output())
 
     def tensor(self, record: TensorRecord) -> int:
-        fields: dict[str, Any] = {"Shape": self.vector(np.asarray(record.shape, np.int32))}
+        fields: dict[str, Any] = {"Shape": self.indices(record.shape)}
         if record.data is not None:
             fields["Buffer"] = self.buffer_index(_stored(record.data))
         if record.name:
@@ -83,17 +79,12 @@ class _Writer:
         return self.table("Tensor", **fields, Type=getattr(self.schema.TensorType, record.dtype.upper()))
 
     def quantization(self, quant: Quantization) -> int:
-        fields = {
-            "Scale": self.vector(np.asarray(quant.scales, "<f4")),
-            "ZeroPoint": self.vector(np.asarray(quant.zero_points, "<i8")),
-        }
-        return self.table("QuantizationParameters", **fields, QuantizedDimension=quant.axis or 0)
+        scales, zeros = np.asarray(quant.scales, "<f4"), np.asarray(quant.zero_points, "<i8")
+        parts = {"Scale": self.vector(scales), "ZeroPoint": self.vector(zeros)}
+        return self.table("QuantizationParameters", **parts, QuantizedDimension=quant.axis or 0)
 
     def operator(self, record: OperatorRecord, code: int) -> int:
-        fields: dict[str, Any] = {
-            "Inputs": self.vector(np.asarray(record.inputs, np.int32)),
-            "Outputs": self.vector(np.asarray(record.outputs, np.int32)),
-        }
+        fields: dict[str, Any] = {"Inputs": self.indices(record.inputs), "Outputs": self.indices(record.outputs)}
         if record.options is not None:
             fields["BuiltinOptions"] = self.table(record.options.table, **record.options.fields)
             fields["BuiltinOptionsType"] = getattr(self.schema.BuiltinOptions, record.options.table)
@@ -143,6 +134,9 @@ class _Writer:
         if key not in self.written:
             self.written[key] = self.builder.CreateNumpyVector(values)
         return self.written[key]
+
+    def indices(self, values: Sequence[int]) -> int:
+        return self.vector(np.asarray(values, np.int32))
 
     def string(self, text: str) -> int:
         if text not in self.written:
