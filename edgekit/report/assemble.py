@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from edgekit.data.dataset import Split
@@ -10,7 +10,7 @@ from edgekit.evaluation.compare import Comparison
 from edgekit.profiling.records import ModelProfile, ProfileResult, Timing
 from edgekit.report.record import Latency, ModelRow, Parity, Picture
 from edgekit.runtimes import RUNTIMES
-from edgekit.tasks.classification import Classified, Mistake, wilson_interval
+from edgekit.tasks.classification import Classified, wilson_interval
 
 
 def model_row(role: str, profile: ModelProfile, quality: Classified | tuple[float, int]) -> ModelRow:
@@ -60,7 +60,11 @@ def parity_of(comparison: Comparison) -> Parity:
 
 def pictures_of(evaluation: Classified, split: Split) -> tuple[Picture, ...]:
     """The images behind an evaluation's worst mistakes, from the split that it was made on."""
-    return tuple(_picture(mistake, evaluation.classes, split) for mistake in evaluation.mistakes)
+    names = evaluation.classes
+    return tuple(
+        Picture(split.images[one.index], names[one.label], names[one.guess], one.probability, one.label_probability)
+        for one in evaluation.mistakes
+    )
 
 
 def warnings_of(result: ProfileResult) -> tuple[str, ...]:
@@ -87,7 +91,7 @@ def context_of(result: ProfileResult, versions: Mapping[str, str]) -> dict[str, 
         "clock": clock,
         "memory": memory,
         "system": f"{machine['system']}, Python {machine['python']}",
-        "threads": ", ".join(_distinct([str(_timing(model).threads) for model in result.models])),
+        "threads": ", ".join(dict.fromkeys(str(_timing(model).threads) for model in result.models)),
         "samples": ", ".join(f"{Path(model.file).name} {_timing(model).latency.n:,}" for model in result.models),
         **versions,
     }
@@ -96,17 +100,3 @@ def context_of(result: ProfileResult, versions: Mapping[str, str]) -> dict[str, 
 def _timing(model: ModelProfile) -> Timing:
     assert model.timing is not None, "a report is of files that were timed"
     return model.timing
-
-
-def _picture(mistake: Mistake, names: Sequence[str], split: Split) -> Picture:
-    return Picture(
-        image=split.images[mistake.index],
-        label=names[mistake.label],
-        guess=names[mistake.guess],
-        probability=mistake.probability,
-        label_probability=mistake.label_probability,
-    )
-
-
-def _distinct(values: Sequence[str]) -> list[str]:
-    return list(dict.fromkeys(values))

@@ -66,6 +66,11 @@ class DemoOptions(Options):
         """True if the command line makes the same."""
         return self == DemoOptions(self.out, self.seed)
 
+    @property
+    def data(self) -> str:
+        """Where the images come from."""
+        return self.source or catalog.network_card("students", STUDENT).data
+
 
 @dataclass(frozen=True)
 class DemoResult(Result):
@@ -149,16 +154,17 @@ def demo(options: DemoOptions) -> DemoResult:
         export_teacher(options)
         distilled = distill(_distill_options(options))
     with clock.step("quantize", "the student in int8, as ONNX and as TFLite"):
-        quantize(QuantizeOptions(str(folder), _source(options), folder, io=IO, seed=options.seed))
+        quantize(QuantizeOptions(str(folder), options.data, folder, io=IO, seed=options.seed))
     with clock.step("verify", "the files against the labels and against each other"):
-        evaluations = _evaluate(options)
+        data = open_data(options.data, catalog.network_card("students", STUDENT).contract)
+        evaluations = {name: accuracy_of(folder / name, data.test) for name in STUDENT_FILES}
         onnx, tflite = (str(folder / name) for name in ("model.int8.onnx", "model.int8.tflite"))
-        comparison = compare_images(CompareOptions(onnx, tflite, _source(options)))
+        comparison = compare_images(CompareOptions(onnx, tflite, options.data))
     with clock.step("profile", "size, memory and latency of every file, each in processes of its own"):
         files = [str(folder / name) for name in (TEACHER_FILE, *STUDENT_FILES)]
         measured = profile(ProfileOptions(tuple(files), seconds=options.profile_seconds, turns=False))
     with clock.step("report", f"{REPORT_FILE} and {RECORD_FILE}"):
-        report = _report(options, distilled, evaluations, comparison, measured, clock.seconds)
+        report = _report(options, data, distilled, evaluations, comparison, measured, clock.seconds)
         result = DemoResult(folder, options.seed, report, measured, comparison, clock.steps)
         write_text(result.page, render(report))
     say(f"[{clock.seconds:5.1f} s] done")
@@ -211,29 +217,15 @@ def _distill_options(options: DemoOptions) -> DistillOptions:
     )
 
 
-def _source(options: DemoOptions) -> str:
-    return options.source or catalog.network_card("students", STUDENT).data
-
-
-def _data(options: DemoOptions) -> Dataset:
-    return open_data(_source(options), catalog.network_card("students", STUDENT).contract)
-
-
-def _evaluate(options: DemoOptions) -> dict[str, Classified]:
-    """Every file of the student on the whole test split."""
-    data = _data(options)
-    return {name: accuracy_of(options.out / name, data.test) for name in STUDENT_FILES}
-
-
 def _report(
     options: DemoOptions,
+    data: Dataset,
     distilled: DistillResult,
     evaluations: dict[str, Classified],
     comparison: Comparison,
     measured: ProfileResult,
     seconds: float,
 ) -> Report:
-    data = _data(options)
     teacher, *students = measured.models
     known = (distilled.teacher_test_accuracy, len(data.test))
     rows = [model_row(f"teacher, {distilled.teacher}", teacher, known)]

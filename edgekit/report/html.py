@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable
 from pathlib import Path
 
 from edgekit.data.dataset import Images
@@ -110,8 +109,8 @@ def _result_row(index: int, model: ModelRow, shipped: bool) -> Html:
         element("td", _mark(index), model.role, element("small", model.file)),
         element("td", f"{model.accuracy:.2%}", element("small", interval_text(*model.interval))),
         element("td", f"{model.file_bytes:,} B", element("small", weights)),
-        element("td", _or_dash(model.memory_bytes, bytes_text)),
-        element("td", _or_dash(model.arena_bytes, lambda count: f"{count:,.0f} B")),
+        element("td", "–" if model.memory_bytes is None else bytes_text(model.memory_bytes)),
+        element("td", "–" if model.arena_bytes is None else f"{model.arena_bytes:,} B"),
         element("td", *_latency_cell(model.latency)),
         class_="shipped" if shipped else "",
     )
@@ -208,16 +207,9 @@ def png_uri(image: Images) -> str:
 def _how(report: Report) -> Html:
     facts = [item for key, value in report.context.items() for item in (element("dt", key), element("dd", value))]
     commands = element("pre", element("code", "\n".join(report.commands)))
+    cells = [(model.file, f"{model.file_bytes:,}", element("code", model.sha256)) for model in report.models]
     head = element("tr", *(element("th", name, class_="word") for name in ("file", "bytes", "sha256")))
-    rows = [
-        element(
-            "tr",
-            element("td", model.file, class_="word"),
-            element("td", f"{model.file_bytes:,}", class_="word"),
-            element("td", element("code", model.sha256), class_="word"),
-        )
-        for model in report.models
-    ]
+    rows = [element("tr", *(element("td", cell, class_="word") for cell in row)) for row in cells]
     parts = [element("h2", "How this was made")]
     if report.commands:
         parts.append(element("div", commands, class_="card"))
@@ -230,10 +222,6 @@ def _how(report: Report) -> Html:
 def _mark(index: int) -> Html:
     """The mark that stands for a model in the plots."""
     return element("span", MARKS[mark(index)], class_="mark", style=f"color: var(--series-{index % SERIES})")
-
-
-def _or_dash(value: float | None, text: Callable[[float], str]) -> str:
-    return "–" if value is None else text(value)
 
 
 def _chance(probability: float) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,7 @@ from edgekit.report.units import bytes_text, time_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 MARKS = {"o": "●", "s": "■", "D": "◆", "^": "▲", "v": "▼", "P": "✚", "X": "✖", "h": "⬢"}
 """A model's mark in the plots, by matplotlib's name, and the same in text."""
@@ -31,11 +33,7 @@ Floats = NDArray[np.float64]
 
 def accuracy_against_size(models: Sequence[ModelRow]) -> Html:
     """Accuracy in percent, with its 95% interval, over the file's size in bytes (logarithmic)."""
-    from matplotlib.figure import Figure
-
-    with style():
-        figure = Figure(figsize=(5.4, 3.7), layout="constrained")
-        axes = figure.subplots()
+    with _plot(3.7) as (figure, axes):
         for index, model in enumerate(models):
             reach = [[model.accuracy - model.interval[0]], [model.interval[1] - model.accuracy]]
             axes.errorbar(
@@ -65,20 +63,17 @@ def latency_distribution(models: Sequence[ModelRow]) -> Html:
     Each histogram has its own height, so that areas compare within a row only. The slowest samples, beyond the
     SHOWN_SHARE quantile of their model, may lie outside the axis; how many do is written at its edge.
     """
-    from matplotlib.figure import Figure
-
     rows = [(index, model, model.latency) for index, model in enumerate(models) if model.latency is not None]
     samples = [np.asarray(latency.samples_ns, np.float64) for _, _, latency in rows]
     low = min(values.min() for values in samples) / 1.25
     high = max(float(np.quantile(values, SHOWN_SHARE)) for values in samples) * 1.5
     edges = np.geomspace(low, high, BINS + 1)
-    with style():
-        figure = Figure(figsize=(5.4, 0.75 + 0.72 * len(rows)), layout="constrained")
-        axes = figure.subplots()
+    with _plot(0.75 + 0.72 * len(rows)) as (figure, axes):
         _log_axis(axes, low, high, time_text)
         for place, ((index, _, latency), values) in enumerate(zip(rows, samples, strict=True)):
             _draw_row(axes, -place, latency, values, edges, series(index))
-        axes.set_yticks([-place for place in range(len(rows))], [_row_label(model) for _, model, _ in rows])
+        labels = [f"{shorten(model.role)}\nn = {len(latency.samples_ns):,}" for _, model, latency in rows]
+        axes.set_yticks([-place for place in range(len(rows))], labels)
         axes.set_ylim(-len(rows) + 0.9, 1.05)
         axes.tick_params(axis="y", length=0)
         axes.grid(visible=False, axis="y")
@@ -89,13 +84,9 @@ def latency_distribution(models: Sequence[ModelRow]) -> Html:
 
 def per_class_accuracy(models: Sequence[ModelRow], classes: Sequence[str]) -> Html:
     """Accuracy in percent of each class; of many classes the MAX_CLASSES on which the last model is weakest."""
-    from matplotlib.figure import Figure
-
     measured = [(index, model) for index, model in enumerate(models) if model.per_class]
     shown = classes_shown(models, classes)
-    with style():
-        figure = Figure(figsize=(5.4, 1.3 + 0.27 * len(shown)), layout="constrained")
-        axes = figure.subplots()
+    with _plot(1.3 + 0.27 * len(shown)) as (figure, axes):
         heights = -np.arange(len(shown))
         for place, (index, model) in enumerate(measured):
             # Side by side within the row, since equal accuracies would cover each other.
@@ -116,15 +107,11 @@ def per_class_accuracy(models: Sequence[ModelRow], classes: Sequence[str]) -> Ht
 
 def operator_times(model: ModelRow, index: int) -> Html:
     """Mean time of each operator of one model in order of execution; of many the MAX_OPERATORS slowest."""
-    from matplotlib.figure import Figure
-
     order = sorted(range(len(model.operators)), key=lambda number: -model.operators[number][1])[:MAX_OPERATORS]
     shown = [model.operators[number] for number in sorted(order)]
     # Operators below the profiler's microsecond count as nothing.
     total = max(1.0, sum(nanoseconds for _, nanoseconds in model.operators))
-    with style():
-        figure = Figure(figsize=(5.4, 0.75 + 0.27 * len(shown)), layout="constrained")
-        axes = figure.subplots()
+    with _plot(0.75 + 0.27 * len(shown)) as (figure, axes):
         heights = -np.arange(len(shown))
         times = [nanoseconds / 1000 for _, nanoseconds in shown]
         axes.barh(heights, times, 0.62, color=series(index))
@@ -159,6 +146,16 @@ def shorten(label: str, limit: int = MAX_LABEL) -> str:
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
+@contextmanager
+def _plot(height: float) -> Iterator[tuple[Figure, Axes]]:
+    """A new figure of so many inches and its axes, to be drawn and written in the report's style."""
+    from matplotlib.figure import Figure
+
+    with style():
+        figure = Figure(figsize=(5.4, height), layout="constrained")
+        yield figure, figure.subplots()
+
+
 def _log_axis(axes: Axes, low: float, high: float, text: Callable[[float], str]) -> None:
     """A logarithmic x axis with few, round ticks: 1, 2, 5 over about a decade, fewer over more."""
     from matplotlib.ticker import LogLocator, NullFormatter
@@ -169,11 +166,6 @@ def _log_axis(axes: Axes, low: float, high: float, text: Callable[[float], str])
     axes.xaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5) if decades < 1.7 else (1, 3) if decades < 3 else (1,)))
     axes.xaxis.set_major_formatter(lambda value, _: re.sub(r"\.0+ ", " ", text(value)))
     axes.xaxis.set_minor_formatter(NullFormatter())
-
-
-def _row_label(model: ModelRow) -> str:
-    assert model.latency is not None
-    return f"{shorten(model.role)}\nn = {len(model.latency.samples_ns):,}"
 
 
 def _draw_row(axes: Axes, floor: float, latency: Latency, values: Floats, edges: Floats, colour: str) -> None:
