@@ -86,8 +86,9 @@ def network_card(kind: str, name: str) -> NetworkCard:
     try:
         contract = InputContract.from_dict(known_keys(InputContract, document.pop("input"), str(path)))
         recipes = {key: TrainRecipe.from_dict(value, str(path)) for key, value in document.pop("recipes").items()}
-        rest = known_keys(NetworkCard, _tuples(document), str(path))
-        return NetworkCard(name=name, folder=path.parent, contract=contract, recipes=recipes, **rest)
+        rest = {key: tuple(value) if isinstance(value, list) else value for key, value in document.items()}
+        known = known_keys(NetworkCard, rest, str(path))
+        return NetworkCard(name=name, folder=path.parent, contract=contract, recipes=recipes, **known)
     except (KeyError, TypeError, ValueError, AttributeError) as exc:
         raise EdgekitError(
             f"{path} lacks a key or has one of the wrong type ({exc}); compare with its neighbours."
@@ -160,7 +161,3 @@ def newest_run(runs: Path = Path("runs")) -> Path:
     if not found:
         raise ModelError(f"There is no run in {runs}/ yet; name a MODEL, or make a run with 'edgekit distill'.")
     return found[-1].parent
-
-
-def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}

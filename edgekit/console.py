@@ -80,18 +80,10 @@ def quiet() -> Iterator[None]:
         _QUIET.reset(token)
 
 
-class _NoBar:
-    def update(self, done: int, note: str = "") -> None:
-        pass
-
-
 @contextmanager
 def progress(label: str, total: int) -> Iterator[Bar]:
     """Show progress over ``total`` steps: a live bar on a terminal, a plain line now and then otherwise."""
-    if _QUIET.get():
-        yield _NoBar()
-        return
-    if not sys.stderr.isatty():
+    if _QUIET.get() or not sys.stderr.isatty():
         yield _PlainBar(label, total)
         return
     from rich.console import Console

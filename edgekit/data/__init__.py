@@ -34,7 +34,7 @@ def open_data(source: Source, contract: InputContract | None = None) -> Dataset:
         DataError: the source is broken, empty, of no known kind, may not be read, or has another shape.
     """
     try:
-        dataset = _open(source, contract) if isinstance(source, str | Path) else _in_hand(source, contract)
+        dataset = _open(source, contract)
     except PermissionError as exc:
         raise DataError(f"{exc.filename or source} cannot be read; check its permissions.") from exc
     if contract is not None:
@@ -42,13 +42,11 @@ def open_data(source: Source, contract: InputContract | None = None) -> Dataset:
     return dataset
 
 
-def _in_hand(source: Any, contract: InputContract | None) -> Dataset:
-    from edgekit.data.in_hand import dataset_of
+def _open(source: Source, contract: InputContract | None) -> Dataset:
+    if not isinstance(source, str | Path):
+        from edgekit.data.in_hand import dataset_of
 
-    return dataset_of(source, "own data", contract)
-
-
-def _open(source: str | Path, contract: InputContract | None) -> Dataset:
+        return dataset_of(source, "own data", contract)
     if source == "mnist":
         from edgekit.data.mnist import open_mnist
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from edgekit.modelfiles.model_ref import find_models
 from edgekit.modelfiles.runtime_choice import BY_ENDING, RUNTIME
 from edgekit.modelfiles.session import FileSession
 from edgekit.options import MODELS, NEWEST, SOURCES, Options, argument, group, option
-from edgekit.result import Result
+from edgekit.result import Result, plain
 from edgekit.tasks.classification import Classified
 from edgekit.tasks.outputs import Figures
 from edgekit.tasks.quality import Reals
@@ -62,9 +62,8 @@ class Evaluation:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
-        agreement = None if self.agreement is None else asdict(self.agreement)
         own = {"model": self.model, "runtime": self.runtime, "version": self.version}
-        return {**own, **self.figures.to_dict(), "agreement": agreement}
+        return {**own, **plain(self.figures), "agreement": plain(self.agreement)}
 
 
 @dataclass(frozen=True)

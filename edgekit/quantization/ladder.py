@@ -7,7 +7,6 @@ nothing.
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -94,34 +93,26 @@ class Ladder:
     candidates: list[Candidate] = field(default_factory=list)
     uncorrected: Candidate | None = None
 
-    @property
-    def last(self) -> int:
-        """The last rung to try."""
-        return self.options.rungs or (TRAINS_NOTHING if self.options.max_drop is None else len(RUNGS))
-
     def climb(self, model: ModelProto, contract: InputContract) -> tuple[Candidate, tuple[RungRecord, ...]]:
         """The best candidate found for a prepared float model, and what each rung did."""
         rungs = (self._ranges, self._equalize, self._round, self._mix, self._finetune)
         start = Candidate(model, Plan({}), contract, (), model)
-        for number, (name, rung) in enumerate(zip(RUNGS[: self.last], rungs, strict=False), start=1):
+        last = self.options.rungs or (TRAINS_NOTHING if self.options.max_drop is None else len(RUNGS))
+        for number, (name, rung) in enumerate(zip(RUNGS[:last], rungs, strict=False), start=1):
             begun = time.perf_counter()
             found = rung(start if number == 1 else self._best()[1])
             if found is None:
                 continue
-            candidate, detail = found
-            seconds = time.perf_counter() - begun
-            self._judged(number, name, seconds, candidate, detail)
-            if self._is_met(self.records[-1].verdict):
+            (candidate, detail), seconds = found, time.perf_counter() - begun
+            verdict = self.judge.judge(candidate.model, candidate.plan, candidate.contract)
+            self.records.append(RungRecord(number, name, seconds, verdict, detail))
+            self.candidates.append(candidate)
+            say(f"rung {number}, {name}: {verdict} ({seconds:.1f} s){': ' + detail if detail else ''}")
+            if self._is_met(verdict):
                 break
         index, best = self._best()
         records = tuple(replace(record, kept=place == index) for place, record in enumerate(self.records))
         return best, records
-
-    def _judged(self, number: int, name: str, seconds: float, candidate: Candidate, detail: str) -> None:
-        verdict = self.judge.judge(candidate.model, candidate.plan, candidate.contract)
-        self.records.append(RungRecord(number, name, seconds, verdict, detail))
-        self.candidates.append(candidate)
-        say(f"rung {number}, {name}: {verdict} ({seconds:.1f} s){': ' + detail if detail else ''}")
 
     def _is_met(self, verdict: Quality) -> bool:
         gate = self.options.max_drop
@@ -138,8 +129,7 @@ class Ladder:
         choice = choose_ranges(model, groups, inputs, self.options.ranges)
         counts = {name: list(choice.methods.values()).count(name) for name in sorted(set(choice.methods.values()))}
         detail = ", ".join(f"{count} {name}" for name, count in counts.items())
-        options = self.options
-        plan = Plan(choice.affines, weight_bits=options.weight_bits, per_tensor=options.per_tensor)
+        plan = Plan(choice.affines, weight_bits=self.options.weight_bits, per_tensor=self.options.per_tensor)
         return plan, groups, detail
 
     def _inputs(self, contract: InputContract, count: int | None = None) -> RealInputs:
@@ -209,15 +199,12 @@ class Ladder:
         except ImportError:
             say("rung 5, fine-tuning, is left out: it needs torch; pip install 'edgekit[train]'")
             return None
-        whole = max(range(len(self.records)), key=lambda place: self._rank(place))
-        start = self.candidates[whole]
+        # It starts from the best candidate that computes in integers throughout.
+        pairs = zip(self.records, self.candidates, strict=True)
+        ranked = [(record.verdict.sqnr_db, found) for record, found in pairs if not found.plan.floats]
+        start = max(ranked, key=lambda pair: pair[0])[1]
         tuned = finetune(start.model, start.plan, self._inputs(start.contract), FinetuneOptions(seed=self.options.seed))
         return replace(start, model=tuned.model, plan=tuned.plan), f"epoch {tuned.kept} of {len(tuned.epochs) - 1} kept"
-
-    def _rank(self, place: int) -> float:
-        """Fine-tuning starts from the best candidate that computes in integers throughout."""
-        mixed = self.candidates[place].plan.floats
-        return -math.inf if mixed else self.records[place].verdict.sqnr_db
 
     def _sqnr(self, candidate: Candidate) -> float:
         """A quick look on few images, to compare two candidates within a rung."""

@@ -116,15 +116,10 @@ class _Writer:
         if self.source.is_output(name) and self.io == "float32":
             copy.output[list(copy.output).index(f"{name}_real")] = self.real[name] = name
         elif self.source.is_output(name) or not all(map(self._is_float, self.source.consumers(name))):
-            self._store(name, self._held(name))
-
-    def _held(self, name: str) -> str:
-        """A float operator's result behind a Max of nothing else.
-
-        Between a DequantizeLinear and a QuantizeLinear, ONNX Runtime quantizes float weights by itself otherwise.
-        """
-        self.nodes.append(make_node("Max", [f"{name}_real"], [f"{name}_held"]))
-        return f"{name}_held"
+            # Behind a Max of nothing else: between a DequantizeLinear and a QuantizeLinear, ONNX Runtime quantizes
+            # float weights by itself otherwise.
+            self.nodes.append(make_node("Max", [f"{name}_real"], [f"{name}_held"]))
+            self._store(name, f"{name}_held")
 
     def _store(self, name: str, real: str) -> None:
         """Quantize an operator's result; a graph output then takes its type at the boundary."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from edgekit.artifact import Metadata
 from edgekit.catalog import home_of, taken
@@ -26,9 +25,6 @@ from edgekit.quantization.sensitivity import TensorRow
 from edgekit.quantization.yardstick import MeasuredFile, Yardstick
 from edgekit.result import Result
 from edgekit.tasks.quality import COLUMNS, Quality
-
-if TYPE_CHECKING:
-    pass
 
 DATA = "mnist"
 """What calibrates where nothing else is named."""

@@ -7,6 +7,7 @@ by the mean squared error over the histogram (as in Banner et al. 2019). None is
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,10 +46,7 @@ def mse(histogram: Histogram) -> Range:
     centres, counts = histogram.occupied()
     if low == high or not counts.size:
         return low, high
-
-    def error(candidate: Range) -> float:
-        return squared_error(centres, counts, candidate)
-
+    error = partial(squared_error, centres, counts)
     best = min(((low * share, high * share) for share in SHRINKAGES), key=error)
     best = min(((low * share, best[1]) for share in SHRINKAGES), key=error)
     return min(((best[0], high * share) for share in SHRINKAGES), key=error)

@@ -69,18 +69,8 @@ def layer_table(exact: ModelProto, model: ModelProto, plan: Plan, inputs: RealIn
         sqnr = 10 * math.log10(signal / noise) if noise > 0 < signal else None
         kept = maker is not None and maker.output[0] in plan.floats
         operator = "input" if maker is None else maker.op_type
-        rows.append(
-            TensorRow(
-                name,
-                operator,
-                affine.scale,
-                affine.zero_point,
-                affine.bits,
-                _rounded(sqnr),
-                _rounded(alone[name]),
-                kept,
-            )
-        )
+        stored = (affine.scale, affine.zero_point, affine.bits)
+        rows.append(TensorRow(name, operator, *stored, _rounded(sqnr), _rounded(alone[name]), kept))
     return tuple(rows)
 
 

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
 
 Values = dict[str, Reals]
-Kept = TypeVar("Kept")
 Result = TypeVar("Result")
 BUDGET = 64 << 20
 """Bytes that the values at a cut may take, for all images and both networks."""
@@ -68,7 +67,7 @@ class Walk:
 
     def segments(self) -> list[Segment]:
         """The graph cut before each operator with weights; the first segment has none before its own."""
-        starts = [index for index, node in enumerate(self.nodes) if self._has_weights(node)]
+        starts = [index for index, node in enumerate(self.nodes) if row_of(node.op_type).weights]
         cuts = sorted({0, *starts, len(self.nodes)})
         return [self.segment(start, end) for start, end in pairwise(cuts)]
 
@@ -83,9 +82,7 @@ class Walk:
 
     def values_before(self, position: int) -> Iterator[tuple[Values, Values]]:
         """For each image, the values (float network, quantized network) that nodes from ``position`` on read."""
-        if position == self._cut:
-            return self._at_cut()
-        return self._after(position, self._at_cut())
+        return self._at_cut() if position == self._cut else self._after(position, self._at_cut())
 
     def keep(self, position: int) -> None:
         """Make ``position`` the cut to go on from, if its values fit into the budget."""
@@ -112,11 +109,14 @@ class Walk:
 
     def _through(self, segment: Segment, passed: set[str]) -> Callable[[tuple[Values, Values]], tuple[Values, Values]]:
         """A function from the values at the cut to what a segment gives, and those of them that are ``passed`` on."""
-        runs = self._sessions(segment)
+        nodes = self.nodes[segment.start : segment.end]
+        exact = _Run(self.model, nodes, segment, self.reals, {})
+        runs = (exact, _Run(self.model, nodes, segment, self.constants, self.affines))
 
         def after(before: tuple[Values, Values]) -> tuple[Values, Values]:
             exact, rounded = (
-                {**_taken(values, passed), **dict(zip(segment.outputs, run(values), strict=True))}
+                {name: value for name, value in values.items() if name in passed}
+                | dict(zip(segment.outputs, run(values), strict=True))
                 for values, run in zip(before, runs, strict=True)
             )
             return exact, rounded
@@ -132,23 +132,16 @@ class Walk:
 
     def _at_cut(self, forget: bool = False) -> Iterator[tuple[Values, Values]]:
         if self._kept is not None:
-            yield from _drained(self._kept) if forget else self._kept
+            if not forget:
+                yield from self._kept
+            while forget and self._kept:
+                yield self._kept.popleft()
             return
         name = self.model.graph.input[0].name
         affine = self.affines.get(name)
         for image in self.inputs:
             stored = image if affine is None else affine.dequantize(affine.quantize(image))
             yield {name: image}, {name: stored}
-
-    def _sessions(self, segment: Segment) -> tuple[_Run, _Run]:
-        nodes = self.nodes[segment.start : segment.end]
-        return (
-            _Run(self.model, nodes, segment, self.reals, {}),
-            _Run(self.model, nodes, segment, self.constants, self.affines),
-        )
-
-    def _has_weights(self, node: NodeProto) -> bool:
-        return row_of(node.op_type).weights is not None
 
 
 class _Run:
@@ -193,11 +186,6 @@ class _Run:
         return found
 
 
-def _drained(kept: deque[Kept]) -> Iterator[Kept]:
-    while kept:
-        yield kept.popleft()
-
-
 def _bytes_of_values(model: ModelProto) -> dict[str, int]:
     """The size of each value of a prepared graph, whose shapes are fixed."""
     from onnx import helper
@@ -207,7 +195,3 @@ def _bytes_of_values(model: ModelProto) -> dict[str, int]:
         name: math.prod(sizes[name]) * helper.tensor_dtype_to_np_dtype(kind.elem_type).itemsize
         for name, kind in types_of(model.graph).items()
     }
-
-
-def _taken(values: Values, names: set[str]) -> Values:
-    return {name: value for name, value in values.items() if name in names}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,10 +56,6 @@ class Classified:
         low, high = self.interval
         wrong = str(self.images - self.correct)
         return (f"{self.accuracy:.2%}", f"{low:.2%} to {high:.2%}", wrong, f"{name} ({share:.1%})")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return asdict(self)
 
 
 class Classification(Outputs):

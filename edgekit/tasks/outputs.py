@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,9 +25,6 @@ class Figures(Protocol):
 
     def cells(self) -> tuple[str, ...]:
         """Texts for the columns."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
 
 
 class Outputs:

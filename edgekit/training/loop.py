@@ -58,14 +58,8 @@ class TrainRun:
 
     def identity(self, data: Dataset) -> dict[str, object]:
         """What must be the same for a resumed run to end with the same bytes."""
-        threads = torch.get_num_threads()
-        return {
-            "recipe": self.recipe.to_dict(),
-            "seed": self.seed,
-            "data": data.sha256,
-            "threads": threads,
-            **self.origin,
-        }
+        own = {"recipe": self.recipe.to_dict(), "seed": self.seed, "data": data.sha256}
+        return {**own, "threads": torch.get_num_threads(), **self.origin}
 
 
 @dataclass(frozen=True)
@@ -95,11 +89,7 @@ class _State:
 
 
 def train(
-    model: nn.Module,
-    contract: InputContract,
-    data: Dataset,
-    run: TrainRun,
-    answers: Answers | None = None,
+    model: nn.Module, contract: InputContract, data: Dataset, run: TrainRun, answers: Answers | None = None
 ) -> tuple[nn.Module, list[EpochMetrics]]:
     """Train ``model`` by the run's recipe; with ``answers``, distil the teacher that gives them.
 
@@ -196,7 +186,8 @@ def _train_epoch(
         targets = torch.from_numpy(labels[rows])
         for group in state.optimizer.param_groups:
             group["lr"] = _learning_rate(recipe, steps, state.epoch * steps + step)
-        with _autocast():
+        # bf16 where the processor multiplies it natively; elsewhere it would only be emulated.
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=has_bf16()):
             logits = state.model(to_tensor(images[rows], contract))
         logits = logits.float()
         loss = state.loss_of(logits, targets, None if answers is None else torch.from_numpy(answers[rows]), recipe)
@@ -291,11 +282,6 @@ def _averaged(model: nn.Module, recipe: TrainRecipe) -> AveragedModel | None:
         get_ema_multi_avg_fn(decay)(averaged, current, count)  # type: ignore[no-untyped-call]
 
     return AveragedModel(model, multi_avg_fn=follow, use_buffers=True)
-
-
-def _autocast() -> torch.autocast:
-    """bf16 where the processor multiplies it natively; elsewhere it would only be emulated."""
-    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=has_bf16())
 
 
 def has_bf16() -> bool:

@@ -116,17 +116,14 @@ def as_logits(outputs: NDArray[np.float32]) -> Logits:
 
 
 def _resized(images: Images, contract: InputContract) -> Images:
-    if images.shape[1:3] == (contract.height, contract.width):
+    size = (contract.height, contract.width)
+    if images.shape[1:3] == size:
         return images
     import torch
     from torch.nn import functional as F
 
     # Bytes, not floats: ten times as fast, and rounded as Pillow rounds where an app resizes.
     pixels = torch.from_numpy(images).permute(0, 3, 1, 2)
-    size = (contract.height, contract.width)
-    resized: Images = (
-        F.interpolate(pixels, size=size, mode="bilinear", antialias=True, align_corners=False)
-        .permute(0, 2, 3, 1)
-        .numpy()
-    )
-    return resized
+    resized = F.interpolate(pixels, size=size, mode="bilinear", antialias=True, align_corners=False)
+    found: Images = resized.permute(0, 2, 3, 1).numpy()
+    return found

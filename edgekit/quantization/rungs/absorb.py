@@ -40,16 +40,14 @@ def absorb_high_biases(model: ModelProto, channels: Mapping[str, Channels]) -> t
         if maker is None or reader is None or draft.only_use(maker.name) is None:
             continue
         surplus = np.maximum(CAUTION * channels[relu.output[0]].low, 0.0)
-        if maker.bias is None or reader.bias is None or not surplus.any() or not _takes_all(reader):
+        if maker.bias is None or reader.bias is None or not surplus.any():
+            continue
+        if reader.node.op_type != "Conv" or any(attributes(reader.node).get("pads", ())):
             continue
         draft.constants[maker.bias_name] = draft.constants[maker.bias_name] - surplus.astype(np.float32)
         draft.constants[reader.bias_name] = draft.constants[reader.bias_name] + _response(reader, surplus)
         absorbed += int(np.count_nonzero(surplus))
     return draft.to_model(), absorbed
-
-
-def _takes_all(layer: WeightedLayer) -> bool:
-    return layer.node.op_type == "Conv" and not any(attributes(layer.node).get("pads", ()))
 
 
 def _response(layer: WeightedLayer, surplus: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -304,11 +304,7 @@ def _quantize(call: Call) -> Tensor:
     return fake
 
 
-_OPERATORS: Mapping[str, Operator] = {
-    **OPERATORS,
-    "QuantizeLinear": _quantize,
-    "DequantizeLinear": lambda call: call.x,
-}
+_OPERATORS: Mapping[str, Operator] = {**OPERATORS, "QuantizeLinear": _quantize, "DequantizeLinear": lambda call: call.x}
 
 
 def _through(value: Tensor, rounded: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -214,13 +214,13 @@ class _Loop:
 
     def run(self) -> Finetuned:
         """All epochs, then the best of them."""
-        history = [replace(self._measure(0), loss=None)]
+        history = [self._measure(0, None)]
         best = self._state()
         with progress("fine-tuning", self.options.epochs * self.batches) as bar:
             for number in range(1, self.options.epochs + 1):
                 started = time.perf_counter()
                 loss = self._epoch(number - 1, bar.update)
-                history.append(replace(self._measure(number), loss=loss))
+                history.append(self._measure(number, loss))
                 if history[-1].held_out_loss <= min(epoch.held_out_loss for epoch in history):
                     best = self._state()
                 say(self._line(history[-1], time.perf_counter() - started))
@@ -258,14 +258,14 @@ class _Loop:
             group["lr"] = group["peak"] * (share / WARMUP_SHARE if share < WARMUP_SHARE else cosine)
 
     @torch.no_grad()
-    def _measure(self, number: int) -> Epoch:
+    def _measure(self, number: int, loss: float | None) -> Epoch:
         rows = self.lesson.held
         answers = _answers(self.student, self.lesson.inputs, rows, self.lesson.at_once)
-        loss = self.lesson.loss(torch.from_numpy(answers), rows).item()
+        held_out = self.lesson.loss(torch.from_numpy(answers), rows).item()
         agreement = None
         if answers.ndim == 2 and answers.shape[1] > 1:
             agreement = float(np.mean(answers.argmax(1) == self.lesson.targets[rows].argmax(1)))
-        return Epoch(number, None, loss, agreement)
+        return Epoch(number, loss, held_out, agreement)
 
     def _state(self) -> dict[str, Tensor]:
         return {name: value.clone() for name, value in self.student.state_dict().items()}

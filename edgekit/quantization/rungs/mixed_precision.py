@@ -55,7 +55,8 @@ def fewest_floats(
     The number of tensors kept real grows by doubling, then shrinks by halves; if even a third of the operators in
     float does not pass, that third is returned.
     """
-    inner = {name: affine for name, affine in plan.affines.items() if name not in _ends(model)}
+    ends = {value.name for value in (*model.graph.input, *model.graph.output)}
+    inner = {name: affine for name, affine in plan.affines.items() if name not in ends}
     measured = sensitivities(model, inner, RealInputs(judge.split, judge.indices, contract))
     order = sorted(measured, key=lambda name: measured[name])
     most = math.ceil(MOST_FLOAT * len(model.graph.node))
@@ -89,10 +90,6 @@ def _around(model: ModelProto, name: str) -> frozenset[str]:
         if maker.op_type in ACTIVATIONS and maker.input[0] in makers:
             found.add(str(makers[maker.input[0]].output[0]))
     return frozenset(found)
-
-
-def _ends(model: ModelProto) -> set[str]:
-    return {value.name for value in (*model.graph.input, *model.graph.output)}
 
 
 def _rounded(model: ModelProto, name: str, affine: Quantization) -> ModelProto:

@@ -60,9 +60,8 @@ class Spread:
     @classmethod
     def of_samples(cls, deviations: Reals, damping: float) -> Spread:
         """From samples; ``damping`` times the mean variance is added to each input's own."""
-        return cls(
-            deviations, damping * float(np.square(deviations, dtype=np.float64).mean()) * len(deviations) + 1e-12
-        )
+        variance = float(np.square(deviations, dtype=np.float64).mean())
+        return cls(deviations, damping * variance * len(deviations) + 1e-12)
 
     @classmethod
     def of_covariance(cls, covariance: Matrix, damping: float) -> Spread:
@@ -143,7 +142,10 @@ def _fitted(
                 _settle(walk, found, segment)
             walk.keep(segment.end)
             bar.update(done)
-    return _with_biases(model, walk, layers), replace(plan, affines=dict(walk.affines)).with_weights(decided)
+    draft = Draft.from_model(model)
+    corrected = [layer.bias_name for layer in layers.values() if layer.bias is not None]
+    draft.constants.update({name: walk.constants[name] for name in corrected})
+    return draft.to_model(), replace(plan, affines=dict(walk.affines)).with_weights(decided)
 
 
 def _fit(walk: Walk, layer: WeightedLayer, plan: Plan, rounding: bool) -> QuantizedWeights:
@@ -246,10 +248,3 @@ def _descend(stored: Matrix, rows: Matrix, steps: Matrix, spread: Spread, limit:
             spread.moved(block, total)
         if changes < SETTLED * stored.size:
             return
-
-
-def _with_biases(model: ModelProto, walk: Walk, layers: dict[int, WeightedLayer]) -> ModelProto:
-    draft = Draft.from_model(model)
-    corrected = [layer.bias_name for layer in layers.values() if layer.bias is not None]
-    draft.constants.update({name: walk.constants[name] for name in corrected})
-    return draft.to_model()

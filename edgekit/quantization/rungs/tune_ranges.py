@@ -41,24 +41,21 @@ def tuned_ranges(
     former = {name: walk.affines.pop(name) for name in names}
     samples = _samples(walk, segment.end, names)
     walk.affines.update(former)
-    best = {name: _best(*samples[name], _importance(name, readers, samples[name][0].shape[1])) for name in names}
+    best = {name: _best(samples[name], _importance(name, readers, samples[name].shape[2])) for name in names}
     return {shared: affine for name, affine in best.items() for shared in free[name]}
 
 
-def _samples(walk: Walk, position: int, names: Sequence[str]) -> dict[str, tuple[Reals, Reals]]:
-    """For each tensor, the float network's values and the quantized one's before they are rounded: [samples, C]."""
+def _samples(walk: Walk, position: int, names: Sequence[str]) -> dict[str, Reals]:
+    """For each tensor, the float network's values and the quantized one's before they are rounded: [2, samples, C]."""
     generator = np.random.default_rng(0)
     each = max(1, SAMPLES // len(walk.inputs))
-    found: dict[str, list[tuple[Reals, Reals]]] = {name: [] for name in names}
+    found: dict[str, list[Reals]] = {name: [] for name in names}
     for exact, rounded in walk.values_before(position):
         for name in names:
-            rows = tuple(_by_channel(values[name]) for values in (exact, rounded))
+            rows = [_by_channel(values[name]) for values in (exact, rounded)]
             taken = generator.choice(len(rows[0]), min(each, len(rows[0])), replace=False)
-            found[name].append((rows[0][taken], rows[1][taken]))
-    return {
-        name: (np.concatenate([pair[0] for pair in pairs]), np.concatenate([pair[1] for pair in pairs]))
-        for name, pairs in found.items()
-    }
+            found[name].append(np.stack([values[taken] for values in rows]))
+    return {name: np.concatenate(pairs, axis=1) for name, pairs in found.items()}
 
 
 def _by_channel(values: Reals) -> Reals:
@@ -76,8 +73,9 @@ def _importance(name: str, readers: Mapping[str, Sequence[WeightedLayer]], chann
     return total if total.any() else np.ones(channels)
 
 
-def _best(exact: Reals, found: Reals, importance: NDArray[np.float64]) -> Quantization:
-    """The scale that leaves the least error when ``found`` is rounded by it in place of ``exact``."""
+def _best(pair: Reals, importance: NDArray[np.float64]) -> Quantization:
+    """The scale that leaves the least error when the second of the pair is rounded by it in place of the first."""
+    exact, found = pair
     low, high = min(float(found.min()), 0.0), max(float(found.max()), 0.0)
 
     def error(candidate: Quantization) -> float:

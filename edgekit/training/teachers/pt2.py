@@ -11,7 +11,6 @@ import json
 import re
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,22 +37,13 @@ def teacher(options: TeacherOptions, image_shape: tuple[int, int, int]) -> Teach
     """Its input has the program's size."""
     options.require_no_weights()
     path = Path(options.model)
-    program = load_program(path)
-    batch, channels, height, width = program.input_shape
+    module, (batch, channels, height, width) = load_program(path)
     contract = InputContract(height, width, channels)
-    return Teacher(path.name, sha256_file(path), contract, torch_forward(program.module, path.name, batch))
+    return Teacher(path.name, sha256_file(path), contract, torch_forward(module, path.name, batch))
 
 
-@dataclass(frozen=True)
-class Program:
-    """A loaded program; ``input_shape`` is [N, C, H, W] with -1 for an open N."""
-
-    module: nn.Module
-    input_shape: tuple[int, ...]
-
-
-def load_program(path: Path) -> Program:
-    """Open an exported program with one image input.
+def load_program(path: Path) -> tuple[nn.Module, tuple[int, ...]]:
+    """Open an exported program with one image input; with it, the input's shape [N, C, H, W], -1 for an open N.
 
     Raises:
         ModelError: the file is broken, holds pickled code, or its program does not take one image.
@@ -73,7 +63,7 @@ def load_program(path: Path) -> Program:
     shape = tuple(getattr(inputs[0].meta.get("val"), "shape", ()))
     if len(shape) != 4 or not all(isinstance(size, int) for size in shape[1:]):
         raise ModelError(f"{path} takes an input of shape {list(shape)}; a teacher takes images [N, C, H, W].")
-    return Program(module, (shape[0] if isinstance(shape[0], int) else -1, *shape[1:]))
+    return module, (shape[0] if isinstance(shape[0], int) else -1, *shape[1:])
 
 
 def check_archive(path: Path) -> None:
