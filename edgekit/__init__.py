@@ -7,19 +7,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from edgekit.api.model import Model as Model
-    from edgekit.api.model import open as open
-    from edgekit.api.verbs import compare as compare
-    from edgekit.api.verbs import deploy as deploy
-    from edgekit.api.verbs import distill as distill
-    from edgekit.api.verbs import evaluate as evaluate
-    from edgekit.api.verbs import export as export
-    from edgekit.api.verbs import inspect as inspect
-    from edgekit.api.verbs import profile as profile
-    from edgekit.api.verbs import quantize as quantize
-    from edgekit.api.verbs import teach as teach
-    from edgekit.console import quiet as quiet
-    from edgekit.errors import EdgekitError as EdgekitError
+    from edgekit.api.model import Model, open
+    from edgekit.api.verbs import compare, deploy, distill, evaluate, export, inspect, profile, quantize, teach
+    from edgekit.console import quiet
+    from edgekit.errors import EdgekitError
 
 __version__ = "0.1.0"
 

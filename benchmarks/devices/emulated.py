@@ -11,6 +11,7 @@ from __future__ import annotations
 import statistics
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,7 @@ def agreement(file: Path, board: str, own: bool) -> dict[str, object]:
     if own:
         (found,) = evaluate(EvaluateOptions((str(file),), "mnist", device=board, images=IMAGES)).evaluations
         assert found.agreement is not None
-        same, figures = found.figures.images - found.agreement.differing, found.figures.to_dict()
+        same, figures = found.figures.images - found.agreement.differing, asdict(found.figures)
         return {"inputs": "MNIST test images", "identical": same, "of": IMAGES, "accuracy": figures["accuracy"]}
     with DeviceSession(file, None, None, open_device(board)) as session:
         (spec,) = session.inputs

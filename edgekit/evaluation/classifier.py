@@ -228,10 +228,8 @@ def as_shaped(value: Array, spec: TensorSpec) -> Array:
     """
     if not spec.shape:  # a scalar, or of a rank that ONNX Runtime does not know
         return value
-    for axes in (None, LAST_TO_FIRST, FIRST_TO_LAST):
-        if axes is not None and value.ndim != len(axes):
-            continue
-        moved: Array = value if axes is None else value.transpose(axes)
+    orders = (LAST_TO_FIRST, FIRST_TO_LAST) if value.ndim == len(LAST_TO_FIRST) else ()
+    for moved in (value, *map(value.transpose, orders)):
         if fits(moved.shape, spec.shape):
             return moved
     raise ModelError(f"'{spec.name}' has the shape {spec.shape}, not {value.shape}; compare models of the same task.")

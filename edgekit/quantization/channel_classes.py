@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,11 +55,8 @@ class _Ties:
         self.graph, self.channels = model.graph, channels
         self.constants = constants_of(model)
         self.shapes = sizes_of(model.graph)
-        self.first: dict[str, int] = {}
-        total = 0
-        for name, seen in channels.items():
-            self.first[name] = total
-            total += len(seen.low)
+        *firsts, total = accumulate((len(seen.low) for seen in channels.values()), initial=0)
+        self.first = dict(zip(channels, firsts, strict=True))
         self.families = Families(range(total))
         self.frozen: set[str] = {value.name for value in (*model.graph.input, *model.graph.output)}
         self.clips: list[tuple[str, float]] = []

@@ -78,14 +78,11 @@ def _affine_maps(rng: np.random.Generator, count: int, augmentation: Augmentatio
     scale_x, scale_y = 1 + uniform(augmentation.scale), 1 + uniform(augmentation.scale)
     mirror = np.where(rng.random(count) < augmentation.flip, -1.0, 1.0)
     cos, sin = np.cos(angle), np.sin(angle)
-    maps = np.empty((count, 2, 3), np.float32)
-    maps[:, 0, 0] = mirror * cos / scale_x
-    maps[:, 0, 1] = (shear * cos - sin) / scale_x
-    maps[:, 1, 0] = mirror * sin / scale_y
-    maps[:, 1, 1] = (shear * sin + cos) / scale_y
-    maps[:, 0, 2] = 2 * uniform(augmentation.shift)
-    maps[:, 1, 2] = 2 * uniform(augmentation.shift)
-    return maps
+    maps = (
+        (mirror * cos / scale_x, (shear * cos - sin) / scale_x, 2 * uniform(augmentation.shift)),
+        (mirror * sin / scale_y, (shear * sin + cos) / scale_y, 2 * uniform(augmentation.shift)),
+    )
+    return np.ascontiguousarray(np.moveaxis(np.asarray(maps, np.float32), -1, 0))
 
 
 def _displacement(coarse: Tensor, height: int, width: int) -> Tensor:

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,14 +51,6 @@ class RangeChoice:
     affines: Mapping[str, Quantization]
     methods: Mapping[str, str]
     readers_db: Mapping[str, Mapping[str, float]]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        tensors = {
-            name: {"scale": affine.scale, "zero_point": affine.zero_point, "bits": affine.bits}
-            for name, affine in self.affines.items()
-        }
-        return {"tensors": tensors, "methods": dict(self.methods), "readers_sqnr_db": dict(self.readers_db)}
 
 
 def choose_ranges(model: ModelProto, groups: Sequence[Group], inputs: RealInputs, method: str = AUTO) -> RangeChoice:
