@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgekit.graph.draft import Draft
-from edgekit.graph.layers import weights_and_bias
+from edgekit.graph.layers import set_layer, weights_and_bias
 from edgekit.graph.messages import attributes, make_node, set_attributes
 
 if TYPE_CHECKING:
@@ -80,9 +80,7 @@ def shuffled_in_weights(draft: Draft, node: NodeProto) -> bool:
     weights, bias = constants
     block = attributes(node)["blocksize"]
     order = np.arange(len(weights)).reshape(-1, block * block).T.reshape(-1)
-    draft.set_input(maker, 1, draft.add_constant(f"{maker.output[0]}_weight", weights[order]))
-    if bias is not None:
-        draft.set_input(maker, 2, draft.add_constant(f"{maker.output[0]}_bias", bias[order]))
+    set_layer(draft, maker, maker.output[0], weights[order], None if bias is None else bias[order])
     set_attributes(node, mode="DCR")
     return True
 

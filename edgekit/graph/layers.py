@@ -37,10 +37,8 @@ def plain_gemm(draft: Draft, node: NodeProto) -> bool:
     if bias is not None and bias.size not in (1, outputs):
         return False
     matrix = weights if options.get("transB") else weights.T
-    draft.set_input(node, 1, draft.add_constant(f"{node.output[0]}_weight", np.float32(alpha) * matrix))
-    if bias is not None:
-        row = np.broadcast_to(np.float32(beta) * bias.reshape(-1), (outputs,))
-        draft.set_input(node, 2, draft.add_constant(f"{node.output[0]}_bias", np.array(row)))
+    row = None if bias is None else np.broadcast_to(np.float32(beta) * bias.reshape(-1), (outputs,))
+    set_layer(draft, node, node.output[0], np.float32(alpha) * matrix, row)
     set_attributes(node, alpha=None, beta=None, transB=1)
     return True
 
@@ -69,12 +67,7 @@ def absorb_affine(draft: Draft, node: NodeProto) -> bool:
     scale, shift = affine
     old_bias = np.zeros(channels) if bias is None else bias.astype(np.float64)
     scaled = weights.astype(np.float64) * scale.reshape(*[1] * axis, -1, *[1] * (weights.ndim - 1 - axis))
-    target = node.output[0]
-    names = (
-        draft.add_constant(f"{target}_weight", scaled.astype(np.float32)),
-        draft.add_constant(f"{target}_bias", (old_bias * scale + shift).astype(np.float32)),
-    )
-    draft.set_inputs(maker, [maker.input[0], *names])
+    set_layer(draft, maker, node.output[0], scaled, old_bias * scale + shift)
     return draft.bypass(node, source)
 
 
@@ -105,10 +98,8 @@ def absorb_affine_before(draft: Draft, node: NodeProto) -> bool:
     scaled = exact * scale.reshape(groups, -1)[per_filter].reshape(taps)
     total = (exact * shift.reshape(groups, -1)[per_filter].reshape(taps)).reshape(len(per_filter), -1).sum(axis=1)
     old_bias = np.zeros(len(per_filter)) if bias is None else bias.astype(np.float64)
-    names = [source, draft.add_constant(f"{node.output[0]}_weight", scaled.astype(np.float32))]
-    if bias is not None or shift.any():
-        names.append(draft.add_constant(f"{node.output[0]}_bias", (old_bias + total).astype(np.float32)))
-    draft.set_inputs(node, names)
+    set_layer(draft, node, node.output[0], scaled, old_bias + total if bias is not None or shift.any() else None)
+    draft.set_input(node, 0, source)
     draft.remove(maker)
     return True
 
@@ -154,6 +145,13 @@ def weights_and_bias(draft: Draft, node: NodeProto) -> tuple[Array, Array | None
     weights, bias = draft.constant(node, 1), draft.constant(node, 2)
     has_bias = len(node.input) > 2 and node.input[2] != ""
     return None if weights is None or (has_bias and bias is None) else (weights, bias)
+
+
+def set_layer(draft: Draft, node: NodeProto, wish: str, weights: Array, bias: Array | None) -> None:
+    """Give a layer other weights and another bias, stored in float32 under the name ``wish``, or none."""
+    parts = {"weight": weights} if bias is None else {"weight": weights, "bias": bias}
+    names = [draft.add_constant(f"{wish}_{kind}", value.astype(np.float32)) for kind, value in parts.items()]
+    draft.set_inputs(node, [node.input[0], *names])
 
 
 def _variable_input(draft: Draft, node: NodeProto) -> str:

@@ -6,7 +6,6 @@ arithmetic; the value of every model output stays what it was.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,7 +22,7 @@ from edgekit.graph.layers import (
 from edgekit.graph.messages import attributes, make_node, set_attributes
 from edgekit.graph.moves import MOVES
 from edgekit.graph.patterns import PATTERNS, clip_limits
-from edgekit.graph.pools import POOLS, counted_padding, every_nth_pixel, rounded_up_end
+from edgekit.graph.pools import POOLS, automatic_padding, counted_padding, every_nth_pixel, rounded_up_end
 from edgekit.graph.products import PRODUCTS
 from edgekit.graph.signals import LINES
 from edgekit.graph.transposed import TRANSPOSED
@@ -76,12 +75,8 @@ def explicit_padding(draft: Draft, node: NodeProto) -> bool:
     kernel = options.get("kernel_shape") or draft.shapes[node.input[1]][2:]
     strides = options.get("strides", [1] * len(sizes))
     dilations = options.get("dilations", [1] * len(sizes))
-    starts, ends = [], []
-    for size, window, stride, dilation in zip(sizes, kernel, strides, dilations, strict=True):
-        total = max((math.ceil(size / stride) - 1) * stride + (window - 1) * dilation + 1 - size, 0)
-        small, large = total // 2, total - total // 2
-        starts.append(0 if mode == "VALID" else small if mode == "SAME_UPPER" else large)
-        ends.append(0 if mode == "VALID" else large if mode == "SAME_UPPER" else small)
+    reaches = [(window - 1) * dilation + 1 for window, dilation in zip(kernel, dilations, strict=True)]
+    starts, ends = automatic_padding(mode, sizes, strides, reaches)
     set_attributes(node, auto_pad=None, pads=[*starts, *ends])
     return True
 

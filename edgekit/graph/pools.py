@@ -5,6 +5,7 @@ Each pass is of the kind that ``edgekit.graph.passes`` describes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,6 +37,22 @@ def counted_padding(draft: Draft, node: NodeProto) -> bool:
     # ONNX's inference counts a window that is left out.
     draft.infer()
     return True
+
+
+def automatic_padding(
+    mode: str, sizes: Sequence[int], strides: Sequence[int], reaches: Sequence[int]
+) -> tuple[list[int], list[int]]:
+    """(starts, ends) of the padding that an ``auto_pad`` other than NOTSET stands for, of a convolution or a pool."""
+    if mode == "VALID":
+        return [0] * len(sizes), [0] * len(sizes)
+    axes = zip(sizes, strides, reaches, strict=True)
+    return halved([max((-(-size // stride) - 1) * stride + reach - size, 0) for size, stride, reach in axes], mode)
+
+
+def halved(totals: Sequence[int], mode: str) -> tuple[list[int], list[int]]:
+    """Padding shared between both sides; SAME_LOWER puts the odd one at the start."""
+    small, large = [total // 2 for total in totals], [total - total // 2 for total in totals]
+    return (large, small) if mode == "SAME_LOWER" else (small, large)
 
 
 def rounded_up_end(size: int, pads: tuple[int, int], reach: int, stride: int) -> int:

@@ -188,12 +188,11 @@ class _Reader:
             raise _Broken("its sparse weights do not say where they belong")
         vector = getattr(self.schema, name)()
         vector.Init(place.Bytes, place.Pos)
-        return (
-            np.asarray(vector.ValuesAsNumpy(), np.int64).reshape(-1) if vector.ValuesLength() else np.zeros(0, np.int64)
-        )
+        return np.asarray(vector.ValuesAsNumpy() if vector.ValuesLength() else (), np.int64).reshape(-1)
 
     def _check_operators(self, subgraph: Any, tensors: int, known: set[int]) -> Iterator[str]:
         """The names of the operators; each may read only what is known when its turn comes."""
+        places = range(tensors)
         known |= {subgraph.Inputs(index) for index in range(subgraph.InputsLength())}
         for operator in self._items(subgraph.Operators, subgraph.OperatorsLength(), "operators"):
             if not 0 <= operator.OpcodeIndex() < len(self.codes):
@@ -201,9 +200,7 @@ class _Reader:
             name = self.codes[operator.OpcodeIndex()]
             reads = [operator.Inputs(index) for index in range(operator.InputsLength())]
             writes = [operator.Outputs(index) for index in range(operator.OutputsLength())]
-            if any(not ABSENT <= index < tensors for index in reads) or any(
-                not 0 <= index < tensors for index in writes
-            ):
+            if any(index not in places for index in (*writes, *(index for index in reads if index != ABSENT))):
                 raise _Broken(f"an operator {name} names a tensor that does not exist")
             if reads and reads[0] == ABSENT:
                 raise _Broken(f"an operator {name} has no input")
@@ -218,7 +215,7 @@ class _Reader:
                 self.computed["int8 by dynamic ranges" if is_dynamic else types[0]] += 1
             yield name
         results = [subgraph.Outputs(index) for index in range(subgraph.OutputsLength())]
-        if not known.issuperset(results) or any(not 0 <= index < tensors for index in known):
+        if not known.issuperset(results) or any(index not in places for index in known):
             raise _Broken("its inputs or outputs are not tensors of its graph")
 
     def _type(self, subgraph: Any, index: int) -> str:

@@ -18,16 +18,16 @@ def with_conversions(graph: Graph) -> Graph:
     tensors, nodes = dict(graph.tensors), list[Node]()
     floats: dict[str, str] = {}
     for node in graph.nodes:
-        if node.op in CONVERSIONS or is_integer(graph, node) or not _is_mixed(graph, node):
+        is_mixed = any(_is_quantized(graph, name) for name in (*node.inputs, *node.outputs))
+        if node.op in CONVERSIONS or is_integer(graph, node) or not is_mixed:
             nodes.append(node)
             continue
         names = list(node.inputs)
         for position, name in enumerate(names):
-            tensor = graph.tensors.get(name)
-            if tensor is None or tensor.quant is None or tensor.data is not None:
+            if not _is_quantized(graph, name):
                 continue
             if name not in floats:
-                floats[name] = _add_float(tensors, tensor)
+                floats[name] = _add_float(tensors, graph.tensors[name])
                 nodes.append(Node("DequantizeLinear", "", (name,), (floats[name],)))
             names[position] = floats[name]
         made = [_add_float(tensors, tensors[name]) if _is_quantized(graph, name) else name for name in node.outputs]
@@ -49,10 +49,6 @@ def is_integer(graph: Graph, node: Node) -> bool:
     tensors = [graph.tensors[name] for name in (*node.inputs, *node.outputs) if name]
     real = [tensor for tensor in tensors if tensor.quant is not None or tensor.dtype.startswith("float")]
     return all(tensor.quant is not None for tensor in real if tensor.data is None or weighted)
-
-
-def _is_mixed(graph: Graph, node: Node) -> bool:
-    return any(_is_quantized(graph, name) for name in (*node.inputs, *node.outputs))
 
 
 def _is_quantized(graph: Graph, name: str) -> bool:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgekit.artifact import METADATA_KEY, Metadata
-from edgekit.conversion.tflite.writer import write_model
+from edgekit.conversion.tflite.writer import vector_of, write_model
 from edgekit.inputs.contract import InputContract
 from edgekit.modelfiles.tflite_metadata import (
     NORMALIZATION_OPTIONS,
@@ -71,10 +71,10 @@ def standard_metadata(metadata: Metadata, inputs: Sequence[TensorRecord], output
     if contract is None and not any(labelled):
         return b""
     builder = Builder(512)
-    images = _vector(builder, [_input(builder, item, contract) for item in inputs])
-    results = _vector(builder, [_output(builder, item, has) for item, has in zip(outputs, labelled, strict=True)])
+    images = vector_of(builder, [_input(builder, item, contract) for item in inputs])
+    results = vector_of(builder, [_output(builder, item, has) for item, has in zip(outputs, labelled, strict=True)])
     parts = {Field.INPUTS: images, Field.OUTPUTS: results}
-    subgraphs = _vector(builder, [_table(builder, parts)])
+    subgraphs = vector_of(builder, [_table(builder, parts)])
     builder.Finish(_table(builder, {Field.SUBGRAPHS: subgraphs}), STANDARD_IDENTIFIER)
     return bytes(builder.Output())
 
@@ -100,7 +100,7 @@ def _input(builder: Builder, tensor: TensorRecord, contract: InputContract | Non
         content = {Field.PROPERTIES_TYPE: np.uint8(IMAGE_PROPERTIES), Field.PROPERTIES: image}
         fields[Field.CONTENT] = _table(builder, content)
     if contract is not None:
-        fields[Field.PROCESS_UNITS] = _vector(builder, [_normalization(builder, contract)])
+        fields[Field.PROCESS_UNITS] = vector_of(builder, [_normalization(builder, contract)])
     return _table(builder, fields)
 
 
@@ -120,7 +120,7 @@ def _output(builder: Builder, tensor: TensorRecord, is_labelled: bool) -> int:
     if is_labelled:
         name = builder.CreateString(LABEL_FILE)
         entry = _table(builder, {Field.FILE_NAME: name, Field.FILE_TYPE: np.int8(TENSOR_AXIS_LABELS)})
-        fields[Field.FILES] = _vector(builder, [entry])
+        fields[Field.FILES] = vector_of(builder, [entry])
     return _table(builder, fields)
 
 
@@ -133,10 +133,3 @@ def _table(builder: Builder, fields: Mapping[int, Any]) -> int:
         else:
             builder.PrependUOffsetTRelativeSlot(field, value, 0)
     return int(builder.EndObject())
-
-
-def _vector(builder: Builder, tables: Sequence[int]) -> int:
-    builder.StartVector(4, len(tables), 4)
-    for table in reversed(tables):
-        builder.PrependUOffsetTRelative(table)
-    return int(builder.EndVector())

@@ -9,12 +9,15 @@ Format: tensorflow/compiler/mlir/lite/schema/schema.fbs; its ``force_align: 16``
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from edgekit.operators.lowered import ModelRecord, OperatorRecord, TensorRecord
 from edgekit.scales import Array, Quantization
+
+if TYPE_CHECKING:
+    from flatbuffers import Builder
 
 FILE_IDENTIFIER = b"TFL3"
 SCHEMA_VERSION = 3
@@ -50,8 +53,8 @@ class _Writer:
                 self.buffer(_stored(record.data))
         tensors = [self.tensor(item) for item in model.tensors]
         operators = [self.operator(item, codes.index((item.code, item.version))) for item in model.operators]
-        parts = {"Tensors": self.offsets(tensors), "Inputs": self.indices(model.inputs)}
-        parts |= {"Outputs": self.indices(model.outputs), "Operators": self.offsets(operators)}
+        parts = {"Tensors": vector_of(self.builder, tensors), "Inputs": self.indices(model.inputs)}
+        parts |= {"Outputs": self.indices(model.outputs), "Operators": vector_of(self.builder, operators)}
         subgraph = self.table("SubGraph", **parts)
         metadata = [
             self.table("Metadata", Name=self.string(name), Buffer=self.buffer_index(data))
@@ -59,12 +62,12 @@ class _Writer:
         ]
         no_data = self.table("Buffer")
         parts = {
-            "OperatorCodes": self.offsets([self.operator_code(*code) for code in codes]),
-            "Subgraphs": self.offsets([subgraph]),
-            "Buffers": self.offsets([no_data, *map(self.buffer, self.buffers)]),
+            "OperatorCodes": vector_of(self.builder, [self.operator_code(*code) for code in codes]),
+            "Subgraphs": vector_of(self.builder, [subgraph]),
+            "Buffers": vector_of(self.builder, [no_data, *map(self.buffer, self.buffers)]),
         }
         if metadata:
-            parts["Metadata"] = self.offsets(metadata)
+            parts["Metadata"] = vector_of(self.builder, metadata)
         self.builder.Finish(self.table("Model", Version=SCHEMA_VERSION, **parts), file_identifier=FILE_IDENTIFIER)
         return bytes(self.builder.Output())
 
@@ -143,11 +146,13 @@ class _Writer:
             self.written[text] = self.builder.CreateString(text)
         return self.written[text]
 
-    def offsets(self, items: Sequence[int]) -> int:
-        self.builder.StartVector(4, len(items), 4)
-        for item in reversed(items):
-            self.builder.PrependUOffsetTRelative(item)
-        return int(self.builder.EndVector())
+
+def vector_of(builder: Builder, tables: Sequence[int]) -> int:
+    """Write the vector of tables, or other objects, that are written already; all are known by their offsets."""
+    builder.StartVector(4, len(tables), 4)
+    for table in reversed(tables):
+        builder.PrependUOffsetTRelative(table)
+    return int(builder.EndVector())
 
 
 def _stored(constant: Array) -> bytes:

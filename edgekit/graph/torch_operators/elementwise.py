@@ -37,6 +37,7 @@ _BINARY: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "Sub": torch.sub,
 }
 
+_SELU_ALPHA, _SELU_GAMMA = 1.67326319217681884765625, 1.05070102214813232421875
 _DTYPES = {1: torch.float32, 6: torch.int32, 7: torch.int64, 9: torch.bool, 11: torch.float32}
 """ONNX's element types; double precision is computed in single, as in a prepared model."""
 
@@ -45,26 +46,6 @@ def clip(call: Call) -> Tensor:
     """Clip; an absent bound is none."""
     low, high = call.optional(1), call.optional(2)
     return call.x if low is None and high is None else torch.clamp(call.x, low, high)
-
-
-def hard_sigmoid(call: Call) -> Tensor:
-    """HardSigmoid: ``max(0, min(1, alpha · x + beta))``."""
-    alpha: float = call.get("alpha", 0.2)
-    beta: float = call.get("beta", 0.5)
-    return torch.clamp(alpha * call.x + beta, 0, 1)
-
-
-def selu(call: Call) -> Tensor:
-    """Selu."""
-    alpha: float = call.get("alpha", 1.67326319217681884765625)
-    gamma: float = call.get("gamma", 1.05070102214813232421875)
-    return gamma * F.elu(call.x, alpha)
-
-
-def swish(call: Call) -> Tensor:
-    """Swish: ``x · sigmoid(alpha · x)``."""
-    alpha: float = call.get("alpha", 1.0)
-    return call.x * torch.sigmoid(alpha * call.x)
 
 
 def cast(call: Call) -> Tensor:
@@ -96,13 +77,13 @@ ELEMENTWISE: dict[str, Operator] = {
     "Clip": clip,
     "Elu": lambda call: F.elu(call.x, call.get("alpha", 1.0)),
     "Gelu": lambda call: F.gelu(call.x, approximate=call.get("approximate", "none")),
-    "HardSigmoid": hard_sigmoid,
+    "HardSigmoid": lambda call: torch.clamp(call.get("alpha", 0.2) * call.x + call.get("beta", 0.5), 0, 1),
     "LeakyRelu": lambda call: F.leaky_relu(call.x, call.get("alpha", 0.01)),
     "Max": _folded(torch.maximum),
     "Mean": lambda call: reduce(torch.add, call.all()) / len(call.inputs),
     "Min": _folded(torch.minimum),
-    "Selu": selu,
+    "Selu": lambda call: F.elu(call.x, call.get("alpha", _SELU_ALPHA)) * call.get("gamma", _SELU_GAMMA),
     "Sum": _folded(torch.add),
-    "Swish": swish,
+    "Swish": lambda call: call.x * torch.sigmoid(call.get("alpha", 1.0) * call.x),
     "Where": lambda call: torch.where(call.x, call.input(1), call.input(2)),
 }

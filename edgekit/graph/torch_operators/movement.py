@@ -31,23 +31,12 @@ def flatten(call: Call) -> Tensor:
     return call.x.reshape(math.prod(call.x.shape[:axis]), -1)
 
 
-def squeeze(call: Call) -> Tensor:
-    """Squeeze the given axes, or all of size 1."""
-    axes = call.numbers("axes", 1)
-    return call.x.squeeze() if axes is None else call.x.squeeze(tuple(axes))
-
-
 def unsqueeze(call: Call) -> Tensor:
     """Unsqueeze: axes of size 1 where the result has them."""
     x, axes = call.x, call.numbers("axes", 1) or []
     for axis in sorted(axis % (x.ndim + len(axes)) for axis in axes):
         x = x.unsqueeze(axis)
     return x
-
-
-def transpose(call: Call) -> Tensor:
-    """Transpose, in reverse where no order is given."""
-    return call.x.permute(call.get("perm", list(range(call.x.ndim))[::-1]))
 
 
 def concat(call: Call) -> Tensor:
@@ -157,8 +146,8 @@ MOVEMENT: dict[str, Operator] = {
     "Slice": slice_,
     "SpaceToDepth": space_to_depth,
     "Split": split,
-    "Squeeze": squeeze,
+    "Squeeze": lambda call: call.x.squeeze(tuple(call.numbers("axes", 1) or range(call.x.ndim))),
     "Tile": lambda call: call.x.repeat(call.numbers("repeats", 1) or []),
-    "Transpose": transpose,
+    "Transpose": lambda call: call.x.permute(call.get("perm", list(range(call.x.ndim))[::-1])),
     "Unsqueeze": unsqueeze,
 }

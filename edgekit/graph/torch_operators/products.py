@@ -82,12 +82,6 @@ def local_response_normalization(call: Call) -> Tensor:
     return F.local_response_norm(call.x, size, call.get("alpha", 1e-4), call.get("beta", 0.75), call.get("bias", 1.0))
 
 
-def lp_normalization(call: Call) -> Tensor:
-    """LpNormalization: divided by the norm along one axis."""
-    norm: Tensor = torch.linalg.vector_norm(call.x, call.get("p", 2), call.get("axis", -1), keepdim=True)
-    return call.x / norm
-
-
 def argument(call: Call) -> Tensor:
     """ArgMax and ArgMin."""
     if call.get("select_last_index", 0):
@@ -118,7 +112,7 @@ PRODUCTS: dict[str, Operator] = {
     "LRN": local_response_normalization,
     "LayerNormalization": layer_normalization,
     "LogSoftmax": lambda call: torch.log_softmax(call.x, call.get("axis", -1)),
-    "LpNormalization": lp_normalization,
+    "LpNormalization": lambda call: call.x / call.x.norm(call.get("p", 2), call.get("axis", -1), keepdim=True),
     "MatMul": lambda call: call.x @ call.input(1),
     "Softmax": lambda call: torch.softmax(call.x, call.get("axis", -1)),
 }

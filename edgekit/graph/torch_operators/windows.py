@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from edgekit.graph.pools import rounded_up_end
+from edgekit.graph.pools import automatic_padding, halved, rounded_up_end
 from edgekit.graph.torch_operators.call import Call, Operator
 
 _CONVOLUTION = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
@@ -106,14 +106,7 @@ def _padding(call: Call, strides: Sequence[int], reaches: Sequence[int]) -> tupl
     if mode == "NOTSET":
         pads = list(call.get("pads", [0] * (2 * rank)))
         return pads[:rank], pads[rank:]
-    if mode == "VALID":
-        return [0] * rank, [0] * rank
-    sizes = call.x.shape[2:]
-    totals = [
-        max((-(-size // stride) - 1) * stride + reach - size, 0)
-        for size, stride, reach in zip(sizes, strides, reaches, strict=True)
-    ]
-    return _halved(totals, mode)
+    return automatic_padding(mode, call.x.shape[2:], strides, reaches)
 
 
 def _cropping(call: Call, full: Sequence[int], strides: Sequence[int]) -> tuple[list[int], list[int]]:
@@ -124,13 +117,7 @@ def _cropping(call: Call, full: Sequence[int], strides: Sequence[int]) -> tuple[
         return pads[:rank], pads[rank:]
     if wanted is None:
         wanted = [size * stride for size, stride in zip(call.x.shape[2:], strides, strict=True)]
-    return _halved([size - target for size, target in zip(full, wanted[-rank:], strict=True)], mode)
-
-
-def _halved(totals: Sequence[int], mode: str) -> tuple[list[int], list[int]]:
-    """Padding shared between both sides; SAME_LOWER puts the odd one at the start."""
-    small, large = [total // 2 for total in totals], [total - total // 2 for total in totals]
-    return (large, small) if mode == "SAME_LOWER" else (small, large)
+    return halved([size - target for size, target in zip(full, wanted[-rank:], strict=True)], mode)
 
 
 def _pad(x: Tensor, starts: Sequence[int], ends: Sequence[int], value: float = 0.0) -> Tensor:
