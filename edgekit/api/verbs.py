@@ -73,10 +73,8 @@ class Verb(Generic[T]):
         """A model as a command would name it."""
         if isinstance(value, list | tuple):
             return [self._model(one, given) for one in value]
-        if isinstance(value, Path):
+        if isinstance(value, str | Path):
             return str(value)
-        if isinstance(value, str):
-            return value
         from edgekit.api.model import Model
 
         if isinstance(value, Model):

@@ -103,25 +103,19 @@ def finish(result: Result, as_json: bool) -> None:
 def _parameter(place: Place) -> Parameter:
     option, name = place.option, place.item.name
     kind: Any = str if option.read else next(kind for kind in KINDS if kind in (place.hint, *get_args(place.hint)))
-    default = ... if place.is_required else place.item.default
+    default = Parameter.empty if place.is_required else place.item.default
     if option.many:
         kind = list[kind]
-    if default is not ... and (option.many or not isinstance(default, KINDS)):
+    if default is not Parameter.empty and (option.many or not isinstance(default, KINDS)):
         default = None
-    help_text = f"{option.help} [default: {option.unset}]" if option.unset else option.help
     details: dict[str, Any] = {
-        "help": help_text,
+        "help": f"{option.help} [default: {option.unset}]" if option.unset else option.help,
         "metavar": option.metavar or "|".join(option.choices) or None,
         "min": option.least,
         "max": option.most,
-        "show_default": default is not False and default not in (None, "", ...),
+        "show_default": default is not False and default not in (None, "", Parameter.empty),
     }
-    if option.positional:
-        how: Any = typer.Argument(**details)
-    else:
-        how = typer.Option(flag_of(place.item), **details)
-    if default is ...:
-        return Parameter(name, Parameter.KEYWORD_ONLY, annotation=Annotated[kind, how])
+    how: Any = typer.Argument(**details) if option.positional else typer.Option(flag_of(place.item), **details)
     optional = kind | None if default is None else kind
     return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[optional, how])
 

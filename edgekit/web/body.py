@@ -55,12 +55,8 @@ class BodyReader:
     async def _chunks(self, request: Request) -> AsyncIterator[bytes]:
         """What is received, up to the limit. More is thrown away before it is refused, or no client would see why."""
         declared = request.headers.get("content-length", "")
-        if (
-            declared.isdecimal()
-            and len(declared) < 20
-            and int(declared) > self.max_bytes
-            and "expect" in request.headers
-        ):
+        says_too_much = declared.isdecimal() and len(declared) < 20 and int(declared) > self.max_bytes
+        if says_too_much and "expect" in request.headers:
             raise self._too_large()
         size = 0
         async for chunk in request.stream():

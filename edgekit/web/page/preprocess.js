@@ -19,8 +19,7 @@ export function prepare(image, contract) {
 
 /** The largest centred rectangle of the wanted aspect ratio, resized; colour becomes luma, grey is repeated. */
 export function toPhoto(image, {width, height, channels}) {
-  const same = image.width === width && image.height === height && image.channels === channels;
-  if (same) return image;
+  if (image.width === width && image.height === height && image.channels === channels) return image;
   const picture = channels === 1 ? toGrey(image) : toColour(image);
   const scale = Math.min(picture.width / width, picture.height / height);
   const cutWidth = Math.min(scale * width, picture.width);

@@ -16,6 +16,7 @@ import socket
 import sys
 import threading
 import time
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -121,11 +122,9 @@ class Server(ThreadingHTTPServer):
         if self._free.acquire(timeout=BUSY_S):
             super().process_request(request, client_address)
             return
-        try:
+        with suppress(OSError):
             request.settimeout(0)
             request.send(b"HTTP/1.0 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\n\r\n")
-        except OSError:
-            pass
         self.shutdown_request(request)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
