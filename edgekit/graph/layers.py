@@ -23,10 +23,8 @@ OUTPUT_AXES = {row.name: row.weights.axis for row in OPERATORS.values() if row.w
 
 def plain_gemm(draft: Draft, node: NodeProto) -> bool:
     """Gemm becomes ``x · Wᵀ + b``: weights [outputs, inputs], one bias per output, no factors left."""
-    if node.op_type != "Gemm":
-        return False
     options = attributes(node)
-    constants = weights_and_bias(draft, node)
+    constants = weights_and_bias(draft, node) if node.op_type == "Gemm" else None
     if constants is None or options.get("transA"):
         return False
     weights, bias = constants
@@ -125,8 +123,7 @@ def expand_batch_norm(draft: Draft, node: NodeProto) -> bool:
     if node.op_type != "BatchNormalization":
         return False
     source, target = node.input[0], node.output[0]
-    channels = draft.shapes[source][1]
-    rank = len(draft.shapes[source])
+    channels, rank = draft.shapes[source][1], len(draft.shapes[source])
     affine = _channel_affine(draft, node, channels, rank)
     if affine is None:
         return False
@@ -143,8 +140,7 @@ def expand_batch_norm(draft: Draft, node: NodeProto) -> bool:
 def weights_and_bias(draft: Draft, node: NodeProto) -> tuple[Array, Array | None] | None:
     """The constant weights and the constant bias, if there is one, of a layer; None if it computes either."""
     weights, bias = draft.constant(node, 1), draft.constant(node, 2)
-    has_bias = len(node.input) > 2 and node.input[2] != ""
-    return None if weights is None or (has_bias and bias is None) else (weights, bias)
+    return None if weights is None or draft.computes(node, 2) else (weights, bias)
 
 
 def set_layer(draft: Draft, node: NodeProto, wish: str, weights: Array, bias: Array | None) -> None:

@@ -13,10 +13,8 @@ if TYPE_CHECKING:
 
 def read_metadata(model: ModelProto, source: str) -> Metadata:
     """The description in an ONNX model from file ``source``; an empty one if it has none."""
-    for entry in model.metadata_props:
-        if entry.key == METADATA_KEY:
-            return Metadata.from_json(entry.value, source)
-    return Metadata()
+    text = next((entry.value for entry in model.metadata_props if entry.key == METADATA_KEY), None)
+    return Metadata() if text is None else Metadata.from_json(text, source)
 
 
 def write_metadata(model: ModelProto, metadata: Metadata) -> ModelProto:

@@ -72,11 +72,8 @@ def one_slice(draft: Draft, node: NodeProto) -> bool:
     if first is None or second is None or set(first[2]) & set(second[2]):
         return False
     target = node.output[0]
-    kinds = ("starts", "ends", "axes", "steps")
-    names = [
-        draft.add_integers(f"{target}_{kind}", [*one, *other])
-        for kind, one, other in zip(kinds, first, second, strict=True)
-    ]
+    parts = zip(("starts", "ends", "axes", "steps"), first, second, strict=True)
+    names = [draft.add_integers(f"{target}_{kind}", [*one, *other]) for kind, one, other in parts]
     draft.replace(node, make_node("Slice", [inner.input[0], *names], [target], node.name))
     draft.remove(inner)
     return True

@@ -102,14 +102,10 @@ def round_down(draft: Draft, node: NodeProto) -> bool:
 
 def absorb_padding(draft: Draft, node: NodeProto) -> bool:
     """Zero padding in front of a convolution becomes the convolution's own."""
-    if node.op_type != "Conv":
-        return False
-    pad = draft.own_maker(node.input[0], ["Pad"])
-    if pad is None:
-        return False
-    amounts = padding_of(draft, pad)
-    rank = len(draft.shapes[pad.input[0]])
-    if amounts is None or any(amounts[:2]) or any(amounts[rank : rank + 2]) or min(amounts) < 0:
+    pad = draft.own_maker(node.input[0], ["Pad"]) if node.op_type == "Conv" else None
+    amounts = padding_of(draft, pad) if pad is not None else None
+    rank = len(draft.shapes.get(node.input[0], ()))
+    if pad is None or amounts is None or any(amounts[:2]) or any(amounts[rank : rank + 2]) or min(amounts) < 0:
         return False
     own = attributes(node).get("pads", [0] * (2 * (rank - 2)))
     extra = [*amounts[2:rank], *amounts[rank + 2 :]]

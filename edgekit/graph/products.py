@@ -46,12 +46,9 @@ def bias_before_reshape(draft: Draft, node: NodeProto) -> bool:
     gemm = draft.own_maker(reshape.input[0], ["Gemm"])
     if gemm is None or len(gemm.input) > 2:
         return False
-    alone = draft.only_use(reshape.output[0]) is not None
-    outputs = draft.shapes[gemm.output[0]][-1]
-    shape = draft.shapes[reshape.output[0]]
-    if not alone or constant.size != outputs or constant.shape[-1:] != (outputs,) or shape[-1] != outputs:
-        return False
-    if constant.ndim > len(shape):
+    outputs, shape = draft.shapes[gemm.output[0]][-1], draft.shapes[reshape.output[0]]
+    is_row = constant.shape[-1:] == (outputs,) and constant.size == outputs and constant.ndim <= len(shape)
+    if not is_row or shape[-1] != outputs or draft.only_use(reshape.output[0]) is None:
         return False
     draft.set_inputs(gemm, [*gemm.input, draft.add_constant(f"{gemm.output[0]}_bias", constant.reshape(-1))])
     return draft.bypass(node, reshape.output[0])

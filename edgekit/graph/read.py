@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgekit.errors import UnsupportedError
-from edgekit.graph.messages import attributes
+from edgekit.graph.messages import attributes, constants_of
 from edgekit.operators import row_of
 from edgekit.operators.nodes import Graph, Node, Tensor
 from edgekit.scales import Quantization
@@ -37,17 +37,15 @@ class _Reader:
     """Walks the nodes once and keeps track of which tensor stands behind each ONNX value."""
 
     def __init__(self, model: ModelProto) -> None:
-        from onnx import numpy_helper, shape_inference
+        from onnx import shape_inference
 
-        graph = shape_inference.infer_shapes(model, strict_mode=True, data_prop=True).graph
-        self.graph = graph
+        self.graph = graph = shape_inference.infer_shapes(model, strict_mode=True, data_prop=True).graph
         self.tensors: dict[str, Tensor] = {}
         self.nodes: list[Node] = []
         self.makers: dict[str, int] = {}
         self.alias: dict[str, str] = {}
-        for item in graph.initializer:
-            data = numpy_helper.to_array(item)
-            self.tensors[item.name] = Tensor(item.name, data.shape, data.dtype.name, data)
+        for name, data in constants_of(model).items():
+            self.tensors[name] = Tensor(name, data.shape, data.dtype.name, data)
         for value in (*graph.input, *graph.value_info, *graph.output):
             if value.name not in self.tensors:
                 self.tensors[value.name] = _described(value)

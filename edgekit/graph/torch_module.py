@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from edgekit.errors import UnsupportedError
-from edgekit.graph.messages import attributes
+from edgekit.graph.messages import attributes, constants_of, sizes_of
 from edgekit.graph.torch_operators import OPERATORS, Call, Operator
 
 if TYPE_CHECKING:
@@ -24,10 +24,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
 
 TRAINED: Mapping[str, tuple[int, ...]] = {
-    "Conv": (1, 2),
-    "ConvTranspose": (1, 2),
-    "Gemm": (1, 2),
-    "LayerNormalization": (1, 2),
+    **dict.fromkeys(("Conv", "ConvTranspose", "Gemm", "LayerNormalization"), (1, 2)),
     "MatMul": (0, 1),
     "PRelu": (1,),
 }
@@ -81,11 +78,9 @@ class GraphModule(nn.Module):
     """
 
     def __init__(self, model: ModelProto, operators: Mapping[str, Operator] = OPERATORS) -> None:
-        from onnx import numpy_helper
-
         super().__init__()
-        graph = model.graph
-        self.input_shapes = {item.name: _shape(item) for item in graph.input}
+        graph, sizes = model.graph, sizes_of(model.graph)
+        self.input_shapes = {item.name: sizes[item.name] for item in graph.input}
         self.output_names = tuple(item.name for item in graph.output)
         self.steps = [Step.of(node, operators) for node in graph.node]
         learned = {node.input[i] for node in graph.node for i in TRAINED.get(node.op_type, ()) if i < len(node.input)}
@@ -93,13 +88,13 @@ class GraphModule(nn.Module):
         self.constants: dict[str, Tensor] = {}
         # Names of ONNX values may hold dots, which torch's own names may not: parameters go by numbers.
         self.keys: dict[str, str] = {}
-        for item in graph.initializer:
-            value = torch.from_numpy(numpy_helper.to_array(item).copy())
-            if item.name in learned and value.is_floating_point():
-                self.keys[item.name] = f"p{len(self.keys)}"
-                self.learned[self.keys[item.name]] = nn.Parameter(value)
+        for name, array in constants_of(model).items():
+            value = torch.from_numpy(array.copy())
+            if name in learned and value.is_floating_point():
+                self.keys[name] = f"p{len(self.keys)}"
+                self.learned[self.keys[name]] = nn.Parameter(value)
             else:
-                self.constants[item.name] = value
+                self.constants[name] = value
         self._batched: bool | None = None
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
@@ -159,7 +154,3 @@ def _same(one: Tensor, other: Tensor) -> bool:
         return False
     limit = BATCH_TOLERANCE * float(other.abs().max()) if other.numel() else 0.0
     return bool(torch.allclose(one, other, rtol=0.0, atol=limit, equal_nan=True))
-
-
-def _shape(value: Any) -> tuple[int, ...]:
-    return tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)

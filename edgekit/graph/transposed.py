@@ -56,11 +56,8 @@ def split_groups(draft: Draft, node: NodeProto) -> bool:
     if groups == 1 or weights is None or weights.ndim != 4:
         return False
     options = attributes(node)
-    if (
-        max(options.get("dilations", [1])) > 1
-        or options.get("auto_pad", "NOTSET") != "NOTSET"
-        or "output_shape" in options
-    ):
+    is_plain = options.get("auto_pad", "NOTSET") == "NOTSET" and "output_shape" not in options
+    if not is_plain or max(options.get("dilations", [1])) > 1:
         return False
     strides, extra = options.get("strides", [1, 1]), options.get("output_padding", [0, 0])
     pads, kernel = options.get("pads", [0, 0, 0, 0]), weights.shape[2:]
@@ -74,8 +71,7 @@ def split_groups(draft: Draft, node: NodeProto) -> bool:
         source = _cropped(draft, source, [max(-amount, 0) for amount in (*starts, *ends)])
         starts, ends = ([max(amount, 0) for amount in amounts] for amounts in (starts, ends))
     names = [source, draft.add_constant(f"{node.input[1]}_flipped", flipped), *node.input[2:]]
-    conv = make_node("Conv", names, list(node.output), node.name, group=groups, pads=[*starts, *ends])
-    draft.replace(node, conv)
+    draft.replace(node, make_node("Conv", names, node.output, node.name, group=groups, pads=[*starts, *ends]))
     return True
 
 
@@ -103,10 +99,8 @@ def _cropped(draft: Draft, source: str, amounts: list[int]) -> str:
     """Cut rows and columns off an image: amounts at top, left, bottom and right."""
     shape = draft.shapes[source]
     starts, ends = amounts[:2], [shape[axis + 2] - amounts[axis + 2] for axis in range(2)]
-    names = [
-        draft.add_integers(f"{source}_{kind}", values)
-        for kind, values in (("starts", starts), ("ends", ends), ("axes", [2, 3]))
-    ]
+    parts = {"starts": starts, "ends": ends, "axes": [2, 3]}
+    names = [draft.add_integers(f"{source}_{kind}", values) for kind, values in parts.items()]
     left = (end - start for start, end in zip(starts, ends, strict=True))
     return draft.put("Slice", [source, *names], f"{source}_cropped", (*shape[:2], *left))
 

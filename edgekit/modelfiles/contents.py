@@ -92,6 +92,7 @@ def _read_onnx(path: Path) -> ModelContents:
     from onnx import TensorProto, numpy_helper
 
     from edgekit.graph.load import check_onnx, whole_file
+    from edgekit.graph.messages import opset_version
 
     model = check_onnx(path)
     graphs = list(_graphs(model.graph))
@@ -102,10 +103,9 @@ def _read_onnx(path: Path) -> ModelContents:
         constants[TensorProto.DataType.Name(tensor.data_type).lower()] += array.size
         weight_bytes += array.nbytes
     operators = Counter(node.op_type for graph in graphs for node in _run_each_time(graph))
-    opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
     return ModelContents(
         format="onnx",
-        version=f"IR {model.ir_version}, opset {opset}",
+        version=f"IR {model.ir_version}, opset {opset_version(model)}",
         file_bytes=len(whole_file(path)),
         weight_bytes=weight_bytes,
         constants=dict(constants),

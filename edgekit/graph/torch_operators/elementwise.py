@@ -22,19 +22,13 @@ _UNARY: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 _BINARY: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "Add": torch.add,
+    **{name: getattr(torch, name.lower()) for name in ("Add", "Div", "Greater", "Less", "Mul", "Pow", "Sub")},
     "And": torch.logical_and,
-    "Div": torch.true_divide,
     "Equal": torch.eq,
-    "Greater": torch.gt,
-    "GreaterOrEqual": torch.ge,
-    "Less": torch.lt,
-    "LessOrEqual": torch.le,
-    "Mul": torch.mul,
+    "GreaterOrEqual": torch.greater_equal,
+    "LessOrEqual": torch.less_equal,
     "Or": torch.logical_or,
     "PRelu": lambda x, slope: torch.where(x >= 0, x, slope * x),
-    "Pow": torch.pow,
-    "Sub": torch.sub,
 }
 
 _SELU_ALPHA, _SELU_GAMMA = 1.67326319217681884765625, 1.05070102214813232421875

@@ -63,7 +63,7 @@ def _along(call: Call, x: Tensor, axis: int, after: int, positions: Tensor) -> T
         rounded = _ROUNDING[call.get("nearest_mode", "round_prefer_floor")](positions)
         return x.index_select(axis, rounded.long().clamp(0, before - 1))
     if mode == "linear":
-        matrix = _interpolation(positions.clamp(0, before - 1), before, (0, 1), _tent)
+        matrix = _interpolation(positions.clamp(0, before - 1), before, (0, 1), lambda distance: 1 - distance)
     elif mode == "cubic":
         outside = not call.get("exclude_outside", 0)
         matrix = _interpolation(positions, before, (-1, 0, 1, 2), _cubic(call.get("cubic_coeff_a", -0.75)), outside)
@@ -82,10 +82,6 @@ def _interpolation(positions: Tensor, before: int, taps: Sequence[int], kernel: 
             weight = torch.where((index >= 0) & (index < before), weight, 0)
         matrix.scatter_add_(1, index.long().clamp(0, before - 1)[:, None], weight[:, None])
     return matrix / matrix.sum(1, keepdim=True)
-
-
-def _tent(distance: Tensor) -> Tensor:
-    return 1 - distance
 
 
 def _cubic(a: float) -> Kernel:
