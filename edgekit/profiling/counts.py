@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from itertools import pairwise
-from typing import Any
 
 Entry = tuple[str, tuple[int, ...]]
 TOLERANCE_NS = 25_000
@@ -62,10 +61,6 @@ class OperatorCount:
     name: str
     type: str
     counts: InstructionCounts
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return {"name": self.name, "type": self.type, "counts": self.counts.to_dict()}
 
 
 def count_runs(log: Sequence[Entry]) -> list[InstructionCounts]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,11 +18,12 @@ STOLEN_SHARE = 0.01
 SWITCHED_SHARE = 0.05
 CLOCK_CHANGE = 0.05
 SHORT_NS = 10_000
+LONGER = "measure longer with --seconds 10"
 
 
 @dataclass(frozen=True)
 class NoiseWarning:
-    """``kind`` is a key of ``find_noise``; ``text`` says what was seen, ``remedy`` what option or command helps."""
+    """``kind`` names it; ``text`` says what was seen, ``remedy`` what option or command helps."""
 
     kind: str
     text: str
@@ -31,7 +32,7 @@ class NoiseWarning:
 
 def find_noise(
     samples_ns: Sequence[int], latency: LatencyStatistics, measured: Mapping[str, Any], threads: int
-) -> tuple[NoiseWarning, ...]:
+) -> Iterator[NoiseWarning]:
     """The warnings for one measurement.
 
     Args:
@@ -42,69 +43,44 @@ def find_noise(
     """
     machine = measured["machine"]
     width = (latency.p50_high_ns - latency.p50_low_ns) / 2 / latency.p50_ns
+    if width > WIDE_INTERVAL:
+        yield NoiseWarning("interval", f"the median is only known to ±{width:.1%}", LONGER)
+    tail = latency.p90_ns / latency.p50_ns
+    if tail > LONG_TAIL:
+        text = f"one run in ten took more than {tail:.2f} times the median"
+        yield NoiseWarning("tail", text, f"close other programs, then {LONGER}")
     drift = _drift(samples_ns)
+    if abs(drift) > DRIFT:
+        direction, first = ("slower", "let the machine cool down and ") if drift > 0 else ("faster", "")
+        text = f"the runs became {abs(drift):.1%} {direction} while they were measured"
+        yield NoiseWarning("drift", text, first + LONGER)
     load = (machine["load_average"] or 0.0) / machine["usable_cores"]
+    if load > BUSY_SHARE:
+        text = f"the machine was busy before: its load was {load:.1f} per core"
+        yield NoiseWarning("load", text, "close other programs")
     switched = measured["involuntary_switches"] / latency.n
+    if switched > SWITCHED_SHARE:
+        text = f"{min(1.0, switched):.0%} of the runs were interrupted by other programs"
+        fewer = f", or measure with fewer --threads than {threads}" if threads > 1 else ""
+        yield NoiseWarning("switches", text, f"close them{fewer}")
+    if (stolen := measured["stolen_share"]) > STOLEN_SHARE:
+        text = f"the hypervisor gave {stolen:.1%} of the time to other virtual machines"
+        yield NoiseWarning("stolen", text, "measure on a machine of its own, or longer with --seconds 10")
+    if (governor := machine["governor"]) not in (None, "performance"):
+        remedy = "set it with 'sudo cpupower frequency-set -g performance'"
+        yield NoiseWarning("governor", f"the clock is governed by '{governor}'", remedy)
     clock = _change(machine["clock_mhz"], measured["clock_mhz_after"])
-    slowed = machine.get("throttled") or ()
-    found = {
-        "interval": (
-            width > WIDE_INTERVAL,
-            f"the median is only known to ±{width:.1%}",
-            "measure longer with --seconds 10",
-        ),
-        "tail": (
-            latency.p90_ns > LONG_TAIL * latency.p50_ns,
-            f"one run in ten took more than {latency.p90_ns / latency.p50_ns:.2f} times the median",
-            "close other programs, then measure longer with --seconds 10",
-        ),
-        "drift": (
-            abs(drift) > DRIFT,
-            f"the runs became {abs(drift):.1%} {'slower' if drift > 0 else 'faster'} while they were measured",
-            f"{'let the machine cool down and ' if drift > 0 else ''}measure longer with --seconds 10",
-        ),
-        "load": (
-            load > BUSY_SHARE,
-            f"the machine was busy before: its load was {load:.1f} per core",
-            "close other programs",
-        ),
-        "switches": (
-            switched > SWITCHED_SHARE,
-            f"{min(1.0, switched):.0%} of the runs were interrupted by other programs",
-            f"close them, or measure with fewer --threads than {threads}" if threads > 1 else "close them",
-        ),
-        "stolen": (
-            measured["stolen_share"] > STOLEN_SHARE,
-            f"the hypervisor gave {measured['stolen_share']:.1%} of the time to other virtual machines",
-            "measure on a machine of its own, or longer with --seconds 10",
-        ),
-        "governor": (
-            machine["governor"] not in (None, "performance"),
-            f"the clock is governed by '{machine['governor']}'",
-            "set it with 'sudo cpupower frequency-set -g performance'",
-        ),
-        "clock": (
-            abs(clock) > CLOCK_CHANGE,
-            f"the clock changed by {clock:+.0%} while it was measured",
-            "measure longer with --seconds 10, on a mains supply",
-        ),
-        "throttled": (
-            bool(slowed),
-            f"the board slowed itself down ({', '.join(slowed)})",
-            "use a stronger power supply" if "under-voltage" in slowed else "cool it and measure again",
-        ),
-        "threads": (
-            threads > machine["usable_cores"],
-            f"{threads} threads share {machine['usable_cores']} cores",
-            f"use --threads {machine['usable_cores']}",
-        ),
-        "short": (
-            latency.p50_ns < SHORT_NS,
-            f"a run of {latency.p50_ns / 1000:.1f} µs is mostly the cost of calling the runtime from Python",
-            "compare it with other files, not with other programs",
-        ),
-    }
-    return tuple(NoiseWarning(kind, text, remedy) for kind, (holds, text, remedy) in found.items() if holds)
+    if abs(clock) > CLOCK_CHANGE:
+        text = f"the clock changed by {clock:+.0%} while it was measured"
+        yield NoiseWarning("clock", text, f"{LONGER}, on a mains supply")
+    if slowed := machine.get("throttled"):
+        remedy = "use a stronger power supply" if "under-voltage" in slowed else "cool it and measure again"
+        yield NoiseWarning("throttled", f"the board slowed itself down ({', '.join(slowed)})", remedy)
+    if threads > (cores := machine["usable_cores"]):
+        yield NoiseWarning("threads", f"{threads} threads share {cores} cores", f"use --threads {cores}")
+    if latency.p50_ns < SHORT_NS:
+        text = f"a run of {latency.p50_ns / 1000:.1f} µs is mostly the cost of calling the runtime from Python"
+        yield NoiseWarning("short", text, "compare it with other files, not with other programs")
 
 
 def _drift(samples_ns: Sequence[int]) -> float:

@@ -5,7 +5,7 @@ Weights are random, shapes are drawn from a fixed seed, so every device is calib
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -63,16 +63,9 @@ class Probe:
         shape = (channels, x.channels // groups, window, window)
         pad = window // 2
         side = (x.side + 2 * pad - window) // stride + 1
-        made = self._add(
-            "Conv",
-            [x.name, self._weights(shape), self._bias(channels)],
-            channels,
-            side,
-            kernel_shape=[window, window],
-            strides=[stride, stride],
-            pads=[pad] * 4,
-            group=groups,
-        )
+        options = {"kernel_shape": [window] * 2, "strides": [stride] * 2, "pads": [pad] * 4, "group": groups}
+        names = [x.name, self._weights(shape), self._bias(channels)]
+        made = self._add("Conv", names, channels, side, **options)
         self.macs += side * side * float(np.prod(shape))
         return self._add("Relu", [made.name], channels, side)
 
@@ -282,13 +275,4 @@ def _perceptron(probe: Probe) -> Tensor:
     return probe.dense(x, 10)
 
 
-STYLES: tuple[Callable[[Probe], Tensor], ...] = (
-    _plain,
-    _separable,
-    _inverted,
-    _residual,
-    _fire,
-    _mixed,
-    _separable,
-    _perceptron,
-)
+STYLES = (_plain, _separable, _inverted, _residual, _fire, _mixed, _separable, _perceptron)

@@ -20,7 +20,7 @@ from edgekit.profiling.budget import check_budget, read_budget
 from edgekit.profiling.counts import InstructionCounts, OperatorCount
 from edgekit.profiling.noise import NoiseWarning
 from edgekit.profiling.statistics import LatencyStatistics
-from edgekit.result import Result
+from edgekit.result import Result, plain
 
 PIN = re.compile(r"auto|off|\d+(,\d+)*")
 
@@ -184,12 +184,7 @@ class Counting:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
-        return {
-            **vars(self),
-            "counts": self.counts.to_dict(),
-            "uses_dot_product": self.uses_dot_product,
-            "operators": [operator.to_dict() for operator in self.operators] if self.operators else None,
-        }
+        return {**plain(vars(self)), "uses_dot_product": self.uses_dot_product}
 
 
 @dataclass(frozen=True)

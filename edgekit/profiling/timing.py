@@ -46,7 +46,7 @@ def time_file(device: Device, model: ModelProfile, options: ProfileOptions, step
         memory=Memory(measured["peak_bytes"], measured["baseline_bytes"]),
         operators=OperatorProfile.from_dict(parts["operators"]) if "operators" in parts else None,
         arena=Arena(**parts["arena"]) if "arena" in parts else None,
-        warnings=find_noise(samples, latency, measured, options.threads),
+        warnings=tuple(find_noise(samples, latency, measured, options.threads)),
         machine={**measured["machine"], "clock_mhz_after": measured["clock_mhz_after"]},
         versions=measured["versions"],
         samples_ns=tuple(samples),

@@ -98,16 +98,12 @@ def set_up(card: DeviceCard) -> BoardSetup:
             if not folder.is_dir():
                 _make(folder, make)
                 made.append(title)
-            checksums.update(_read_checksums(folder))
+            checksums.update(json.loads((folder / "checksums.json").read_text()))
         bar.update(len(makers), "trying it out")
-        _try_out(installation(card), emulator)
+        found = installation(card)
+        command = [*found.command(emulator.cpu), "-c", "import numpy, onnxruntime, ai_edge_litert.interpreter"]
+        run_tool(command, "load the runtimes on it", environment=found.environment)
     return BoardSetup(card.name, str(_home()), tuple(made), checksums)
-
-
-def _try_out(found: Installation, emulator: Emulator) -> None:
-    """Import the runtimes on the board once, so that what is wrong with them shows now."""
-    imports = "import numpy, onnxruntime, ai_edge_litert.interpreter"
-    run_tool([*found.command(emulator.cpu), "-c", imports], "load the runtimes on it", environment=found.environment)
 
 
 def installation(card: DeviceCard) -> Installation:
@@ -169,11 +165,6 @@ def _make(folder: Path, make: Maker) -> None:
                     raise
         finally:
             shutil.rmtree(work, ignore_errors=True)
-
-
-def _read_checksums(folder: Path) -> dict[str, str]:
-    found: dict[str, str] = json.loads((folder / "checksums.json").read_text())
-    return found
 
 
 def _board(card: DeviceCard, emulator: Emulator) -> Path:

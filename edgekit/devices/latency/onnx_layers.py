@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgekit.devices.latency.workload import Layer, convolution, dense, main_precision
+from edgekit.devices.latency.workload import Layer, convolution, dense, plain_layer
 from edgekit.errors import ModelError
 from edgekit.graph.draft import Draft
 from edgekit.graph.inputs import Shapes, fix_inputs
@@ -16,25 +18,27 @@ from edgekit.graph.messages import makers_of, sizes_of
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
 
-ELEMENTWISE = frozenset({"Add", "Sub", "Mul", "Div", "Max", "Min", "Sum"})
-ACTIVATIONS = frozenset({"Relu", "Clip", "LeakyRelu", "PRelu", "HardSwish", "HardSigmoid", "Abs", "Neg"})
 POOLS = frozenset(
     {"AveragePool", "MaxPool", "GlobalAveragePool", "GlobalMaxPool", "ReduceMean", "ReduceSum", "ReduceMax", "LpPool"}
 )
-MOVES = frozenset(
-    {
+KINDS = {
+    "elementwise": {"Add", "Sub", "Mul", "Div", "Max", "Min", "Sum"},
+    "activation": {"Relu", "Clip", "LeakyRelu", "PRelu", "HardSwish", "HardSigmoid", "Abs", "Neg"},
+    "move": {
         *("Concat", "Pad", "Transpose", "Slice", "Split", "Resize", "Upsample", "DepthToSpace", "SpaceToDepth"),
-        *("Gather", "Tile", "Expand", "Cast"),
-    }
+        *("Gather", "Tile", "Expand", "Cast", "QuantizeLinear"),
+    },
+}
+FREE = frozenset(
+    {"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout", "Shape", "Constant", "DequantizeLinear"}
 )
-FREE = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout", "Shape", "Constant"})
 QDQ = frozenset({"QuantizeLinear", "DequantizeLinear"})
 FUSED = frozenset({"Relu", "Clip"})
 LOOPS = frozenset({"If", "Loop", "Scan", "LSTM", "GRU", "RNN"})
 
 
-def onnx_layers(path: Path, shapes: Shapes) -> tuple[str, list[Layer]]:
-    """The precision and the layers of an .onnx file, once prepared (batch 1, folded, activations behind their layer).
+def onnx_layers(path: Path, shapes: Shapes) -> Iterator[tuple[str, Layer]]:
+    """The layers of an .onnx file, each with its precision, once prepared (batch 1, folded, activations behind theirs).
 
     ``shapes`` are the sizes of inputs that the file leaves open; others are for another file.
 
@@ -81,35 +85,25 @@ class _Graph:
         self.shapes: dict[str, list[int]] = dict(self.constants)
         self.shapes |= {name: [max(1, size) for size in sizes] for name, sizes in sizes_of(self.graph).items()}
         self.makers = makers_of(self.graph.node)
-        self.uses: dict[str, int] = {}
-        for node in self.graph.node:
-            for name in node.input:
-                self.uses[name] = self.uses.get(name, 0) + 1
+        self.uses = Counter(name for node in self.graph.node for name in node.input)
 
-    def read(self) -> tuple[str, list[Layer]]:
-        layers: list[Layer] = []
-        macs: list[tuple[str, int]] = []
+    def read(self) -> Iterator[tuple[str, Layer]]:
         for node in self.graph.node:
             if node.op_type in LOOPS:
                 raise ModelError(
                     f"{self.path} holds the operator {node.op_type}, whose cost its shapes do not tell; measure it."
                 )
-            layer = None if self._is_free(node) else self._layer(node)
-            if layer is not None:
-                layers.append(layer)
-                macs.append((self._precision(node), layer.macs))
-        return main_precision(macs), layers
+            if not self._is_free(node):
+                yield self._precision(node), self._layer(node)
 
     def _is_free(self, node: NodeProto) -> bool:
         if node.op_type in FREE or all(self._is_constant(name) for name in node.input):
             return True
-        if node.op_type == "DequantizeLinear":
-            return True
         if node.op_type == "QuantizeLinear":  # at the graph's own boundary it is a pass over the values
             return node.input[0] in self.makers
         maker = self.makers.get(node.input[0])
-        weighted = maker is not None and (maker.op_type in ("Conv", "Gemm", "ConvTranspose") or maker.op_type == "Add")
-        return node.op_type in FUSED and weighted and self.uses.get(node.input[0], 0) == 1
+        weighted = maker is not None and maker.op_type in ("Conv", "Gemm", "ConvTranspose", "Add")
+        return node.op_type in FUSED and weighted and self.uses[node.input[0]] == 1
 
     def _layer(self, node: NodeProto) -> Layer:
         made = sum(self._size(name) for name in node.output)
@@ -123,10 +117,7 @@ class _Graph:
             return dense(depth, max(1, made // rows), rows)
         if kind in POOLS:
             return Layer("pool", made, taken, patches=max(taken, made * self._window(node)))
-        for name, kinds in (("elementwise", ELEMENTWISE), ("activation", ACTIVATIONS), ("move", MOVES | QDQ)):
-            if kind in kinds:
-                return Layer(name, made, taken)
-        return Layer("other", made, taken)
+        return plain_layer(kind, made, taken, KINDS)
 
     def _convolution(self, node: NodeProto, made: int) -> Layer:
         source, weights, output = (self._shape(name) for name in (node.input[0], node.input[1], node.output[0]))

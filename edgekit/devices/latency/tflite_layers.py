@@ -4,29 +4,30 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from edgekit.devices.latency.workload import Layer, convolution, dense, main_precision
+from edgekit.devices.latency.workload import Layer, convolution, dense, plain_layer
 from edgekit.errors import ModelError
 
-ELEMENTWISE = frozenset({"ADD", "SUB", "MUL", "DIV", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE"})
-ACTIVATIONS = frozenset({"RELU", "RELU6", "RELU_N1_TO_1", "PRELU", "LEAKY_RELU", "HARD_SWISH", "ABS", "NEG", "SQUARE"})
 POOLS = frozenset({"AVERAGE_POOL_2D", "MAX_POOL_2D", "MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN"})
-MOVES = frozenset(
-    {
+KINDS = {
+    "elementwise": {"ADD", "SUB", "MUL", "DIV", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE"},
+    "activation": {"RELU", "RELU6", "RELU_N1_TO_1", "PRELU", "LEAKY_RELU", "HARD_SWISH", "ABS", "NEG", "SQUARE"},
+    "move": {
         *("CONCATENATION", "PAD", "PADV2", "MIRROR_PAD", "TRANSPOSE", "SLICE", "STRIDED_SLICE", "SPLIT", "SPLIT_V"),
         *("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "DEPTH_TO_SPACE", "SPACE_TO_DEPTH", "PACK", "UNPACK", "TILE"),
         *("QUANTIZE", "DEQUANTIZE", "CAST", "GATHER", "SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND"),
-    }
-)
+    },
+}
 FREE = frozenset({"RESHAPE", "SQUEEZE", "EXPAND_DIMS", "SHAPE"})
 LOOPS = frozenset({"WHILE", "IF", "CALL", "CALL_ONCE"})
 
 
-def tflite_layers(path: Path) -> tuple[str, list[Layer]]:
-    """The precision and the layers of a .tflite file's main graph.
+def tflite_layers(path: Path) -> Iterator[tuple[str, Layer]]:
+    """The layers of a .tflite file's main graph, each with its precision.
 
     Raises:
         ModelError: the file is broken, or its shapes do not tell what it costs.
@@ -61,10 +62,8 @@ class _Graph:
                     "costs; measure it with --shape, or export it with fixed sizes."
                 )
 
-    def read(self) -> tuple[str, list[Layer]]:
+    def read(self) -> Iterator[tuple[str, Layer]]:
         self._check_sizes()
-        layers: list[Layer] = []
-        macs: list[tuple[str, int]] = []
         folded: set[int] = set()
         for position in range(self.graph.OperatorsLength()):
             operator = self.graph.Operators(position)
@@ -81,12 +80,8 @@ class _Graph:
                 raise ModelError(
                     f"{self.path} holds the operator {name}, whose cost its shapes do not tell; measure it."
                 )
-            layer = self._layer(operator, name, reads, writes)
-            if layer is not None:
-                layers.append(layer)
-                if writes:
-                    macs.append((self._precision(writes[0]), layer.macs))
-        return main_precision(macs), layers
+            if name not in FREE:
+                yield self._precision(writes[0]) if writes else "", self._layer(operator, name, reads, writes)
 
     def _is_part_of_a_convolution(self, index: int) -> bool:
         """True if only a convolution reads a tensor: XNNPACK then pads while it convolves."""
@@ -96,12 +91,10 @@ class _Graph:
         code = self.model.OperatorCodes(operator.OpcodeIndex())
         return str(self.names[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())])
 
-    def _layer(self, operator: Any, name: str, reads: list[int], writes: list[int]) -> Layer | None:
+    def _layer(self, operator: Any, name: str, reads: list[int], writes: list[int]) -> Layer:
         made = sum(self._size(index) for index in writes)
         variable = [index for index in reads if index >= 0 and not self._is_constant(index)]
         taken = sum(self._size(index) for index in variable)
-        if name in FREE:
-            return None
         if name in ("CONV_2D", "DEPTHWISE_CONV_2D"):
             weights, output, source = self._shape(reads[1]), self._shape(writes[0]), self._shape(reads[0])
             depth, columns, window = source[-1], output[-1], weights[1] * weights[2]
@@ -119,10 +112,7 @@ class _Graph:
             return dense(depth, max(1, made // rows), rows)
         if name in POOLS:
             return Layer("pool", made, taken, patches=max(taken, made * self._window(operator)))
-        for kind, names in (("elementwise", ELEMENTWISE), ("activation", ACTIVATIONS), ("move", MOVES)):
-            if name in names:
-                return Layer(kind, made, taken)
-        return Layer("other", made, taken)
+        return plain_layer(name, made, taken, KINDS)
 
     def _window(self, operator: Any) -> int:
         """The places that one output of a pool sees; 1 for a reduction, which sees all."""

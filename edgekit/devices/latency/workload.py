@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,16 +22,8 @@ KINDS = ("conv", "pointwise", "depthwise", "dense", "elementwise", "activation",
 computed value by value with exponentials or comparisons (softmax, sigmoid, normalization of detections)."""
 
 QUANTITIES = (
-    "macs",
-    "tiles",
-    "padded",
-    "ragged",
-    "ragged_columns",
-    "patches",
-    "inputs",
-    "outputs",
-    "weights",
-    "layers",
+    *("macs", "tiles", "padded", "ragged", "ragged_columns"),
+    *("patches", "inputs", "outputs", "weights", "layers"),
 )
 TILE = 16
 """Kernels compute so many output channels at a time, whether they are all there or not."""
@@ -114,32 +106,16 @@ class Workload:
 
 def convolution(rows: int, depth: int, columns: int, window: int = 1, groups: int = 1) -> Layer:
     """A convolution with ``rows`` output positions, ``depth`` input and ``columns`` output channels."""
-    per_group = depth // groups * window
     kind = "depthwise" if groups == depth > 1 else "pointwise" if window == 1 and groups == 1 else "conv"
-    return Layer(
-        kind,
-        outputs=rows * columns,
-        inputs=rows * depth,
-        macs=rows * per_group * columns,
-        patches=rows * depth * window,
-        weights=per_group * columns,
-        columns=columns,
-        channels=depth // groups,
-    )
+    channels = depth // groups
+    weights, patches = channels * window * columns, rows * depth * window
+    return Layer(kind, rows * columns, rows * depth, rows * weights, patches, weights, columns, channels)
 
 
 def dense(depth: int, columns: int, rows: int = 1) -> Layer:
     """A fully connected layer on ``rows`` vectors of ``depth`` values."""
-    return Layer(
-        "dense",
-        rows * columns,
-        rows * depth,
-        macs=rows * depth * columns,
-        patches=rows * depth,
-        weights=depth * columns,
-        columns=columns,
-        channels=depth,
-    )
+    macs, patches, weights = rows * depth * columns, rows * depth, depth * columns
+    return Layer("dense", rows * columns, rows * depth, macs, patches, weights, columns, depth)
 
 
 def _rounded_up(count: int, tile: int) -> float:
@@ -173,17 +149,22 @@ def read_layers(path: str, shapes: Mapping[str, Sequence[int]] | None = None) ->
     if suffix == ".tflite":
         from edgekit.devices.latency.tflite_layers import tflite_layers
 
-        precision, layers = tflite_layers(Path(path))
+        found = list(tflite_layers(Path(path)))
     elif suffix == ".onnx":
         from edgekit.devices.latency.onnx_layers import onnx_layers
 
-        precision, layers = onnx_layers(Path(path), shapes or {})
+        found = list(onnx_layers(Path(path), shapes or {}))
     else:
         raise ModelError(f"{path} is neither an .onnx nor a .tflite file; give one of these.")
-    return {"precision": precision, "layers": [asdict(layer) for layer in layers]}
+    return {"precision": main_precision(found), "layers": [asdict(layer) for _, layer in found]}
 
 
-def main_precision(macs: Sequence[tuple[str, int]]) -> str:
-    """The precision with most of the multiply-accumulates, given (precision, number) of each layer."""
-    total = {kind: sum(count + 1 for name, count in macs if name == kind) for kind in PRECISIONS}
+def main_precision(layers: Sequence[tuple[str, Layer]]) -> str:
+    """The precision with most of the multiply-accumulates, given each layer with its own."""
+    total = {kind: sum(layer.macs + 1 for name, layer in layers if name == kind) for kind in PRECISIONS}
     return max(PRECISIONS, key=lambda kind: total[kind])
+
+
+def plain_layer(name: str, made: int, taken: int, kinds: Mapping[str, Collection[str]]) -> Layer:
+    """A layer that only passes over its values, of the kind that has the operator ``name``."""
+    return Layer(next((kind for kind, names in kinds.items() if name in names), "other"), made, taken)

@@ -54,11 +54,7 @@ class Connection(Closing):
         self._closed = threading.Event()
         # In a session of its own, so that Ctrl-C does not cut the connection before the folder there is removed.
         self._process = subprocess.Popen(
-            words,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._noise,
-            start_new_session=True,
+            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._noise, start_new_session=True
         )
         try:
             self._write(source)
