@@ -56,7 +56,7 @@ class Conversation:
             UsageError: the runtime is not installed.
         """
         for line in lines:
-            message = _parse(line)
+            message = as_message(line)
             if "phase" in message:
                 self.phase = str(message["phase"])
             elif "progress" in message:
@@ -110,7 +110,8 @@ def request_line(job: Job) -> str:
     return json.dumps(asdict(job), default=str) + "\n"
 
 
-def _parse(line: str) -> dict[str, Any]:
+def as_message(line: str) -> dict[str, Any]:
+    """A line of JSON as a message; what is none is an empty one."""
     try:
         message = json.loads(line)
     except ValueError:

@@ -46,8 +46,11 @@ def run_worker(
         # The worker ends itself when its time is up; this is for a system without alarms.
         try:
             with deadline(job.limit_s + GRACE_S, partial(_expire, process, conversation)):
-                _ask(process, job)
+                assert process.stdin is not None
                 assert process.stdout is not None
+                with suppress(BrokenPipeError):  # if it is dead already, its exit status tells why
+                    process.stdin.write(request_line(job))
+                    process.stdin.flush()
                 conversation.listen(process.stdout, watch)
                 status = process.wait()
         finally:
@@ -60,10 +63,3 @@ def run_worker(
 def _expire(process: subprocess.Popen[str], conversation: Conversation) -> None:
     conversation.timed_out = True
     process.kill()
-
-
-def _ask(process: subprocess.Popen[str], job: Job) -> None:
-    assert process.stdin is not None
-    with suppress(BrokenPipeError):  # if it is dead already, its exit status tells why
-        process.stdin.write(request_line(job))
-        process.stdin.flush()

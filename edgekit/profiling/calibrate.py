@@ -74,17 +74,11 @@ class CalibrateResult(Result):
 
     def parts(self) -> Iterator[Part]:
         """The tables with their errors, and where they are."""
-        rows = [
-            (
-                f"{table.runtime} {table.precision}",
-                str(table.threads),
-                str(table.rows),
-                "–" if table.median_error is None else f"{table.median_error:.0%}",
-                "–" if table.p90_error is None else f"{table.p90_error:.0%}",
-                f"×{table.low:.2f}–{table.high:.2f}",
-            )
-            for table in self.tables
-        ]
+        rows: list[tuple[str, ...]] = []
+        for table in self.tables:
+            counts = (f"{table.runtime} {table.precision}", str(table.threads), str(table.rows))
+            errors = ("–" if error is None else f"{error:.0%}" for error in (table.median_error, table.p90_error))
+            rows.append((*counts, *errors, f"×{table.low:.2f}–{table.high:.2f}"))
         head = ("runtime", "threads", "networks", "median error", "90% within", "90% interval")
         yield Table(f"{self.device}, calibrated: errors on networks that were held out", head, rows)
         yield f"Written to {self.card}"

@@ -63,9 +63,9 @@ class Probe:
         shape = (channels, x.channels // groups, window, window)
         pad = window // 2
         side = (x.side + 2 * pad - window) // stride + 1
-        options = {"kernel_shape": [window] * 2, "strides": [stride] * 2, "pads": [pad] * 4, "group": groups}
+        windows: dict[str, Any] = {"kernel_shape": [window] * 2, "strides": [stride] * 2, "pads": [pad] * 4}
         names = [x.name, self._weights(shape), self._bias(channels)]
-        made = self._add("Conv", names, channels, side, **options)
+        made = self._add("Conv", names, channels, side, group=groups, **windows)
         self.macs += side * side * float(np.prod(shape))
         return self._add("Relu", [made.name], channels, side)
 
@@ -97,9 +97,7 @@ class Probe:
         names = [flat.name, self._weights((outputs, size)), self._bias(outputs)]
         made = self._add("Gemm", names, outputs, 1, transB=1)
         self.macs += size * outputs
-        if not relu:
-            return made
-        return Tensor(self._add("Relu", [made.name], outputs, 1, stem="Gemm_relu").name, outputs, 1)
+        return self._add("Relu", [made.name], outputs, 1, stem="Gemm_relu") if relu else made
 
     def softmax(self, x: Tensor, axis: int = 1) -> Tensor:
         """Exponentials over their sum."""

@@ -11,10 +11,11 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from edgekit.catalog import taken
-from edgekit.console import Bar, progress, say
+from edgekit.console import progress, say
 from edgekit.devices.cards import DeviceCard
 from edgekit.devices.device import Can, Device, open_device
 from edgekit.devices.latency.predict import predict
@@ -57,10 +58,17 @@ def profile(options: ProfileOptions) -> ProfileResult:
         require_file(file.path)
         choose_runtime(file.path, file.runtime)
     with progress("profiling", len(devices) * SHARE) as bar:
-        shared = _SharedBar(bar, names)
+        turn, done = threading.Lock(), dict.fromkeys(names, 0.0)
+
+        def report(device: str, share: float, note: str) -> None:
+            """Each device fills its share of the one bar."""
+            with turn:
+                done[device] = share
+                where = f"{note} on {device}" if len(done) > 1 else note
+                bar.update(int(sum(done.values()) * SHARE), where)
 
         def work(device: Device) -> DeviceProfile:
-            return profile_on(device, files, options, shared.part_of(device.name))
+            return profile_on(device, files, options, partial(report, device.name))
 
         if len(devices) > 1:
             found = _each(devices, work)
@@ -174,22 +182,3 @@ def _each(devices: Sequence[Device], work: Callable[[Device], DeviceProfile]) ->
             with closing(device):
                 found[device.name] = outcome(device)
     return [found[device.name] for device in devices]
-
-
-class _SharedBar:
-    """One progress display for all devices: each fills a share of it."""
-
-    def __init__(self, bar: Bar, names: Sequence[str]) -> None:
-        self._bar, self._turn = bar, threading.Lock()
-        self._done = dict.fromkeys(names, 0.0)
-
-    def part_of(self, device: str) -> Report:
-        """What is told the progress of one device."""
-
-        def report(share: float, note: str) -> None:
-            with self._turn:
-                self._done[device] = share
-                where = f"{note} on {device}" if len(self._done) > 1 else note
-                self._bar.update(int(sum(self._done.values()) * SHARE), where)
-
-        return report

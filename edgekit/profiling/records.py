@@ -112,8 +112,7 @@ class OperatorProfile:
     @classmethod
     def from_dict(cls, answer: Mapping[str, Any]) -> OperatorProfile:
         """Read the worker's result of the task ``operators``."""
-        operators = tuple(OperatorTime(**operator) for operator in answer["operators"])
-        return cls(operators, answer["total_ns"], answer["profiled_ns"], answer["runs"])
+        return cls(**{**answer, "operators": tuple(OperatorTime(**operator) for operator in answer["operators"])})
 
     @property
     def sum_ns(self) -> float:

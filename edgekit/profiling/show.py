@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from edgekit.console import Part, Table, Warn
 from edgekit.devices.latency.model import COVERAGE, Prediction
 from edgekit.files import short_names
-from edgekit.profiling.counts import CLASSES
+from edgekit.profiling.counts import CLASSES, OperatorCount
 from edgekit.profiling.records import (
     Counting,
     DeviceProfile,
@@ -21,6 +21,8 @@ from edgekit.profiling.records import (
 from edgekit.profiling.statistics import LatencyStatistics
 
 MAX_OPERATORS = 12
+Cost = tuple[str, str, float]
+"""An operator's name and type, and what it costs."""
 FILE = ("file", "bytes", "weights", "overhead", "cold load", "warm load", "first run")
 LATENCY = ("file", "p50", "95% interval", "min", "p90", "p99", "max", "outliers", "n", "per s")
 MEMORY = ("file", "peak", "runtime alone", "model", "TFLite Micro arena")
@@ -118,7 +120,7 @@ def _show_times(device: DeviceProfile, timed: Sequence[tuple[str, ModelProfile, 
     yield Table("Memory", MEMORY, [(name, *_memory_row(timing)) for name, _, timing in timed])
     for name, _, timing in timed:
         if timing.operators is not None:
-            yield from _show_operators(name, timing.operators)
+            yield _show_operators(name, timing.operators)
     yield Table("Context", CONTEXT, [(name, *_context_row(model, timing)) for name, model, timing in timed])
 
 
@@ -132,7 +134,8 @@ def _latency_row(latency: LatencyStatistics) -> tuple[str, ...]:
     tail = map(duration, (latency.min_ns, latency.p90_ns, latency.p99_ns, latency.max_ns))
     outliers = f"{latency.outliers:,} ({latency.outliers / latency.n:.1%})"
     counts = (outliers, f"{latency.n:,}", f"{latency.per_second:,.0f}")
-    return (duration(latency.p50_ns), _interval(latency), *tail, *counts)
+    interval = f"{duration(latency.p50_low_ns)} – {duration(latency.p50_high_ns)}"
+    return (duration(latency.p50_ns), interval, *tail, *counts)
 
 
 def _ratio_row(ratio: LatencyRatio, names: Mapping[str, str]) -> tuple[str, ...]:
@@ -142,10 +145,6 @@ def _ratio_row(ratio: LatencyRatio, names: Mapping[str, str]) -> tuple[str, ...]
     return (names[ratio.file], ratio.runtime, reference, f"{ratio.ratio:.3f}", interval, verdict)
 
 
-def _interval(latency: LatencyStatistics) -> str:
-    return f"{duration(latency.p50_low_ns)} – {duration(latency.p50_high_ns)}"
-
-
 def _memory_row(timing: Timing) -> tuple[str, ...]:
     memory = timing.memory
     measured = (memory.peak_bytes, memory.baseline_bytes, memory.model_bytes)
@@ -153,37 +152,36 @@ def _memory_row(timing: Timing) -> tuple[str, ...]:
     return (*("unknown" if item is None else f"{item / 1e6:.1f} MB" for item in measured), arena)
 
 
-def _show_operators(name: str, profile: OperatorProfile) -> Iterator[Part]:
-    """The slowest operators, and what is left."""
-    slowest = sorted(profile.operators, key=lambda operator: -operator.mean_ns)[:MAX_OPERATORS]
-    shown = sum(operator.mean_ns for operator in slowest)
-    rows = [(operator.name, operator.type, operator.mean_ns) for operator in slowest]
-    if len(profile.operators) > len(slowest):
-        rows.append((f"{len(profile.operators) - len(slowest)} more", "", profile.sum_ns - shown))
-    rows.append(("all operators", "", profile.sum_ns))
-    rows.append(("a run without the profiler", "", profile.total_ns))
+def _show_operators(name: str, profile: OperatorProfile) -> Table:
     seen = f"which saw {duration(profile.profiled_ns)}"
     title = f"Operators of {name} ({profile.runs:,} runs under the runtime's profiler, {seen}; its own cost taken off)"
-    total = max(profile.total_ns, 1.0)
-    cells = [(label, kind, duration(time), f"{time / total:.1%}") for label, kind, time in rows]
-    yield Table(title, ("operator", "type", "time", "share"), cells)
+    operators = [(operator.name, operator.type, operator.mean_ns) for operator in profile.operators]
+    whole = [("all operators", "", profile.sum_ns), ("a run without the profiler", "", profile.total_ns)]
+    return _shares(title, "time", duration, operators, whole, max(profile.total_ns, 1.0))
+
+
+def _shares(
+    title: str,
+    unit: str,
+    shown: Callable[[float], str],
+    operators: Sequence[Cost],
+    further: Sequence[Cost],
+    whole: float,
+) -> Table:
+    """The most costly operators, what is left of them, and ``further`` rows, each with its share of ``whole``."""
+    largest = sorted(operators, key=lambda operator: -operator[2])[:MAX_OPERATORS]
+    rest = sum(size for _, _, size in operators) - sum(size for _, _, size in largest)
+    more = [(f"{len(operators) - len(largest)} more", "", rest)] if len(operators) > len(largest) else []
+    rows = [(label, kind, shown(size), f"{size / whole:.1%}") for label, kind, size in (*largest, *more, *further)]
+    return Table(title, ("operator", "type", unit, "share"), rows)
 
 
 def _context_row(model: ModelProfile, timing: Timing) -> tuple[str, ...]:
     machine = timing.machine
-    runtime = f"{model.runtime} {model.runtime_version}"
-    cores = str(machine["usable_cores"])
-    kept = machine["cores_kept_to"]
-    return (
-        runtime,
-        str(timing.threads),
-        "any" if kept is None else ",".join(map(str, kept)),
-        machine["cpu"],
-        cores,
-        machine["governor"] or "unknown",
-        _change(machine, "clock_mhz", "MHz"),
-        _change(machine, "temperature_c", "°C"),
-    )
+    kept = "any" if machine["cores_kept_to"] is None else ",".join(map(str, machine["cores_kept_to"]))
+    ran = (f"{model.runtime} {model.runtime_version}", str(timing.threads), kept)
+    processor = (machine["cpu"], str(machine["usable_cores"]), machine["governor"] or "unknown")
+    return (*ran, *processor, _change(machine, "clock_mhz", "MHz"), _change(machine, "temperature_c", "°C"))
 
 
 def _change(machine: Mapping[str, Any], key: str, unit: str) -> str:
@@ -202,7 +200,8 @@ def _show_counts(device: DeviceProfile, named: Sequence[tuple[str, ModelProfile]
         rows = [(name, *(f"{getattr(one.counts, kind):,}" for kind in CLASSES)) for name, one in counted]
         yield Table("Instructions by class", columns, rows)
     for name, one in counted:
-        yield from _show_counted_operators(name, one)
+        if one.operators:
+            yield _show_counted_operators(name, one, one.operators)
     if changes := device.changes():
         rows = [
             (name, *(f"{change[figure]:+.2%}" if figure in change else "–" for figure in CHANGED))
@@ -221,20 +220,11 @@ def _count_row(model: ModelProfile) -> tuple[str, ...]:
     return (size, f"{counting.counts.total:,}", *moved, memory, kernels, f"{model.runtime} {model.runtime_version}")
 
 
-def _show_counted_operators(name: str, counting: Counting) -> Iterator[Part]:
-    """The largest operators, and what is left of the whole run."""
-    if not counting.operators:
-        return
-    whole = counting.counts.total
-    sizes = [(operator, max(0, operator.counts.total - counting.profiler_cost)) for operator in counting.operators]
-    largest = sorted(sizes, key=lambda pair: -pair[1])[:MAX_OPERATORS]
-    rows = [(operator.name, operator.type, size) for operator, size in largest]
-    rest = sum(size for _, size in sizes) - sum(size for _, size in largest)
-    if len(sizes) > len(largest):
-        rows.append((f"{len(sizes) - len(largest)} more", "", rest))
-    rows.append(("between operators", "", max(0, whole - sum(size for _, size in sizes))))
+def _show_counted_operators(name: str, counting: Counting, operators: Sequence[OperatorCount]) -> Table:
+    cost, whole = counting.profiler_cost, counting.counts.total
     title = f"Operators of {name}"
-    if counting.profiler_cost:
-        title += f" (less {counting.profiler_cost:,} each, the cost of the runtime's profiler)"
-    cells = [(label, kind, f"{size:,}", f"{size / whole:.1%}") for label, kind, size in rows]
-    yield Table(title, ("operator", "type", "instructions", "share"), cells)
+    if cost:
+        title += f" (less {cost:,} each, the cost of the runtime's profiler)"
+    costs = [(operator.name, operator.type, max(0, operator.counts.total - cost)) for operator in operators]
+    between = [("between operators", "", max(0, whole - sum(size for _, _, size in costs)))]
+    return _shares(title, "instructions", "{:,}".format, costs, between, whole)

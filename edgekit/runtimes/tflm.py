@@ -50,12 +50,7 @@ class MicroSession:
 
 RUNTIMES = (
     Micro(
-        name="tflm",
-        title="TFLite Micro",
-        suffix=".tflite",
-        package="tflite-micro",
-        module="tflite_micro.python.tflite_micro.runtime",
-        is_timed=False,
+        "tflm", "TFLite Micro", ".tflite", "tflite-micro", "tflite_micro.python.tflite_micro.runtime", is_timed=False
     ),
 )
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from edgekit.console import say
-from edgekit.devices.browser.job import PageJob, page_job
+from edgekit.devices.browser.job import page_job
 from edgekit.devices.browser.result import measured
 from edgekit.devices.browser.site import BenchSite
 from edgekit.devices.cards import DeviceCard
@@ -54,7 +54,11 @@ class PageDevice(Device):
         watch(0.0)
         found, machine = self.measure(self._site, job)
         answer = measured(found, job, find_package(job.runtime).version, machine, asked.output)
-        _remark_on_output(job, asked, answer["machine"]["largest_difference_from_here"])
+        difference = answer["machine"]["largest_difference_from_here"]
+        if difference and asked.output.dtype.kind != "f":  # floats are computed in another order there
+            say(
+                f"{job.model.name}: its output in the browser differs from this machine's by up to {difference:g} steps"
+            )
         watch(1.0)
         return answer
 
@@ -70,9 +74,3 @@ class PageDevice(Device):
         """End the site."""
         if self._site is not None:
             self._site.close()
-
-
-def _remark_on_output(job: Job, asked: PageJob, difference: float) -> None:
-    """Integers that differ are worth a word; floats are computed in another order there."""
-    if difference and asked.output.dtype.kind != "f":
-        say(f"{job.model.name}: its output in the browser differs from this machine's by up to {difference:g} steps")

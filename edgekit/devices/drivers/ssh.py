@@ -11,10 +11,10 @@ from typing import Any
 
 from edgekit.devices import process
 from edgekit.devices.cards import DeviceCard
-from edgekit.devices.conversation import Conversation, deadline
+from edgekit.devices.conversation import Conversation, as_message, deadline
 from edgekit.devices.device import Can, Device, Job, Watch
 from edgekit.devices.ssh.address import parse_address
-from edgekit.devices.ssh.connection import Connection, as_message
+from edgekit.devices.ssh.connection import Connection
 from edgekit.devices.ssh.keeper import WORKER_NAME
 from edgekit.devices.ssh.setup import SshSetup, set_up
 from edgekit.errors import DeviceError, EdgekitError, UsageError

@@ -18,7 +18,7 @@ from shutil import which
 from typing import IO, Any
 
 from edgekit.closing import Closing
-from edgekit.devices.conversation import deadline
+from edgekit.devices.conversation import as_message, deadline
 from edgekit.devices.device import Watch
 from edgekit.devices.ssh.address import SshAddress
 from edgekit.errors import DeviceError, EdgekitError, StorageError, UsageError
@@ -200,12 +200,3 @@ def connection_error(address: SshAddress, status: int | None, noise: str) -> Edg
     if "Permission denied" in noise:
         return DeviceError(f"{address} accepts none of your keys ({last}); copy one there with ssh-copy-id.")
     return DeviceError(f"{address}: no connection, or it was lost ({last}); check the network and try '{login}'.")
-
-
-def as_message(line: str) -> dict[str, Any]:
-    """A line of JSON as a message; what is none is an empty one."""
-    try:
-        message = json.loads(line)
-    except ValueError:
-        return {}
-    return message if isinstance(message, dict) else {}

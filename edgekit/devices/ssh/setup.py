@@ -63,7 +63,9 @@ def set_up(address: SshAddress) -> SshSetup:
             folder = Path(scratch)
             missing = fetch(python.packages, python, folder)
             found = [package for package in python.packages if package.distribution not in missing]
-            _require_use(str(address), found, missing)
+            if set(found) <= {NUMPY} or NUMPY.distribution in missing:  # nothing can be measured then
+                reasons = f"what it needs cannot be fetched here ({_told(missing)})"
+                raise DeviceError(f"{address}: {reasons}; check the internet connection.")
             versions = {one.metadata["Name"]: one.version for one in distributions(path=[str(folder)])}
             bar.update(FETCHING, "sending")
             answer = _send(connection, folder, found, bar)
@@ -75,14 +77,6 @@ def set_up(address: SshAddress) -> SshSetup:
     about = connection.about
     facts = (about["python"], about["architecture"], about["libc"])
     return SshSetup(str(address), *facts, answer["folder"], versions, missing)
-
-
-def _require_use(device: str, found: list[Package], missing: Mapping[str, str]) -> None:
-    """Without NumPy, or without any runtime, nothing can be measured."""
-    if not [package for package in found if package != NUMPY] or NUMPY.distribution in missing:
-        raise DeviceError(
-            f"{device}: what it needs cannot be fetched here ({_told(missing)}); check the internet connection."
-        )
 
 
 def _told(missing: Mapping[str, str]) -> str:

@@ -10,12 +10,10 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from .. import RUNTIMES
 from ..refusal import first_line
 from ..runtime import refusing
-from .measure import Emit, Request
+from .measure import Emit, Request, import_runtime
 
 WARMUP_RUNS = 2
 COUNTED_RUNS = 3
@@ -40,13 +38,8 @@ def count(request: Request, emit: Emit) -> dict[str, Any]:
     Raises:
         Refusal: the runtime is missing, or refuses or fails to run the file.
     """
-    name = request["runtime"]
-    emit(phase="importing the runtime")
-    runtime = RUNTIMES[name]
-    runtime.load()
-    version = runtime.version()  # asked now, so that what this loads is no part of the model's memory
+    runtime, versions = import_runtime(request, emit)
     before = heap_bytes()
-    emit(phase="loading the file")
     run = runtime.start(request["model"], 1, request["shapes"])
     opened = heap_bytes()
     emit(phase="running it for the first time")
@@ -54,11 +47,9 @@ def count(request: Request, emit: Emit) -> dict[str, Any]:
         for _ in range(WARMUP_RUNS):
             run()
     emit(phase="running it")
-    mark_runs(run)
-    return {
-        "versions": {name: version, "numpy": np.__version__},
-        "heap_bytes": None if before is None else max(opened, heap_bytes()) - before,
-    }
+    for task in (lambda: None, *[run] * COUNTED_RUNS):
+        _marked(task)
+    return {"versions": versions, "heap_bytes": None if before is None else max(opened, heap_bytes()) - before}
 
 
 def count_operators(request: Request, emit: Emit) -> dict[str, Any]:
@@ -69,26 +60,18 @@ def count_operators(request: Request, emit: Emit) -> dict[str, Any]:
     emit(phase="counting its operators")
     try:
         with RUNTIMES[request["runtime"]].profiler(request["model"], 1, request["shapes"]) as profiler:
-            _mark_last(profiler.run)
+            for _ in range(WARMUP_RUNS):
+                profiler.run()
+            _marked(profiler.run)
             return {"operators": profiler.events()[-1]}
     except Exception as exc:  # whatever a profiler stumbles over, the counts of the whole stand without it
         return {"unavailable": first_line(exc)}
 
 
-def _mark_last(run: Callable[[], object]) -> None:
-    for _ in range(WARMUP_RUNS):
-        run()
+def _marked(run: Callable[[], object]) -> None:
     os.getppid()
     run()
     os.getppid()
-
-
-def mark_runs(run: Callable[[], object]) -> None:
-    """One pair of marks around nothing, then one around each run."""
-    for task in (_nothing, *[run] * COUNTED_RUNS):
-        os.getppid()
-        task()
-        os.getppid()
 
 
 def heap_bytes() -> Any:
@@ -100,7 +83,3 @@ def heap_bytes() -> Any:
     mallinfo.restype = _Mallinfo
     info = mallinfo()
     return info.hblkhd + info.uordblks  # mappings of their own, and what is in use of arenas
-
-
-def _nothing() -> None:
-    pass

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import RUNTIMES
-from ..runtime import refusing
+from ..runtime import Runtime, refusing
 from . import machine, throttling
 
 Emit = Callable[..., None]
@@ -24,6 +24,20 @@ MAX_LOADS = 5
 MAX_LOADS_NS = 300_000_000
 
 
+def import_runtime(request: Request, emit: Emit) -> tuple[Runtime, dict[str, str]]:
+    """The runtime of a request, and the versions, asked now: what this loads is no part of the model's memory.
+
+    Raises:
+        Refusal: the runtime is missing.
+    """
+    emit(phase="importing the runtime")
+    runtime = RUNTIMES[request["runtime"]]
+    runtime.load()
+    versions = {runtime.name: runtime.version(), "numpy": np.__version__}
+    emit(phase="loading the file")
+    return runtime, versions
+
+
 def measure(request: Request, emit: Emit) -> dict[str, Any]:
     """Load, run once, warm up, sample for at least ``runs`` runs and ``seconds`` seconds, then load again.
 
@@ -34,12 +48,7 @@ def measure(request: Request, emit: Emit) -> dict[str, Any]:
     Raises:
         Refusal: the runtime is missing, or refuses or fails to run the file.
     """
-    name = request["runtime"]
-    emit(phase="importing the runtime")
-    runtime = RUNTIMES[name]
-    runtime.load()
-    version = runtime.version()  # asked now, so that what this loads is no part of the model's memory
-    emit(phase="loading the file")
+    _, versions = import_runtime(request, emit)
     baseline = machine.peak_memory()
     from_disk = machine.forget_file(request["model"])
     run, load_ns = _load(request)
@@ -57,7 +66,7 @@ def measure(request: Request, emit: Emit) -> dict[str, Any]:
     facts = throttling.between(before, throttling.state())
     del run
     return {
-        "versions": {name: version, "numpy": np.__version__, "python": request["machine"]["python"]},
+        "versions": {**versions, "python": request["machine"]["python"]},
         "machine": {**request["machine"], **facts},
         "load_ns": load_ns,
         "warm_load_ns": _load_again(request),

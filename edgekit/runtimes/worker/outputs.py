@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import RUNTIMES
 from ..runtime import Array, refusing
-from .measure import Emit, Request
+from .measure import Emit, Request, import_runtime
 
 PROGRESS_STEPS = 50
 
@@ -23,11 +22,7 @@ def give_outputs(request: Request, emit: Emit) -> dict[str, Any]:
     Raises:
         Refusal: the runtime is missing, or refuses or fails to run the file.
     """
-    name = request["runtime"]
-    emit(phase="importing the runtime")
-    runtime = RUNTIMES[name]
-    runtime.load()
-    emit(phase="loading the file")
+    runtime, versions = import_runtime(request, emit)
     rows = np.load(request["images"], allow_pickle=False)
     answers: list[list[Array]] = []
     session = runtime.open(request["model"], request["threads"], request["shapes"])
@@ -38,7 +33,7 @@ def give_outputs(request: Request, emit: Emit) -> dict[str, Any]:
             if index % max(1, len(rows) // PROGRESS_STEPS) == 0:
                 emit(progress=index / len(rows))
     outputs = [_npy(np.concatenate([row[index] for row in answers])) for index in range(len(answers[0]))]
-    return {"versions": {name: runtime.version(), "numpy": np.__version__}, "outputs": outputs}
+    return {"versions": versions, "outputs": outputs}
 
 
 def _npy(array: Array) -> str:
