@@ -52,16 +52,23 @@ def _open(source: Source, contract: InputContract | None) -> Dataset:
 
         return open_mnist()
     path = Path(source)
+    names = [item.name for item in path.iterdir()] if path.is_dir() else [path.name]
+    if any(name.endswith(".parquet") for name in names):
+        from edgekit.data.parquet import open_parquet
+
+        return open_parquet(path, contract)
+    if path.is_dir() and any("-ubyte" in name for name in names):
+        from edgekit.data.idx import open_idx
+
+        return open_idx(path)
     if path.is_dir():
-        return _open_folder(path, contract)
+        from edgekit.data.folder import open_folder
+
+        return open_folder(path, contract)
     if path.suffix == ".npz":
         from edgekit.data.arrays import open_npz
 
         return open_npz(path)
-    if path.suffix == ".parquet":
-        from edgekit.data.parquet import open_parquet
-
-        return open_parquet(path, contract)
     if path.exists():
         raise DataError(f"{source} is not a data source; give {KINDS}.")
     if FACTORY.fullmatch(str(source)):
@@ -71,18 +78,3 @@ def _open(source: Source, contract: InputContract | None) -> Dataset:
     if path.suffix or len(path.parts) > 1:
         raise DataError(f"{source} does not exist; check the path.")
     raise UnknownNameError("data source", str(source), ("mnist",))
-
-
-def _open_folder(folder: Path, contract: InputContract | None) -> Dataset:
-    names = [path.name for path in folder.iterdir()]
-    if any(name.endswith(".parquet") for name in names):
-        from edgekit.data.parquet import open_parquet
-
-        return open_parquet(folder, contract)
-    if any("-ubyte" in name for name in names):
-        from edgekit.data.idx import open_idx
-
-        return open_idx(folder)
-    from edgekit.data.folder import open_folder
-
-    return open_folder(folder, contract)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.data.dataset import Split
+from edgekit.graph.messages import sizes_of
 from edgekit.inputs.contract import InputContract
 from edgekit.quantization.calibrate import RealInputs, Reals, outputs_of
 from edgekit.quantization.plan import Plan
@@ -24,8 +25,8 @@ class Judge:
     """Judges on the images ``indices`` of a split; the float model answers once."""
 
     def __init__(self, model: ModelProto, contract: InputContract, split: Split, indices: NDArray[np.int64]) -> None:
-        dims = [value.type.tensor_type.shape.dim for value in model.graph.output]
-        self.task = task_of([tuple(dim.dim_value for dim in shape) for shape in dims])
+        sizes = sizes_of(model.graph)
+        self.task = task_of([sizes[value.name] for value in model.graph.output])
         self.split, self.indices = split, indices
         self.labels = None if split.labels is None else np.asarray(split.labels)[indices]
         self.scores = self._scores(model, contract)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,7 +107,7 @@ class _Activations:
     signal: float
 
     @classmethod
-    def of(cls, name: str, layer: WeightedLayer, ties: ChannelTies, channels: Mapping[str, Channels]) -> _Activations:
+    def of(cls, name: str, layer: WeightedLayer, ties: ChannelTies, channels: Mapping[str, Channels]) -> Self:
         spread = channels[name].spread
         faintest = FAINT + 1e-6 * spread.max(initial=0.0)
         signal = float(channels[layer.name].power.sum()) + FAINT
@@ -140,9 +140,7 @@ class _Weights:
     per_tensor: bool
 
     @classmethod
-    def of(
-        cls, layer: WeightedLayer, ties: ChannelTies, channels: Mapping[str, Channels], per_tensor: bool
-    ) -> _Weights:
+    def of(cls, layer: WeightedLayer, ties: ChannelTies, channels: Mapping[str, Channels], per_tensor: bool) -> Self:
         groups = layer.groups
         weights = layer.weights.reshape(groups, layer.outputs // groups, -1, layer.kernel_size)
         magnitudes = np.abs(weights).max(axis=3)
