@@ -63,7 +63,8 @@ class _Ties:
 
     def find(self) -> ChannelTies:
         for node in self.graph.node:
-            if node.op_type in ROWS and self._is_plain(node):
+            is_layer = node.op_type in ROWS and node.input[1] in self.constants
+            if is_layer and {node.input[0], node.output[0]} <= self.channels.keys():
                 continue
             maps = self._channel_maps(node) if node.op_type in PROPORTIONAL else None
             if maps is None:
@@ -86,11 +87,6 @@ class _Ties:
         for name in self.frozen & set(classes):
             low[classes[name]] = high[classes[name]] = 0.0
         return low, np.maximum(low, high)
-
-    def _is_plain(self, node: NodeProto) -> bool:
-        """True for a layer with constant weights over channels that were watched."""
-        names = (node.input[0], node.output[0])
-        return node.input[1] in self.constants and all(name in self.channels for name in names)
 
     def _channel_maps(self, node: NodeProto) -> list[tuple[str, Any, Any]] | None:
         """(input, its channels, the output's channels that they become); None if the operator mixes or bends them."""

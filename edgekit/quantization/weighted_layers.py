@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from edgekit.graph.draft import Draft
 from edgekit.graph.messages import attributes, constants_of
-from edgekit.operators import operators_that, row_of
+from edgekit.operators import operators_that
 from edgekit.operators.operator import Channels
 
 if TYPE_CHECKING:
@@ -64,11 +64,6 @@ class WeightedLayer:
             if value is not None:
                 name = draft.add_constant(f"{self.name} {kind}", value.astype(np.float32))
                 draft.set_input(node, position, name)
-
-    @property
-    def channel_axis(self) -> int | None:
-        """The axis of the weights along which scales may differ."""
-        return row_of(self.node.op_type).int8_axis
 
     @property
     def groups(self) -> int:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.graph.draft import Draft
+from edgekit.operators import row_of
 from edgekit.quantization.channel_classes import ChannelTies, tie_channels
 from edgekit.quantization.channel_statistics import Channels
 from edgekit.quantization.tensor_groups import stored_tensors
@@ -152,7 +153,7 @@ class _Weights:
             peaks=((magnitudes / peak) ** NORM).astype(np.float32),
             peak=peak,
             signal=float(channels[layer.name].power.sum()) + FAINT,
-            per_tensor=per_tensor or layer.channel_axis is None,
+            per_tensor=per_tensor or row_of(layer.node.op_type).int8_axis is None,
         )
 
     def add(self, logs: Reals, gradient: Reals) -> float:

@@ -231,7 +231,8 @@ class IntegerLayer(nn.Module):
     def values(self, input_scale: Tensor) -> dict[str, Tensor]:
         """Weights and bias by their names in the QDQ graph, as the file stores them."""
         scales = self._scales(input_scale)
-        found = {self.place.weight: _through(self.weight, self.weight.round()) * self._along(scales)}
+        along = scales.reshape([-1 if axis == self.axis else 1 for axis in range(self.weight.ndim)])
+        found = {self.place.weight: _through(self.weight, self.weight.round()) * along}
         if self.bias is not None:
             units = (scales * input_scale).detach().double()
             found[self.place.bias] = _through(self.bias, ((self.bias.double() / units).round() * units).float())
@@ -265,10 +266,6 @@ class IntegerLayer(nn.Module):
             return scales
         needed = self.bias.detach().double().abs() / (input_scale.detach().double() * BIAS_LIMIT)
         return torch.maximum(scales, (needed if scales.numel() > 1 else needed.max()).float())
-
-    def _along(self, scales: Tensor) -> Tensor:
-        axes = self.weight.ndim
-        return scales.reshape([-1 if axis == self.axis else 1 for axis in range(axes)])
 
 
 class _FakeQuantize(torch.autograd.Function):
