@@ -54,21 +54,13 @@ def style() -> Iterator[None]:
             "svg.fonttype": "none",
             "svg.hashsalt": "edgekit",
             "text.parse_math": False,  # a class may be called $x$
-            "text.color": INK,
             "font.size": 9.0,
-            "axes.edgecolor": GRID,
-            "axes.labelcolor": FAINT,
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "axes.grid": True,
-            "axes.axisbelow": True,
-            "grid.color": GRID,
             "grid.linewidth": 0.6,
-            "xtick.color": GRID,
-            "ytick.color": GRID,
-            "xtick.labelcolor": FAINT,
-            "ytick.labelcolor": INK,
-            "legend.frameon": False,
+            **dict.fromkeys(("text.color", "ytick.labelcolor"), INK),
+            **dict.fromkeys(("axes.labelcolor", "xtick.labelcolor"), FAINT),
+            **dict.fromkeys(("axes.edgecolor", "grid.color", "xtick.color", "ytick.color"), GRID),
+            **dict.fromkeys(("axes.grid", "axes.axisbelow"), True),
+            **dict.fromkeys(("axes.spines.top", "axes.spines.right", "legend.frameon"), False),
         }
     )
     with settings, warnings.catch_warnings():

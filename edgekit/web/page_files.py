@@ -15,15 +15,8 @@ LICENCES = Path(__file__).parent / "licences"
 POLICY = {
     "default-src": "'none'",
     "script-src": "'self' 'wasm-unsafe-eval'",
-    "style-src": "'self'",
-    "img-src": "'self'",
-    "media-src": "'self'",
-    "connect-src": "'self'",
-    "worker-src": "'self'",
-    "manifest-src": "'self'",
-    "base-uri": "'none'",
-    "form-action": "'none'",
-    "frame-ancestors": "'none'",
+    **dict.fromkeys(("style-src", "img-src", "media-src", "connect-src", "worker-src", "manifest-src"), "'self'"),
+    **dict.fromkeys(("base-uri", "form-action", "frame-ancestors"), "'none'"),
 }
 HEADERS = {
     "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in POLICY.items()),
