@@ -83,6 +83,15 @@ class GateError(EdgekitError):
 
 
 @contextmanager
+def naming(source: object) -> Iterator[None]:
+    """What is raised of a model inside, with the file that it comes from in front of the message."""
+    try:
+        yield
+    except ModelError as exc:
+        raise type(exc)(f"{source}: {exc}") from exc
+
+
+@contextmanager
 def input_errors(error: type[EdgekitError], prefix: str = "") -> Iterator[None]:
     """What ``edgekit.inputs`` raises inside, as an ``error`` whose message begins with ``prefix``."""
     try:

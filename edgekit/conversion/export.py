@@ -7,11 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgekit.artifact import Metadata
 from edgekit.catalog import home_of, resolve_models
 from edgekit.console import Part, Table
 from edgekit.conversion.tflite import lower
-from edgekit.errors import ModelError
+from edgekit.errors import ModelError, naming
 from edgekit.files import require_file, require_writable, sha256_bytes, write_bytes
 from edgekit.graph.inputs import Shapes
 from edgekit.graph.isolated import is_quantized, model_sha256, open_prepared
@@ -20,7 +19,7 @@ from edgekit.options import MODEL, Options, argument, option, shape_option
 from edgekit.result import Result
 
 if TYPE_CHECKING:
-    from onnx import ModelProto
+    pass
 
 FORMATS = ("tflite", "onnx")
 
@@ -69,16 +68,11 @@ def export(options: ExportOptions) -> ExportResult:
             raise ModelError(f"{source} is int8 already; give the float ONNX file that it was made from.")
         name, data = "model.onnx", write_metadata(prepared, metadata).SerializeToString(deterministic=True)
     else:
-        name, data = "model.int8.tflite" if quantized else "model.tflite", _lowered(prepared, metadata, source)
+        name = "model.int8.tflite" if quantized else "model.tflite"
+        with naming(source):
+            data = lower(prepared, metadata)
     write_bytes(folder / name, data)
     return ExportResult(source, folder / name, options.to, len(data), sha256_bytes(data))
-
-
-def _lowered(model: ModelProto, metadata: Metadata, source: Path) -> bytes:
-    try:
-        return lower(model, metadata)
-    except ModelError as exc:
-        raise type(exc)(f"{source}: {exc}") from exc
 
 
 def _onnx_file(model: str) -> Path:

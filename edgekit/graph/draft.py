@@ -297,9 +297,8 @@ Pass = Callable[[Draft, "NodeProto"], bool]
 """Looks at one node and edits the draft around it; True if it changed anything."""
 
 
-def run_passes(draft: Draft, passes: Iterable[Pass]) -> None:
+def run_passes(draft: Draft, passes: Collection[Pass]) -> None:
     """Apply each pass to every node until none changes anything."""
-    passes = tuple(passes)
     changed = True
     while changed:
         changed = False

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.errors import ModelError
+from edgekit.errors import naming
 from edgekit.files import require_file, sha256_bytes
 from edgekit.graph.constants import folded
 from edgekit.graph.inputs import Shapes
@@ -73,10 +73,8 @@ def prepared_bytes(path: str, shapes: Shapes | None = None) -> NDArray[np.uint8]
     from edgekit.graph.prepare import prepare
 
     model = check_onnx(path)
-    try:
+    with naming(path):
         model = folded(model) if is_quantized(model) else prepare(model, shapes)
-    except ModelError as exc:
-        raise type(exc)(f"{path}: {exc}") from exc
     return np.frombuffer(model.SerializeToString(), np.uint8)
 
 

@@ -6,7 +6,7 @@ Each pass is of the kind that ``edgekit.graph.passes`` describes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,11 +20,9 @@ if TYPE_CHECKING:
 
 def counted_padding(draft: Draft, node: NodeProto) -> bool:
     """Padding that a mean counts, with a size rounded up, is a Pad: what lies beyond it is not counted."""
-    if not _is_mean(draft, node) or not (
-        attributes(node).get("count_include_pad") and attributes(node).get("ceil_mode")
-    ):
-        return False
     options = attributes(node)
+    if not (_is_mean(draft, node) and options.get("count_include_pad") and options.get("ceil_mode")):
+        return False
     pads, strides = options.get("pads", [0, 0, 0, 0]), options.get("strides", [1, 1])
     counted, rest = [*pads[:2]], [0, 0]
     for axis, size in enumerate(draft.shapes[node.input[0]][2:]):
@@ -124,8 +122,8 @@ def every_nth_pixel(draft: Draft, node: NodeProto) -> bool:
             strides[axis - 2] = step
     if strides == [1, 1]:
         return False
-    options: dict[str, Any] = {"kernel_shape": [1, 1], "strides": strides}
-    draft.replace(node, make_node("MaxPool", [node.input[0]], list(node.output), node.name, **options))
+    pool = make_node("MaxPool", node.input[:1], node.output, node.name, kernel_shape=[1, 1], strides=strides)
+    draft.replace(node, pool)
     return True
 
 

@@ -89,9 +89,7 @@ def _left(operators: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     plain = [item for item in operators if item["op_name"] != DELEGATE]
     maker = {int(index): item for item in plain for index in item["outputs"]}
     taken: set[int] = set()
-    for part in operators:
-        if part["op_name"] != DELEGATE:
-            continue
+    for part in (item for item in operators if item["op_name"] == DELEGATE):
         entrances = {int(index) for index in part["inputs"]}
         pending = [int(index) for index in part["outputs"]]
         while pending:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from edgekit.catalog import resolve_model
 from edgekit.conversion.tflite import check_lowerable
-from edgekit.errors import ModelError
+from edgekit.errors import ModelError, naming
 from edgekit.graph.isolated import is_quantized, open_prepared
 from edgekit.quantization.tensor_groups import check_operators
 
@@ -52,10 +52,8 @@ def checked_model(path: Path, shapes: Shapes | None = None, integers: bool = Tru
     prepared = open_prepared(path, shapes=shapes)
     if is_quantized(prepared):
         raise ModelError(f"{path} is quantized already; give the float model that it was made from.")
-    try:
+    with naming(path):
         if integers:
             check_operators(prepared)
         check_lowerable(prepared)
-    except ModelError as exc:
-        raise type(exc)(f"{path}: {exc}") from exc
     return prepared

@@ -20,14 +20,14 @@ from edgekit.operators.operator import BIAS
 def unit_scales(graph: Graph) -> Graph:
     """Give the inner tensors of a quantized graph the scale 1 wherever the operators around them allow it."""
     units = _Units(graph)
-    tensors = {name: _scaled(tensor, units.factor(name)) for name, tensor in graph.tensors.items() if name in units}
+    tensors = {name: _scaled(tensor, units.factor(name)) for name, tensor in graph.tensors.items()}
     nodes = []
     for node in graph.nodes:
-        factor = units.factor(node.outputs[0]) if node.outputs[0] in units else 1.0
+        factor = units.factor(node.outputs[0])
         names = list(node.inputs)
         weighted = row_of(node.op).weights is not None
         if weighted:
-            factor /= units.factor(names[0]) if names[0] in units else 1.0
+            factor /= units.factor(names[0])
         for position, name in enumerate(names):
             constant = graph.tensors.get(name)
             if constant is None or constant.data is None or constant.quant is None or (weighted and position == BIAS):
@@ -36,7 +36,7 @@ def unit_scales(graph: Graph) -> Graph:
             names[position] = f"{name} of {node.outputs[0]}"
             tensors[names[position]] = replace(_scaled(constant, factor), name=names[position])
         nodes.append(replace(node, inputs=tuple(names)))
-    return replace(graph, tensors={**graph.tensors, **tensors}, nodes=tuple(nodes))
+    return replace(graph, tensors=tensors, nodes=tuple(nodes))
 
 
 class _Units:
@@ -63,12 +63,9 @@ class _Units:
             assert quant is not None
             self.factors.setdefault(root, 1.0 if root in held else 1.0 / quant.scale)
 
-    def __contains__(self, name: str) -> bool:
-        return name in self.families
-
     def factor(self, name: str) -> float:
-        """New unit per old: real values and scales are multiplied by it."""
-        return self.factors[self.families.head(name)]
+        """New unit per old: real values and scales are multiplied by it; 1 for all but quantized activations."""
+        return self.factors[self.families.head(name)] if name in self.families else 1.0
 
 
 def _is_linear(graph: Graph, node: Node) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgekit.devices.latency.workload import Layer, convolution, dense, plain_layer
-from edgekit.errors import ModelError
+from edgekit.errors import ModelError, naming
 from edgekit.graph.draft import Draft
 from edgekit.graph.inputs import Shapes, fix_inputs
 from edgekit.graph.messages import makers_of, sizes_of
@@ -53,10 +53,8 @@ def onnx_layers(path: Path, shapes: Shapes) -> Iterator[tuple[str, Layer]]:
     model = check_onnx(str(path))
     shapes = {value.name: shapes[value.name] for value in model.graph.input if value.name in shapes}
     constant = not _may_be_replaced(model)
-    try:
+    with naming(path):
         model = folded(_fixed(model, shapes)) if is_quantized(model) else prepare(model, shapes)
-    except ModelError as exc:
-        raise type(exc)(f"{path}: {exc}") from exc
     return _Graph(model, path, constant).read()
 
 

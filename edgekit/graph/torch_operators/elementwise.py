@@ -11,25 +11,19 @@ from torch.nn import functional as F
 
 from edgekit.graph.torch_operators.call import Call, Operator
 
-_UNARY: dict[str, Callable[[Tensor], Tensor]] = {
-    **dict.fromkeys(("Dropout", "Identity"), lambda x: x),
+_FUNCTIONS: dict[str, Callable[..., Tensor]] = {
     **{name: getattr(F, name.lower()) for name in ("HardSwish", "Mish", "Relu", "Softplus", "Softsign")},
-    **{name: getattr(torch, name.lower()) for name in ("Abs", "Ceil", "Cos", "Erf", "Exp", "Floor", "Log", "Neg")},
-    **{
-        name: getattr(torch, name.lower()) for name in ("Reciprocal", "Round", "Sigmoid", "Sign", "Sin", "Sqrt", "Tanh")
-    },
-    "Not": torch.logical_not,
-}
-
-_BINARY: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    **{name: getattr(torch, name.lower()) for name in ("Add", "Div", "Greater", "Less", "Mul", "Pow", "Sub")},
-    "And": torch.logical_and,
+    **{name: getattr(torch, name.lower()) for name in ("Abs", "Add", "Ceil", "Cos", "Div", "Erf", "Exp", "Floor")},
+    **{name: getattr(torch, name.lower()) for name in ("Greater", "Less", "Log", "Mul", "Neg", "Pow", "Reciprocal")},
+    **{name: getattr(torch, name.lower()) for name in ("Round", "Sigmoid", "Sign", "Sin", "Sqrt", "Sub", "Tanh")},
+    **{name: getattr(torch, f"logical_{name.lower()}") for name in ("And", "Not", "Or")},
     "Equal": torch.eq,
     "GreaterOrEqual": torch.greater_equal,
     "LessOrEqual": torch.less_equal,
-    "Or": torch.logical_or,
     "PRelu": lambda x, slope: torch.where(x >= 0, x, slope * x),
+    "Where": torch.where,
 }
+"""What is one function of all inputs."""
 
 _SELU_ALPHA, _SELU_GAMMA = 1.67326319217681884765625, 1.05070102214813232421875
 _DTYPES = {1: torch.float32, 6: torch.int32, 7: torch.int64, 9: torch.bool, 11: torch.float32}
@@ -50,12 +44,8 @@ def cast(call: Call) -> Tensor:
     return call.x.to(_DTYPES[kind])
 
 
-def _unary(function: Callable[[Tensor], Tensor]) -> Operator:
-    return lambda call: function(call.x)
-
-
-def _binary(function: Callable[[Tensor, Tensor], Tensor]) -> Operator:
-    return lambda call: function(call.x, call.input(1))
+def _of_all(function: Callable[..., Tensor]) -> Operator:
+    return lambda call: function(*call.all())
 
 
 def _folded(function: Callable[[Tensor, Tensor], Tensor]) -> Operator:
@@ -64,8 +54,8 @@ def _folded(function: Callable[[Tensor, Tensor], Tensor]) -> Operator:
 
 
 ELEMENTWISE: dict[str, Operator] = {
-    **{name: _unary(function) for name, function in _UNARY.items()},
-    **{name: _binary(function) for name, function in _BINARY.items()},
+    **{name: _of_all(function) for name, function in _FUNCTIONS.items()},
+    **dict.fromkeys(("Dropout", "Identity"), lambda call: call.x),
     "Cast": cast,
     "Celu": lambda call: F.celu(call.x, call.get("alpha", 1.0)),
     "Clip": clip,
@@ -79,5 +69,4 @@ ELEMENTWISE: dict[str, Operator] = {
     "Selu": lambda call: F.elu(call.x, call.get("alpha", _SELU_ALPHA)) * call.get("gamma", _SELU_GAMMA),
     "Sum": _folded(torch.add),
     "Swish": lambda call: call.x * torch.sigmoid(call.get("alpha", 1.0) * call.x),
-    "Where": lambda call: torch.where(call.x, call.input(1), call.input(2)),
 }
