@@ -160,9 +160,8 @@ def _is_implied(node: NodeProto, attribute: AttributeProto) -> bool:
     """True for what a node says although it is the default, or the shape of a convolution's weights."""
     if attribute.name in NEUTRAL:
         return set(attribute.ints) <= {NEUTRAL[attribute.name]}
-    return node.op_type == "Conv" and (
-        attribute.name == "kernel_shape" or (attribute.name, attribute.i) == ("group", 1)
-    )
+    is_shape = attribute.name == "kernel_shape"
+    return node.op_type == "Conv" and (is_shape or (attribute.name, attribute.i) == ("group", 1))
 
 
 def _fits_int16(value: NDArray[Any]) -> bool:

@@ -151,11 +151,8 @@ def layer_norm_affine(draft: Draft, node: NodeProto) -> bool:
         return False
     scale = draft.constant(maker, 1)
     value, shift = draft.constants[constant], draft.constant(maker, 2)
-    if (
-        scale is None
-        or draft.only_use(maker.output[0]) is None
-        or np.broadcast_shapes(value.shape, scale.shape) != scale.shape
-    ):
+    is_own = draft.only_use(maker.output[0]) is not None
+    if scale is None or not is_own or np.broadcast_shapes(value.shape, scale.shape) != scale.shape:
         return False
     target = node.output[0]
     value = np.broadcast_to(value, scale.shape)
@@ -248,18 +245,13 @@ def _is_tanh_argument(draft: Draft, name: str, source: str) -> bool:
     """True for ``√(2/π) · (x + 0.044715 · x³)``."""
     factors, number = _factors(draft, name)
     maker = draft.producer(factors[0]) if len(factors) == 1 else None
-    if (
-        maker is None
-        or maker.op_type != "Add"
-        or source not in maker.input
-        or not _is_close(number, math.sqrt(2 / math.pi))
-    ):
+    if maker is None or maker.op_type != "Add" or source not in maker.input:
         return False
     other = next((item for item in maker.input if item != source), "")
     cubes, small = _factors(draft, other)
     power = draft.producer(cubes[0]) if len(cubes) == 1 else None
     is_cube = cubes == [source] * 3 or (power is not None and _power(draft, power) == (source, 3))
-    return is_cube and _is_close(small, 0.044715)
+    return is_cube and _is_close(small, 0.044715) and _is_close(number, math.sqrt(2 / math.pi))
 
 
 def _power(draft: Draft, node: NodeProto) -> tuple[str, int]:

@@ -78,10 +78,8 @@ def find_undelegated(path: str) -> list[dict[str, Any]]:
     types = {item["index"]: np.dtype(item["dtype"]).name for item in interpreter.get_tensor_details()}
     computed = {int(index) for item in operators for index in item["outputs"]}
     computed.update(item["index"] for item in interpreter.get_input_details())
-    left = _left(operators)
-    return [
-        asdict(UndelegatedOperator(item["index"], item["op_name"], _reason(item, types, computed))) for item in left
-    ]
+    reasons = ((item, _reason(item, types, computed)) for item in _left(operators))
+    return [asdict(UndelegatedOperator(item["index"], item["op_name"], reason)) for item, reason in reasons]
 
 
 def _left(operators: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -35,8 +35,7 @@ def activation_kind(graph: Graph, node: Node) -> str:
     if node.op == "Relu":
         return ACTIVATION_LIMITS[0.0, math.inf]
     if node.op == "Clip" and len(node.inputs) == 3:
-        limits = [graph.tensors[name].data if name else None for name in node.inputs[1:]]
-        if all(limit is not None and limit.size == 1 for limit in limits):
-            low, high = (float(limit.reshape(-1)[0]) for limit in limits if limit is not None)
-            return ACTIVATION_LIMITS.get((low, high), "")
+        low, high = (graph.tensors[name].data if name else None for name in node.inputs[1:])
+        if low is not None and high is not None and low.size == high.size == 1:
+            return ACTIVATION_LIMITS.get((float(low.item()), float(high.item())), "")
     return ""
