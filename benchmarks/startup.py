@@ -1,4 +1,4 @@
-"""How long ``edgekit --help`` takes as a whole process, and which heavy modules it imports (it should import none)."""
+"""How long ``edgekit --help`` and ``import edgekit`` take, and which heavy modules they load: there should be none."""
 
 from __future__ import annotations
 
@@ -6,41 +6,55 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from typing import Any
 
 from record import record
 
 HEAVY = ("torch", "onnx", "onnxruntime", "ai_edge_litert", "tflite_micro", "numpy", "PIL", "matplotlib", "pyarrow")
-RUNS = 21
-PROBE = f"""
-import sys
+LOADED = f"print(','.join(name for name in {HEAVY!r} if name in sys.modules))"
+HELP = f"""
+import io, sys
+from contextlib import redirect_stdout
 from edgekit.cli.main import app
 try:
-    app(["--help"])
+    with redirect_stdout(io.StringIO()):
+        app(["--help"])
 except SystemExit:
     pass
-print(",".join(name for name in {HEAVY!r} if name in sys.modules), file=sys.stderr)
+{LOADED}
 """
+IMPORT = "import time; begun = time.perf_counter(); import edgekit; print(time.perf_counter() - begun)"
+RUNS = 21
 
 
 def main() -> None:
-    command = [sys.executable, "-m", "edgekit", "--help"]
-    seconds = []
-    for _ in range(RUNS + 1):
-        started = time.perf_counter()
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        seconds.append(time.perf_counter() - started)
-    del seconds[0]
-    probe = subprocess.run([sys.executable, "-c", PROBE], check=True, capture_output=True, text=True)
-    record(
-        __file__,
-        {
-            "runs": RUNS,
-            "median_s": round(statistics.median(seconds), 4),
-            "min_s": round(min(seconds), 4),
-            "max_s": round(max(seconds), 4),
-            "heavy_imports": [name for name in probe.stderr.strip().split(",") if name],
-        },
-    )
+    help_command = [sys.executable, "-m", "edgekit", "--help"]
+    result = {
+        "runs": RUNS,
+        "edgekit --help, whole process": _row(lambda: _seconds(help_command), HELP),
+        "import edgekit, in its process": _row(lambda: float(_output(IMPORT)), f"import sys, edgekit; {LOADED}"),
+    }
+    print(result)
+    record(__file__, result)
+
+
+def _row(measure: Callable[[], float], probe: str) -> dict[str, Any]:
+    measure()
+    seconds = [measure() for _ in range(RUNS)]
+    figures = {"median_s": statistics.median(seconds), "min_s": min(seconds), "max_s": max(seconds)}
+    heavy = [name for name in _output(probe).strip().split(",") if name]
+    return {**{name: round(value, 4) for name, value in figures.items()}, "heavy_imports": heavy}
+
+
+def _seconds(command: list[str]) -> float:
+    started = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - started
+
+
+def _output(code: str) -> str:
+    return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
 
 
 if __name__ == "__main__":
