@@ -165,5 +165,4 @@ def _is_implied(node: NodeProto, attribute: AttributeProto) -> bool:
 
 
 def _fits_int16(value: NDArray[Any]) -> bool:
-    ends = np.iinfo(np.int16)
-    return bool((value >= ends.min).all() and (value <= ends.max).all())
+    return np.array_equal(value, value.astype(np.int16))

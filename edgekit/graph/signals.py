@@ -86,10 +86,9 @@ def unsqueeze_of_squeeze(draft: Draft, node: NodeProto) -> bool:
     maker = draft.producer(node.input[0]) if node.op_type in ("Unsqueeze", "Squeeze") else None
     if maker is None or {node.op_type, maker.op_type} != {"Squeeze", "Unsqueeze"}:
         return False
-    if draft.shapes.get(maker.input[0]) != draft.shapes.get(node.output[0]) or not draft.shapes.get(maker.input[0]):
-        return False
     source, between = maker.input[0], maker.output[0]
-    if not draft.bypass(node, source):
+    shape = draft.shapes.get(source)
+    if not shape or shape != draft.shapes.get(node.output[0]) or not draft.bypass(node, source):
         return False
     draft.drop_unread(between)
     return True

@@ -58,8 +58,8 @@ class ModelContents:
     def scheme(self) -> str:
         """How numbers are stored and computed, as in ``int8 weights; computes in int8 (9 operators)``."""
         weights = max(self.constants, key=lambda kind: self.constants[kind], default="no")
-        types = sorted(self.computed, key=lambda kind: -self.computed[kind])
-        counted = ", ".join(f"{kind} ({_counted(self.computed[kind], 'operator')})" for kind in types)
+        types = Counter(self.computed).most_common()
+        counted = ", ".join(f"{kind} ({count:,} operator{'' if count == 1 else 's'})" for kind, count in types)
         weights = "float32" if weights == "float" else weights  # ONNX's name for it
         return f"{weights} weights" + (f"; computes in {counted}" if counted else "")
 
@@ -113,10 +113,6 @@ def _read_onnx(path: Path) -> ModelContents:
         computed=dict(_computed(model.graph).most_common()),
         description=next((entry.value for entry in model.metadata_props if entry.key == METADATA_KEY), ""),
     )
-
-
-def _counted(count: int, thing: str) -> str:
-    return f"{count:,} {thing}{'' if count == 1 else 's'}"
 
 
 def _computed(graph: GraphProto) -> Counter[str]:
