@@ -29,7 +29,10 @@ def time_file(device: Device, model: ModelProfile, options: ProfileOptions, step
         asked["arena"] = replace(job, task="arena", runtime="tflm")
     parts: dict[str, dict[str, Any]] = {}
     for part, further in asked.items():
-        answer = _optional(device, further, steps)
+        try:
+            answer = device.run(further, steps.next(path.name))
+        except RuntimeCrashError as exc:  # costs this part of the profile only
+            answer = {"unavailable": str(exc)}
         if "unavailable" in answer:
             model = model.lacks(part, answer["unavailable"])
         else:
@@ -52,11 +55,3 @@ def time_file(device: Device, model: ModelProfile, options: ProfileOptions, step
         samples_ns=tuple(samples),
     )
     return replace(model, runtime_version=measured["versions"][model.runtime], timing=timing)
-
-
-def _optional(device: Device, job: Job, steps: Steps) -> dict[str, Any]:
-    """A job whose failure costs a part of the profile only."""
-    try:
-        return device.run(job, steps.next(job.model.name))
-    except RuntimeCrashError as exc:
-        return {"unavailable": str(exc)}

@@ -89,7 +89,7 @@ def _send(connection: Connection, folder: Path, packages: list[Package], bar: Ba
     with tarfile.open(fileobj=packed, mode="w:gz", compresslevel=1) as archive:
         for path in sorted(folder.iterdir()):
             if path.name != "bin":  # scripts for an interpreter here
-                archive.add(path, path.name, filter=_without_bytecode)
+                archive.add(path, path.name, filter=lambda item: None if "__pycache__" in item.name else item)
     modules = [package.module for package in packages if package != NUMPY]  # each imports NumPy
 
     def watch(share: float) -> None:
@@ -98,7 +98,3 @@ def _send(connection: Connection, folder: Path, packages: list[Package], bar: Ba
     answer = connection.ask({"packages": "", "imports": modules}, packed.getvalue(), watch)
     installed: dict[str, Any] = answer["installed"]
     return installed
-
-
-def _without_bytecode(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
-    return None if "__pycache__" in member.name else member

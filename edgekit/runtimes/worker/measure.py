@@ -54,7 +54,10 @@ def measure(request: Request, emit: Emit) -> dict[str, Any]:
     run, load_ns = _load(request)
     before = throttling.state()
     emit(phase="running it for the first time")
-    first_ns = _first(run)
+    started = time.perf_counter_ns()
+    with refusing("it does not run: "):
+        run()
+    first_ns = time.perf_counter_ns() - started
     emit(phase="running it")
     warmup_runs = _warm_up(run)
     peak = machine.peak_memory()
@@ -97,13 +100,6 @@ def _load_again(request: Request) -> float:
         del run
         times.append(nanoseconds)
     return float(statistics.median(times))
-
-
-def _first(run: Callable[[], object]) -> int:
-    started = time.perf_counter_ns()
-    with refusing("it does not run: "):
-        run()
-    return time.perf_counter_ns() - started
 
 
 def _warm_up(run: Callable[[], object]) -> int:
