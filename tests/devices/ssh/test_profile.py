@@ -45,6 +45,12 @@ def second(server, tmp_path):
     made.stop()
 
 
+@pytest.fixture(autouse=True)
+def wide(monkeypatch):
+    """Room for the longest address beside the longest sentence, so that a device is a line of the table."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+
 def test_a_file_is_profiled_there_with_every_figure_measured(server, edgekit):
     status, out, _ = edgekit("profile", MODEL, "--device", server.address, *QUICK, "--json")
     document = json.loads(out)
