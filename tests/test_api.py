@@ -22,6 +22,8 @@ from edgekit.options import places
 
 VERBS = [name for name in edgekit.__all__ if isinstance(getattr(edgekit, name), Verb)]
 
+STUDENT = Path(__file__).parent.parent / "students" / "mnist-tiny"
+
 
 def test_importing_loads_nothing_and_using_loads_what_is_used() -> None:
     probe = """
@@ -90,6 +92,14 @@ def test_an_open_model_sees_files_pictures_and_arrays_alike(mnist: Dataset, tmp_
         assert model.predict(digits[0]).predictions[0].image == "picture 0"
         with pytest.raises(DataError, match="picture 0 is float64"):
             model.predict(np.zeros((28, 28)))
+
+
+def test_every_verb_takes_an_open_model(tmp_path: Path) -> None:
+    with edgekit.quiet(), edgekit.open("mnist-tiny@ort") as small, edgekit.open(f"{STUDENT}/model.onnx") as whole:
+        assert edgekit.inspect(small).files[0].path == str(small.path)
+        assert edgekit.export(whole, out=tmp_path / "export").path.is_file()
+        assert edgekit.deploy(small, out=tmp_path / "app").runtime == "ort"
+        assert [one.runtime for one in edgekit.evaluate([small, whole], images=10).evaluations] == ["ort", "ort"]
 
 
 def test_an_open_model_runs_on_tensors_by_name() -> None:

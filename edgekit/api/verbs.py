@@ -64,21 +64,21 @@ class Verb(Generic[T]):
             raise UsageError(f"Only {', '.join(named) or 'nothing'} may be given without a name; name the others.")
         given = {**dict(zip(named, values, strict=False)), **options}
         for name in (name for name in MODELS if name in given):
-            given[name] = self._model(given[name], given)
+            given[name] = self._model(name, given[name], given)
         result = verb(build(record, given))
         result.deliver(lambda: None)
         return result
 
-    def _model(self, value: Any, given: dict[str, Any]) -> Any:
-        """A model as a command would name it."""
+    def _model(self, name: str, value: Any, given: dict[str, Any]) -> Any:
+        """A model as a command would name it; with its runtime where one of several is named."""
         if isinstance(value, list | tuple):
-            return [self._model(one, given) for one in value]
+            return [self._model(name, one, given) for one in value]
         if isinstance(value, str | Path):
             return str(value)
         from edgekit.api.model import Model
 
         if isinstance(value, Model):
-            return str(value.path) if given.get("runtime") else value.name
+            return str(value.path) if name == "model" or given.get("runtime") else value.name
         if self.takes_network:
             from edgekit.api.network import network_file
 
