@@ -12,11 +12,11 @@ from edgekit.console import Part, Table
 from edgekit.conversion.tflite import lower
 from edgekit.errors import ModelError, naming
 from edgekit.files import require_file, require_writable, sha256_bytes, write_bytes
-from edgekit.graph.inputs import Shapes
 from edgekit.graph.isolated import is_quantized, model_sha256, open_prepared
 from edgekit.graph.metadata import read_metadata, write_metadata
 from edgekit.options import MODEL, Options, argument, option, shape_option
 from edgekit.result import Result
+from edgekit.runtimes.runtime import Shapes
 
 if TYPE_CHECKING:
     pass

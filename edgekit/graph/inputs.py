@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 from edgekit.errors import ModelError, UnknownNameError, UnsupportedError
 from edgekit.graph.draft import Draft
+from edgekit.runtimes.runtime import Shapes
 
 if TYPE_CHECKING:
     from onnx import ValueInfoProto
-
-Shapes = Mapping[str, Sequence[int]]
 
 
 def fix_inputs(draft: Draft, shapes: Shapes) -> None:

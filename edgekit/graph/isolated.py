@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from edgekit.errors import naming
 from edgekit.files import require_file, sha256_bytes
 from edgekit.graph.constants import folded
-from edgekit.graph.inputs import Shapes
 from edgekit.graph.load import check_onnx, may_refer, whole_file
+from edgekit.runtimes.runtime import Shapes
 from edgekit.sandbox import Limits, Sandbox
 
 if TYPE_CHECKING:

@@ -14,9 +14,10 @@ import numpy as np
 from edgekit.errors import UnsupportedError
 from edgekit.graph.constants import fold_constants
 from edgekit.graph.draft import Draft, run_passes
-from edgekit.graph.inputs import Shapes, fix_inputs
+from edgekit.graph.inputs import fix_inputs
 from edgekit.graph.messages import opset_version
 from edgekit.graph.passes import CANONICAL, LAST
+from edgekit.runtimes.runtime import Shapes
 
 if TYPE_CHECKING:
     from onnx import ModelProto

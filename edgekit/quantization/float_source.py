@@ -14,7 +14,7 @@ from edgekit.quantization.tensor_groups import check_operators
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-    from edgekit.graph.inputs import Shapes
+    from edgekit.runtimes.runtime import Shapes
 
 FLOAT_FILE, RECORD_FILE = "model.onnx", "quantize.json"
 LINEAGE_DIGITS = 32

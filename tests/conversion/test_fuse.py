@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
-import onnx
 import pytest
 from onnx import helper
+from prepared_graphs import kinds
 from small_graphs import graph_of, noise
 
 from edgekit.conversion.tflite.fuse import fuse_activations
 from edgekit.graph.prepare import prepare
 from edgekit.graph.read import read_graph
-from edgekit.operators.nodes import Graph
 
 node = helper.make_node
-
-
-def kinds(graph: Graph) -> list[str]:
-    return [item.op + item.activation for item in graph.nodes]
-
-
-def convolution(last: str = "Relu") -> onnx.ModelProto:
-    nodes = [node("Conv", ["x", "w", "b"], ["a"], pads=[1, 1, 1, 1]), node(last, ["a"], ["out"])]
-    return prepare(graph_of(nodes, {"x": (1, 2, 5, 5)}, {"w": noise(3, 2, 3, 3), "b": noise(3)}))
 
 
 def test_an_activation_is_fused_only_if_nothing_else_needs_the_value_before_it() -> None:

@@ -13,13 +13,13 @@ from edgekit.deployment.app_model import AppModel
 from edgekit.deployment.bundle import Bundle, json_bytes
 from edgekit.deployment.deploy import DeployOptions
 
-RUNTIMES = ("litert", "ort")
 FILES = Path(__file__).parent / "files"
 TEMPLATES = ("README.md", "app.service")
 PROGRAMS = frozenset({"app.py", "install.sh"})
 
 OPENED_BY = {"litert": ("litert", "tflite_runtime"), "ort": ("ort",)}
 """Modules of ``edgekit.runtimes`` that an app may open its model with."""
+RUNTIMES = tuple(OPENED_BY)
 
 TITLES = {"litert": "LiteRT", "ort": "ONNX Runtime"}
 MODERN = """\

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from edgekit.devices.latency.workload import Layer, convolution, dense, plain_layer
 from edgekit.errors import ModelError, naming
 from edgekit.graph.draft import Draft
-from edgekit.graph.inputs import Shapes, fix_inputs
+from edgekit.graph.inputs import fix_inputs
 from edgekit.graph.messages import makers_of, sizes_of
+from edgekit.runtimes.runtime import Shapes
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto

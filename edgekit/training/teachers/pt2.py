@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from edgekit.errors import ModelError
 from edgekit.files import require_file, sha256_file
 from edgekit.inputs.contract import InputContract
+from edgekit.runtimes.refusal import first_line
 from edgekit.training.teacher import Teacher, torch_forward
 from edgekit.training.teachers import TeacherOptions
 
@@ -56,7 +57,9 @@ def load_program(path: Path) -> tuple[nn.Module, tuple[int, ...]]:
         program = torch.export.load(str(path))
         module = program.module()
     except Exception as exc:  # torch raises whatever the broken parts lead to
-        raise ModelError(f"{path} cannot be loaded by torch.export ({_short(exc)}); export the program again.") from exc
+        raise ModelError(
+            f"{path} cannot be loaded by torch.export ({first_line(exc)}); export the program again."
+        ) from exc
     inputs = [node for node in program.graph.nodes if node.name in program.graph_signature.user_inputs]
     if len(inputs) != 1:
         raise ModelError(f"{path} takes {len(inputs)} inputs; a teacher takes one image.")
@@ -90,7 +93,9 @@ def check_archive(path: Path) -> None:
     except ModelError:
         raise
     except Exception as exc:  # zipfile, json and torch raise whatever the broken bytes lead to
-        raise ModelError(f"{path} is not a readable .pt2 archive ({_short(exc)}); export the program again.") from exc
+        raise ModelError(
+            f"{path} is not a readable .pt2 archive ({first_line(exc)}); export the program again."
+        ) from exc
 
 
 def _read_json(archive: zipfile.ZipFile, name: str) -> Any:
@@ -123,7 +128,3 @@ def _items(document: Any) -> Iterator[tuple[str, Any]]:
             waiting.extend(value.values())
         elif isinstance(value, list):
             waiting.extend(value)
-
-
-def _short(exc: BaseException) -> str:
-    return (str(exc).strip().splitlines() or [type(exc).__name__])[0][:200]
