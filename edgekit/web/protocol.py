@@ -64,5 +64,8 @@ class PatientProtocol(HttpToolsProtocol):
 
     def _give_up(self) -> None:
         self._deadline = None
-        if not self.transport.is_closing():
+        if self.cycle is not None and not self.cycle.response_complete:
+            # What was asked before this head is still being answered: closing now would throw that answer away.
+            self._deadline = self.loop.call_later(HEAD_S, self._give_up)
+        elif not self.transport.is_closing():
             self.transport.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import time
 from collections.abc import Iterator
@@ -10,6 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 from served import running
+from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
 
 from edgekit.service.service import service_app
 from edgekit.store.store import Store
@@ -65,6 +68,18 @@ def test_a_second_head_on_the_same_connection_is_cut_off_too(address: tuple[str,
     with socket.create_connection(address) as client:
         client.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\nGET /health HTTP/1.1\r\n")
         assert said(client).count(b"HTTP/1.1 200 OK") == 1
+
+
+def test_a_second_head_that_waits_does_not_cost_the_first_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await asyncio.sleep(4 * PATIENCE_S)
+            await PlainTextResponse("late")(scope, receive, send)
+
+    monkeypatch.setattr(protocol, "HEAD_S", PATIENCE_S)
+    with running(slow) as url, socket.create_connection(("127.0.0.1", int(url[:-1].rpartition(":")[2]))) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\nGET / HTTP/1.1\r\n")
+        assert said(client).endswith(b"late")
 
 
 def test_many_that_wait_do_not_keep_others_from_being_served(address: tuple[str, int]) -> None:
