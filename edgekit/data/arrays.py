@@ -62,7 +62,7 @@ def array_dataset(name: str, parts: Mapping[str, tuple[Any, Any]], classes: tupl
     if classes is None:
         classes = () if labels is None else number_classes(labels, name)
     digest = content_sha256(*(np.asarray(array) for part in parts.values() for array in part if array is not None))
-    return Dataset(name, classes, **divide(name, splits), sha256=digest)
+    return Dataset(name, classes, **divide(name, splits, classes), sha256=digest)
 
 
 def _as_split(images: Any, labels: Any, where: str) -> Split:

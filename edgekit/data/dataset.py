@@ -7,7 +7,7 @@ where a source has none, it is taken from the training data with a fixed seed.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 
 from edgekit.errors import DataError
 
-VALIDATION_SEED = 20_240_229
-VALIDATION_SHARE = 1 / 12
-TEST_SEED = 20_240_301
-TEST_SHARE = 1 / 6
+HELD_OUT = (("test", 1 / 6, 20_240_301), ("validation", 1 / 12, 20_240_229))
+"""Splits that a source may lack: the share of the training images that is taken for it, one after the other, and the
+seed of the draw."""
 MAX_CLASSES = 100_000
 
 Images = NDArray[np.uint8]
@@ -132,25 +131,30 @@ class Dataset:
         return (height, width, channels)
 
 
-def divide(name: str, parts: Mapping[str, Split]) -> dict[str, Split]:
+def divide(name: str, parts: Mapping[str, Split], classes: Sequence[str]) -> dict[str, Split]:
     """Complete the splits that source ``name`` has (at least ``train``) to train, validation and test.
 
     What is missing is held out of the training data: a sixth for a test split, then a twelfth for validation.
     Data without labels are for calibration alone and stay in the training split.
 
     Raises:
-        DataError: a class has too few images to be held out.
+        DataError: a class has too few images that some of it could be held out.
     """
     train = parts["train"]
     if train.labels is None:
         nothing = train.take(np.arange(0))
         return {"validation": nothing, "test": nothing, **parts}
     complete = dict(parts)
-    for split, share, seed in (("test", TEST_SHARE, TEST_SEED), ("validation", VALIDATION_SHARE, VALIDATION_SEED)):
-        if split in parts:
-            continue
-        if np.unique(train.labels, return_counts=True)[1].max(initial=0) < 2:
-            raise DataError(f"{name} has too few images to hold some out for {split}; add images or a {split} split.")
+    missing = [item for item in HELD_OUT if item[0] not in parts]
+    labels, counts = np.unique(train.labels, return_counts=True)
+    if missing and counts.min() <= len(missing):
+        label, wanted = int(labels[counts.argmin()]), " and ".join(split for split, _, _ in missing)
+        rare = dict(enumerate(classes)).get(label, label)
+        raise DataError(
+            f"{name} has too few images of class '{rare}' ({counts.min()}) to hold some out for {wanted}; "
+            f"add images, to {len(missing) + 1} at least, or remove the class."
+        )
+    for split, share, seed in missing:
         train, complete[split] = hold_out(train, share, seed)
     return {**complete, "train": train}
 

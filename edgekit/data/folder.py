@@ -26,7 +26,8 @@ def open_folder(folder: Path, contract: InputContract | None = None) -> Dataset:
     """Open a folder of images as a Dataset; see the module for what it may hold.
 
     Raises:
-        DataError: it has no images, an unreadable one, an empty class, or splits of different classes.
+        DataError: it has no images, an unreadable one, one class alone, an empty class, two classes of one name in
+            different case, or splits of different classes.
     """
     parts = _split_folders(folder)
     if parts:
@@ -40,7 +41,24 @@ def open_folder(folder: Path, contract: InputContract | None = None) -> Dataset:
         splits = {"train": EncodedSplit(tuple(map(_encoded, _image_files(folder))), None)}
         if not splits["train"].images:
             raise DataError(f"{folder} holds no images and no class folders of images; put one folder per class there.")
+    if len(classes) == 1:
+        raise DataError(
+            f"{folder} has one class, '{classes[0]}'; put other photos, which do not show it, into a folder beside it "
+            "(other, say), so that there is something to tell it from."
+        )
     return photo_dataset(folder.resolve().name, classes, splits, contract)
+
+
+def open_photos(folder: Path, contract: InputContract | None = None) -> Dataset:
+    """Open all images of a folder, at whatever depth, as a training split without labels.
+
+    Raises:
+        DataError: it has no images, or an unreadable one.
+    """
+    part = EncodedSplit(tuple(map(_encoded, _image_files(folder, recursive=True))), None)
+    if not part.images:
+        raise DataError(f"{folder} holds no images; put some there.")
+    return photo_dataset(folder.resolve().name, (), {"train": part}, contract)
 
 
 def _split_folders(folder: Path) -> dict[str, Path]:
@@ -79,6 +97,11 @@ def _labelled(folder: Path, classes: Sequence[str]) -> EncodedSplit:
 
 def _class_names(folder: Path) -> tuple[str, ...]:
     names = [path.name for path in _subfolders(folder)]
+    alike: dict[str, str] = {}
+    for name in names:
+        first = alike.setdefault(name.casefold(), name)
+        if first != name and len(name) > 1:  # letters are classes of their own
+            raise DataError(f"{folder / first} and {folder / name} differ in case alone; make them one folder.")
     if all(name.isdecimal() for name in names):
         names.sort(key=int)
     return tuple(names)

@@ -158,7 +158,7 @@ def photo_dataset(
         for done, image_digest in enumerate(photos.read_all(), 1):
             digest.update(image_digest)
             bar.update(done)
-    return Dataset(name, classes, **divide(name, splits), sha256=digest.hexdigest())
+    return Dataset(name, classes, **divide(name, splits, classes), sha256=digest.hexdigest())
 
 
 def _common_contract(images: Sequence[EncodedImage]) -> InputContract:

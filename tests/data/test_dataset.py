@@ -81,25 +81,39 @@ def test_holding_out_keeps_a_class_of_one_image_in_training() -> None:
 
 
 def test_missing_splits_are_held_out_of_the_training_data() -> None:
-    parts = divide("data", {"train": split_of([0, 1] * 36)})
+    parts = divide("data", {"train": split_of([0, 1] * 36)}, "ab")
     assert [len(parts[name]) for name in ("train", "validation", "test")] == [56, 4, 12]
 
 
 def test_a_given_test_split_stays_as_it_is() -> None:
     test = split_of([1, 0])
-    parts = divide("data", {"train": split_of([0, 1] * 12), "test": test})
+    parts = divide("data", {"train": split_of([0, 1] * 12), "test": test}, "ab")
     assert parts["test"] is test
     assert len(parts["train"]) + len(parts["validation"]) == 24
 
 
 def test_unlabelled_data_stay_in_the_training_split() -> None:
-    parts = divide("data", {"train": split_of(None, count=5)})
+    parts = divide("data", {"train": split_of(None, count=5)}, "ab")
     assert [len(parts[name]) for name in ("train", "validation", "test")] == [5, 0, 0]
 
 
-def test_too_few_images_to_hold_some_out_is_an_error() -> None:
-    with pytest.raises(DataError, match="too few images to hold some out for test"):
-        divide("data", {"train": split_of([0, 1])})
+@pytest.mark.parametrize(
+    ("given", "labels", "message"),
+    [
+        ([], [0, 0, 0, 1], r"class 'b' \(1\) to hold some out for test and validation; add images, to 3 at least"),
+        ([], [0, 0, 1, 1, 1], r"class 'a' \(2\) to hold some out for test and validation"),
+        (["test"], [0, 0, 1], r"class 'b' \(1\) to hold some out for validation; add images, to 2 at least"),
+    ],
+)
+def test_a_class_of_too_few_images_to_be_divided_is_named(given: list[str], labels: list[int], message: str) -> None:
+    parts = {"train": split_of(labels), **{name: split_of([0, 1]) for name in given}}
+    with pytest.raises(DataError, match=message):
+        divide("data", parts, "ab")
+
+
+def test_a_class_of_one_image_will_do_where_nothing_is_divided() -> None:
+    parts = {name: split_of([0, 0, 1]) for name in ("train", "validation", "test")}
+    assert divide("data", parts, "ab") == parts
 
 
 @pytest.mark.parametrize("label", [-1, 2])

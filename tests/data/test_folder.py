@@ -188,6 +188,36 @@ def test_splits_must_have_the_same_classes(tmp_path: Path, save_image, classes: 
         open_folder(tmp_path)
 
 
+@pytest.mark.parametrize("other", ["other", "not-cat"])
+def test_is_it_or_is_it_not_are_two_classes_of_which_one_may_hold_folders(tmp_path: Path, save_image, other) -> None:
+    for index in range(6):
+        save_image(tmp_path / "cat" / f"{index}.png", seed=index)
+        save_image(tmp_path / other / f"set-{index % 2}" / f"{index}.png", seed=20 + index)
+    data = open_folder(tmp_path)
+    assert data.classes == ("cat", other)
+    assert [len(split) for split in (data.train, data.validation, data.test)] == [8, 2, 2]
+
+
+def test_one_class_alone_is_told_what_it_needs(tmp_path: Path, save_image) -> None:
+    for index in range(6):
+        save_image(tmp_path / "cat" / f"{index}.png", seed=index)
+    with pytest.raises(
+        DataError, match=r"one class, 'cat'; put other photos, .* into a folder beside it \(other, say\)"
+    ):
+        open_folder(tmp_path)
+
+
+def test_classes_that_differ_in_case_alone_are_refused_unless_they_are_letters(tmp_path: Path, save_image) -> None:
+    for name in ("A", "a"):
+        for index in range(3):
+            save_image(tmp_path / name / f"{index}.png", seed=index)
+    assert open_folder(tmp_path).classes == ("A", "a")
+    for name in ("Rose", "rose"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(DataError, match=r"Rose and .*rose differ in case alone; make them one folder"):
+        open_folder(tmp_path)
+
+
 def test_two_folders_for_one_split_are_refused(tmp_path: Path, save_image) -> None:
     for split in ("train", "val", "valid"):
         save_image(tmp_path / split / "a" / "0.png")
