@@ -19,7 +19,7 @@ MODELS = "Files, run folders or students' names."
 NEWEST = "the newest run"
 MODEL = "A file, a run folder or a student's name."
 ANY_SEED = "Seed of everything random."
-SOURCES = "mnist, a folder, .npz, .parquet or module:factory."
+SOURCES = "mnist, clothes, a folder, .npz, .parquet or module:factory."
 
 R = TypeVar("R", bound="Options")
 

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from edgekit.data.dataset import Dataset, require_shape
+import numpy as np
+
+from edgekit.data.dataset import Dataset, Split, require_shape
 from edgekit.errors import DataError, UnknownNameError
 from edgekit.inputs.contract import InputContract
 
 KINDS = (
-    "'mnist', a folder of class folders (or train/val/test of them), an IDX folder, an .npz or .parquet file, "
-    "or module:factory"
+    "'mnist', 'clothes', a folder of class folders (or train/val/test of them), an IDX folder, an .npz or .parquet "
+    "file, or module:factory"
 )
+NAMED = ("mnist", "clothes")
 Source = str | Any
 """A name or path, or what a Python program has in hand; see ``open_data``."""
 FACTORY = re.compile(r"[\w./\\-]+:[A-Za-z_]\w*")
@@ -27,19 +33,49 @@ def open_data(source: Source, contract: InputContract | None = None) -> Dataset:
 
     Pictures are read as the model's apps read them; sources that hold pixels (``mnist``, IDX, .npz) must have the
     contract's shape already. Without a contract pictures keep the size that all of them have.
-    The name ``mnist`` means the embedded data; write ``./mnist`` for a folder of that name.
+    The names ``mnist`` and ``clothes`` mean the embedded data; write ``./mnist`` for a folder of that name.
 
     Raises:
         UnknownNameError: the source is neither a path nor a known name.
         DataError: the source is broken, empty, of no known kind, may not be read, or has another shape.
     """
-    try:
+    with _readable(source):
         dataset = _open(source, contract)
-    except PermissionError as exc:
-        raise DataError(f"{exc.filename or source} cannot be read; check its permissions.") from exc
     if contract is not None:
         require_shape(dataset, contract.shape)
     return dataset
+
+
+def open_unlabelled(source: Source, contract: InputContract | None = None) -> Dataset:
+    """Open a source for its images alone, as a training split without labels: those that a teacher is asked about.
+
+    Of a folder these are all images in it, at whatever depth; of anything else, its training split.
+
+    Raises:
+        UnknownNameError, DataError: see ``open_data``.
+    """
+    with _readable(source):
+        if isinstance(source, str | Path) and source not in NAMED and _holds_pictures(Path(source)):
+            from edgekit.data.folder import open_photos
+
+            return open_photos(Path(source), contract)
+    dataset = open_data(source, contract)
+    nothing = Split(dataset.train.images).take(np.arange(0))
+    return replace(dataset, classes=(), train=Split(dataset.train.images), validation=nothing, test=nothing)
+
+
+@contextmanager
+def _readable(source: Source) -> Iterator[None]:
+    """Turn a refusal to read into a DataError."""
+    try:
+        yield
+    except PermissionError as exc:
+        raise DataError(f"{exc.filename or source} cannot be read; check its permissions.") from exc
+
+
+def _holds_pictures(path: Path) -> bool:
+    """True for a folder that is none of tables or IDX files."""
+    return path.is_dir() and not any(item.suffix == ".parquet" or "-ubyte" in item.name for item in path.iterdir())
 
 
 def _open(source: Source, contract: InputContract | None) -> Dataset:
@@ -51,20 +87,23 @@ def _open(source: Source, contract: InputContract | None) -> Dataset:
         from edgekit.data.mnist import open_mnist
 
         return open_mnist()
+    if source == "clothes":
+        from edgekit.data.clothes import open_clothes
+
+        return open_clothes(contract)
     path = Path(source)
-    names = [item.name for item in path.iterdir()] if path.is_dir() else [path.name]
-    if any(name.endswith(".parquet") for name in names):
-        from edgekit.data.parquet import open_parquet
-
-        return open_parquet(path, contract)
-    if path.is_dir() and any("-ubyte" in name for name in names):
-        from edgekit.data.idx import open_idx
-
-        return open_idx(path)
-    if path.is_dir():
+    if _holds_pictures(path):
         from edgekit.data.folder import open_folder
 
         return open_folder(path, contract)
+    if path.suffix == ".parquet" or (path.is_dir() and any(path.glob("*.parquet"))):
+        from edgekit.data.parquet import open_parquet
+
+        return open_parquet(path, contract)
+    if path.is_dir():
+        from edgekit.data.idx import open_idx
+
+        return open_idx(path)
     if path.suffix == ".npz":
         from edgekit.data.arrays import open_npz
 
@@ -77,4 +116,4 @@ def _open(source: Source, contract: InputContract | None) -> Dataset:
         return open_factory(str(source), contract)
     if path.suffix or len(path.parts) > 1:
         raise DataError(f"{source} does not exist; check the path.")
-    raise UnknownNameError("data source", str(source), ("mnist",))
+    raise UnknownNameError("data source", str(source), NAMED)

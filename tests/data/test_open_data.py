@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgekit.data import open_data
+from edgekit.data import open_data, open_unlabelled
 from edgekit.errors import DataError, UnknownNameError
 from edgekit.inputs.contract import InputContract
 
@@ -23,6 +23,29 @@ def test_mnist_is_opened_by_name_also_beside_a_folder_of_that_name(
 
 def test_a_folder_of_photos_is_fitted_to_the_model(flowers: Path) -> None:
     assert open_data(str(flowers), InputContract(4, 4, 1)).image_shape == (4, 4, 1)
+
+
+def test_of_a_folder_all_images_are_opened_without_labels_at_whatever_depth(flowers: Path, save_image) -> None:
+    save_image(flowers / "deep" / "er" / "0.png", seed=999)
+    save_image(flowers / "loose.png", seed=1000)
+    data = open_unlabelled(str(flowers), InputContract(4, 4, 3))
+    assert data.train.images.shape == (26, 4, 4, 3)
+    assert data.train.labels is None
+    assert data.classes == ()
+    assert len(data.validation) == len(data.test) == 0
+
+
+def test_of_anything_else_the_training_split_is_opened_without_labels(tmp_path: Path) -> None:
+    np.savez(tmp_path / "d.npz", x_train=np.zeros((24, 6, 6), np.uint8), y_train=np.arange(24) % 2)
+    data = open_unlabelled(str(tmp_path / "d.npz"))
+    assert data.train.images.shape == (18, 6, 6, 1)
+    assert data.train.labels is None
+    assert len(data.test) == 0
+
+
+def test_a_folder_without_images_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="holds no images; put some there"):
+        open_unlabelled(tmp_path)
 
 
 def test_an_npz_file_of_another_shape_is_refused(tmp_path: Path) -> None:
@@ -44,7 +67,7 @@ def test_a_missing_path_is_named(source: str) -> None:
 
 def test_a_file_of_the_wrong_kind_is_told_what_is_known(tmp_path: Path) -> None:
     (tmp_path / "table.csv").write_text("a,b\n")
-    with pytest.raises(DataError, match=r"table\.csv is not a data source; give 'mnist', a folder"):
+    with pytest.raises(DataError, match=r"table\.csv is not a data source; give 'mnist', 'clothes', a folder"):
         open_data(str(tmp_path / "table.csv"))
 
 
