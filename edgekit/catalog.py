@@ -23,6 +23,25 @@ MODEL_FILES = ("model.int8.tflite", "model.int8.onnx", "model.tflite", "model.on
 
 
 @dataclass(frozen=True)
+class Architecture:
+    """A file of ``edgekit.zoo`` and what its class is built with besides shape and classes, as ``{"width": 0.5}``."""
+
+    name: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        given = ", ".join(f"{name}={value}" for name, value in sorted(self.arguments.items()))
+        return f"{self.name}({given})" if given else self.name
+
+    @classmethod
+    def from_card(cls, value: str | Mapping[str, Any]) -> Architecture:
+        """A name, or a table of the name and the arguments."""
+        if isinstance(value, str):
+            return cls(value)
+        return cls(value["name"], {key: item for key, item in value.items() if key != "name"})
+
+
+@dataclass(frozen=True)
 class NetworkCard:
     """A teacher or a student: an architecture of ``edgekit.zoo`` with its input, classes, data and recipes.
 
@@ -32,7 +51,7 @@ class NetworkCard:
     name: str
     folder: Path
     summary: str
-    architecture: str
+    architecture: Architecture
     contract: InputContract
     classes: tuple[str, ...]
     data: str
@@ -86,9 +105,10 @@ def network_card(kind: str, name: str) -> NetworkCard:
     try:
         contract = InputContract.from_dict(known_keys(InputContract, document.pop("input"), str(path)))
         recipes = {key: TrainRecipe.from_dict(value, str(path)) for key, value in document.pop("recipes").items()}
+        architecture = Architecture.from_card(document.pop("architecture"))
         rest = {key: tuple(value) if isinstance(value, list) else value for key, value in document.items()}
         known = known_keys(NetworkCard, rest, str(path))
-        return NetworkCard(name=name, folder=path.parent, contract=contract, recipes=recipes, **known)
+        return NetworkCard(name, path.parent, architecture=architecture, contract=contract, recipes=recipes, **known)
     except (KeyError, TypeError, ValueError, AttributeError) as exc:
         raise EdgekitError(
             f"{path} lacks a key or has one of the wrong type ({exc}); compare with its neighbours."

@@ -12,11 +12,15 @@ from edgekit.errors import UnknownNameError, UsageError
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Random affine views of an image; every field is the half-width of a uniform distribution.
+    """Random views of an image; where nothing else is said, a field is the half-width of a uniform distribution.
 
-    ``rotate`` and ``shear`` in degrees, ``scale`` and ``shift`` as shares of the image's side, ``flip`` the
-    probability of a mirror image, ``elastic`` the amplitude in pixels of a smooth random displacement
-    (Simard et al. 2003).
+    ``rotate`` and ``shear`` in degrees, ``scale`` and ``shift`` as shares of the image's side, ``flip`` the probability
+    of a mirror image, ``elastic`` the amplitude in pixels of a smooth random displacement (Simard et al. 2003).
+    ``resized_crop`` is the least share of the area that a crop keeps, which is then enlarged to the whole (Szegedy et
+    al. 2015; 0: no crop). ``crop`` shifts by whole pixels, with a mirrored border; ``cutout`` is the side of a square
+    that is left grey, as a share of the image's (DeVries and Taylor 2017). ``trivial`` is the probability of one random
+    operation of random strength (TrivialAugment, Müller and Hutter 2021). ``mixup`` (Zhang et al. 2018) and ``cutmix``
+    (Yun et al. 2019) are the parameters of Beta distributions; with both, each is drawn for half of the images.
     """
 
     rotate: float = 0.0
@@ -25,19 +29,39 @@ class Augmentation:
     shift: float = 0.0
     flip: float = 0.0
     elastic: float = 0.0
+    resized_crop: float = 0.0
+    crop: int = 0
+    cutout: float = 0.0
+    trivial: float = 0.0
+    mixup: float = 0.0
+    cutmix: float = 0.0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.scale < 1 or not 0 <= self.shift < 1 or not 0 <= self.flip <= 1:
-            raise UsageError("augmentation: scale and shift must be in [0, 1) and flip in [0, 1].")
-        if min(self.rotate, self.shear, self.elastic) < 0:
-            raise UsageError("augmentation: rotate, shear and elastic must not be negative.")
+        for name in ("scale", "shift", "resized_crop", "cutout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise UsageError(f"augmentation: {name} must be in [0, 1).")
+        for name in ("flip", "trivial"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UsageError(f"augmentation: {name} must be in [0, 1].")
+        for name in ("rotate", "shear", "elastic", "crop", "mixup", "cutmix"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise UsageError(f"augmentation: {name} must be finite and not negative.")
+
+    @property
+    def samples(self) -> bool:
+        """True if pixels are interpolated between those of the image."""
+        return any((self.rotate, self.shear, self.scale, self.shift, self.elastic, self.resized_crop))
+
+
+OPTIMIZERS = ("adamw", "sgd")
 
 
 @dataclass(frozen=True)
 class TrainRecipe:
     """How a network is trained, with or without a teacher.
 
-    AdamW with linear warm-up and cosine decay; the EMA of the weights is what is kept when ``ema`` > 0.
+    AdamW, or SGD with Nesterov's momentum of 0.9, with linear warm-up and cosine decay; the EMA of the weights is what
+    is kept when ``ema`` > 0.
     ``loss`` names a file of ``edgekit.training.losses``; ``hinton`` mixes the labels with the teacher's answers at
     ``temperature``, and learns the labels alone where there is no teacher.
     ``views`` is the number of distinct augmented views of the training set; epoch e sees view e mod views, so
@@ -46,6 +70,7 @@ class TrainRecipe:
 
     epochs: int = 20
     batch_size: int = 128
+    optimizer: str = "adamw"
     learning_rate: float = 2e-3
     weight_decay: float = 1e-2
     warmup_epochs: float = 1.0
@@ -58,6 +83,8 @@ class TrainRecipe:
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:
+        if self.optimizer not in OPTIMIZERS:
+            raise UnknownNameError("optimizer", self.optimizer, OPTIMIZERS)
         checks = {
             "epochs must be at least 1": self.epochs >= 1,
             "batch_size must be at least 2": self.batch_size >= 2,

@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.console import say
-from edgekit.data.dataset import Images
 from edgekit.files import sha256_bytes, user_cache, write_bytes
 from edgekit.recipe import Augmentation
+from edgekit.training.augment import View
 from edgekit.training.teacher import Teacher
 
-FORMAT = 1
+FORMAT = 2
+AT_ONCE = 1024
 LARGEST = float(np.finfo(np.float16).max)
 
 
@@ -40,17 +41,19 @@ class AnswerCache:
         self.key = sha256_bytes(json.dumps(key, sort_keys=True).encode())[:32]
         self.folder = user_cache() / "answers" / self.key
 
-    def __call__(self, view: int, images: Images) -> NDArray[np.float32]:
-        """Logits float32 [N, classes] for the uint8 images [N, H, W, C] of a view: from disk, or asked and stored."""
-        path = self.folder / f"view-{view:04d}.npy"
-        stored = _read(path, len(images))
+    def __call__(self, view: View) -> NDArray[np.float16]:
+        """Logits float16 [N, classes] for the pictures of a view: from disk, or asked and stored."""
+        path = self.folder / f"view-{view.number:04d}.npy"
+        stored = _read(path, len(view))
         if stored is None:
-            say(f"{self.teacher.name} answers view {view + 1}: {len(images):,} images")
-            stored = self.teacher.answer(images).clip(-LARGEST, LARGEST).astype(np.float16)
+            say(f"{self.teacher.name} answers view {view.number + 1}: {len(view):,} images")
+            parts = (np.arange(start, min(start + AT_ONCE, len(view))) for start in range(0, len(view), AT_ONCE))
+            answers = np.concatenate([self.teacher.answer(view.images(rows)) for rows in parts])
+            stored = answers.clip(-LARGEST, LARGEST).astype(np.float16)
             stream = io.BytesIO()
             np.save(stream, stored)
             write_bytes(path, stream.getvalue(), "EDGEKIT_CACHE")
-        return stored.astype(np.float32)
+        return stored
 
 
 def _read(path: Path, count: int) -> NDArray[np.float16] | None:

@@ -97,7 +97,7 @@ def distill(options: DistillOptions) -> DistillResult:
     torch.manual_seed(seed)
     model = network_of(options.student, card, len(data.classes))
     say(f"distilling {teacher.name} into {card.name} on {data.name}: {recipe.epochs} epochs")
-    origin = {"network": card.architecture, "teacher": answers.key}
+    origin = {"network": str(card.architecture), "teacher": answers.key}
     run = loop.TrainRun(recipe, seed, folder, origin, options.resume, options.recipe.own_loss)
     model, metrics = loop.train(model, card.contract, data, run, answers)
     accuracy = loop.evaluate(model, card.contract, data.test)

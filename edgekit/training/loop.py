@@ -21,13 +21,13 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from edgekit.console import Bar, progress, say
-from edgekit.data.dataset import Dataset, ImageArray, Images, Split
+from edgekit.data.dataset import Dataset, Images, Split
 from edgekit.errors import DataError, TrainingError, UsageError
 from edgekit.files import remove_parts, storage_errors
 from edgekit.inputs.contract import InputContract
 from edgekit.recipe import TrainRecipe
 from edgekit.training import checkpoint
-from edgekit.training.augment import augmented_view
+from edgekit.training.augment import View
 from edgekit.training.losses import Loss, find_loss
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
 TIMING = "timing.jsonl"
 
-Answers = Callable[[int, Images], "NDArray[np.float32]"]
-"""(view number, its images) -> the teacher's logits [N, classes] on exactly these images."""
+Answers = Callable[[View], "NDArray[np.floating]"]
+"""A view -> the teacher's logits [N, classes] on exactly its pictures."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def train(
             f"{data.name} has {len(data.train)} training images, fewer than one batch of {recipe.batch_size}; "
             "use a smaller --batch-size."
         )
-    views = _Views(data.train.images, recipe, run.seed, answers)
+    views = _Views(data.train, recipe, run.seed, answers)
     with progress("training", (recipe.epochs - state.epoch) * steps) as bar:
         first = state.epoch
         for epoch in range(first, recipe.epochs):
@@ -169,28 +169,25 @@ def _train_epoch(
     contract: InputContract,
     data: Dataset,
     run: TrainRun,
-    view: tuple[Images, NDArray[np.float32] | None],
+    view: _Rendered,
     show: Callable[[int, float, float], None],
 ) -> tuple[float, float]:
-    images, answers = view
     recipe, seed = run.recipe, run.seed
-    labels = data.train.labels
-    assert labels is not None
-    order = np.random.default_rng((seed, 1, state.epoch)).permutation(len(images))
+    order = np.random.default_rng((seed, 1, state.epoch)).permutation(len(data.train))
     torch.manual_seed(seed * 1_000_003 + state.epoch)
-    steps = len(images) // recipe.batch_size
+    steps = len(order) // recipe.batch_size
     total_loss, correct = 0.0, 0
     state.model.train()
     for step in range(steps):
         rows = order[step * recipe.batch_size : (step + 1) * recipe.batch_size]
-        targets = torch.from_numpy(labels[rows])
+        targets = torch.from_numpy(view.view.targets(rows, len(data.classes)))
         for group in state.optimizer.param_groups:
             group["lr"] = _learning_rate(recipe, steps, state.epoch * steps + step)
         # bf16 where the processor multiplies it natively; elsewhere it would only be emulated.
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=has_bf16()):
-            logits = state.model(to_tensor(images[rows], contract))
+            logits = state.model(to_tensor(view.images(rows), contract))
         logits = logits.float()
-        loss = state.loss_of(logits, targets, None if answers is None else torch.from_numpy(answers[rows]), recipe)
+        loss = state.loss_of(logits, targets, view.answers(rows), recipe)
         if loss.ndim or not loss.requires_grad:
             raise UsageError(f"The loss gives {list(loss.shape)}; return one number with a gradient, as a mean is.")
         value = loss.item()
@@ -202,7 +199,8 @@ def _train_epoch(
         if state.average is not None:
             state.average.update_parameters(state.model)
         total_loss += value
-        correct += int((logits.argmax(1) == targets).sum())
+        shown = targets if targets.ndim == 1 else targets.argmax(1)
+        correct += int((logits.argmax(1) == shown).sum())
         if step % 20 == 19:
             show(step + 1, total_loss / (step + 1), correct / ((step + 1) * recipe.batch_size))
     if not _is_finite(state):
@@ -233,21 +231,38 @@ def _display(bar: Bar, title: str, done: int, batch_size: int) -> Callable[[int,
     return show
 
 
+@dataclass(frozen=True)
+class _Rendered:
+    """A view and the teacher's answers to it; ``pictures`` are all of its pictures where they fit into memory."""
+
+    view: View
+    pictures: Images | None
+    logits: NDArray[np.floating] | None
+
+    def images(self, rows: NDArray[np.int64]) -> Images:
+        return self.view.images(rows) if self.pictures is None else self.pictures[rows]
+
+    def answers(self, rows: NDArray[np.int64]) -> Tensor | None:
+        return None if self.logits is None else torch.from_numpy(self.logits[rows].astype(np.float32))
+
+
 class _Views:
-    """The augmented view of an epoch and the teacher's answers to it; the latest few views stay in memory."""
+    """The augmented view of an epoch and the teacher's answers to it; the latest few stay in memory if small."""
 
-    def __init__(self, images: ImageArray, recipe: TrainRecipe, seed: int, answers: Answers | None) -> None:
-        self.images = images[:]
-        self.recipe, self.seed, self.answers = recipe, seed, answers
-        self.kept: dict[int, tuple[Images, NDArray[np.float32] | None]] = {}
+    def __init__(self, split: Split, recipe: TrainRecipe, seed: int, answers: Answers | None) -> None:
+        self.split, self.recipe, self.seed, self.answers = split, recipe, seed, answers
+        self.bytes = math.prod(split.images.shape)
+        self.kept: dict[int, _Rendered] = {}
 
-    def get(self, epoch: int) -> tuple[Images, NDArray[np.float32] | None]:
+    def get(self, epoch: int) -> _Rendered:
         number = epoch % self.recipe.distinct_views
         if number not in self.kept:
-            view = augmented_view(self.images, self.recipe.augmentation, self.seed, number)
-            if self.recipe.distinct_views == self.recipe.epochs or (len(self.kept) + 1) * view.nbytes > MAX_VIEW_BYTES:
+            if (len(self.kept) + 1) * self.bytes > MAX_VIEW_BYTES:
                 self.kept.clear()
-            self.kept[number] = (view, None if self.answers is None else self.answers(number, view))
+            view = View(self.split.images, self.split.labels, self.recipe.augmentation, self.seed, number)
+            comes_again = self.recipe.distinct_views < self.recipe.epochs and self.bytes <= MAX_VIEW_BYTES
+            pictures = view.images(np.arange(len(view))) if comes_again else None
+            self.kept[number] = _Rendered(view, pictures, None if self.answers is None else self.answers(view))
         return self.kept[number]
 
 
@@ -264,10 +279,12 @@ def _learning_rate(recipe: TrainRecipe, steps: int, step: int) -> float:
 
 
 def _optimizer(model: nn.Module, recipe: TrainRecipe) -> torch.optim.Optimizer:
-    """AdamW; weight decay on matrices and filters only, not on biases and normalisation."""
+    """AdamW or SGD; weight decay on matrices and filters only, not on biases and normalisation."""
     decayed = [weight for weight in model.parameters() if weight.ndim > 1]
     free = [weight for weight in model.parameters() if weight.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": free, "weight_decay": 0.0}]
+    if recipe.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=0.9, nesterov=True)
     return torch.optim.AdamW(groups, lr=recipe.learning_rate)
 
 

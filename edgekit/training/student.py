@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit import catalog
-from edgekit.catalog import NetworkCard
+from edgekit.catalog import Architecture, NetworkCard
 from edgekit.data import Source, open_data
 from edgekit.data.dataset import Dataset
 from edgekit.errors import UsageError
@@ -67,7 +67,8 @@ def open_student(
         # What a module prints as tells its structure, and so whether a checkpoint is one of it.
         structure = f"{name} {sha256_bytes(repr(student).encode())}"
         eats = contract or InputContract(*data.image_shape)
-        card = NetworkCard(name, Path(), "", structure, eats, data.classes, data="", recipes={"full": TrainRecipe()})
+        recipes = {"full": TrainRecipe()}
+        card = NetworkCard(name, Path(), "", Architecture(structure), eats, data.classes, data="", recipes=recipes)
     return card, data
 
 

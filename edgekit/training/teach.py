@@ -72,7 +72,7 @@ def teach(options: TeachOptions) -> TeachResult:
     folder = require_writable(options.out or Path("runs") / card.name)
     torch.manual_seed(seed)
     model = build(card.architecture, card.contract.shape, len(card.classes))
-    origin = {"network": card.architecture}
+    origin = {"network": str(card.architecture)}
     if options.init is not None:
         load_weights(model, options.init)
         origin["initial"] = sha256_file(options.init)
