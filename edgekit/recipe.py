@@ -54,6 +54,7 @@ class Augmentation:
 
 
 OPTIMIZERS = ("adamw", "sgd")
+PRECISIONS = ("bf16", "float32")
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,8 @@ class TrainRecipe:
     ``temperature``, and learns the labels alone where there is no teacher.
     ``views`` is the number of distinct augmented views of the training set; epoch e sees view e mod views, so
     that the teacher answers each view once. ``views = 0`` means a new view in every epoch.
+    ``precision`` ``bf16`` multiplies in bfloat16 where the processor has it; narrow and depthwise networks are faster
+    in ``float32``.
     """
 
     epochs: int = 20
@@ -80,11 +83,13 @@ class TrainRecipe:
     temperature: float = 4.0
     mix: float = 0.9
     views: int = 0
+    precision: str = "bf16"
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:
-        if self.optimizer not in OPTIMIZERS:
-            raise UnknownNameError("optimizer", self.optimizer, OPTIMIZERS)
+        for name, known in (("optimizer", OPTIMIZERS), ("precision", PRECISIONS)):
+            if getattr(self, name) not in known:
+                raise UnknownNameError(name, getattr(self, name), known)
         checks = {
             "epochs must be at least 1": self.epochs >= 1,
             "batch_size must be at least 2": self.batch_size >= 2,

@@ -184,7 +184,7 @@ def _train_epoch(
         for group in state.optimizer.param_groups:
             group["lr"] = _learning_rate(recipe, steps, state.epoch * steps + step)
         # bf16 where the processor multiplies it natively; elsewhere it would only be emulated.
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=has_bf16()):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=recipe.precision == "bf16" and has_bf16()):
             logits = state.model(to_tensor(view.images(rows), contract))
         logits = logits.float()
         loss = state.loss_of(logits, targets, view.answers(rows), recipe)

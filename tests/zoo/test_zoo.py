@@ -5,7 +5,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from edgekit.errors import UnknownNameError
+from edgekit.catalog import Architecture
+from edgekit.errors import UnknownNameError, UsageError
 from edgekit.inputs.contract import InputContract
 from edgekit.zoo import architectures, build
 from edgekit.zoo.blocks import conv
@@ -41,3 +42,33 @@ def test_padding_is_tensorflows_same(kernel: int, stride: int) -> None:
     image = torch.randn(1, 1, size, size, generator=torch.Generator().manual_seed(0))
     padded = F.pad(image, (total // 2, total - total // 2) * 2)
     torch.testing.assert_close(layer(image), F.conv2d(padded, weights, stride=stride))
+
+
+@pytest.mark.parametrize("block", ["inverted", "residual"])
+def test_a_staged_network_is_as_its_card_says(block: str) -> None:
+    arguments = {"widths": [8, 12], "depths": [1, 2], "strides": [2, 2], "block": block, "stem_stride": 2, "top": 20}
+    network = build(Architecture("staged", arguments), (64, 64, 3), 5).eval()
+    seen: list[torch.Size] = []
+    for layer in network.features[:-2]:
+        layer.register_forward_hook(lambda _layer, _inputs, outputs: seen.append(outputs.shape[1:]))
+    assert network(torch.zeros(1, 3, 64, 64)).shape == (1, 5)
+    assert seen[-5:] == [(16, 32, 32), (8, 16, 16), (12, 8, 8), (12, 8, 8), (20, 8, 8)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"width": (8,)}, "did you mean 'widths'"),
+        ({"block": "inverse"}, "did you mean 'inverted'"),
+        ({"widths": (8,)}, "one entry for each stage"),
+    ],
+)
+def test_a_card_with_wrong_arguments_is_told_so(arguments: dict[str, object], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        build(Architecture("staged", arguments), (32, 32, 3), 2)
+
+
+def test_the_cifar_teacher_answers_a_mirror_image_alike() -> None:
+    network = build("cifar_cnn", (32, 32, 3), 10).eval()
+    image = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(network(image), network(image.flip(3)))
