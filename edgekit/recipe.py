@@ -63,8 +63,8 @@ class TrainRecipe:
 
     AdamW, or SGD with Nesterov's momentum of 0.9, with linear warm-up and cosine decay; the EMA of the weights is what
     is kept when ``ema`` > 0.
-    ``loss`` names a file of ``edgekit.training.losses``; ``hinton`` mixes the labels with the teacher's answers at
-    ``temperature``, and learns the labels alone where there is no teacher.
+    ``loss`` is a sum of files of ``edgekit.training.losses``, which see the teacher's answers at ``temperature``;
+    where there is no teacher, the labels' cross-entropy is learned alone.
     ``views`` is the number of distinct augmented views of the training set; epoch e sees view e mod views, so
     that the teacher answers each view once. ``views = 0`` means a new view in every epoch.
     ``precision`` ``bf16`` multiplies in bfloat16 where the processor has it; narrow and depthwise networks are faster
@@ -79,9 +79,8 @@ class TrainRecipe:
     warmup_epochs: float = 1.0
     label_smoothing: float = 0.0
     ema: float = 0.0
-    loss: str = "hinton"
+    loss: str = "0.1*cross_entropy + 0.9*kd"
     temperature: float = 4.0
-    mix: float = 0.9
     views: int = 0
     precision: str = "bf16"
     augmentation: Augmentation = field(default_factory=Augmentation)
@@ -99,7 +98,6 @@ class TrainRecipe:
             "label_smoothing must be in [0, 1)": 0 <= self.label_smoothing < 1,
             "ema must be in [0, 1)": 0 <= self.ema < 1,
             "temperature must be positive and finite": 0 < self.temperature < math.inf,
-            "mix must be in [0, 1]": 0 <= self.mix <= 1,
             "views must not be negative": self.views >= 0,
         }
         for message, holds in checks.items():

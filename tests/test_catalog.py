@@ -80,7 +80,6 @@ def test_the_newest_run_is_found(tmp_path: Path) -> None:
         {"batch_size": 1},
         {"learning_rate": 0.0},
         {"learning_rate": math.inf},
-        {"mix": 1.1},
         {"ema": 1.0},
         {"temperature": 0.0},
     ],

@@ -67,7 +67,7 @@ def test_tables_keep_to_the_width_and_are_readable_in_a_pipe(width: str) -> None
         (["teach", "mnist-cn"], 2, "did you mean 'mnist-cnn'?"),
         (["distill", "--student", "mnist-tin"], 2, "did you mean 'mnist-tiny'?"),
         (["distill", "--recipe", "ful"], 2, "did you mean 'full'?"),
-        (["distill", "--mix", "2"], 2, "mix must be in [0, 1]"),
+        (["distill", "--loss", "kdd"], 2, "did you mean 'kd'?"),
         (["distill", "--student", "resnet8"], 2, "--teacher"),
         (["quantize", "mnist-tiny"], 2, "Say one scheme: --int8"),
         (["quantize", "--int8", "mnist-tiny", "--ranges", "minmix"], 2, "did you mean 'minmax'?"),

@@ -20,7 +20,9 @@ class RecipeOptions(Options):
     epochs: int | None = option("Override the recipe's epochs.", None, least=1)
     batch_size: int | None = option("Override the recipe's batch size.", None, least=2)
     learning_rate: float | None = option("Override the recipe's peak learning rate.", None)
-    loss: str | Callable[..., Any] = option(f"Override the recipe's loss: {' or '.join(losses())}.", "")
+    loss: str | Callable[..., Any] = option(
+        f"Override the recipe's loss, a weighted sum of {', '.join(losses())}.", "", metavar="SUM"
+    )
 
     @property
     def own_loss(self) -> Loss | None:
@@ -46,4 +48,3 @@ class DistillRecipeOptions(RecipeOptions):
     """The same with what concerns a teacher's answers."""
 
     temperature: float | None = option("Override T of the soft answers.", None)
-    mix: float | None = option("Override the weight of the teacher's answers, 0 to 1.", None)

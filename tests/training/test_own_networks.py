@@ -114,9 +114,9 @@ def test_what_a_module_lacks_is_said(arrays, tmp_path: Path) -> None:
         distill(DistillOptions(student=Small(), teacher="mnist-cnn", out=tmp_path))
     with pytest.raises(UsageError, match="The student small has no teacher of its own"):
         distill(DistillOptions(student=Small(), data=arrays, out=tmp_path))
-    recipe = DistillRecipeOptions(epochs=1, batch_size=64, loss="hintom")
+    recipe = DistillRecipeOptions(epochs=1, batch_size=64, loss="kdd")
     options = DistillOptions(student=Small(), teacher="mnist-cnn", data=arrays, out=tmp_path, recipe=recipe)
-    with pytest.raises(UnknownNameError, match="did you mean 'hinton'"):
+    with pytest.raises(UnknownNameError, match="did you mean 'kd'"):
         distill(options)
 
 

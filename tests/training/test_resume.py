@@ -87,7 +87,7 @@ def test_metrics_have_one_line_per_epoch(small_mnist: Path, tmp_path: Path) -> N
 def test_resume_with_other_options_is_refused(small_mnist: Path, tmp_path: Path) -> None:
     run(*command(small_mnist, tmp_path))
     with pytest.raises(UsageError, match="another recipe"):
-        run(*command(small_mnist, tmp_path, "--resume", "--mix", "0.1"))
+        run(*command(small_mnist, tmp_path, "--resume", "--temperature", "3"))
 
 
 def test_divergence_stops_and_keeps_the_last_good_checkpoint(

@@ -21,6 +21,7 @@ from edgekit.console import progress, say
 from edgekit.errors import DataError, TrainingError, UnsupportedError, UsageError
 from edgekit.graph.torch_module import GraphModule
 from edgekit.quantization.rungs.fake_quantized import QuantizedModule
+from edgekit.tasks.divergence import divergence
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -189,7 +190,7 @@ class _Lesson:
         """How far the answers to the inputs at ``rows`` are from what they should be: a scalar."""
         wanted = torch.from_numpy(self.targets[rows])
         if self.are_scores:
-            distance = _divergence(answers, wanted, self.options.temperature)
+            distance = divergence(answers, wanted, self.options.temperature)
         else:
             distance = F.mse_loss(answers, wanted) / (float(self.targets.var()) or 1.0)
         if self.options.label_share == 0:
@@ -277,12 +278,6 @@ class _Loop:
             f"fine-tuning epoch {epoch.epoch}/{self.options.epochs}: loss {epoch.loss:.4f}, held out "
             f"{epoch.held_out_loss:.4f}{agreement}, {rate:,.0f} images/s"
         )
-
-
-def _divergence(answers: Tensor, wanted: Tensor, temperature: float) -> Tensor:
-    """``T² · KL(softmax(wanted / T) ‖ softmax(answers / T))``, mean over the batch (Hinton et al. 2015)."""
-    student, teacher = F.log_softmax(answers / temperature, dim=1), F.log_softmax(wanted / temperature, dim=1)
-    return F.kl_div(student, teacher, log_target=True, reduction="batchmean") * temperature**2
 
 
 @torch.no_grad()

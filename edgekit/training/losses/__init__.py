@@ -1,24 +1,31 @@
-"""Losses, one file each, found by name: what a step of training makes smaller.
+"""Losses, one file each, found by name and summed by weight: what a step of training makes smaller.
 
-Each file has a function ``loss(logits, labels, answers, recipe)``; one of the user's own may be passed in its place.
+Each file has a function ``loss(logits, labels, answers, recipe)``, whose further arguments are numbers with defaults;
+or ``around(loss)``, which makes a loss of another. A text says which are meant:
+``0.1*cross_entropy + 0.9*kd``, ``cross_entropy + dkd(beta=2)``, ``0.1*cross_entropy + 9*standardized(kd)``.
 """
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable
+import ast
+import inspect
+import math
+from collections.abc import Callable, Iterator
+from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from edgekit.errors import UnknownNameError
+from edgekit.errors import UnknownNameError, UsageError
 from edgekit.recipe import TrainRecipe
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-Loss = Callable[["Tensor", "Tensor", "Tensor | None", TrainRecipe], "Tensor"]
-"""(logits float32 [N, classes], labels int64 [N], the teacher's answers float32 [N, classes] or None where labels alone
-are learned, the recipe) -> a scalar with a gradient"""
+Loss = Callable[..., "Tensor"]
+"""(logits float32 [N, classes], labels, the teacher's answers float32 [N, classes], the recipe) -> a scalar with a
+gradient. Labels are int64 [N], -1 where there is none, or float32 [N, classes], the classes' shares of mixed pictures.
+A function of the user's own is also asked where there is no teacher: then the answers are None."""
 
 
 def losses() -> tuple[str, ...]:
@@ -26,13 +33,74 @@ def losses() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in Path(__file__).parent.glob("[a-z]*.py")))
 
 
-def find_loss(name: str) -> Loss:
-    """The loss in the file of that name.
+def find_loss(text: str) -> Loss:
+    """The sum of losses that a text says; where there is no teacher the labels' cross-entropy alone.
 
     Raises:
-        UnknownNameError: there is none.
+        UnknownNameError: a loss, or an argument of one, is not known.
+        UsageError: the text is no sum of losses.
     """
+    try:
+        parsed = ast.parse(text.strip(), mode="eval").body
+        terms: list[tuple[float, Loss]] = [(weight, _loss(term, text)) for weight, term in _terms(parsed)]
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        raise _unreadable(text) from None
+
+    def total(logits: Tensor, labels: Tensor, answers: Tensor | None, recipe: TrainRecipe) -> Tensor:
+        summed = terms if answers is not None else [(1.0, _member("cross_entropy", "loss"))]
+        values = [weight * term(logits, labels, answers, recipe) for weight, term in summed]
+        return sum(values[1:], start=values[0])
+
+    return total
+
+
+def _terms(node: ast.expr) -> Iterator[tuple[float, ast.expr]]:
+    """The summands with their weights."""
+    match node:
+        case ast.BinOp(left, ast.Add(), right):
+            yield from _terms(left)
+            yield from _terms(right)
+        case ast.BinOp(ast.Constant(weight), ast.Mult(), term):
+            yield _number(weight), term
+        case _:
+            yield 1.0, node
+
+
+def _loss(node: ast.expr, text: str) -> Any:
+    match node:
+        case ast.Name(name):
+            return _member(name, "loss")
+        case ast.Call(ast.Name(name), [], arguments):
+            found = _member(name, "loss")
+            known = {key for key, item in inspect.signature(found).parameters.items() if item.kind is item.KEYWORD_ONLY}
+            for argument in arguments:
+                if argument.arg not in known:
+                    raise UnknownNameError(f"argument of the loss {name}", str(argument.arg), known)
+            return partial(found, **{str(item.arg): _number(ast.literal_eval(item.value)) for item in arguments})
+        case ast.Call(ast.Name(name), [inner], []):
+            return _member(name, "around")(_loss(inner, text))
+        case _:
+            raise _unreadable(text)
+
+
+def _member(name: str, function: str) -> Any:
+    """A function of the file ``name``: ``loss``, or ``around`` where it is given a loss."""
     if name not in losses():
         raise UnknownNameError("loss", name, losses())
-    found: Loss = importlib.import_module(f"{__name__}.{name}").loss
+    found = getattr(import_module(f"{__name__}.{name}"), function, None)
+    if found is None:
+        takes = "is made of another: write" if function == "loss" else "takes no other: leave out"
+        raise UsageError(f"The loss {name} {takes} {name}(kd).")
     return found
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise ValueError
+    return value
+
+
+def _unreadable(text: str) -> UsageError:
+    return UsageError(
+        f"The loss '{text}' cannot be read; write names of losses with weights, as in 0.1*cross_entropy + 0.9*kd."
+    )
