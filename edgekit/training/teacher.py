@@ -29,7 +29,8 @@ Forward = Callable[[NDArray[np.float32]], Logits]
 class Teacher:
     """``forward`` maps real inputs float32 [N, C, H, W] to logits float32 [N, classes].
 
-    ``labels`` are the names of its classes; empty where nothing says them.
+    ``labels`` are the names of its classes; empty where nothing says them. ``network`` is the torch module that
+    computes it, where there is one.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Teacher:
     contract: InputContract
     forward: Forward
     labels: tuple[str, ...] = ()
+    network: nn.Module | None = None
 
     def answer(self, images: Images) -> Logits:
         """Logits for uint8 images [N, H, W, C]; images of another size are resized bilinearly to the teacher's.

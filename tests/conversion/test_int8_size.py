@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from small_graphs import quantized
 
 from edgekit.artifact import Metadata
 from edgekit.conversion.tflite import lower
@@ -11,7 +12,6 @@ from edgekit.conversion.tflite.int8_size import int8_size
 from edgekit.conversion.torch_onnx import to_onnx
 from edgekit.inputs.contract import InputContract
 from edgekit.zoo import build
-from small_graphs import quantized
 
 
 @pytest.mark.parametrize("architecture", ["mnist_classic_half", "mnist_tiny", "resnet8"])

@@ -28,4 +28,5 @@ def teacher(options: TeacherOptions, image_shape: tuple[int, int, int]) -> Teach
             f"The teacher {card.name} has no weights at {path}; make them with 'edgekit teach {card.name}'."
         )
     model = load_weights(build(card.architecture, card.contract.shape, len(card.classes)), path)
-    return Teacher(card.name, sha256_file(path), card.contract, torch_forward(model, card.name), card.classes)
+    forward = torch_forward(model, card.name)
+    return Teacher(card.name, sha256_file(path), card.contract, forward, card.classes, model)

@@ -38,4 +38,4 @@ def from_network(
     else:
         digest = sha256_bytes(save({name: value.contiguous() for name, value in network.state_dict().items()}))
     digest = sha256_bytes(f"{structure} {digest}".encode())
-    return Teacher(name, digest, InputContract(*image_shape), torch_forward(network, name))
+    return Teacher(name, digest, InputContract(*image_shape), torch_forward(network, name), network=network)
