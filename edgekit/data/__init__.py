@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from edgekit.data.dataset import Dataset, Split, require_shape
+from edgekit.data.reading import STRICT, Reading
 from edgekit.errors import DataError, UnknownNameError
 from edgekit.inputs.contract import InputContract
 
@@ -25,14 +26,15 @@ Source = str | Any
 FACTORY = re.compile(r"[\w./\\-]+:[A-Za-z_]\w*")
 
 
-def open_data(source: Source, contract: InputContract | None = None) -> Dataset:
+def open_data(source: Source, contract: InputContract | None = None, reading: Reading = STRICT) -> Dataset:
     """Open a data source as what a model of ``contract`` eats.
 
     It is a name or path, a Dataset, or what ``edgekit.data.in_hand`` reads: arrays (images, labels), a torch Dataset of
     (image, label), or a mapping of split names to those.
 
     Pictures are read as the model's apps read them; sources that hold pixels (``mnist``, IDX, .npz) must have the
-    contract's shape already. Without a contract pictures keep the size that all of them have.
+    contract's shape already. Without a contract pictures keep the size that all of them have. ``reading`` says what is
+    done about broken ones.
     The names ``mnist`` and ``clothes`` mean the embedded data; write ``./mnist`` for a folder of that name.
 
     Raises:
@@ -40,13 +42,13 @@ def open_data(source: Source, contract: InputContract | None = None) -> Dataset:
         DataError: the source is broken, empty, of no known kind, may not be read, or has another shape.
     """
     with _readable(source):
-        dataset = _open(source, contract)
+        dataset = _open(source, contract, reading)
     if contract is not None:
         require_shape(dataset, contract.shape)
     return dataset
 
 
-def open_unlabelled(source: Source, contract: InputContract | None = None) -> Dataset:
+def open_unlabelled(source: Source, contract: InputContract | None = None, reading: Reading = STRICT) -> Dataset:
     """Open a source for its images alone, as a training split without labels: those that a teacher is asked about.
 
     Of a folder these are all images in it, at whatever depth; of anything else, its training split.
@@ -58,8 +60,8 @@ def open_unlabelled(source: Source, contract: InputContract | None = None) -> Da
         if isinstance(source, str | Path) and source not in NAMED and _holds_pictures(Path(source)):
             from edgekit.data.folder import open_photos
 
-            return open_photos(Path(source), contract)
-    dataset = open_data(source, contract)
+            return open_photos(Path(source), contract, reading)
+    dataset = open_data(source, contract, reading)
     nothing = Split(dataset.train.images).take(np.arange(0))
     return replace(dataset, classes=(), train=Split(dataset.train.images), validation=nothing, test=nothing)
 
@@ -78,7 +80,7 @@ def _holds_pictures(path: Path) -> bool:
     return path.is_dir() and not any(item.suffix == ".parquet" or "-ubyte" in item.name for item in path.iterdir())
 
 
-def _open(source: Source, contract: InputContract | None) -> Dataset:
+def _open(source: Source, contract: InputContract | None, reading: Reading) -> Dataset:
     if not isinstance(source, str | Path):
         from edgekit.data.in_hand import dataset_of
 
@@ -95,11 +97,11 @@ def _open(source: Source, contract: InputContract | None) -> Dataset:
     if _holds_pictures(path):
         from edgekit.data.folder import open_folder
 
-        return open_folder(path, contract)
+        return open_folder(path, contract, reading)
     if path.suffix == ".parquet" or (path.is_dir() and any(path.glob("*.parquet"))):
         from edgekit.data.parquet import open_parquet
 
-        return open_parquet(path, contract)
+        return open_parquet(path, contract, reading)
     if path.is_dir():
         from edgekit.data.idx import open_idx
 

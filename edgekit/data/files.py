@@ -15,12 +15,15 @@ def read_file(path: Path) -> bytes:
     """The bytes of an image file.
 
     Raises:
-        DataError: it is missing, empty, not a file, or larger than any photo is.
+        DataError: it is missing, empty, not a file, larger than any photo is, or on a disk that fails.
     """
     size = require_file(path, DataError).stat().st_size
     if size > MAX_FILE_BYTES:
         raise DataError(f"{path} has {size:,} bytes, more than an image of at most {MAX_FILE_BYTES:,}; shrink it.")
-    return path.read_bytes()
+    try:
+        return path.read_bytes()
+    except OSError as exc:
+        raise DataError(f"{path} cannot be read ({exc.strerror}); copy it again, or remove it.") from exc
 
 
 def prepare_image(path: Path, contract: InputContract) -> Pixels:

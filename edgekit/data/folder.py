@@ -7,22 +7,45 @@ numeric order where all are numbers. Files without an image's suffix and hidden 
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Sequence
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from edgekit.data.dataset import Dataset
 from edgekit.data.files import read_file
-from edgekit.data.photos import EncodedImage, EncodedSplit, photo_dataset
+from edgekit.data.photos import EncodedSplit, photo_dataset
+from edgekit.data.reading import STRICT, Reading
 from edgekit.data.splits import split_called
 from edgekit.errors import DataError
 from edgekit.inputs.contract import InputContract
 from edgekit.inputs.decode import PICTURES
 
+YOUNG_NS = 2_000_000_000
+"""A file changed less than so long ago may be changed once more without getting another time."""
 
-def open_folder(folder: Path, contract: InputContract | None = None) -> Dataset:
+
+@dataclass(frozen=True, slots=True)
+class PhotoFile:
+    """A file as an EncodedImage; ``name`` is its path."""
+
+    name: str
+    stamp: str
+    size: int
+
+    def read(self) -> bytes:
+        """Its bytes."""
+        return read_file(Path(self.name))
+
+    def sent(self) -> str:
+        """Its path."""
+        return self.name
+
+
+def open_folder(folder: Path, contract: InputContract | None = None, reading: Reading = STRICT) -> Dataset:
     """Open a folder of images as a Dataset; see the module for what it may hold.
 
     Raises:
@@ -38,7 +61,7 @@ def open_folder(folder: Path, contract: InputContract | None = None) -> Dataset:
             raise DataError(f"{folder / classes[0]} holds images without labels; put them in class folders.")
         splits = {"train": _labelled(folder, classes)}
     else:
-        splits = {"train": EncodedSplit(tuple(map(_encoded, _image_files(folder))), None)}
+        splits = {"train": EncodedSplit(_photos(folder, deep=False), None)}
         if not splits["train"].images:
             raise DataError(f"{folder} holds no images and no class folders of images; put one folder per class there.")
     if len(classes) == 1:
@@ -46,19 +69,19 @@ def open_folder(folder: Path, contract: InputContract | None = None) -> Dataset:
             f"{folder} has one class, '{classes[0]}'; put other photos, which do not show it, into a folder beside it "
             "(other, say), so that there is something to tell it from."
         )
-    return photo_dataset(folder.resolve().name, classes, splits, contract)
+    return photo_dataset(folder, classes, splits, contract, reading)
 
 
-def open_photos(folder: Path, contract: InputContract | None = None) -> Dataset:
+def open_photos(folder: Path, contract: InputContract | None = None, reading: Reading = STRICT) -> Dataset:
     """Open all images of a folder, at whatever depth, as a training split without labels.
 
     Raises:
         DataError: it has no images, or an unreadable one.
     """
-    part = EncodedSplit(tuple(map(_encoded, _image_files(folder, recursive=True))), None)
+    part = EncodedSplit(_photos(folder, deep=True), None)
     if not part.images:
         raise DataError(f"{folder} holds no images; put some there.")
-    return photo_dataset(folder.resolve().name, (), {"train": part}, contract)
+    return photo_dataset(folder, (), {"train": part}, contract, reading)
 
 
 def _split_folders(folder: Path) -> dict[str, Path]:
@@ -85,14 +108,15 @@ def _labelled(folder: Path, classes: Sequence[str]) -> EncodedSplit:
         raise DataError(f"{folder} has no class folder '{min(missing)}', which the training split has; add its images.")
     if surplus := set(found) - set(classes):
         raise DataError(f"{folder} has a class '{min(surplus)}' that the training split has not; remove or add it.")
-    images, labels = [], []
+    images: list[PhotoFile] = []
+    labels: list[int] = []
     for label, name in enumerate(classes):
-        files = _image_files(folder / name, recursive=True)
+        files = _photos(folder / name, deep=True)
         if not files:
             raise DataError(f"{folder / name} holds no images; add some or remove the class.")
-        images += [_encoded(path) for path in files]
+        images += files
         labels += [label] * len(files)
-    return EncodedSplit(tuple(images), np.array(labels, np.int64))
+    return EncodedSplit(images, np.array(labels, np.int64))
 
 
 def _class_names(folder: Path) -> tuple[str, ...]:
@@ -111,14 +135,26 @@ def _subfolders(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
-def _image_files(folder: Path, recursive: bool = False) -> list[Path]:
-    paths = folder.rglob("*") if recursive else folder.iterdir()
-    return sorted(
-        path
-        for path in paths
-        if path.suffix.lower() in PICTURES and not path.name.startswith(".") and not path.is_dir()
-    )
+def _photos(folder: Path, deep: bool) -> list[PhotoFile]:
+    """The images in a folder, and in the folders in it if ``deep``, in order."""
+    found, folders, now = [], [str(folder)], time.time_ns()
+    while folders:
+        with os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir():
+                    folders += [entry.path] if deep and not entry.is_symlink() else []
+                elif os.path.splitext(entry.name)[1].lower() in PICTURES:
+                    found.append(_photo(entry, now))
+    return sorted(found, key=lambda photo: photo.name.split(os.sep))
 
 
-def _encoded(path: Path) -> EncodedImage:
-    return EncodedImage(str(path), partial(read_file, path))
+def _photo(entry: os.DirEntry[str], now: int) -> PhotoFile:
+    try:
+        stat = entry.stat()
+    except FileNotFoundError:  # a link to nothing, which is refused when it is read
+        return PhotoFile(entry.path, "", 0)
+    settled = not 0 <= now - stat.st_mtime_ns < YOUNG_NS
+    stamp = f"{stat.st_size} {stat.st_mtime_ns} {os.path.abspath(entry.path)}"
+    return PhotoFile(entry.path, stamp if settled else "", stat.st_size)

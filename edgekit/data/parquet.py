@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from edgekit.data.dataset import MAX_CLASSES, Dataset, Labels, number_classes
-from edgekit.data.photos import EncodedImage, EncodedSplit, photo_dataset
+from edgekit.data.decoding import Sent
+from edgekit.data.photos import EncodedSplit, photo_dataset
+from edgekit.data.reading import STRICT, Reading
 from edgekit.data.splits import split_called
 from edgekit.errors import DataError
 from edgekit.files import require_file
@@ -21,26 +23,86 @@ from edgekit.inputs.contract import InputContract
 
 if TYPE_CHECKING:
     import pyarrow
+    from pyarrow.parquet import ParquetFile
 
 LABEL_WORDS = ("label", "labels", "class", "target", "fine_label", "category")
-MAX_BYTES = 8 << 30
+MAX_BYTES = 4 << 30
+"""Of a row group, which is in memory while its images are read."""
+
+
+class _Column:
+    """The column of images of one file, of which one row group at a time is in memory."""
+
+    def __init__(self, path: Path, name: str, groups: Sequence[int]) -> None:
+        self.path, self.name = path, name
+        stat = path.stat()
+        self.stamp = f"{stat.st_size} {stat.st_mtime_ns} {path.resolve()}"
+        self.size = stat.st_size // max(1, sum(groups))
+        self._ends = np.cumsum(groups)
+        self._read: tuple[int, Any] = (-1, None)
+
+    def cell(self, row: int) -> Any:
+        """The value of a row.
+
+        Raises:
+            DataError: the file is broken there.
+        """
+        group = int(np.searchsorted(self._ends, row, "right"))
+        known, cells = self._read
+        if known != group:
+            with _opened(self.path) as file:
+                cells = file.read_row_group(group, [self.name]).column(0)
+            self._read = (group, cells)
+        return cells[row - int(self._ends[group])].as_py()  # counted from the group's end
+
+
+@dataclass(frozen=True, slots=True)
+class _Photo:
+    """A row as an EncodedImage."""
+
+    column: _Column
+    row: int
+
+    @property
+    def name(self) -> str:
+        """The file and the row."""
+        return f"{self.column.path} row {self.row}"
+
+    @property
+    def stamp(self) -> str:
+        """That of the file, and the row."""
+        return f"{self.column.stamp} {self.row}"
+
+    @property
+    def size(self) -> int:
+        """The average of the file."""
+        return self.column.size
+
+    def read(self) -> bytes:
+        """Its bytes; none where the row has none."""
+        value = self.column.cell(self.row)
+        return bytes((value["bytes"] if isinstance(value, dict) else value) or b"")
+
+    def sent(self) -> Sent:
+        """Its bytes, since a process of its own would have to read the whole row group."""
+        return np.frombuffer(self.read(), np.uint8)
 
 
 @dataclass(frozen=True)
 class _Rows:
     """One file: encoded images, and labels that are numbers, names, or absent."""
 
-    images: tuple[EncodedImage, ...]
+    images: tuple[_Photo, ...]
     labels: tuple[int | str, ...] | None
     class_names: tuple[str, ...] | None
 
 
-def open_parquet(path: Path, contract: InputContract | None = None) -> Dataset:
+def open_parquet(path: Path, contract: InputContract | None = None, reading: Reading = STRICT) -> Dataset:
     """Open a .parquet file, or a folder of them named after their splits (``train-00000-of-00002.parquet``).
 
     The image column is binary, or a struct with a binary field ``bytes``; the label column holds integers or
-    names. Class names are taken from the file's Hugging Face description where it has one. The encoded images stay
-    in memory, their pixels are decoded on demand.
+    names. Class names are taken from the file's Hugging Face description where it has one. Images are read one row
+    group at a time.
 
     Raises:
         DataError: a file is broken, has no image column, or labels that cannot be used.
@@ -51,7 +113,7 @@ def open_parquet(path: Path, contract: InputContract | None = None) -> Dataset:
     for split, rows in parts.items():
         labels = None if rows.labels is None else _numbered(rows.labels, classes, f"{path}, {split} split")
         splits[split] = EncodedSplit(rows.images, labels)
-    return photo_dataset(path.resolve().name, classes, splits, contract)
+    return photo_dataset(path, classes, splits, contract, reading)
 
 
 def _files(path: Path) -> dict[str, list[Path]]:
@@ -69,7 +131,9 @@ def _files(path: Path) -> dict[str, list[Path]]:
     return found
 
 
-def _read(path: Path) -> _Rows:
+@contextmanager
+def _opened(path: Path) -> Iterator[ParquetFile]:
+    """An open file; what is wrong with it becomes a DataError."""
     try:
         import pyarrow
         from pyarrow import parquet
@@ -79,25 +143,31 @@ def _read(path: Path) -> _Rows:
     require_file(path, DataError)
     try:
         with parquet.ParquetFile(path) as file:
-            schema = file.schema_arrow
-            image_column = _image_column(schema, path)
-            label_column = _label_column(schema)
-            size = sum(file.metadata.row_group(group).total_byte_size for group in range(file.num_row_groups))
-            if size > MAX_BYTES:
-                raise DataError(f"{path} unpacks to {size:,} bytes; more than {MAX_BYTES:,} are not read.")
-            table = file.read(columns=[name for name in (image_column, label_column) if name])
+            yield file
     except (pyarrow.ArrowException, OSError, MemoryError) as exc:
         reason = str(exc).splitlines()[0].rstrip(".")
         raise DataError(f"{path} is not a readable parquet file ({reason}); download it again.") from exc
-    column = table.column(image_column)
-    images = tuple(
-        EncodedImage(f"{path} row {row}", partial(_encoded, column, row, path)) for row in range(len(column))
-    )
+
+
+def _read(path: Path) -> _Rows:
+    with _opened(path) as file:
+        schema = file.schema_arrow
+        image_column, label_column = _image_column(schema, path), _label_column(schema)
+        groups = [file.metadata.row_group(group) for group in range(file.num_row_groups)]
+        size = max((group.total_byte_size for group in groups), default=0)
+        if size > MAX_BYTES:
+            raise DataError(
+                f"{path} has a row group of {size:,} bytes; more than {MAX_BYTES:,} are not read, so write it in parts."
+            )
+        rows = [group.num_rows for group in groups]
+        labels = file.read([label_column]).column(0).to_pylist() if label_column else None
+    column = _Column(path, image_column, rows)
+    images = tuple(_Photo(column, row) for row in range(sum(rows)))
     if not images:
         raise DataError(f"{path} has no rows; give a file with images.")
     if label_column is None:
         return _Rows(images, None, None)
-    return _Rows(images, tuple(table.column(label_column).to_pylist()), _hub_class_names(schema, label_column))
+    return _Rows(images, tuple(labels or ()), _hub_class_names(schema, label_column))
 
 
 def _image_column(schema: pyarrow.Schema, path: Path) -> str:
@@ -131,15 +201,6 @@ def _hub_class_names(schema: pyarrow.Schema, column: str) -> tuple[str, ...] | N
         return tuple(map(str, names))
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
-
-
-def _encoded(column: pyarrow.ChunkedArray, row: int, path: Path) -> bytes:
-    value: Any = column[row].as_py()
-    if isinstance(value, dict):
-        value = value["bytes"]
-    if not value:
-        raise DataError(f"{path} row {row} has no image bytes; embed the images in the file.")
-    return bytes(value)
 
 
 def _joined(rows: Sequence[_Rows]) -> _Rows:

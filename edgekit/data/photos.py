@@ -1,176 +1,238 @@
-"""Encoded images (files of a folder, rows of a table) as splits of pixels that are decoded once, when opened."""
+"""Encoded images (files of a folder, rows of a table) as splits of pixels that are decoded once and kept on disk."""
 
 from __future__ import annotations
 
 import hashlib
 import math
-import os
-import shutil
-import tempfile
-import warnings
-import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from threading import Lock
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 
-from edgekit.console import progress
+from edgekit.console import progress, say, warn
 from edgekit.data.dataset import Dataset, Images, Labels, Rows, Split, divide
+from edgekit.data.decoding import WORTH_BYTES, Sent, decode_photos, each, photo_shapes
+from edgekit.data.photo_cache import PhotoCache, Shard, StoredPhotos
+from edgekit.data.reading import STRICT, Reading
 from edgekit.errors import DataError, input_errors
-from edgekit.files import user_cache
 from edgekit.inputs.contract import InputContract
-from edgekit.inputs.decode import decode_image
 
-THREADS = min(4, os.cpu_count() or 1)
-Result = TypeVar("Result")
+TASK_BYTES = 64 << 20
+"""Of encoded photos that a process is given together."""
+SHAPES = 256
+"""Photos of which a process finds the sizes together."""
+NO_ROOM = (
+    ", but there is no room, so they are decoded whenever they are needed, which takes long; free some space or set "
+    "EDGEKIT_CACHE to a folder on another disk"
+)
 
-AT_ONCE = 256
-"""Images that are handed to the threads together, so that little is waited for when one is refused."""
-MAX_STORED_BYTES = 4 << 30
-"""Of decoded pixels on disk; a larger source is decoded again whenever its images are asked for."""
 
+class EncodedImage(Protocol):
+    """An image that is read and decoded only when it is needed."""
 
-@dataclass(frozen=True)
-class EncodedImage:
-    """An image that is read and decoded only when it is needed; ``name`` is what error messages call it."""
+    @property
+    def name(self) -> str:
+        """What error messages call it."""
 
-    name: str
-    read: Callable[[], bytes]
+    @property
+    def stamp(self) -> str:
+        """A text that is another one when the image has changed; empty if nothing tells."""
+
+    @property
+    def size(self) -> int:
+        """Bytes, roughly."""
+
+    def read(self) -> bytes:
+        """Its encoded bytes."""
+
+    def sent(self) -> Sent:
+        """What another process reads it from."""
 
 
 @dataclass(frozen=True)
 class EncodedSplit:
     """Encoded images with their labels (None if there are none)."""
 
-    images: tuple[EncodedImage, ...]
+    images: Sequence[EncodedImage]
     labels: Labels | None
 
 
 class PhotoArray:
     """An ImageArray [N, H, W, C] over encoded images, as a model of ``contract`` eats them.
 
-    ``read_all`` decodes each image once and keeps its pixels in a file without a name, so that memory does not grow
-    with their number. Where that file finds no room, indexing decodes again.
+    Pixels come from the cache; what is not there is decoded when it is asked for, so memory does not grow with their
+    number.
     """
 
-    def __init__(self, images: Sequence[EncodedImage], contract: InputContract) -> None:
-        self._images, self._contract = images, contract
+    def __init__(self, images: Sequence[EncodedImage], contract: InputContract, stored: StoredPhotos) -> None:
+        self._images, self._contract, self._stored = images, contract, stored
+        self._numbers = np.arange(len(images))
         self.shape = (len(images), *contract.shape)
-        self._store = _Store.with_room_for(self.shape)
 
     def __len__(self) -> int:
         return len(self._images)
 
     def __getitem__(self, indices: Any) -> Images:
-        """uint8 [H, W, C] for an integer, [n, H, W, C] for a slice, an index array or a mask."""
-        rows = np.arange(len(self))[indices]
-        if rows.ndim == 0:
-            return self._pixels(int(rows))
-        result = np.empty((len(rows), *self.shape[1:]), np.uint8)
-        for position, row in enumerate(rows):
-            result[position] = self._pixels(int(row))
-        return result
-
-    def read_all(self) -> Iterator[bytes]:
-        """The SHA-256 of each encoded image, in order.
+        """uint8 [H, W, C] for an integer, [n, H, W, C] for a slice, an index array or a mask.
 
         Raises:
-            DataError: an image cannot be decoded, or does not show what the model knows.
+            DataError: an image is not in the cache, and its file has gone or changed to something unreadable.
         """
-        return _in_threads(self._read, len(self))
+        numbers = self._numbers[indices]
+        rows = np.atleast_1d(numbers)
+        pixels = np.empty((len(rows), *self.shape[1:]), np.uint8)
+        for position in self._stored.read(rows, pixels):
+            pixels[position] = self._decoded(int(rows[position]))
+        return pixels if numbers.ndim else pixels[0]
 
-    def _read(self, row: int) -> bytes:
-        image = self._images[row]
-        data = image.read()
-        pixels = self._decoded(data, image.name)
-        try:
-            if self._store is not None:
-                self._store.write(row, pixels)
-        except OSError:  # a full disk costs time, not the run
-            self._store = None
-        return hashlib.sha256(data).digest()
-
-    def _pixels(self, row: int) -> Images:
-        if self._store is not None:
-            return self._store.read(row)
-        return self._decoded(self._images[row].read(), self._images[row].name)
-
-    def _decoded(self, data: bytes, name: str) -> Images:
+    def _decoded(self, number: int) -> Images:
+        image = self._images[number]
         with input_errors(DataError):
-            return self._contract.read(data, name)
-
-
-class _Store:
-    """Rows of uint8 of one shape in a nameless file, which goes with the last reference to it."""
-
-    def __init__(self, row_shape: tuple[int, ...]) -> None:
-        self._file = tempfile.TemporaryFile(dir=user_cache(), buffering=0)  # noqa: SIM115 - open as long as the data
-        self._shape, self._lock = row_shape, Lock()
-        weakref.finalize(self, self._file.close)
-
-    @classmethod
-    def with_room_for(cls, shape: tuple[int, ...]) -> _Store | None:
-        """A store for [N, ...], which is given half of the disk's free space at most; None if that is too little."""
-        try:
-            user_cache().mkdir(parents=True, exist_ok=True)
-            room = min(MAX_STORED_BYTES, shutil.disk_usage(user_cache()).free // 2)
-            return cls(shape[1:]) if math.prod(shape) <= room else None
-        except OSError:
-            return None
-
-    def write(self, row: int, pixels: Images) -> None:
-        with self._lock:
-            self._file.seek(row * pixels.nbytes)
-            self._file.write(pixels.data)
-
-    def read(self, row: int) -> Images:
-        pixels = np.empty(self._shape, np.uint8)
-        with self._lock:
-            self._file.seek(row * pixels.nbytes)
-            self._file.readinto(pixels.data)
+            pixels = self._contract.read(image.read(), image.name)
+        self._stored.mend(number, pixels)
         return pixels
 
 
 def photo_dataset(
-    name: str, classes: tuple[str, ...], parts: Mapping[str, EncodedSplit], contract: InputContract | None
+    source: Path,
+    classes: tuple[str, ...],
+    parts: Mapping[str, EncodedSplit],
+    contract: InputContract | None,
+    reading: Reading = STRICT,
 ) -> Dataset:
     """A Dataset of encoded images as a model of ``contract`` eats them (None: photos of the size that all have).
 
-    Every image is decoded here, in constant memory: a broken one is found now, not after hours of training.
+    Every image that the cache does not know is decoded here, in constant memory: a broken one is found now, not after
+    hours of training. ``source`` is where they come from.
 
     Raises:
-        DataError: an image cannot be decoded or does not show what the model knows, or the images differ in size and
-            no contract says which they should have.
+        DataError: an image cannot be decoded or does not show what the model knows (unless ``reading`` leaves such
+            out), a class has none left, or the images differ in size and no contract says which they should have.
     """
+    source = source.resolve()
     images = [image for split in parts.values() for image in split.images]
-    contract = contract or _common_contract(images)
-    photos = PhotoArray(images, contract)
+    broken = _Broken(images, reading)
+    contract = contract or _common_contract(images, broken)
+    cache = PhotoCache(str(source), contract)
+    stored = cache.find([image.stamp for image in images])
+    _decode(images, stored, cache, contract, broken)
     digest = hashlib.sha256(repr((classes, contract.shape, contract.domain)).encode())
-    begin, splits = 0, {}
+    photos, begin, splits = PhotoArray(images, contract, stored), 0, {}
     for part, split in parts.items():
-        digest.update(f"{part}{None if split.labels is None else split.labels.tolist()}".encode())
-        splits[part] = Split(Rows(photos, np.arange(begin, begin + len(split.images))), split.labels)
+        kept = np.array([number for number in range(begin, begin + len(split.images)) if stored.sha256[number]], int)
+        labels = None if split.labels is None else split.labels[kept - begin]
+        digest.update(f"{part}{None if labels is None else labels.tolist()}".encode())
+        splits[part] = Split(Rows(photos, kept), labels)
         begin += len(split.images)
-    with progress(f"reading the images of {name}", len(images)) as bar:
-        for done, image_digest in enumerate(photos.read_all(), 1):
-            digest.update(image_digest)
+    for text in filter(None, stored.sha256):
+        digest.update(bytes.fromhex(text))
+    broken.conclude(source, classes, splits)
+    return Dataset(source.name, classes, **divide(source.name, splits, classes), sha256=digest.hexdigest())
+
+
+class _Broken:
+    """The images that cannot be used: the first is an error, or all are left out and listed."""
+
+    def __init__(self, images: Sequence[EncodedImage], reading: Reading) -> None:
+        self._images, self._reading = images, reading
+        self._numbers: set[int] = set()
+
+    def add(self, number: int, reason: str) -> None:
+        """Image ``number`` cannot be used."""
+        if not self._reading.skip_broken:
+            raise DataError(f"{reason.rstrip('.')}, or leave such photos out with --skip-broken.")
+        if number not in self._numbers:
+            say(f"left out: {reason}")
+        self._numbers.add(number)
+
+    def conclude(self, source: Path, classes: Sequence[str], splits: Mapping[str, Split]) -> None:
+        """Say how many there were.
+
+        Raises:
+            DataError: none are left of a class or a split.
+        """
+        if self._numbers:
+            warn(f"left out {len(self._numbers):,} of {len(self._images):,} photos of {source}, which cannot be read")
+        for part, split in splits.items():
+            counts = [len(split)] if split.labels is None else np.bincount(split.labels, minlength=len(classes))
+            if min(counts) == 0:
+                empty = f" of class '{classes[int(np.argmin(counts))]}'" if split.labels is not None else ""
+                raise DataError(f"{source}: the {part} split has no readable photo{empty}; add some.")
+
+
+def _decode(
+    images: Sequence[EncodedImage], stored: StoredPhotos, cache: PhotoCache, contract: InputContract, broken: _Broken
+) -> None:
+    """Decode what is not stored yet, and store it as long as there is room."""
+    missing = [number for number, known in enumerate(stored.sha256) if not known]
+    if not missing:
+        return
+    total = sum(images[number].size for number in missing)
+    folder = str(cache.folder) if cache.has_room(len(missing)) else ""
+    size = len(missing) * math.prod(contract.shape)
+    room = f"{len(missing):,} photos at {contract.width}x{contract.height}: {size / 1e9:.2f} GB in {cache.home}"
+    if not folder:
+        warn(room + NO_ROOM)
+    elif total >= WORTH_BYTES:
+        say(f"{room}, kept for the next command")
+    chunks = list(_chunks(images, missing, cache.rows))
+    tasks = (
+        {
+            "photos": [images[number].sent() for number in chunk],
+            "names": [images[number].name for number in chunk],
+            "stamps": [images[number].stamp for number in chunk],
+            "contract": contract.to_dict(),
+            "folder": folder,
+        }
+        for chunk in chunks
+    )
+    done = 0
+    with progress("reading photos", len(missing)) as bar, closing(each(decode_photos, tasks, total)) as answers:
+        for chunk, answer in zip(chunks, answers, strict=True):
+            for place, reason in answer["broken"]:
+                broken.add(chunk[place], reason)
+            shard = Shard(**answer["shard"])
+            stored.add(shard, [(row, chunk[place]) for row, place in enumerate(answer["stored"])])
+            if folder and answer["stored"] and not shard.path:
+                folder = ""  # for the tasks to come
+                warn(room + NO_ROOM)
+            done += len(chunk)
             bar.update(done)
-    return Dataset(name, classes, **divide(name, splits, classes), sha256=digest.hexdigest())
 
 
-def _common_contract(images: Sequence[EncodedImage]) -> InputContract:
+def _chunks(images: Sequence[EncodedImage], numbers: Sequence[int], most: int) -> Iterator[list[int]]:
+    """The numbers in their order, as many together as a process is given at once."""
+    chunk: list[int] = []
+    size = 0
+    for number in numbers:
+        if len(chunk) == most or (chunk and size + images[number].size > TASK_BYTES):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(number)
+        size += images[number].size
+    yield chunk
+
+
+def _common_contract(images: Sequence[EncodedImage], broken: _Broken) -> InputContract:
     """Raw pixels in the one height and width of all images; colour if any of them is."""
-
-    def shape_of(row: int) -> tuple[int, ...]:
-        with input_errors(DataError):
-            return decode_image(images[row].read(), images[row].name).shape
-
+    chunks = list(_chunks(images, range(len(images)), SHAPES))
+    tasks = (
+        {"photos": [images[number].sent() for number in chunk], "names": [images[number].name for number in chunk]}
+        for chunk in chunks
+    )
     shapes: dict[tuple[int, ...], str] = {}
-    for row, shape in enumerate(_in_threads(shape_of, len(images))):
-        shapes.setdefault(shape, images[row].name)
+    with closing(each(photo_shapes, tasks, sum(image.size for image in images))) as answers:
+        for chunk, answer in zip(chunks, answers, strict=True):
+            for number, found in zip(chunk, answer, strict=True):
+                if isinstance(found, str):
+                    broken.add(number, found)
+                else:
+                    shapes.setdefault(tuple(found), images[number].name)
+    if not shapes:
+        raise DataError(f"None of {len(images):,} photos can be read; look at {images[0].name}.")
     (height, width, _), first = next(iter(shapes.items()))
     for other, name in shapes.items():
         if other[:2] != (height, width):
@@ -179,12 +241,3 @@ def _common_contract(images: Sequence[EncodedImage]) -> InputContract:
                 "say which shape they shall be fitted to."
             )
     return InputContract(height, width, max(shape[2] for shape in shapes))
-
-
-def _in_threads(work: Callable[[int], Result], count: int) -> Iterator[Result]:
-    """``work(0)`` to ``work(count - 1)``, in order; decoders leave the interpreter to other threads."""
-    # Threads that leave decode_image restore each other's filters of warnings; nothing of that is to remain.
-    with warnings.catch_warnings(), ThreadPoolExecutor(THREADS) as pool:
-        warnings.simplefilter("ignore")
-        for start in range(0, count, AT_ONCE):
-            yield from pool.map(work, range(start, min(start + AT_ONCE, count)))

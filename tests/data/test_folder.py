@@ -132,7 +132,7 @@ def test_pixels_are_those_of_the_files_when_they_were_opened(flowers: Path) -> N
 @pytest.fixture
 def no_room(monkeypatch: pytest.MonkeyPatch) -> None:
     """The disk has no room for decoded pixels."""
-    monkeypatch.setattr("edgekit.data.photos.MAX_STORED_BYTES", 0)
+    monkeypatch.setattr("edgekit.data.photo_cache.SPARE_BYTES", 1 << 60)
 
 
 @pytest.mark.usefixtures("no_room")
@@ -142,12 +142,13 @@ def test_without_room_for_pixels_they_are_decoded_when_asked_for(flowers: Path, 
     assert np.array_equal(images, open_folder(flowers).train.images[:])
 
 
-def test_a_disk_that_fills_up_costs_no_image(flowers: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_fills_up_costs_no_image(flowers: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("edgekit.data.photos._Store.write", full)
+    monkeypatch.setattr("edgekit.data.decoding.write_shard", full)
     images = open_folder(flowers).train.images[:]
+    assert capsys.readouterr().err.count("set EDGEKIT_CACHE to a folder on another disk") == 1
     monkeypatch.undo()
     assert np.array_equal(images, open_folder(flowers).train.images[:])
 
