@@ -42,9 +42,19 @@ class Architecture:
 
 
 @dataclass(frozen=True)
+class PretrainedWeights:
+    """A file of weights that a package of the Python index carries, at ``file`` below where packages lie."""
+
+    package: str
+    file: str
+    sha256: str
+
+
+@dataclass(frozen=True)
 class NetworkCard:
     """A teacher or a student: an architecture of ``edgekit.zoo`` with its input, classes, data and recipes.
 
+    No ``classes`` means those of the data. ``pretrained`` is what the backbone knows before it is trained.
     ``recipes`` has at least ``full``; the demo uses ``demo`` where there is one. ``figures`` are measured ones.
     """
 
@@ -59,6 +69,7 @@ class NetworkCard:
     seed: int = 0
     teacher: str = ""
     figures: Mapping[str, float] = field(default_factory=dict)
+    pretrained: PretrainedWeights | None = None
 
     def recipe(self, name: str) -> TrainRecipe:
         """The recipe called ``name``."""
@@ -106,6 +117,8 @@ def network_card(kind: str, name: str) -> NetworkCard:
         contract = InputContract.from_dict(known_keys(InputContract, document.pop("input"), str(path)))
         recipes = {key: TrainRecipe.from_dict(value, str(path)) for key, value in document.pop("recipes").items()}
         architecture = Architecture.from_card(document.pop("architecture"))
+        if (weights := document.pop("pretrained", None)) is not None:
+            document["pretrained"] = PretrainedWeights(**known_keys(PretrainedWeights, weights, str(path)))
         rest = {key: tuple(value) if isinstance(value, list) else value for key, value in document.items()}
         known = known_keys(NetworkCard, rest, str(path))
         return NetworkCard(name, path.parent, architecture=architecture, contract=contract, recipes=recipes, **known)

@@ -54,6 +54,7 @@ def listing(options: ListOptions) -> Listing:
         card = catalog.network_card(kind, name)
         height, width, channels = card.contract.shape
         ships = [path.name for path in (card.weights, *card.model_files) if path.exists()]
-        row = (name, f"{height}x{width}x{channels}", str(len(card.classes)), ", ".join(card.recipes), ", ".join(ships))
+        classes = str(len(card.classes) or "any")
+        row = (name, f"{height}x{width}x{channels}", classes, ", ".join(card.recipes), ", ".join(ships))
         rows.append((*row, card.summary))
     return Listing(kind, ("name", "input", "classes", "recipes", "ships", "summary"), tuple(rows))

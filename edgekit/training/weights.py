@@ -10,7 +10,7 @@ from edgekit.errors import ModelError
 from edgekit.files import require_file, write_bytes
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 
 def save_weights(model: nn.Module, path: Path) -> Path:
@@ -23,12 +23,25 @@ def save_weights(model: nn.Module, path: Path) -> Path:
 
 
 def load_weights(model: nn.Module, path: Path) -> nn.Module:
-    """Fill ``model`` from a .safetensors file or a torch state dict (.pt, .pth, .th); evaluation mode.
+    """Fill ``model`` from a file of weights, see ``read_tensors``; evaluation mode.
+
+    Raises:
+        ModelError: the file is broken, holds more than tensors, or does not fit the network.
+    """
+    try:
+        model.load_state_dict(read_tensors(path))
+    except (RuntimeError, AttributeError) as exc:
+        raise ModelError(f"{path} does not fit the network {type(model).__name__}: {_first_line(exc, 3)}.") from exc
+    return model.eval()
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a .safetensors file or a torch state dict (.pt, .pth, .th), by name, in the file's order.
 
     A state dict may lie under the key ``state_dict`` and have the prefix ``module.`` (DataParallel).
 
     Raises:
-        ModelError: the file is broken, holds more than tensors, or does not fit the network.
+        ModelError: the file is broken, or holds more than tensors.
     """
     import torch
 
@@ -42,16 +55,12 @@ def load_weights(model: nn.Module, path: Path) -> nn.Module:
             check_sums(path)
             tensors = torch.load(path, map_location="cpu", weights_only=True)
             tensors = tensors.get("state_dict", tensors)
+        return {name.removeprefix("module."): value for name, value in tensors.items()}
     except Exception as exc:  # safetensors and torch raise whatever the broken bytes lead to
         raise ModelError(
             f"{path} is not a readable weights file ({_first_line(exc)}); only safetensors and plain state dicts "
             "are opened, never pickled code. Save it again with safetensors."
         ) from exc
-    try:
-        model.load_state_dict({name.removeprefix("module."): value for name, value in tensors.items()})
-    except (RuntimeError, AttributeError) as exc:
-        raise ModelError(f"{path} does not fit the network {type(model).__name__}: {_first_line(exc, 3)}.") from exc
-    return model.eval()
 
 
 def check_sums(path: Path) -> None:

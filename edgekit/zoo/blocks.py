@@ -20,16 +20,29 @@ class Network(nn.Sequential):
         return logits
 
 
-def conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, groups: int = 1) -> nn.Sequential:
-    """A convolution without bias whose output has the input's size divided by ``stride``.
+class Shortcut(nn.Sequential):
+    """Parts whose result is added to their input."""
 
-    The padding is TensorFlow's SAME for sizes that ``stride`` divides, so that TFLite needs no PAD operator; where
-    kernel and stride are not both odd or both even it is one pixel larger at the bottom and right.
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Features of the shape of ``inputs``."""
+        change: Tensor = super().forward(inputs)  # type: ignore[no-untyped-call]
+        return inputs + change
+
+
+def conv(
+    inputs: int, outputs: int, kernel: int = 3, stride: int = 1, groups: int = 1, size: tuple[int, int] = (0, 0)
+) -> nn.Sequential:
+    """A convolution without bias whose output has the input's size divided by ``stride``, rounded up.
+
+    The padding is TensorFlow's SAME, so that TFLite needs no PAD operator: ``size`` (H, W) is the input's, which
+    ``stride`` is taken to divide if it is not given. Where the padding is odd there is a pixel more at the bottom and
+    right.
     """
-    before, odd = divmod(kernel - stride, 2)
-    if not odd:
-        return nn.Sequential(nn.Conv2d(inputs, outputs, kernel, stride, before, groups=groups, bias=False))
-    pad = nn.ZeroPad2d((before, before + 1, before, before + 1))
+    height, width = (max(0, kernel - (side % stride or stride)) for side in size)
+    if height % 2 == width % 2 == 0:
+        padding = (height // 2, width // 2)
+        return nn.Sequential(nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups, bias=False))
+    pad = nn.ZeroPad2d((width // 2, width - width // 2, height // 2, height - height // 2))
     return nn.Sequential(pad, nn.Conv2d(inputs, outputs, kernel, stride, groups=groups, bias=False))
 
 
@@ -80,3 +93,30 @@ class Inverted(nn.Module):
         """Features [N, outputs, H / stride, W / stride]."""
         outputs: Tensor = self.layers(inputs)
         return inputs + outputs if self.adds else outputs
+
+
+def inverted_residual(inputs: int, depthwise: nn.Sequential, outputs: int, eps: float = 1e-5) -> nn.Sequential:
+    """A block of MobileNetV2 (Sandler et al. 2018): expansion, ``depthwise``, and a projection without activation.
+
+    ``depthwise`` ends in a depthwise convolution of the expanded channels; no expansion is needed where these are the
+    input's. Where the shape stays the same, the input is added. ``eps`` is that of batch normalisation.
+    """
+    middle = depthwise[-1]
+    assert isinstance(middle, nn.Conv2d)
+    hidden = middle.out_channels
+    expansion = (nn.Conv2d(inputs, hidden, 1, bias=False), *bn_relu6(hidden, eps)) if hidden != inputs else ()
+    projection = (nn.Conv2d(hidden, outputs, 1, bias=False), nn.BatchNorm2d(outputs, eps))
+    kind = Shortcut if middle.stride == (1, 1) and inputs == outputs else nn.Sequential
+    return kind(*expansion, *depthwise, *bn_relu6(hidden, eps), *projection)
+
+
+def bn_relu6(channels: int, eps: float = 1e-5) -> nn.Sequential:
+    """Batch normalisation and ReLU6."""
+    return nn.Sequential(nn.BatchNorm2d(channels, eps), nn.ReLU6())
+
+
+def scaled(channels: int, width: float) -> int:
+    """``channels`` times ``width`` as the MobileNets round it: a multiple of 8, and not less by more than a tenth."""
+    exact = channels * width
+    rounded = max(8, int(exact + 4) // 8 * 8)
+    return rounded if rounded >= 0.9 * exact else rounded + 8

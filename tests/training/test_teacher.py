@@ -216,7 +216,7 @@ def test_weights_of_another_network_are_refused(linear: nn.Module, tmp_path: Pat
 
 def test_a_state_dict_that_is_none_is_refused(linear: nn.Module, tmp_path: Path) -> None:
     torch.save({"state_dict": [torch.zeros(3)]}, tmp_path / "list.pt")
-    with pytest.raises(ModelError, match=r"list\.pt does not fit"):
+    with pytest.raises(ModelError, match=r"list\.pt is not a readable weights file"):
         load_weights(linear, tmp_path / "list.pt")
 
 

@@ -32,13 +32,13 @@ def test_an_unknown_architecture_gets_the_nearest() -> None:
         build("resnet_8", (1, 1, 1), 2)
 
 
-@pytest.mark.parametrize(("kernel", "stride"), [(3, 1), (5, 1), (4, 2), (6, 2), (3, 2), (5, 2)])
-def test_padding_is_tensorflows_same(kernel: int, stride: int) -> None:
+@pytest.mark.parametrize("size", [28, 15])
+@pytest.mark.parametrize(("kernel", "stride"), [(3, 1), (5, 1), (4, 2), (6, 2), (3, 2), (5, 2), (1, 2)])
+def test_padding_is_tensorflows_same(kernel: int, stride: int, size: int) -> None:
     """TensorFlow pads max(0, (ceil(n / s) - 1) s + k - n) in all, the odd pixel at the end."""
-    size = 28
-    layer = conv(1, 1, kernel, stride)
+    layer = conv(1, 1, kernel, stride, size=(size, size))
     weights = next(part for part in layer if isinstance(part, nn.Conv2d)).weight
-    total = (-(-size // stride) - 1) * stride + kernel - size
+    total = max(0, (-(-size // stride) - 1) * stride + kernel - size)
     image = torch.randn(1, 1, size, size, generator=torch.Generator().manual_seed(0))
     padded = F.pad(image, (total // 2, total - total // 2) * 2)
     torch.testing.assert_close(layer(image), F.conv2d(padded, weights, stride=stride))
@@ -72,3 +72,13 @@ def test_the_cifar_teacher_answers_a_mirror_image_alike() -> None:
     network = build("cifar_cnn", (32, 32, 3), 10).eval()
     image = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(network(image), network(image.flip(3)))
+
+
+@pytest.mark.parametrize("architecture", ["efficientnet_lite", "mobilenet_v2"])
+def test_networks_for_photos_are_divided_into_features_and_a_linear_head(architecture: str) -> None:
+    network = build(architecture, (32, 32, 3), 7).eval()
+    assert isinstance(network.head, nn.Linear)
+    images = torch.rand(2, 3, 32, 32)
+    features = network.get_submodule("features")(images)
+    assert features.shape == (2, 1280)
+    torch.testing.assert_close(network.head(features), network(images))
