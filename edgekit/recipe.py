@@ -55,6 +55,7 @@ class Augmentation:
 
 OPTIMIZERS = ("adamw", "sgd")
 PRECISIONS = ("bf16", "float32")
+KEPT = ("last", "best")
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,9 @@ class TrainRecipe:
     where there is no teacher, the labels' cross-entropy is learned alone.
     ``views`` is the number of distinct augmented views of the training set; epoch e sees view e mod views, so
     that the teacher answers each view once. ``views = 0`` means a new view in every epoch.
-    ``precision`` ``bf16`` multiplies in bfloat16 where the processor has it; narrow and depthwise networks are faster
-    in ``float32``.
+    ``precision`` ``bf16`` multiplies in bfloat16 where the processor has it; narrow networks are faster in ``float32``.
+    ``keep`` is the epoch whose weights are kept: the last, or the best by validation. Where a pretrained network is
+    fine-tuned, each layer learns at ``layer_decay`` times the rate of the layer above it.
     """
 
     epochs: int = 20
@@ -82,11 +84,13 @@ class TrainRecipe:
     loss: str = "0.1*cross_entropy + 0.9*kd"
     temperature: float = 4.0
     views: int = 0
+    keep: str = "last"
+    layer_decay: float = 1.0
     precision: str = "bf16"
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:
-        for name, known in (("optimizer", OPTIMIZERS), ("precision", PRECISIONS)):
+        for name, known in (("optimizer", OPTIMIZERS), ("precision", PRECISIONS), ("keep", KEPT)):
             if getattr(self, name) not in known:
                 raise UnknownNameError(name, getattr(self, name), known)
         checks = {
@@ -99,6 +103,7 @@ class TrainRecipe:
             "ema must be in [0, 1)": 0 <= self.ema < 1,
             "temperature must be positive and finite": 0 < self.temperature < math.inf,
             "views must not be negative": self.views >= 0,
+            "layer_decay must be in (0, 1]": 0 < self.layer_decay <= 1,
         }
         for message, holds in checks.items():
             if not holds:

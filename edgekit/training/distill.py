@@ -119,7 +119,7 @@ def distill(options: DistillOptions) -> DistillResult:
         model=path,
         sha256=sha256_file(path),
         parameters=sum(weight.numel() for weight in model.parameters()),
-        validation_accuracy=metrics[-1].validation_accuracy,
+        validation_accuracy=loop.kept_epoch(recipe, metrics).validation_accuracy,
         test_accuracy=accuracy,
         teacher_test_accuracy=teacher_accuracy(teacher, data),
     )

@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,12 +29,16 @@ from edgekit.inputs.contract import InputContract
 from edgekit.recipe import TrainRecipe
 from edgekit.training import checkpoint
 from edgekit.training.augment import View
+from edgekit.training.depthwise import FastDepthwise
 from edgekit.training.losses import Loss, find_loss
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 TIMING = "timing.jsonl"
+MAX_BATCH = 500
+BATCH_VALUES = 8 << 20
+"""Of the real pixels that a network is measured on together."""
 
 Answers = Callable[[View], "NDArray[np.floating]"]
 """A view -> the teacher's logits [N, classes] on exactly its pictures."""
@@ -46,7 +51,8 @@ class TrainRun:
     ``seed`` is that of views, order and dropout. ``folder`` is where checkpoint.pt, metrics.jsonl and timing.jsonl
     are kept; ``resume`` goes on from the checkpoint there, if there is one. ``origin`` names what the network comes
     from (its architecture, its teacher): the checkpoint of a run of another origin is not resumed. ``loss`` stands in
-    for the recipe's.
+    for the recipe's. ``paces`` say for parameters by their names which share of the recipe's learning rate is theirs;
+    1 is that of all others.
     """
 
     recipe: TrainRecipe
@@ -55,6 +61,7 @@ class TrainRun:
     origin: Mapping[str, str] = field(default_factory=dict)
     resume: bool = False
     loss: Loss | None = None
+    paces: Mapping[str, float] = field(default_factory=dict)
 
     def identity(self, data: Dataset) -> dict[str, object]:
         """What must be the same for a resumed run to end with the same bytes."""
@@ -81,6 +88,7 @@ class _State:
     loss_of: Loss
     epoch: int = 0
     metrics: list[EpochMetrics] = field(default_factory=list)
+    best: dict[str, Tensor] | None = None
 
     @property
     def kept(self) -> nn.Module:
@@ -109,7 +117,7 @@ def train(
     recipe = run.recipe
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     loss_of = run.loss or find_loss(recipe.loss)
-    state = _State(model, _averaged(model, recipe), _optimizer(model, recipe), loss_of)
+    state = _State(model, _averaged(model, recipe), _optimizer(model, run), loss_of)
     _begin(state, run, data)
     steps = len(data.train) // recipe.batch_size
     if steps == 0:
@@ -128,6 +136,8 @@ def train(
             rate = _learning_rate(recipe, steps, (epoch + 1) * steps - 1)
             state.metrics.append(EpochMetrics(epoch + 1, loss, accuracy, measured, rate))
             state.epoch = epoch + 1
+            if recipe.keep == "best" and kept_epoch(recipe, state.metrics).epoch == state.epoch:
+                state.best = {name: value.clone() for name, value in state.kept.state_dict().items()}
             _store(state, run, data)
             seconds = time.perf_counter() - started
             _note_time(run.folder / TIMING, epoch + 1, seconds)
@@ -135,7 +145,16 @@ def train(
                 f"epoch {epoch + 1}/{recipe.epochs}: loss {loss:.4f}, train {accuracy:.2%}, "
                 f"validation {measured:.2%}, {steps * recipe.batch_size / seconds:,.0f} images/s"
             )
+    if state.best is not None:
+        state.kept.load_state_dict(state.best)
     return state.kept.eval(), state.metrics
+
+
+def kept_epoch(recipe: TrainRecipe, metrics: Sequence[EpochMetrics]) -> EpochMetrics:
+    """The epoch whose weights are kept: the last, or the last of the best by validation."""
+    if recipe.keep == "last":
+        return metrics[-1]
+    return max(metrics, key=lambda record: (record.validation_accuracy, record.epoch))
 
 
 def require_labels(data: Dataset) -> None:
@@ -148,15 +167,17 @@ def require_labels(data: Dataset) -> None:
             )
 
 
-def evaluate(model: nn.Module, contract: InputContract, split: Split, batch_size: int = 500) -> float:
+def evaluate(model: nn.Module, contract: InputContract, split: Split) -> float:
     """Top-1 accuracy in [0, 1] of a network on a labelled split."""
+    return float(np.mean(logits_of(model, contract, split).argmax(1) == split.labels))
+
+
+def logits_of(model: nn.Module, contract: InputContract, split: Split) -> NDArray[np.float32]:
+    """Logits float32 [N, classes] of a network, in evaluation mode, on the images of a split."""
     model.eval()
-    correct = 0
+    size = min(MAX_BATCH, max(1, BATCH_VALUES // math.prod(contract.shape)))
     with torch.inference_mode():
-        for images, labels in split.batches(batch_size):
-            guesses = model(to_tensor(images, contract)).argmax(1).numpy()
-            correct += int((guesses == labels).sum())
-    return correct / len(split)
+        return np.concatenate([model(to_tensor(images, contract)).numpy() for images, _ in split.batches(size)])
 
 
 def to_tensor(images: Images, contract: InputContract) -> Tensor:
@@ -177,14 +198,16 @@ def _train_epoch(
     torch.manual_seed(seed * 1_000_003 + state.epoch)
     steps = len(order) // recipe.batch_size
     total_loss, correct = 0.0, 0
+    in_bf16 = recipe.precision == "bf16" and has_bf16()
+    depthwise = FastDepthwise() if in_bf16 else nullcontext()
     state.model.train()
     for step in range(steps):
         rows = order[step * recipe.batch_size : (step + 1) * recipe.batch_size]
         targets = torch.from_numpy(view.view.targets(rows, len(data.classes)))
         for group in state.optimizer.param_groups:
-            group["lr"] = _learning_rate(recipe, steps, state.epoch * steps + step)
+            group["lr"] = group["pace"] * _learning_rate(recipe, steps, state.epoch * steps + step)
         # bf16 where the processor multiplies it natively; elsewhere it would only be emulated.
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=recipe.precision == "bf16" and has_bf16()):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=in_bf16), depthwise:
             logits = state.model(to_tensor(view.images(rows), contract))
         logits = logits.float()
         loss = state.loss_of(logits, targets, view.answers(rows), recipe)
@@ -278,11 +301,15 @@ def _learning_rate(recipe: TrainRecipe, steps: int, step: int) -> float:
     return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * share))
 
 
-def _optimizer(model: nn.Module, recipe: TrainRecipe) -> torch.optim.Optimizer:
+def _optimizer(model: nn.Module, run: TrainRun) -> torch.optim.Optimizer:
     """AdamW or SGD; weight decay on matrices and filters only, not on biases and normalisation."""
-    decayed = [weight for weight in model.parameters() if weight.ndim > 1]
-    free = [weight for weight in model.parameters() if weight.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": free, "weight_decay": 0.0}]
+    recipe = run.recipe
+    alike: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, weight in model.named_parameters():
+        if weight.requires_grad:
+            decay = recipe.weight_decay if weight.ndim > 1 else 0.0
+            alike.setdefault((run.paces.get(name, 1.0), decay), []).append(weight)
+    groups = [{"params": found, "pace": pace, "weight_decay": decay} for (pace, decay), found in alike.items()]
     if recipe.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=0.9, nesterov=True)
     return torch.optim.AdamW(groups, lr=recipe.learning_rate)
@@ -312,6 +339,7 @@ def _store(state: _State, run: TrainRun, data: Dataset) -> None:
         "model": state.model.state_dict(),
         "average": None if state.average is None else state.average.state_dict(),
         "optimizer": state.optimizer.state_dict(),
+        "best": state.best,
     }
     metrics = [asdict(record) for record in state.metrics]
     checkpoint.save(run.folder, {"run": run.identity(data), "epoch": state.epoch, "metrics": metrics, **tensors})
@@ -333,6 +361,6 @@ def _begin(state: _State, run: TrainRun, data: Dataset) -> None:
     if state.average is not None:
         state.average.load_state_dict(saved["average"])
     state.optimizer.load_state_dict(saved["optimizer"])
-    state.epoch = saved["epoch"]
+    state.best, state.epoch = saved["best"], saved["epoch"]
     state.metrics = [EpochMetrics(**record) for record in saved["metrics"]]
     say(f"resumed after epoch {state.epoch} of {run.folder}")

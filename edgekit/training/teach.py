@@ -85,7 +85,7 @@ def teach(options: TeachOptions) -> TeachResult:
         weights=weights,
         sha256=sha256_file(weights),
         parameters=sum(weight.numel() for weight in model.parameters()),
-        validation_accuracy=metrics[-1].validation_accuracy,
+        validation_accuracy=loop.kept_epoch(recipe, metrics).validation_accuracy,
         test_accuracy=accuracy,
     )
     record = {"recipe": recipe.to_dict(), "seed": seed, "data": data.sha256, **origin}

@@ -1,4 +1,4 @@
-"""The moving average of the weights, which is what is measured and kept."""
+"""What the loop keeps: the moving average of the weights, the best epoch, the pace of each parameter."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import nn
 from edgekit.data.dataset import Dataset, Split
 from edgekit.inputs.contract import InputContract
 from edgekit.recipe import TrainRecipe
-from edgekit.training.loop import TrainRun, train
+from edgekit.training.loop import TrainRun, evaluate, kept_epoch, train
 
 CONTRACT = InputContract(28, 28, 1)
 STEPS = 24
@@ -48,3 +48,28 @@ def test_a_long_average_follows_the_network_from_the_first_epochs_on(few: Datase
 def test_an_average_with_no_memory_is_the_network(few: Dataset, tmp_path: Path) -> None:
     network = validation(few, tmp_path / "network", ema=0.0, epochs=1)
     assert validation(few, tmp_path / "average", ema=1e-9, epochs=1) == pytest.approx(network, abs=0.01)
+
+
+def small_network() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.AvgPool2d(4), nn.Flatten(), nn.Linear(49, 20), nn.ReLU(), nn.Linear(20, 10))
+
+
+def test_the_best_epoch_is_kept_where_the_recipe_says_so(few: Dataset, tmp_path: Path) -> None:
+    spoiling = TrainRecipe(epochs=6, batch_size=32, learning_rate=0.5, warmup_epochs=4, keep="best")
+    network, metrics = train(small_network(), CONTRACT, few, TrainRun(spoiling, 0, tmp_path))
+    best = kept_epoch(spoiling, metrics)
+    assert best.validation_accuracy == max(record.validation_accuracy for record in metrics)
+    assert best.validation_accuracy > metrics[-1].validation_accuracy
+    assert evaluate(network, CONTRACT, few.validation) == best.validation_accuracy
+
+
+def test_parameters_learn_at_their_own_pace_and_frozen_ones_not_at_all(few: Dataset, tmp_path: Path) -> None:
+    network, born = small_network(), small_network().state_dict()
+    network[4].bias.requires_grad_(False)
+    paces = {"2.weight": 1e-3, "2.bias": 1e-3}
+    recipe = TrainRecipe(epochs=1, batch_size=32, learning_rate=1e-3, weight_decay=0)
+    trained, _ = train(network, CONTRACT, few, TrainRun(recipe, 0, tmp_path, paces=paces))
+    moved = {name: float((value - born[name]).abs().max()) for name, value in trained.state_dict().items()}
+    assert moved["4.bias"] == 0
+    assert 0 < 50 * moved["2.weight"] < moved["4.weight"]

@@ -1,0 +1,86 @@
+"""What a frozen backbone sees in the photos, computed once and kept on disk.
+
+The key names everything that a feature depends on: the backbone's weights, the data's bytes, the input's contract.
+Features are stored as float16, and what a cold run uses is what was stored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.console import progress
+from edgekit.data.dataset import ImageArray
+from edgekit.files import sha256_bytes, user_cache, write_bytes
+from edgekit.inputs.contract import InputContract
+
+if TYPE_CHECKING:
+    from torch import nn
+
+FORMAT = 1
+BATCH = 64
+LARGEST = float(np.finfo(np.float16).max)
+
+Features = NDArray[np.float16]
+"""[N, D], a row for each image."""
+
+
+class FeatureCache:
+    """The features that a backbone, real inputs [N, C, H, W] to [N, D], has of the images of one data set."""
+
+    def __init__(self, backbone: nn.Module, contract: InputContract, data_sha256: str) -> None:
+        self.backbone, self.contract = backbone, contract
+        key = {
+            "format": FORMAT,
+            "backbone": state_sha256(backbone),
+            "contract": asdict(contract),
+            "data": data_sha256,
+        }
+        self.folder = user_cache() / "features" / sha256_bytes(json.dumps(key, sort_keys=True).encode())[:32]
+
+    def __call__(self, part: str, images: ImageArray, mirrored: bool = False) -> Features:
+        """The features of the images of a ``part`` of the data, or of their mirror images."""
+        path = self.folder / f"{part}{'-mirrored' if mirrored else ''}.npy"
+        try:
+            with path.open("rb") as file:
+                stored: Features = np.load(file, allow_pickle=False)
+            if stored.dtype == np.float16 and stored.ndim == 2 and len(stored) == len(images):
+                return stored
+        except Exception:  # there is none, or it is damaged: numpy raises whatever the broken bytes lead to
+            pass
+        found = np.concatenate([*self._computed(f"features of {path.stem}", images, mirrored)])
+        stream = io.BytesIO()
+        np.save(stream, found)
+        write_bytes(path, stream.getvalue(), "EDGEKIT_CACHE")
+        return found
+
+    def _computed(self, label: str, images: ImageArray, mirrored: bool) -> Iterator[Features]:
+        import torch
+
+        from edgekit.training.loop import has_bf16, to_tensor
+
+        network = self.backbone.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        with progress(label, len(images)) as bar:
+            for start in range(0, len(images), BATCH):
+                block = images[start : start + BATCH]
+                inputs = to_tensor(np.ascontiguousarray(block[:, :, ::-1]) if mirrored else block, self.contract)
+                with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=has_bf16()):
+                    found = network(inputs).float().numpy()
+                yield found.clip(-LARGEST, LARGEST).astype(np.float16)
+                bar.update(start + len(block))
+
+
+def state_sha256(network: nn.Module) -> str:
+    """SHA-256 over the names and bytes of a network's parameters and buffers."""
+    digest = hashlib.sha256()
+    for name, value in network.state_dict().items():
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        digest.update(value.detach().contiguous().numpy().data)
+    return digest.hexdigest()
