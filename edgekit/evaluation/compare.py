@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from edgekit.artifact import Array, TensorSpec
 from edgekit.console import Part, Table, progress
 from edgekit.data import Source, open_data
+from edgekit.data.reading import Reading
 from edgekit.errors import DataError, ModelError, UsageError
 from edgekit.evaluation.classifier import FIRST_TO_LAST, LAST_TO_FIRST, Classifier, as_shaped, fits, remark_on_input
 from edgekit.evaluation.evaluate import image_batches
@@ -53,6 +54,7 @@ class CompareOptions(Options):
     data: Source = option(f"{SOURCES[:-1]}; or noise, for models of any inputs.", "mnist", metavar="SRC")
     images: int = option("At most so many test images.", 1000, least=1)
     input: InputOptions = group(InputOptions, without=("labels",))
+    reading: Reading = group(Reading)
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,7 @@ def compare_images(options: CompareOptions) -> Comparison:
                 f"{a.path} maps {a.contract.shape} to {a.classes} scores, {b.path} {b.contract.shape} to {b.classes}; "
                 "compare models of the same task."
             )
-        data = open_data(options.data, a.contract)
+        data = open_data(options.data, a.contract, options.reading)
         if len(data.test) == 0:
             raise DataError(f"{data.name} has no test images; choose data that have some.")
         chosen = data.test.sample(options.images, SEED)

@@ -15,6 +15,7 @@ from edgekit.catalog import taken
 from edgekit.console import Part, Table, progress
 from edgekit.data import Source, open_data
 from edgekit.data.dataset import Dataset, Images, Split
+from edgekit.data.reading import Reading
 from edgekit.devices.device import Can, open_device
 from edgekit.errors import DataError, ModelError
 from edgekit.evaluation.classifier import Classifier, ImageModel, remark_on_input
@@ -74,6 +75,7 @@ class EvaluateOptions(Options):
     data: Source = option(SOURCES, "mnist", metavar="SRC")
     runtime: str | None = option(RUNTIME, None, unset=BY_ENDING)
     input: InputOptions = group(InputOptions)
+    reading: Reading = group(Reading)
     device: str = option("Where they run: cpu, or a board that 'devices setup' has prepared.", "cpu")
     images: int | None = option("At most so many test images.", None, least=1, unset="all")
 
@@ -114,7 +116,7 @@ def evaluate(options: EvaluateOptions) -> EvaluateResult:
                 model.require(model.task.has_answers)
                 remark_on_input(model)
                 eats = model.contract.pictures
-                data = opened[eats] = opened.get(eats) or open_data(options.data, eats)
+                data = opened[eats] = opened.get(eats) or open_data(options.data, eats, options.reading)
                 test = data.test
                 if options.images is not None:
                     test = test.take(test.sample(options.images, SEED))

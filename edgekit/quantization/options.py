@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.data import Source
+from edgekit.data.reading import Reading
 from edgekit.errors import DataError, UsageError
 from edgekit.evaluation.input_options import InputOptions
 from edgekit.options import LARGEST_SEED, SOURCES, Options, argument, group, option
@@ -16,7 +17,7 @@ from edgekit.quantization.rungs.range_search import AUTO, RANGE_METHODS
 from edgekit.scales import WEIGHT_BITS, weight_max
 
 STATIC, WEIGHTS_ONLY, HALF = "static_wi8_ai8", "weight_only_wi8_af32", "weight_only_wf16_af32"
-OF_ALL = ("model", "data", "out", "int8", "weights_only", "fp16", "max_drop", "input", "seed")
+OF_ALL = ("model", "data", "out", "int8", "weights_only", "fp16", "max_drop", "input", "reading", "seed")
 """Options of every recipe; the others are of those that calibrate."""
 
 
@@ -46,6 +47,7 @@ class QuantizeOptions(Options):
     per_tensor: bool = option("One scale for all weights of a layer, for runtimes that need it.", False)
     weight_bits: int = option("Bits of the weights' grid, 2 to 8.", WEIGHT_BITS)
     input: InputOptions = group(InputOptions)
+    reading: Reading = group(Reading)
     seed: int = option("Seed of the choice of calibration images.", 0, least=0, most=LARGEST_SEED)
 
     def __post_init__(self) -> None:

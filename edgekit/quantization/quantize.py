@@ -104,7 +104,7 @@ def quantize(options: QuantizeOptions) -> QuantizeResult:
                 raise ModelError(
                     f"{path} takes images as [N, H, W, C]; export it with [N, C, H, W] (tf2onnx: --inputs-as-nchw)."
                 )
-            data = open_data(source, original.contract)
+            data = open_data(source, original.contract, options.reading)
             labels = original.metadata.labels if data.test.labels is None else original.class_names(data)
             metadata = replace(metadata, contract=original.contract, labels=labels)
             require_writable(folder)

@@ -11,6 +11,7 @@ from edgekit.artifact import Metadata
 from edgekit.console import Part, Remark, Table, say
 from edgekit.data import Source
 from edgekit.data.dataset import Dataset
+from edgekit.data.reading import Reading
 from edgekit.errors import UsageError
 from edgekit.files import require_writable, sha256_file, write_bytes, write_json
 from edgekit.inputs.contract import InputContract
@@ -42,6 +43,7 @@ class DistillOptions(Options):
     teacher_std: tuple[float, ...] = option("Per-channel standard deviation of the teacher's input.", (), read=numbers)
     data: Source = option(SOURCES, "", metavar="SRC", unset="the card's")
     out: Path | None = option("Folder for the results.", None, metavar="DIR", unset="runs/NAME")
+    reading: Reading = group(Reading)
     recipe: DistillRecipeOptions = group(DistillRecipeOptions)
     seed: int | None = option(ANY_SEED, None, unset="the card's", least=0, most=LARGEST_SEED)
     resume: bool = option("Go on from the last checkpoint in --out.", False)
@@ -86,7 +88,7 @@ def distill(options: DistillOptions) -> DistillResult:
     from edgekit.training import loop
 
     named = teacher_of(options.student) if is_unset(options.teacher) else options.teacher
-    card, data = open_student(options.student, options.data, options.contract)
+    card, data = open_student(options.student, options.data, options.contract, options.reading)
     recipe, seed = options.recipe.of(card), card.seed if options.seed is None else options.seed
     loop.require_labels(data)
     folder = require_writable(options.out or Path("runs") / card.name)

@@ -21,7 +21,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from edgekit.console import Bar, progress, say
+from edgekit.console import Bar, print_part, progress, say
+from edgekit.data.balance import remarks_on_balance
 from edgekit.data.dataset import Dataset, Images, Split
 from edgekit.errors import DataError, TrainingError, UsageError
 from edgekit.files import remove_parts, storage_errors
@@ -158,13 +159,15 @@ def kept_epoch(recipe: TrainRecipe, metrics: Sequence[EpochMetrics]) -> EpochMet
 
 
 def require_labels(data: Dataset) -> None:
-    """Raise DataError unless every split has labelled images."""
+    """Raise DataError unless every split has labelled images; say aloud what is odd about its classes."""
     for name in ("train", "validation", "test"):
         split = getattr(data, name)
         if split.labels is None or len(split) == 0:
             raise DataError(
                 f"{data.name} has no labelled {name} images; training needs class folders or labelled arrays."
             )
+    for remark in remarks_on_balance(data):
+        print_part(remark)
 
 
 def evaluate(model: nn.Module, contract: InputContract, split: Split) -> float:

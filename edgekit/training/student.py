@@ -10,6 +10,7 @@ from edgekit import catalog
 from edgekit.catalog import Architecture, NetworkCard
 from edgekit.data import Source, open_data
 from edgekit.data.dataset import Dataset
+from edgekit.data.reading import STRICT, Reading
 from edgekit.errors import UsageError
 from edgekit.files import sha256_bytes
 from edgekit.inputs.contract import InputContract
@@ -45,7 +46,7 @@ def teacher_of(student: str | nn.Module) -> str:
 
 
 def open_student(
-    student: str | nn.Module, source: Source, contract: InputContract | None
+    student: str | nn.Module, source: Source, contract: InputContract | None, reading: Reading = STRICT
 ) -> tuple[NetworkCard, Dataset]:
     """A student's card and data; a module gets a card made up for it.
 
@@ -62,7 +63,7 @@ def open_student(
     name = name_of(student)
     if is_unset(source):
         raise UsageError(f"The student {name} has no data of its own; name a source with --data.")
-    data = open_data(source, contract)
+    data = open_data(source, contract, reading)
     if not isinstance(student, str):
         # What a module prints as tells its structure, and so whether a checkpoint is one of it.
         structure = f"{name} {sha256_bytes(repr(student).encode())}"

@@ -9,6 +9,7 @@ from pathlib import Path
 from edgekit import catalog
 from edgekit.console import Part, Remark, Table
 from edgekit.data import Source, open_data
+from edgekit.data.reading import Reading
 from edgekit.errors import DataError
 from edgekit.files import require_writable, sha256_file, write_json
 from edgekit.options import ANY_SEED, LARGEST_SEED, SOURCES, Options, argument, group, option
@@ -44,6 +45,7 @@ class TeachOptions(Options):
     name: str = argument("A teacher of the catalog.", "mnist-cnn", metavar="NAME")
     data: Source = option(SOURCES, "", metavar="SRC", unset="the card's")
     out: Path | None = option("Folder for the results.", None, metavar="DIR", unset="runs/NAME")
+    reading: Reading = group(Reading)
     recipe: RecipeOptions = group(RecipeOptions)
     init: Path | None = option("Weights to start from, as the recipe 'refine' does.", None, metavar="FILE")
     seed: int | None = option(ANY_SEED, None, unset="the card's", least=0, most=LARGEST_SEED)
@@ -62,7 +64,7 @@ def teach(options: TeachOptions) -> TeachResult:
 
     card = catalog.network_card("teachers", options.name)
     recipe, seed = options.recipe.of(card), card.seed if options.seed is None else options.seed
-    data = open_data(card.data if is_unset(options.data) else options.data, card.contract)
+    data = open_data(card.data if is_unset(options.data) else options.data, card.contract, options.reading)
     loop.require_labels(data)
     if len(data.classes) != len(card.classes):
         raise DataError(
