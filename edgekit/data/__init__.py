@@ -66,6 +66,14 @@ def open_unlabelled(source: Source, contract: InputContract | None = None, readi
     return replace(dataset, classes=(), train=Split(dataset.train.images), validation=nothing, test=nothing)
 
 
+def holds_photos(source: Source) -> bool:
+    """True for a source of encoded pictures, which are read at any size: a folder of them, a table, 'clothes'."""
+    if not isinstance(source, str | Path) or source == "mnist":
+        return False
+    path = Path(source)
+    return source == "clothes" or path.suffix == ".parquet" or _holds_pictures(path) or any(path.glob("*.parquet"))
+
+
 @contextmanager
 def _readable(source: Source) -> Iterator[None]:
     """Turn a refusal to read into a DataError."""

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 TIMING = "timing.jsonl"
+FIRST_STEPS = 12
+"""Of a training, by which is said how long it will take."""
 MAX_BATCH = 500
 BATCH_VALUES = 8 << 20
 """Of the real pixels that a network is measured on together."""
@@ -128,11 +130,10 @@ def train(
         )
     views = _Views(data.train, recipe, run.seed, answers)
     with progress("training", (recipe.epochs - state.epoch) * steps) as bar:
-        first = state.epoch
-        for epoch in range(first, recipe.epochs):
+        display = _Display(bar, recipe, state.epoch, steps)
+        for epoch in range(state.epoch, recipe.epochs):
             started = time.perf_counter()
-            show = _display(bar, f"epoch {epoch + 1}/{recipe.epochs}", (epoch - first) * steps, recipe.batch_size)
-            loss, accuracy = _train_epoch(state, contract, data, run, views.get(epoch), show)
+            loss, accuracy = _train_epoch(state, contract, data, run, views.get(epoch), display.show)
             measured = evaluate(state.kept, contract, data.validation)
             rate = _learning_rate(recipe, steps, (epoch + 1) * steps - 1)
             state.metrics.append(EpochMetrics(epoch + 1, loss, accuracy, measured, rate))
@@ -194,7 +195,7 @@ def _train_epoch(
     data: Dataset,
     run: TrainRun,
     view: _Rendered,
-    show: Callable[[int, float, float], None],
+    show: Callable[[int, int, float, float], None],
 ) -> tuple[float, float]:
     recipe, seed = run.recipe, run.seed
     order = np.random.default_rng((seed, 1, state.epoch)).permutation(len(data.train))
@@ -227,8 +228,7 @@ def _train_epoch(
         total_loss += value
         shown = targets if targets.ndim == 1 else targets.argmax(1)
         correct += int((logits.argmax(1) == shown).sum())
-        if step % 20 == 19:
-            show(step + 1, total_loss / (step + 1), correct / ((step + 1) * recipe.batch_size))
+        show(state.epoch, step + 1, total_loss / (step + 1), correct / ((step + 1) * recipe.batch_size))
     if not _is_finite(state):
         raise _diverged(f"a weight is no longer a number after epoch {state.epoch + 1}")
     return total_loss / steps, correct / (steps * recipe.batch_size)
@@ -246,15 +246,28 @@ def _diverged(what: str) -> TrainingError:
     )
 
 
-def _display(bar: Bar, title: str, done: int, batch_size: int) -> Callable[[int, float, float], None]:
-    """What an epoch calls to show its step, loss and accuracy; ``done`` steps were made before it."""
-    started = time.perf_counter()
+class _Display:
+    """Shows how far a training is; says once, after its first steps, how long it will take."""
 
-    def show(step: int, loss: float, accuracy: float) -> None:
-        rate = step * batch_size / (time.perf_counter() - started)
-        bar.update(done + step, f"{title} loss {loss:.4f} acc {accuracy:.2%} {rate:,.0f} images/s")
+    def __init__(self, bar: Bar, recipe: TrainRecipe, epoch: int, steps: int) -> None:
+        self._bar, self._recipe, self._first, self._steps = bar, recipe, epoch, steps
+        self._begun, self._done = 0.0, 0
 
-    return show
+    def show(self, epoch: int, step: int, loss: float, accuracy: float) -> None:
+        """``step`` steps of an epoch are done, with this mean loss and accuracy."""
+        now = time.perf_counter()
+        self._done += 1
+        if self._done == 1:
+            self._begun = now  # the first step makes what all others use
+            return
+        pace = (now - self._begun) / (self._done - 1)
+        total = (self._recipe.epochs - self._first) * self._steps
+        if self._done == FIRST_STEPS and (left := pace * (total - self._done)) > 60:
+            say(f"about {left / 60:.0f} minutes for {self._recipe.epochs - self._first} epochs, by the first steps")
+        if step % 20 == 0:
+            title, rate = f"epoch {epoch + 1}/{self._recipe.epochs}", self._recipe.batch_size / pace
+            note = f"{title} loss {loss:.4f} acc {accuracy:.2%} {rate:,.0f} images/s"
+            self._bar.update((epoch - self._first) * self._steps + step, note)
 
 
 @dataclass(frozen=True)

@@ -74,27 +74,6 @@ class Residual(nn.Module):
         return F.relu(self.second(self.first(inputs)) + self.shortcut(inputs))
 
 
-class Inverted(nn.Module):
-    """1×1 to ``expand`` times as many channels, depthwise ``kernel``, 1×1 back (Sandler et al. 2018).
-
-    The result is added to what came in where the shape stays. Where the stride is 2 an odd kernel is made even, which
-    pads symmetrically.
-    """
-
-    def __init__(self, inputs: int, outputs: int, stride: int, expand: int = 3, kernel: int = 3) -> None:
-        super().__init__()
-        width = inputs * expand
-        wide = conv_bn_relu(inputs, width, 1)
-        deep = conv_bn_relu(width, width, kernel + (kernel - stride) % 2, stride, groups=width)
-        self.layers = nn.Sequential(wide, deep, *conv(width, outputs, 1), nn.BatchNorm2d(outputs))
-        self.adds = inputs == outputs and stride == 1
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Features [N, outputs, H / stride, W / stride]."""
-        outputs: Tensor = self.layers(inputs)
-        return inputs + outputs if self.adds else outputs
-
-
 def inverted_residual(inputs: int, depthwise: nn.Sequential, outputs: int, eps: float = 1e-5) -> nn.Sequential:
     """A block of MobileNetV2 (Sandler et al. 2018): expansion, ``depthwise``, and a projection without activation.
 

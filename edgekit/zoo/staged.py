@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import nn
 
 from edgekit.errors import UnknownNameError, UsageError
-from edgekit.zoo.blocks import Inverted, Network, Residual, conv_bn_relu
+from edgekit.zoo.blocks import Network, Residual, conv, conv_bn_relu, inverted_residual
 
 BLOCKS = ("inverted", "residual")
 
@@ -16,8 +16,9 @@ class Staged(Network):
     """A convolution to ``stem`` channels, stages of blocks, global average pooling, one linear layer.
 
     Stage i has ``depths[i]`` blocks of ``widths[i]`` channels, and its first block has the stride ``strides[i]``. A
-    ``block`` is ``residual`` (two 3×3 convolutions) or ``inverted`` (by ``expand`` and ``kernel``). ``top`` > 0 is the
-    width of a last 1×1 convolution. Activations are ReLU, which integers compute exactly.
+    ``block`` is ``residual`` (two 3×3 convolutions) or ``inverted`` (to ``expand`` times as many channels, filtered by
+    a depthwise ``kernel``, and back). Where the stride is 2 a kernel is even, which pads symmetrically. ``top`` > 0 is
+    the width of a last 1×1 convolution.
     """
 
     def __init__(
@@ -42,9 +43,12 @@ class Staged(Network):
         inputs = stem
         for width, depth, first in zip(widths, depths, strides, strict=True):
             for stride in (first, *[1] * (depth - 1)):
-                inverted = block == "inverted"
-                made = Inverted(inputs, width, stride, expand, kernel) if inverted else Residual(inputs, width, stride)
-                layers.append(made)
+                if block == "residual":
+                    layers.append(Residual(inputs, width, stride))
+                else:
+                    hidden, even = inputs * expand, (kernel - stride) % 2
+                    deep = conv(hidden, hidden, kernel + even, stride, groups=hidden)
+                    layers.append(inverted_residual(inputs, deep, width))
                 inputs = width
         if top:
             layers.append(conv_bn_relu(inputs, top, 1))
