@@ -9,7 +9,7 @@ from record import record
 
 from edgekit import catalog
 from edgekit.data import open_data
-from edgekit.training.distill import teacher_accuracy
+from edgekit.training.ensemble import Ensemble, Member
 from edgekit.training.teach import TeachOptions, teach
 from edgekit.training.teachers import TeacherOptions, open_teacher
 
@@ -25,7 +25,7 @@ def main() -> None:
         __file__,
         {
             "mnist-cnn": {
-                "test_accuracy": teacher_accuracy(shipped, data),
+                "test_accuracy": Ensemble((Member(shipped, data),)).test_accuracy(),
                 "weights_bytes": card.weights.stat().st_size,
                 "sha256": shipped.sha256,
             },

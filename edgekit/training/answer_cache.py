@@ -1,67 +1,129 @@
 """The teacher's answers on disk, computed once per augmented view.
 
-The key names everything that an answer depends on: the teacher's bytes, the data's bytes, the augmentation, its seed
-and the preprocessing. Answers are stored as float16, and what a cold run uses is what was stored.
+The key names everything that an answer depends on: the teacher's bytes, the data's bytes as the teacher sees them, the
+augmentation, its seed and the preprocessing. What a cold run uses is what was stored.
 """
 
 from __future__ import annotations
 
-import io
 import json
-from dataclasses import asdict
-from pathlib import Path
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.console import say
-from edgekit.files import sha256_bytes, user_cache, write_bytes
+from edgekit.console import progress, say
+from edgekit.data.dataset import Dataset
+from edgekit.files import sha256_bytes, user_cache
 from edgekit.recipe import Augmentation
+from edgekit.training.answer_file import AnswerFile
 from edgekit.training.augment import View
-from edgekit.training.teacher import Teacher
+from edgekit.training.teacher import Logits, Teacher
 
-FORMAT = 2
-AT_ONCE = 1024
+FORMAT = 3
 LARGEST = float(np.finfo(np.float16).max)
+MANY_CLASSES = 256
+"""Of more than these only the likeliest are stored."""
+LIKELIEST = 64
+
+
+class Answers(Protocol):
+    """The answers to a view, indexed by an array of rows: logits float32 [n, classes]."""
+
+    def __getitem__(self, rows: NDArray[np.int64], /) -> Logits: ...
 
 
 class AnswerCache:
-    """The answers of one teacher to the augmented views of one data set."""
+    """The answers of one teacher to the augmented views of one data set.
 
-    def __init__(self, teacher: Teacher, data_sha256: str, augmentation: Augmentation, seed: int) -> None:
-        self.teacher = teacher
+    ``data`` are the data as the teacher sees them; ``side`` is the height of the pictures as the student sees them, in
+    pixels of which an augmentation may be.
+    """
+
+    def __init__(self, teacher: Teacher, data: Dataset, augmentation: Augmentation, seed: int, side: int) -> None:
+        self.teacher, self.images, self.form = teacher, data.train.images, AnswerForm(len(data.classes))
         key = {
             "format": FORMAT,
             "teacher": teacher.sha256,
             "contract": asdict(teacher.contract),
-            "data": data_sha256,
+            "data": data.sha256,
             "augmentation": asdict(augmentation),
             "seed": seed,
+            "side": side if augmentation.elastic or augmentation.crop else 0,
         }
         self.key = sha256_bytes(json.dumps(key, sort_keys=True).encode())[:32]
         self.folder = user_cache() / "answers" / self.key
 
-    def __call__(self, view: View) -> NDArray[np.float16]:
-        """Logits float16 [N, classes] for the pictures of a view: from disk, or asked and stored."""
-        path = self.folder / f"view-{view.number:04d}.npy"
-        stored = _read(path, len(view))
-        if stored is None:
-            say(f"{self.teacher.name} answers view {view.number + 1}: {len(view):,} images")
-            parts = (np.arange(start, min(start + AT_ONCE, len(view))) for start in range(0, len(view), AT_ONCE))
-            answers = np.concatenate([self.teacher.answer(view.images(rows)) for rows in parts])
-            stored = answers.clip(-LARGEST, LARGEST).astype(np.float16)
-            stream = io.BytesIO()
-            np.save(stream, stored)
-            write_bytes(path, stream.getvalue(), "EDGEKIT_CACHE")
-        return stored
+    def announce(self, views: int) -> None:
+        """Say what the answers to so many views take on the disk."""
+        count, size = len(self.images), views * len(self.images) * self.form.row.itemsize
+        say(f"answers: {views} views x {count:,} x {self.form}, {size / 1e6:.3g} MB in {self.folder}")
+
+    def __call__(self, view: View) -> Answers:
+        """The answers to the pictures of a view: from disk, or asked and stored."""
+        file = AnswerFile(self.folder / f"view-{view.number:04d}.bin", len(view), self.form.row)
+        missing = list(file.missing())
+        label = f"{self.teacher.name} answers view {view.number + 1}"
+        with progress(label, sum(map(len, missing))) as bar:
+            done = 0
+            for rows in missing:
+                file.write(rows, self.form.packed(self.teacher.answer(view.images(rows, self.images))))
+                bar.update(done := done + len(rows))
+        return _Stored(file.rows, self.form)
 
 
-def _read(path: Path, count: int) -> NDArray[np.float16] | None:
-    """The stored answers, or None if there are none or the file is damaged."""
-    try:
-        with path.open("rb") as stream:
-            stored = np.load(stream, allow_pickle=False)
-    except Exception:  # numpy raises whatever the broken bytes lead to
-        return None
-    whole = stored.dtype == np.float16 and stored.ndim == 2 and len(stored) == count
-    return stored if whole else None
+@dataclass(frozen=True)
+class _Stored:
+    rows: NDArray[Any]
+    form: AnswerForm
+
+    def __getitem__(self, rows: NDArray[np.int64], /) -> Logits:
+        return self.form.unpacked(self.rows[rows])
+
+
+@dataclass(frozen=True)
+class AnswerForm:
+    """How an answer is stored: logits as float16; of many classes the likeliest, and what is left for the others.
+
+    Those are logarithms of probabilities, and the rest is divided evenly among the other classes.
+    """
+
+    classes: int
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every class is stored."""
+        return self.classes <= MANY_CLASSES
+
+    @property
+    def row(self) -> np.dtype[Any]:
+        """The numpy type of an answer."""
+        if self.is_whole:
+            return np.dtype([("scores", "<f2", (self.classes,))])
+        return np.dtype([("scores", "<f2", (LIKELIEST,)), ("classes", "<u4", (LIKELIEST,)), ("rest", "<f2")])
+
+    def packed(self, logits: Logits) -> NDArray[Any]:
+        """Rows of logits float32 [n, classes]."""
+        rows = np.empty(len(logits), self.row)
+        if self.is_whole:
+            rows["scores"] = logits.clip(-LARGEST, LARGEST)
+            return rows
+        logarithms = logits - np.logaddexp.reduce(logits, 1, keepdims=True)
+        rows["classes"] = np.argpartition(-logarithms, LIKELIEST, 1)[:, :LIKELIEST]
+        rows["scores"] = np.take_along_axis(logarithms, rows["classes"], 1).clip(-LARGEST, LARGEST)
+        np.put_along_axis(logarithms, rows["classes"], -np.inf, 1)
+        rows["rest"] = np.logaddexp.reduce(logarithms, 1).clip(-LARGEST, LARGEST)
+        return rows
+
+    def unpacked(self, rows: NDArray[Any]) -> Logits:
+        """Logits float32 [n, classes] of rows."""
+        if self.is_whole:
+            return np.asarray(rows["scores"], np.float32)
+        share = np.asarray(rows["rest"], np.float32) - np.float32(np.log(self.classes - LIKELIEST))
+        logits = np.repeat(share[:, None], self.classes, 1)
+        np.put_along_axis(logits, np.asarray(rows["classes"], np.int64), rows["scores"].astype(np.float32), 1)
+        return logits
+
+    def __str__(self) -> str:
+        return f"{self.classes} in fp16" if self.is_whole else f"the likeliest {LIKELIEST} of {self.classes:,}"

@@ -10,17 +10,15 @@ from typing import Any
 from edgekit.artifact import Metadata
 from edgekit.console import Part, Remark, Table, say
 from edgekit.data import Source
-from edgekit.data.dataset import Dataset
 from edgekit.data.reading import Reading
 from edgekit.errors import UsageError
 from edgekit.files import require_writable, sha256_file, write_bytes, write_json
 from edgekit.inputs.contract import InputContract
 from edgekit.options import ANY_SEED, LARGEST_SEED, SOURCES, Options, group, numbers, option
 from edgekit.result import Result
-from edgekit.training.answer_cache import AnswerCache
+from edgekit.training.ensemble import WAYS, Ensemble, Member
 from edgekit.training.recipe_options import DistillRecipeOptions
 from edgekit.training.student import is_unset, network_of, open_student, teacher_of
-from edgekit.training.teacher import Teacher
 from edgekit.training.teachers import TeacherOptions, open_teacher
 from edgekit.training.weights import save_weights
 
@@ -29,13 +27,19 @@ from edgekit.training.weights import save_weights
 class DistillOptions(Options):
     """Everything that decides a distillation run.
 
-    ``student`` and ``teacher`` may be torch modules, ``data`` whatever ``open_data`` takes. ``contract`` is how
-    pictures become the input of a module that is the student; None takes raw pixels of the data's size. The recipe's
-    loss may be a function, see ``edgekit.training.losses``.
+    ``student`` and ``teacher`` may be torch modules, ``teacher`` also several teachers, and ``data`` whatever
+    ``open_data`` takes. ``contract`` is how pictures become the input of a module that is the student; None takes raw
+    pixels of the data's size. The recipe's loss may be a function, see ``edgekit.training.losses``.
     """
 
     student: str | Any = option("A student of the catalog.", "mnist-tiny", metavar="NAME")
-    teacher: str | Any = option("A card's name, FILE.onnx, FILE.pt2 or module:factory.", "", unset="the card's")
+    teacher: str | Any = option(
+        "A card's name, FILE.onnx, FILE.pt2, a run folder or module:factory; several answer together.",
+        (),
+        unset="the card's",
+        many=True,
+    )
+    ensemble: str = option("How several answers become one: all alike, or by confidence.", "mean", choices=WAYS)
     teacher_weights: Path | None = option("safetensors or state dict of the teacher.", None, metavar="FILE")
     teacher_mean: tuple[float, ...] = option(
         "Per-channel mean of the teacher's input, as in 0.49,0.48,0.45.", (), read=numbers
@@ -48,6 +52,14 @@ class DistillOptions(Options):
     seed: int | None = option(ANY_SEED, None, unset="the card's", least=0, most=LARGEST_SEED)
     resume: bool = option("Go on from the last checkpoint in --out.", False)
     contract: InputContract | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not isinstance(self.teacher, tuple):
+            several = self.teacher if isinstance(self.teacher, list) else [self.teacher]
+            object.__setattr__(self, "teacher", tuple(one for one in several if not is_unset(one)))
+        if len(self.teacher) > 1 and (self.teacher_weights or self.teacher_mean or self.teacher_std):
+            raise UsageError("--teacher-weights, --teacher-mean and --teacher-std are of one teacher; name only one.")
 
 
 @dataclass(frozen=True)
@@ -87,18 +99,21 @@ def distill(options: DistillOptions) -> DistillResult:
     from edgekit.conversion.torch_onnx import to_onnx
     from edgekit.training import loop
 
-    named = teacher_of(options.student) if is_unset(options.teacher) else options.teacher
+    named = options.teacher or (teacher_of(options.student),)
     card, data = open_student(options.student, options.data, options.contract, options.reading)
     recipe, seed = options.recipe.of(card), card.seed if options.seed is None else options.seed
     loop.require_labels(data)
     folder = require_writable(options.out or Path("runs") / card.name)
-    chosen = TeacherOptions(named, options.teacher_weights, options.teacher_mean, options.teacher_std)
-    teacher = open_teacher(chosen, card.contract.shape)
-    check_teacher(teacher, data)
-    answers = AnswerCache(teacher, data.sha256, recipe.augmentation, seed)
+    details = (options.teacher_weights, options.teacher_mean, options.teacher_std)
+    teachers = [open_teacher(TeacherOptions(one, *details), card.contract.shape) for one in named]
+    source = card.data if is_unset(options.data) else options.data
+    members = (Member.of(teacher, data, card.contract, source, options.reading) for teacher in teachers)
+    ensemble = Ensemble(tuple(members), options.ensemble)
+    answers = ensemble.answers(recipe.augmentation, seed, side=card.contract.height)
     torch.manual_seed(seed)
     model = network_of(options.student, card, len(data.classes))
-    say(f"distilling {teacher.name} into {card.name} on {data.name}: {recipe.epochs} epochs")
+    say(f"distilling {ensemble.name} into {card.name} on {data.name}: {recipe.epochs} epochs")
+    answers.announce(recipe.distinct_views)
     origin = {"network": str(card.architecture), "teacher": answers.key}
     run = loop.TrainRun(recipe, seed, folder, origin, options.resume, options.recipe.own_loss)
     model, metrics = loop.train(model, card.contract, data, run, answers)
@@ -108,7 +123,7 @@ def distill(options: DistillOptions) -> DistillResult:
         labels=data.classes,
         recipe="distilled",
         quality={"test_accuracy": round(accuracy, 6)},
-        parents={"teacher": teacher.sha256, "data": data.sha256},
+        parents={"teacher": ensemble.sha256, "data": data.sha256},
     )
     save_weights(model, folder / "weights.safetensors")
     if not isinstance(options.student, str):
@@ -117,40 +132,14 @@ def distill(options: DistillOptions) -> DistillResult:
     write_bytes(path, to_onnx(model, card.contract, metadata).SerializeToString(deterministic=True))
     result = DistillResult(
         student=card.name,
-        teacher=teacher.name,
+        teacher=ensemble.name,
         model=path,
         sha256=sha256_file(path),
         parameters=sum(weight.numel() for weight in model.parameters()),
         validation_accuracy=loop.kept_epoch(recipe, metrics).validation_accuracy,
         test_accuracy=accuracy,
-        teacher_test_accuracy=teacher_accuracy(teacher, data),
+        teacher_test_accuracy=ensemble.test_accuracy(),
     )
     record = {"recipe": recipe.to_dict(), "seed": seed, "parents": dict(metadata.parents)}
     write_json(folder / "distill.json", {**result.to_dict(), "model": path.name, **record})
     return result
-
-
-def teacher_accuracy(teacher: Teacher, data: Dataset) -> float:
-    """Top-1 accuracy in [0, 1] of the teacher on the test split."""
-    correct = 0
-    for images, labels in data.test.batches(500):
-        correct += int((teacher.answer(images).argmax(1) == labels).sum())
-    return correct / len(data.test)
-
-
-def check_teacher(teacher: Teacher, data: Dataset) -> None:
-    """Fail before the training begins if the teacher cannot answer about these classes."""
-    classes = teacher.answer(data.train.images[:1]).shape[1]
-    if classes != len(data.classes):
-        raise UsageError(
-            f"The teacher {teacher.name} knows {classes} classes and {data.name} has {len(data.classes)}; "
-            "use a teacher trained on these classes."
-        )
-    numbers = tuple(map(str, range(classes)))
-    named = len(teacher.labels) == classes and numbers not in (teacher.labels, data.classes)
-    if named and teacher.labels != data.classes:
-        place = next(index for index in range(classes) if teacher.labels[index] != data.classes[index])
-        raise UsageError(
-            f"Class {place} of the teacher {teacher.name} is '{teacher.labels[place]}', and of {data.name} it is "
-            f"'{data.classes[place]}'; use a teacher trained on these classes, in this order."
-        )

@@ -29,6 +29,7 @@ from edgekit.files import remove_parts, storage_errors
 from edgekit.inputs.contract import InputContract
 from edgekit.recipe import TrainRecipe
 from edgekit.training import checkpoint
+from edgekit.training.answer_cache import Answers
 from edgekit.training.augment import View
 from edgekit.training.depthwise import FastDepthwise
 from edgekit.training.losses import Loss, find_loss
@@ -43,8 +44,8 @@ MAX_BATCH = 500
 BATCH_VALUES = 8 << 20
 """Of the real pixels that a network is measured on together."""
 
-Answers = Callable[[View], "NDArray[np.floating]"]
-"""A view -> the teacher's logits [N, classes] on exactly its pictures."""
+Teaching = Callable[[View], Answers]
+"""A view -> the teacher's answers to exactly its pictures."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ class _State:
 
 
 def train(
-    model: nn.Module, contract: InputContract, data: Dataset, run: TrainRun, answers: Answers | None = None
+    model: nn.Module, contract: InputContract, data: Dataset, run: TrainRun, answers: Teaching | None = None
 ) -> tuple[nn.Module, list[EpochMetrics]]:
     """Train ``model`` by the run's recipe; with ``answers``, distil the teacher that gives them.
 
@@ -142,7 +143,7 @@ def train(
                 state.best = {name: value.clone() for name, value in state.kept.state_dict().items()}
             _store(state, run, data)
             seconds = time.perf_counter() - started
-            _note_time(run.folder / TIMING, epoch + 1, seconds)
+            _note_time(run.folder / TIMING, epoch + 1, seconds, views.answering_s)
             say(
                 f"epoch {epoch + 1}/{recipe.epochs}: loss {loss:.4f}, train {accuracy:.2%}, "
                 f"validation {measured:.2%}, {steps * recipe.batch_size / seconds:,.0f} images/s"
@@ -276,32 +277,37 @@ class _Rendered:
 
     view: View
     pictures: Images | None
-    logits: NDArray[np.floating] | None
+    logits: Answers | None
 
     def images(self, rows: NDArray[np.int64]) -> Images:
         return self.view.images(rows) if self.pictures is None else self.pictures[rows]
 
     def answers(self, rows: NDArray[np.int64]) -> Tensor | None:
-        return None if self.logits is None else torch.from_numpy(self.logits[rows].astype(np.float32))
+        return None if self.logits is None else torch.from_numpy(self.logits[rows])
 
 
 class _Views:
     """The augmented view of an epoch and the teacher's answers to it; the latest few stay in memory if small."""
 
-    def __init__(self, split: Split, recipe: TrainRecipe, seed: int, answers: Answers | None) -> None:
+    def __init__(self, split: Split, recipe: TrainRecipe, seed: int, answers: Teaching | None) -> None:
         self.split, self.recipe, self.seed, self.answers = split, recipe, seed, answers
         self.bytes = math.prod(split.images.shape)
         self.kept: dict[int, _Rendered] = {}
+        self.answering_s = 0.0
+        """What the teacher's answers to the last view took, from the teacher or from disk."""
 
     def get(self, epoch: int) -> _Rendered:
-        number = epoch % self.recipe.distinct_views
+        number, self.answering_s = epoch % self.recipe.distinct_views, 0.0
         if number not in self.kept:
             if (len(self.kept) + 1) * self.bytes > MAX_VIEW_BYTES:
                 self.kept.clear()
             view = View(self.split.images, self.split.labels, self.recipe.augmentation, self.seed, number)
             comes_again = self.recipe.distinct_views < self.recipe.epochs and self.bytes <= MAX_VIEW_BYTES
             pictures = view.images(np.arange(len(view))) if comes_again else None
-            self.kept[number] = _Rendered(view, pictures, None if self.answers is None else self.answers(view))
+            started = time.perf_counter()
+            answers = None if self.answers is None else self.answers(view)
+            self.answering_s = time.perf_counter() - started
+            self.kept[number] = _Rendered(view, pictures, answers)
         return self.kept[number]
 
 
@@ -361,9 +367,11 @@ def _store(state: _State, run: TrainRun, data: Dataset) -> None:
     checkpoint.save(run.folder, {"run": run.identity(data), "epoch": state.epoch, "metrics": metrics, **tensors})
 
 
-def _note_time(path: Path, epoch: int, seconds: float) -> None:
+def _note_time(path: Path, epoch: int, seconds: float, answering: float) -> None:
+    """What an epoch took, and of that what its view's answers took."""
+    times = {"epoch": epoch, "seconds": round(seconds, 3), "answering_seconds": round(answering, 3)}
     with storage_errors(path), path.open("a", encoding="utf-8") as stream:
-        stream.write(json.dumps({"epoch": epoch, "seconds": round(seconds, 3)}) + "\n")
+        stream.write(json.dumps(times) + "\n")
 
 
 def _begin(state: _State, run: TrainRun, data: Dataset) -> None:

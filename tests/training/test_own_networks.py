@@ -60,6 +60,26 @@ def test_a_module_learns_from_a_module_on_arrays_and_becomes_a_file(arrays, tmp_
         assert torch.equal(student.state_dict()[name], value)
 
 
+def test_several_teachers_answer_together_and_a_run_folder_is_one(arrays, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    first = distill(DistillOptions(Small(), "mnist-cnn", data=arrays, out=tmp_path / "first", recipe=ONE_EPOCH))
+    alone = distill(DistillOptions(Small(), str(tmp_path / "first"), data=arrays, out=tmp_path / "b", recipe=ONE_EPOCH))
+    assert alone.teacher == "first"
+    assert alone.teacher_test_accuracy == first.test_accuracy
+    named = ("mnist-cnn", str(tmp_path / "first"))
+    options = DistillOptions(Small(), named, "confidence", data=arrays, out=tmp_path / "c", recipe=ONE_EPOCH)
+    both = distill(options)
+    assert both.teacher == "mnist-cnn + first"
+    assert first.test_accuracy < both.teacher_test_accuracy
+    times = [json.loads(line) for line in (tmp_path / "c" / "timing.jsonl").read_text().splitlines()]
+    assert 0 < times[0]["answering_seconds"] < times[0]["seconds"]
+
+
+def test_what_is_of_one_teacher_is_not_said_of_several() -> None:
+    with pytest.raises(UsageError, match="are of one teacher; name only one"):
+        DistillOptions(teacher=["mnist-cnn", "other.onnx"], teacher_mean=(0.5,))
+
+
 def test_a_run_of_a_module_goes_on_where_it_stopped(arrays, tmp_path: Path) -> None:
     def run(folder: Path, epochs: int, resume: bool = False) -> bytes:
         torch.manual_seed(0)

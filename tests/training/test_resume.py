@@ -60,7 +60,7 @@ def test_a_run_interrupted_after_an_epoch_resumes_to_the_same_files(
 ) -> None:
     from edgekit.training import loop
 
-    def stop(path: Path, epoch: int, seconds: float) -> None:
+    def stop(path: Path, epoch: int, *seconds: float) -> None:
         if epoch == 4:
             raise ConnectionAbortedError
 

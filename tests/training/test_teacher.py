@@ -20,10 +20,7 @@ from edgekit.conversion.torch_onnx import to_onnx
 from edgekit.data.dataset import Dataset
 from edgekit.errors import ModelError, UnknownNameError, UsageError
 from edgekit.inputs.contract import InputContract
-from edgekit.recipe import Augmentation
-from edgekit.training.answer_cache import AnswerCache
-from edgekit.training.augment import View
-from edgekit.training.distill import check_teacher
+from edgekit.training.ensemble import check_teacher
 from edgekit.training.teachers import TeacherOptions, open_teacher
 from edgekit.training.weights import load_weights, save_weights
 from edgekit.zoo import build
@@ -251,46 +248,6 @@ def test_a_teacher_of_the_same_classes_in_another_order_is_refused(linear: nn.Mo
     check_teacher(teacher, replace(mnist, classes=names))
     with pytest.raises(UsageError, match=r"Class 0 of the teacher mnist-cnn is 'zero', and of mnist it is 'nine'"):
         check_teacher(teacher, replace(mnist, classes=names[::-1]))
-
-
-def test_answers_beyond_the_cache_files_range_stay_finite(mnist: Dataset) -> None:
-    teacher = open_teacher(TeacherOptions("mnist-cnn"), SHAPE)
-    view = View(mnist.train.images[:8], None, Augmentation(), 0, 0)
-    loud = replace(teacher, sha256="loud", forward=lambda x: 1e6 * teacher.forward(x))
-    assert np.isfinite(AnswerCache(loud, "data", Augmentation(), 0)(view)).all()
-
-
-def test_answers_are_asked_once_and_survive_damage(mnist: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    teacher = open_teacher(TeacherOptions("mnist-cnn"), SHAPE)
-    view = View(mnist.train.images[np.arange(30)], None, Augmentation(rotate=3), 11, 0)
-    asked = []
-    counting = type(teacher)(
-        teacher.name, teacher.sha256, teacher.contract, lambda x: (asked.append(len(x)), teacher.forward(x))[1]
-    )
-    cache = AnswerCache(counting, mnist.sha256, Augmentation(rotate=3), seed=11)
-    first = cache(view)
-    np.testing.assert_array_equal(first, cache(view))
-    assert asked == [30]
-    stored = cache.folder / "view-0000.npy"
-    whole = stored.read_bytes()
-    for damaged in (whole[:100], whole.replace(b"fortran_order", b"fortran(order"), b"PK\x03\x04"):
-        stored.write_bytes(damaged)
-        np.testing.assert_array_equal(first, cache(view))
-        assert stored.read_bytes() == whole
-    assert asked == [30, 30, 30, 30]
-
-
-def test_the_cache_is_keyed_by_teacher_data_and_augmentation() -> None:
-    teacher = open_teacher(TeacherOptions("mnist-cnn"), SHAPE)
-    normalised = open_teacher(TeacherOptions("mnist-cnn", mean=(0.1,)), SHAPE)
-    folders = {
-        AnswerCache(who, data, Augmentation(rotate=angle), seed).folder
-        for who in (teacher, normalised)
-        for data in ("a", "b")
-        for angle in (1.0, 2.0)
-        for seed in (0, 1)
-    }
-    assert len(folders) == 16
 
 
 def test_every_student_of_the_catalog_builds_and_exports() -> None:

@@ -1,0 +1,75 @@
+"""A teacher's answers to one view on disk: a file of fixed size, filled block by block, each with its checksum.
+
+The file begins with the CRC-32 of each block of rows as little-endian uint32, 0 where there is none yet; the rows
+follow. Its space is taken before the first question, so that a full disk is known then. What a killed run had finished
+is used by the next one; a damaged block is one that is not there. Rows are mapped, not read: memory stays flat.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.files import PART, storage_errors
+
+BLOCK = 512
+"""Rows that are stored together."""
+PLACE = "EDGEKIT_CACHE"
+"""What chooses another disk."""
+
+
+class AnswerFile:
+    """``count`` rows of the numpy type ``row``.
+
+    Raises:
+        StorageError: the disk is full or the folder cannot be written.
+    """
+
+    def __init__(self, path: Path, count: int, row: np.dtype[Any]) -> None:
+        blocks = -(-count // BLOCK)
+        self._path, self._begin, self._row = path, 4 * blocks, row
+        size = self._begin + count * row.itemsize
+        with storage_errors(path, PLACE):
+            if not path.is_file() or path.stat().st_size != size:
+                _allocate(path, size)
+        self._sums = np.memmap(path, "<u4", "r", 0, (blocks,))
+        self.rows: NDArray[Any] = np.memmap(path, row, "r", self._begin, (count,))
+
+    def missing(self) -> Iterator[NDArray[np.int64]]:
+        """The rows of each block that is not there, or not whole."""
+        for number, start in enumerate(range(0, len(self.rows), BLOCK)):
+            rows = np.arange(start, min(start + BLOCK, len(self.rows)))
+            if zlib.crc32(self.rows[rows].tobytes()) != self._sums[number]:
+                yield rows
+
+    def write(self, rows: NDArray[np.int64], values: NDArray[Any]) -> None:
+        """Store the values of one block of rows, then its checksum."""
+        data = values.astype(self._row).tobytes()
+        with storage_errors(self._path, PLACE), self._path.open("r+b") as stream:
+            stream.seek(self._begin + int(rows[0]) * self._row.itemsize)
+            stream.write(data)
+            stream.seek(int(rows[0]) // BLOCK * 4)
+            stream.write(zlib.crc32(data).to_bytes(4, "little"))
+
+
+def _allocate(path: Path, size: int) -> None:
+    """A file of zeros whose space is taken; another command that has an old file open keeps that one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=PART, dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(stream.fileno(), 0, size)
+            else:
+                stream.truncate(size)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
