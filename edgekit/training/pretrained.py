@@ -1,7 +1,7 @@
-"""Networks that know photos: a backbone trained on ImageNet, and a fresh head for one's own classes.
+"""Networks that know photos: a backbone that others trained, and a fresh head for one's own classes.
 
-The weights come with packages of others. Those are never imported: the file is found by the package's list of files,
-compared with the card's sha256, and read without unpickling code.
+The weights of cards come with packages of others. Those are never imported: the file is found by the package's list of
+files, compared with the card's sha256, and read without unpickling code.
 """
 
 from __future__ import annotations
@@ -10,9 +10,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgekit.catalog import NetworkCard, PretrainedWeights
+from edgekit import catalog
+from edgekit.catalog import Architecture, NetworkCard, PretrainedWeights
 from edgekit.errors import ModelError, UsageError
 from edgekit.files import require_file, sha256_file
+from edgekit.recipe import TrainRecipe
+from edgekit.training.hubs import HubModel, is_hub_name, open_hub
 from edgekit.training.weights import read_tensors
 from edgekit.zoo import build
 
@@ -22,19 +25,77 @@ if TYPE_CHECKING:
 IMAGENET_CLASSES = 1000
 
 
+def teacher_card(name: str) -> NetworkCard:
+    """The card of a teacher of the catalog, or one made up for a model of a hub, whose revision its architecture names.
+
+    Raises:
+        UnknownNameError: the catalog has no such teacher.
+        ModelError: the hub has no such model, see ``open_hub``.
+    """
+    if not is_hub_name(name):
+        return catalog.network_card("teachers", name)
+    found = open_hub(name)
+    architecture = Architecture(found.name, {"sha256": found.sha256})
+    recipes = {"full": TrainRecipe()}
+    return NetworkCard(found.short_name, Path(), "", architecture, found.contract, (), data="", recipes=recipes)
+
+
 def pretrained_network(card: NetworkCard, classes: int) -> nn.Module:
-    """The card's network with the ImageNet backbone and a freshly initialised head, in evaluation mode.
+    """The card's network with the backbone that others trained and a freshly initialised head, in evaluation mode.
 
     It has two parts: ``features`` maps real inputs [N, C, H, W] to [N, D], and ``head``, a Linear, those to logits
     [N, classes].
 
     Raises:
         UsageError: the card names no such weights.
-        ModelError: their package is not installed, or they are not what the card says.
+        ModelError: their package is not installed, or they are not what the card says, or do not fit the network.
     """
+    if is_hub_name(card.architecture.name):
+        return with_new_head(open_hub(card.architecture.name), classes)
     network = imagenet_network(card)
     network.head = build(card.architecture, card.contract.shape, classes).head
     return network
+
+
+def with_new_head(model: HubModel, classes: int) -> nn.Module:
+    """The network of a hub's model, divided as the zoo's are: the linear layer that gives its answer is replaced.
+
+    Raises:
+        ModelError: more than the head lacks weights, or no linear layer gives the answer.
+    """
+    from torch import nn
+
+    from edgekit.zoo.blocks import Network
+
+    network, missing = model.network()
+    found = _answering_layer(network, model.contract.shape)
+    if found is None:
+        raise ModelError(f"{model.name} does not end in one linear layer, so it gets no new head; name another model.")
+    name, layer = found
+    if lacking := missing - {f"{name}.weight", f"{name}.bias"}:
+        raise ModelError(f"{model.name} has no weights for {min(lacking)}, so it knows no photos; name another model.")
+    network.set_submodule(name, nn.Identity())
+    return Network(features=network, head=nn.Linear(layer.in_features, classes)).eval()
+
+
+def _answering_layer(network: nn.Module, shape: tuple[int, int, int]) -> tuple[str, nn.Linear] | None:
+    """The linear layer whose output is the network's, and its name before it."""
+    import torch
+    from torch import Tensor, nn
+
+    answers: dict[str, Tensor] = {}
+    layers = [(name, part) for name, part in network.named_modules() if isinstance(part, nn.Linear)]
+    hooks = [
+        part.register_forward_hook(lambda _part, _inputs, outputs, name=name: answers.update({name: outputs}))
+        for name, part in layers
+    ]
+    height, width, channels = shape
+    image = torch.linspace(-1, 1, height * width * channels).reshape(1, channels, height, width)
+    with torch.inference_mode():
+        logits = network(image)
+    for hook in hooks:
+        hook.remove()
+    return next(((name, part) for name, part in layers if torch.equal(answers.get(name, image), logits)), None)
 
 
 def imagenet_network(card: NetworkCard) -> nn.Module:

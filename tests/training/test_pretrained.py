@@ -86,6 +86,9 @@ def test_a_card_without_pretrained_weights_says_so(card: NetworkCard) -> None:
 # What the networks of the weights' authors answer to the picture below: its class, and the first three logits.
 ANSWERS = {
     "efficientnet-lite0": (506, (1.1393211, 0.1062435, -0.3401553)),
+    "efficientnet-lite1": (506, (-0.8876237, -0.3706665, -0.7269012)),
+    "efficientnet-lite2": (714, (0.2174695, 0.4612171, -1.3964111)),
+    "mobilenet-v2": (504, (-4.1629381, 1.0206549, -5.2561231)),
 }
 
 

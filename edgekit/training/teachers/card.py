@@ -18,15 +18,17 @@ def takes(model: Any) -> bool:
 
 def teacher(options: TeacherOptions, image_shape: tuple[int, int, int]) -> Teacher:
     """Its input is that of the card."""
-    from edgekit.training.weights import load_weights
+    from edgekit.training.weights import load_weights, read_tensors
     from edgekit.zoo import build
 
     card = catalog.network_card("teachers", options.model)
     path = options.weights or card.weights
     if not path.exists():
+        data = "" if card.data else " --data SRC"
         raise ModelError(
-            f"The teacher {card.name} has no weights at {path}; make them with 'edgekit teach {card.name}'."
+            f"The teacher {card.name} has no weights at {path}; make them with 'edgekit teach {card.name}{data}'."
         )
-    model = load_weights(build(card.architecture, card.contract.shape, len(card.classes)), path)
+    classes = len(card.classes) or len(read_tensors(path).get("head.bias", ()))
+    model = load_weights(build(card.architecture, card.contract.shape, classes), path)
     forward = torch_forward(model, card.name)
     return Teacher(card.name, sha256_file(path), card.contract, forward, card.classes, model)

@@ -6,13 +6,14 @@ from typing import Any
 
 from edgekit.data.factory import load_factory
 from edgekit.errors import UsageError
+from edgekit.training.hubs import is_hub_name
 from edgekit.training.teacher import Teacher
 from edgekit.training.teachers import TeacherOptions, module
 
 
 def takes(model: Any) -> bool:
-    """True for a name with a colon that is no file's."""
-    return isinstance(model, str) and ":" in model and not model.endswith((".onnx", ".pt2"))
+    """True for a name with a colon that is neither a file's nor a hub's."""
+    return isinstance(model, str) and ":" in model and not model.endswith((".onnx", ".pt2")) and not is_hub_name(model)
 
 
 def teacher(options: TeacherOptions, image_shape: tuple[int, int, int]) -> Teacher:
