@@ -148,15 +148,19 @@ def divide(name: str, parts: Mapping[str, Split], classes: Sequence[str]) -> dic
     missing = [item for item in HELD_OUT if item[0] not in parts]
     labels, counts = np.unique(train.labels, return_counts=True)
     if missing and counts.min() <= len(missing):
-        label, wanted = int(labels[counts.argmin()]), " and ".join(split for split, _, _ in missing)
-        rare = dict(enumerate(classes)).get(label, label)
+        rare, wanted = class_called(classes, int(labels[counts.argmin()])), " and ".join(item[0] for item in missing)
         raise DataError(
-            f"{name} has too few images of class '{rare}' ({counts.min()}) to hold some out for {wanted}; "
+            f"{name} has too few images of {rare} ({counts.min()}) to hold some out for {wanted}; "
             f"add images, to {len(missing) + 1} at least, or remove the class."
         )
     for split, share, seed in missing:
         train, complete[split] = hold_out(train, share, seed)
     return {**complete, "train": train}
+
+
+def class_called(classes: Sequence[str], label: int) -> str:
+    """What an error calls a class; a label may be none of them."""
+    return f"class '{classes[label]}'" if 0 <= label < len(classes) else f"class {label}"
 
 
 def hold_out(part: Split, share: float, seed: int) -> tuple[Split, Split]:

@@ -92,7 +92,7 @@ def each(
 ) -> Generator[Any, None, None]:
     """``function(**task)`` for each task, in order; in several processes if there is so much to decode.
 
-    A task is made when it is sent, a few before the answer is due.
+    A task is made when it is sent, a few before the answer is due; its ``names`` are those of its photos.
 
     Raises:
         RuntimeCrashError: a process crashed over a photo.
@@ -105,6 +105,7 @@ def each(
 
     def call(task: dict[str, Any]) -> Any:
         sandbox = idle.get()
+        sandbox.subject = f"One of the photos {task['names'][0]} to {task['names'][-1]}"
         try:
             return sandbox.call(target, **task)
         finally:
@@ -113,7 +114,7 @@ def each(
     with ExitStack() as stack:
         threads = stack.enter_context(ThreadPoolExecutor(PROCESSES))
         for _ in range(PROCESSES):
-            idle.put(stack.enter_context(Sandbox("A photo", Limits(SECONDS))))
+            idle.put(stack.enter_context(Sandbox("", Limits(SECONDS))))
         waiting: deque[Future[Any]] = deque()
         for task in tasks:
             waiting.append(threads.submit(call, task))

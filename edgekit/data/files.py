@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 from edgekit.errors import DataError, input_errors
@@ -9,6 +11,15 @@ from edgekit.files import require_file
 from edgekit.inputs.contract import InputContract, Pixels
 
 MAX_FILE_BYTES = 256 << 20
+YOUNG_NS = 2_000_000_000
+"""A file changed less than so long ago may be changed once more without getting another time."""
+
+
+def stamp_of(path: str, stat: os.stat_result) -> str:
+    """A text that is another one when the file has changed; empty if it was changed so lately that it cannot tell."""
+    if 0 <= time.time_ns() - stat.st_mtime_ns < YOUNG_NS:
+        return ""
+    return f"{stat.st_size} {stat.st_mtime_ns} {os.path.abspath(path)}"
 
 
 def read_file(path: Path) -> bytes:

@@ -8,7 +8,6 @@ numeric order where all are numbers. Files without an image's suffix and hidden 
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,16 +15,13 @@ from pathlib import Path
 import numpy as np
 
 from edgekit.data.dataset import Dataset
-from edgekit.data.files import read_file
+from edgekit.data.files import read_file, stamp_of
 from edgekit.data.photos import EncodedSplit, photo_dataset
 from edgekit.data.reading import STRICT, Reading
 from edgekit.data.splits import split_called
 from edgekit.errors import DataError
 from edgekit.inputs.contract import InputContract
 from edgekit.inputs.decode import PICTURES
-
-YOUNG_NS = 2_000_000_000
-"""A file changed less than so long ago may be changed once more without getting another time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +133,7 @@ def _subfolders(folder: Path) -> list[Path]:
 
 def _photos(folder: Path, deep: bool) -> list[PhotoFile]:
     """The images in a folder, and in the folders in it if ``deep``, in order."""
-    found, folders, now = [], [str(folder)], time.time_ns()
+    found, folders = [], [str(folder)]
     while folders:
         with os.scandir(folders.pop()) as entries:
             for entry in entries:
@@ -146,15 +142,13 @@ def _photos(folder: Path, deep: bool) -> list[PhotoFile]:
                 if entry.is_dir():
                     folders += [entry.path] if deep and not entry.is_symlink() else []
                 elif os.path.splitext(entry.name)[1].lower() in PICTURES:
-                    found.append(_photo(entry, now))
+                    found.append(_photo(entry))
     return sorted(found, key=lambda photo: photo.name.split(os.sep))
 
 
-def _photo(entry: os.DirEntry[str], now: int) -> PhotoFile:
+def _photo(entry: os.DirEntry[str]) -> PhotoFile:
     try:
         stat = entry.stat()
     except FileNotFoundError:  # a link to nothing, which is refused when it is read
         return PhotoFile(entry.path, "", 0)
-    settled = not 0 <= now - stat.st_mtime_ns < YOUNG_NS
-    stamp = f"{stat.st_size} {stat.st_mtime_ns} {os.path.abspath(entry.path)}"
-    return PhotoFile(entry.path, stamp if settled else "", stat.st_size)
+    return PhotoFile(entry.path, stamp_of(entry.path, stat), stat.st_size)

@@ -14,6 +14,7 @@ import numpy as np
 
 from edgekit.data.dataset import MAX_CLASSES, Dataset, Labels, number_classes
 from edgekit.data.decoding import Sent
+from edgekit.data.files import stamp_of
 from edgekit.data.photos import EncodedSplit, photo_dataset
 from edgekit.data.reading import STRICT, Reading
 from edgekit.data.splits import split_called
@@ -36,7 +37,7 @@ class _Column:
     def __init__(self, path: Path, name: str, groups: Sequence[int]) -> None:
         self.path, self.name = path, name
         stat = path.stat()
-        self.stamp = f"{stat.st_size} {stat.st_mtime_ns} {path.resolve()}"
+        self.stamp = stamp_of(str(path), stat)
         self.size = stat.st_size // max(1, sum(groups))
         self._ends = np.cumsum(groups)
         self._read: tuple[int, Any] = (-1, None)
@@ -71,7 +72,7 @@ class _Photo:
     @property
     def stamp(self) -> str:
         """That of the file, and the row."""
-        return f"{self.column.stamp} {self.row}"
+        return f"{self.column.stamp} {self.row}" if self.column.stamp else ""
 
     @property
     def size(self) -> int:

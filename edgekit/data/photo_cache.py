@@ -37,8 +37,8 @@ SHARD_BYTES = 12 << 20
 SHARD_PHOTOS = 512
 FORGOTTEN_S = 30 * 86_400
 """A cache that was not opened for so long is removed when another is made."""
-IN_USE_S = 3_600
-"""What is younger than this may belong to a command that runs."""
+IN_USE_S = 86_400
+"""What was opened or written since then may belong to a command that runs."""
 SPARE_BYTES = 1 << 30
 """What is left free on the disk."""
 SUFFIX = ".photos"
@@ -151,7 +151,7 @@ class PhotoCache:
     def __init__(self, source: str, contract: InputContract) -> None:
         self._row_bytes = int(np.prod(contract.shape))
         key = json.dumps([_code_of_pixels(), contract.shape, contract.domain, source])
-        self.home = user_cache() / "photos"
+        self.home = user_cache().absolute() / "photos"
         self.folder = self.home / sha256_bytes(key.encode())[:32]
 
     @property

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from edgekit.console import progress, say, warn
-from edgekit.data.dataset import Dataset, Images, Labels, Rows, Split, divide
+from edgekit.data.dataset import Dataset, Images, Labels, Rows, Split, class_called, divide
 from edgekit.data.decoding import WORTH_BYTES, Sent, decode_photos, each, photo_shapes
 from edgekit.data.photo_cache import PhotoCache, Shard, StoredPhotos
 from edgekit.data.reading import STRICT, Reading
@@ -25,7 +25,7 @@ TASK_BYTES = 64 << 20
 SHAPES = 256
 """Photos of which a process finds the sizes together."""
 NO_ROOM = (
-    ", but there is no room, so they are decoded whenever they are needed, which takes long; free some space or set "
+    ", which has no room or cannot be written, so they are decoded whenever they are needed; free some space or set "
     "EDGEKIT_CACHE to a folder on another disk"
 )
 
@@ -114,7 +114,7 @@ def photo_dataset(
     """
     source = source.resolve()
     images = [image for split in parts.values() for image in split.images]
-    broken = _Broken(images, reading)
+    broken = _Broken(source, images, reading)
     contract = contract or _common_contract(images, broken)
     cache = PhotoCache(str(source), contract)
     stored = cache.find([image.stamp for image in images])
@@ -123,44 +123,43 @@ def photo_dataset(
     photos, begin, splits = PhotoArray(images, contract, stored), 0, {}
     for part, split in parts.items():
         kept = np.array([number for number in range(begin, begin + len(split.images)) if stored.sha256[number]], int)
-        labels = None if split.labels is None else split.labels[kept - begin]
+        labels = None
+        if split.labels is not None:
+            labels = split.labels[kept - begin]
+            if len(lost := np.setdiff1d(split.labels, labels)):
+                which = class_called(classes, int(lost[0]))
+                raise DataError(f"{source}, {part} split: no photo of {which} can be read; add some.")
         digest.update(f"{part}{None if labels is None else labels.tolist()}".encode())
         splits[part] = Split(Rows(photos, kept), labels)
         begin += len(split.images)
     for text in filter(None, stored.sha256):
         digest.update(bytes.fromhex(text))
-    broken.conclude(source, classes, splits)
+    broken.conclude()
     return Dataset(source.name, classes, **divide(source.name, splits, classes), sha256=digest.hexdigest())
 
 
 class _Broken:
-    """The images that cannot be used: the first is an error, or all are left out and listed."""
+    """The photos of a source that cannot be used: the first is an error, or all are left out and listed."""
 
-    def __init__(self, images: Sequence[EncodedImage], reading: Reading) -> None:
-        self._images, self._reading = images, reading
+    def __init__(self, source: Path, images: Sequence[EncodedImage], reading: Reading) -> None:
+        self._source, self._images, self._reading = source, images, reading
         self._numbers: set[int] = set()
 
     def add(self, number: int, reason: str) -> None:
-        """Image ``number`` cannot be used."""
+        """Photo ``number`` cannot be used."""
         if not self._reading.skip_broken:
             raise DataError(f"{reason.rstrip('.')}, or leave such photos out with --skip-broken.")
         if number not in self._numbers:
             say(f"left out: {reason}")
         self._numbers.add(number)
+        if len(self._numbers) == len(self._images):
+            raise DataError(f"{self._source}: none of the photos can be read; look at {self._images[0].name}.")
 
-    def conclude(self, source: Path, classes: Sequence[str], splits: Mapping[str, Split]) -> None:
-        """Say how many there were.
-
-        Raises:
-            DataError: none are left of a class or a split.
-        """
+    def conclude(self) -> None:
+        """Say how many there were."""
         if self._numbers:
-            warn(f"left out {len(self._numbers):,} of {len(self._images):,} photos of {source}, which cannot be read")
-        for part, split in splits.items():
-            counts = [len(split)] if split.labels is None else np.bincount(split.labels, minlength=len(classes))
-            if min(counts) == 0:
-                empty = f" of class '{classes[int(np.argmin(counts))]}'" if split.labels is not None else ""
-                raise DataError(f"{source}: the {part} split has no readable photo{empty}; add some.")
+            count = f"{len(self._numbers):,} of {len(self._images):,} photos"
+            warn(f"left out {count} of {self._source}, which cannot be read")
 
 
 def _decode(
@@ -231,8 +230,6 @@ def _common_contract(images: Sequence[EncodedImage], broken: _Broken) -> InputCo
                     broken.add(number, found)
                 else:
                     shapes.setdefault(tuple(found), images[number].name)
-    if not shapes:
-        raise DataError(f"None of {len(images):,} photos can be read; look at {images[0].name}.")
     (height, width, _), first = next(iter(shapes.items()))
     for other, name in shapes.items():
         if other[:2] != (height, width):

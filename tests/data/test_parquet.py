@@ -1,5 +1,7 @@
 import io
 import json
+import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ from PIL import Image
 from pyarrow import parquet
 
 from edgekit.data.parquet import open_parquet
+from edgekit.data.reading import Reading
 from edgekit.errors import DataError
 from edgekit.inputs.contract import InputContract
 
@@ -72,6 +75,28 @@ def test_a_folder_holds_the_shards_of_each_split(tmp_path: Path) -> None:
 
 def test_images_are_fitted_to_the_shape(tmp_path: Path) -> None:
     assert open_parquet(write(tmp_path / "d.parquet", [0, 1] * 12), InputContract(4, 4, 1)).image_shape == (4, 4, 1)
+
+
+def test_row_groups_are_read_one_at_a_time_and_rows_stay_in_order(tmp_path: Path) -> None:
+    whole = open_parquet(write(tmp_path / "whole.parquet", None)).train.images[:]
+    parquet.write_table(parquet.read_table(tmp_path / "whole.parquet"), tmp_path / "parts.parquet", row_group_size=5)
+    assert np.array_equal(open_parquet(tmp_path / "parts.parquet").train.images[:], whole)
+
+
+def test_a_file_that_is_known_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "d.parquet", [0, 1] * 12)
+    os.utime(path, (time.time() - 60,) * 2)
+    first = open_parquet(path).train.images[:]
+    monkeypatch.delattr("edgekit.data.parquet._Column.cell")
+    assert np.array_equal(open_parquet(path, InputContract(9, 8, 3)).train.images[:], first)
+
+
+def test_rows_that_are_no_images_may_be_left_out(tmp_path: Path) -> None:
+    images = [png(seed) for seed in range(7)] + [b"text", None]
+    table = pyarrow.table({"image": pyarrow.array(images, pyarrow.binary()), "label": [0, 1, 0, 1, 0, 1, 0, 1, 1]})
+    parquet.write_table(table, tmp_path / "d.parquet")
+    data = open_parquet(tmp_path / "d.parquet", InputContract(4, 4, 3), Reading(skip_broken=True))
+    assert [len(split) for split in (data.train, data.validation, data.test)] == [3, 2, 2]
 
 
 def test_a_parquet_file_of_text_is_refused_with_its_columns(tmp_path: Path) -> None:

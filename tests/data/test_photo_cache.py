@@ -161,7 +161,7 @@ def test_what_few_photos_need_is_removed_but_not_from_a_command_that_runs(photos
     open_folder(photos, CONTRACT)
     assert len(shards()) == 9
     for path in shards():
-        age(path, DAY_S)
+        age(path, 2 * DAY_S)
     open_folder(photos, CONTRACT)
     assert len(shards()) == 6
 
@@ -217,5 +217,13 @@ def test_broken_photos_are_left_out_and_listed(photos: Path, contract: InputCont
 def test_a_class_of_broken_photos_alone_is_named(photos: Path) -> None:
     for path in (photos / "tulip").iterdir():
         path.write_bytes(b"text")
-    with pytest.raises(DataError, match="the train split has no readable photo of class 'tulip'"):
+    with pytest.raises(DataError, match="train split: no photo of class 'tulip' can be read"):
         open_folder(photos, CONTRACT, Reading(skip_broken=True))
+
+
+@pytest.mark.parametrize("contract", [CONTRACT, None])
+def test_broken_photos_alone_are_refused(photos: Path, contract: InputContract | None) -> None:
+    for path in photos.rglob("*.png"):
+        path.write_bytes(b"text")
+    with pytest.raises(DataError, match=r"none of the photos can be read; look at .*rose/0\.png"):
+        open_folder(photos, contract, Reading(skip_broken=True))
