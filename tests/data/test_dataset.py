@@ -102,13 +102,18 @@ def test_unlabelled_data_stay_in_the_training_split() -> None:
     [
         ([], [0, 0, 0, 1], r"class 'b' \(1\) to hold some out for test and validation; add images, to 3 at least"),
         ([], [0, 0, 1, 1, 1], r"class 'a' \(2\) to hold some out for test and validation"),
-        (["test"], [0, 0, 1], r"class 'b' \(1\) to hold some out for validation; add images, to 2 at least"),
+        (["test"], [0, 1], r"class 'a' \(1\) to hold some out for validation; add images, to 2 at least"),
     ],
 )
 def test_a_class_of_too_few_images_to_be_divided_is_named(given: list[str], labels: list[int], message: str) -> None:
     parts = {"train": split_of(labels), **{name: split_of([0, 1]) for name in given}}
     with pytest.raises(DataError, match=message):
         divide("data", parts, "ab")
+
+
+def test_a_class_of_one_image_will_do_where_there_is_a_test_split() -> None:
+    parts = divide("data", {"train": split_of([0, 0, 1]), "test": split_of([0, 1])}, "ab")
+    assert [len(parts[name]) for name in ("train", "validation", "test")] == [2, 1, 2]
 
 
 def test_a_class_of_one_image_will_do_where_nothing_is_divided() -> None:
