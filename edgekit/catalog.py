@@ -43,7 +43,10 @@ class Architecture:
 
 @dataclass(frozen=True)
 class PretrainedWeights:
-    """A file of weights that a package of the Python index carries, at ``file`` below where packages lie."""
+    """Weights that others trained: what ``package`` carries at ``file`` below where Python's packages lie.
+
+    The card made up for a model of a hub has that model's name as ``package``, and no ``file``.
+    """
 
     package: str
     file: str

@@ -15,6 +15,7 @@ from edgekit.catalog import Architecture, NetworkCard, PretrainedWeights
 from edgekit.errors import ModelError, UsageError
 from edgekit.files import require_file, sha256_file
 from edgekit.recipe import TrainRecipe
+from edgekit.runtimes.refusal import first_line
 from edgekit.training.hubs import HubModel, is_hub_name, open_hub
 from edgekit.training.weights import read_tensors
 from edgekit.zoo import build
@@ -26,7 +27,7 @@ IMAGENET_CLASSES = 1000
 
 
 def teacher_card(name: str) -> NetworkCard:
-    """The card of a teacher of the catalog, or one made up for a model of a hub, whose revision its architecture names.
+    """The card of a teacher of the catalog, or one made up for a model of a hub, at the revision that was found.
 
     Raises:
         UnknownNameError: the catalog has no such teacher.
@@ -35,9 +36,18 @@ def teacher_card(name: str) -> NetworkCard:
     if not is_hub_name(name):
         return catalog.network_card("teachers", name)
     found = open_hub(name)
-    architecture = Architecture(found.name, {"sha256": found.sha256})
-    recipes = {"full": TrainRecipe()}
-    return NetworkCard(found.short_name, Path(), "", architecture, found.contract, (), data="", recipes=recipes)
+    weights = PretrainedWeights(found.name, "", found.sha256)
+    return NetworkCard(
+        name=found.short_name,
+        folder=Path(),
+        summary="",
+        architecture=Architecture(found.name),
+        contract=found.contract,
+        classes=(),
+        data="",
+        recipes={"full": TrainRecipe()},
+        pretrained=weights,
+    )
 
 
 def pretrained_network(card: NetworkCard, classes: int) -> nn.Module:
@@ -51,24 +61,29 @@ def pretrained_network(card: NetworkCard, classes: int) -> nn.Module:
         ModelError: their package is not installed, or they are not what the card says, or do not fit the network.
     """
     if is_hub_name(card.architecture.name):
-        return with_new_head(open_hub(card.architecture.name), classes)
+        return with_new_head(open_hub(card.architecture.name), card.contract.shape, classes)
     network = imagenet_network(card)
     network.head = build(card.architecture, card.contract.shape, classes).head
     return network
 
 
-def with_new_head(model: HubModel, classes: int) -> nn.Module:
+def with_new_head(model: HubModel, shape: tuple[int, int, int], classes: int) -> nn.Module:
     """The network of a hub's model, divided as the zoo's are: the linear layer that gives its answer is replaced.
 
     Raises:
-        ModelError: more than the head lacks weights, or no linear layer gives the answer.
+        ModelError: it takes no images of ``shape``, more than the head lacks weights, or no linear layer gives the
+            answer.
     """
     from torch import nn
 
     from edgekit.zoo.blocks import Network
 
     network, missing = model.network()
-    found = _answering_layer(network, model.contract.shape)
+    try:
+        found = _answering_layer(network, shape)
+    except Exception as exc:  # a network of others raises what it likes
+        sizes = "x".join(map(str, shape))
+        raise ModelError(f"{model.name} fails on an image of {sizes} ({first_line(exc)}); use its own size.") from exc
     if found is None:
         raise ModelError(f"{model.name} does not end in one linear layer, so it gets no new head; name another model.")
     name, layer = found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -157,6 +158,13 @@ def test_a_network_that_does_not_end_in_a_linear_layer_gets_no_new_head(tmp_path
         pretrained_network(teacher_card(f"hf:{tmp_path}"), 7)
 
 
+def test_a_size_that_the_network_does_not_take_is_one_sentence(tmp_path: Path) -> None:
+    saved(tmp_path, "vit")
+    card = teacher_card(f"hf:{tmp_path}")
+    with pytest.raises(ModelError, match=r"fails on an image of 64x64x3 \(.*\); use its own size\.$"):
+        pretrained_network(replace(card, contract=replace(card.contract, height=64, width=64)), 7)
+
+
 def test_the_weights_name_the_teacher(tmp_path: Path) -> None:
     saved(tmp_path / "a")
     shutil.copytree(tmp_path / "a", tmp_path / "b")
@@ -176,7 +184,8 @@ def test_the_hubs_cache_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (repository / "refs" / "main").write_text(commit)
     card = teacher_card("hf:me/mine")
     assert card.name == "mine"
-    assert card.architecture.name == f"hf:me/mine@{commit}"
+    assert card.pretrained is not None
+    assert card.pretrained.package == f"hf:me/mine@{commit}"
     assert pretrained_network(card, 7)(torch.zeros(1, 3, 32, 32)).shape == (1, 7)
 
 
