@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -77,9 +77,10 @@ def _resnet56() -> nn.Module:
 
 def _imagenet(teacher: str) -> nn.Module:
     from edgekit.catalog import network_card
+    from edgekit.inputs.contract import InputContract
     from edgekit.training.pretrained import imagenet_network
 
-    return imagenet_network(network_card("teachers", teacher))
+    return imagenet_network(replace(network_card("teachers", teacher), contract=InputContract(*PHOTO)))
 
 
 def _mnist_tiny() -> nn.Module:

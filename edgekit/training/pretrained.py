@@ -14,7 +14,6 @@ from edgekit import catalog
 from edgekit.catalog import Architecture, NetworkCard, PretrainedWeights
 from edgekit.errors import ModelError, UsageError
 from edgekit.files import require_file, sha256_file
-from edgekit.recipe import TrainRecipe
 from edgekit.runtimes.refusal import first_line
 from edgekit.training.hubs import HubModel, is_hub_name, open_hub
 from edgekit.training.weights import read_tensors
@@ -28,6 +27,8 @@ IMAGENET_CLASSES = 1000
 
 def teacher_card(name: str) -> NetworkCard:
     """The card of a teacher of the catalog, or one made up for a model of a hub, at the revision that was found.
+
+    A hub's model is tuned by the recipe of the catalog's efficientnet-lite0.
 
     Raises:
         UnknownNameError: the catalog has no such teacher.
@@ -45,7 +46,7 @@ def teacher_card(name: str) -> NetworkCard:
         contract=found.contract,
         classes=(),
         data="",
-        recipes={"full": TrainRecipe()},
+        recipes=catalog.network_card("teachers", "efficientnet-lite0").recipes,
         pretrained=weights,
     )
 
