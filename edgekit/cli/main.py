@@ -15,6 +15,7 @@ INTERRUPTED = 130
 """The exit status that typer gives to Ctrl-C."""
 EXTRAS = {
     **dict.fromkeys(("torch", "onnxscript", "safetensors"), "train"),
+    "peft": "pretrained",
     **dict.fromkeys(("starlette", "uvicorn", "httptools", "segno", "brotli"), "serve"),
 }
 """Packages that not every command needs, and the extra that brings them."""

@@ -24,6 +24,12 @@ def class_weights(labels: Labels, classes: int) -> NDArray[np.float32]:
     return np.divide(share, counts, out=np.zeros(classes), where=counts > 0).astype(np.float32)
 
 
+def is_even(labels: Labels) -> bool:
+    """Whether the classes that have images have similar numbers of them."""
+    counts = np.bincount(labels)
+    return bool(counts.max() < UNEVEN * counts[counts > 0].min())
+
+
 def remarks_on_balance(data: Dataset) -> Iterator[Warn]:
     """What a person should know of the sizes of classes before a network learns them."""
     counts = {
@@ -36,7 +42,7 @@ def remarks_on_balance(data: Dataset) -> Iterator[Warn]:
             yield Warn(f"{data.name} has no {name} image of the class '{data.classes[int(found.argmin())]}'; add some.")
     found = counts["training"]
     most, least = int(found.argmax()), int(np.where(found > 0, found, found.max()).argmin())
-    if found[most] >= UNEVEN * found[least]:
+    if data.train.labels is not None and not is_even(data.train.labels):
         yield Warn(
             f"{data.name} is uneven: {found[most]:,} training images of '{data.classes[most]}', but {found[least]:,} "
             f"of '{data.classes[least]}'; a rare class is learned badly, so add images of it."

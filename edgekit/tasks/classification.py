@@ -153,6 +153,16 @@ def confusion(labels: Labels, guesses: NDArray[np.int64], classes: int) -> NDArr
     return counts.reshape(classes, classes).astype(np.int64)
 
 
+def macro_f1(counts: Sequence[Sequence[int]]) -> float:
+    """The mean over classes of the harmonic mean of precision and recall, from a confusion matrix (row = label).
+
+    A class that is neither there nor guessed is left out; 0 if that is all of them.
+    """
+    table = np.asarray(counts)
+    hits, sizes = table.diagonal(), table.sum(0) + table.sum(1)
+    return float(np.mean(2 * hits[sizes > 0] / sizes[sizes > 0])) if sizes.any() else 0.0
+
+
 def _worst_mistakes(chances: NDArray[np.float64], labels: Labels, guesses: NDArray[np.int64]) -> tuple[Mistake, ...]:
     wrong = np.flatnonzero(guesses != labels)
     order = np.argsort(-chances[wrong, guesses[wrong]], kind="stable")[:WORST_MISTAKES]
