@@ -11,7 +11,10 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from edgekit.console import say
+from edgekit.data.dataset import Split
 from edgekit.inputs.contract import InputContract
 from edgekit.quantization.calibrate import RealInputs
 from edgekit.quantization.channel_statistics import channel_statistics
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
     from edgekit.quantization.options import QuantizeOptions
+    from edgekit.quantization.rungs.finetune import Lesson
 
 RUNGS = ("ranges", "equalization", "rounding", "mixed precision", "fine-tuning")
 MIXED = 4
@@ -84,11 +88,12 @@ class RungRecord:
 
 @dataclass
 class Ladder:
-    """One climb; ``records`` fills up rung by rung."""
+    """One climb; ``records`` fills up rung by rung. A ``lesson`` is what the last rung learns."""
 
     inputs: RealInputs
     judge: Judge
     options: QuantizeOptions
+    lesson: Lesson | None = None
     records: list[RungRecord] = field(default_factory=list)
     candidates: list[Candidate] = field(default_factory=list)
     uncorrected: Candidate | None = None
@@ -119,7 +124,12 @@ class Ladder:
         return gate is not None and verdict.drop <= gate
 
     def _best(self) -> tuple[int, Candidate]:
-        """The last rung that meets the gate, otherwise the one closest to the float model."""
+        """The last rung that meets the gate, otherwise the one closest to the float model.
+
+        What has learned a lesson of its own is kept: it was chosen by that, and is not to be like the float model.
+        """
+        if self.lesson is not None and self.records[-1].rung == len(RUNGS):
+            return len(self.records) - 1, self.candidates[-1]
         met = [index for index, record in enumerate(self.records) if self._is_met(record.verdict)]
         index = met[-1] if met else max(range(len(self.records)), key=lambda place: self.records[place].verdict.sqnr_db)
         return index, self.candidates[index]
@@ -203,7 +213,12 @@ class Ladder:
         pairs = zip(self.records, self.candidates, strict=True)
         ranked = [(record.verdict.sqnr_db, found) for record, found in pairs if not found.plan.floats]
         start = max(ranked, key=lambda pair: pair[0])[1]
-        tuned = finetune(start.model, start.plan, self._inputs(start.contract), FinetuneOptions(seed=self.options.seed))
+        if lesson := self.lesson:
+            inputs = RealInputs(Split(lesson.images), np.arange(len(lesson.images)), start.contract)
+            tuned = finetune(start.model, start.plan, inputs, lesson.options, lesson.targets, lesson.loss)
+        else:
+            options = FinetuneOptions(seed=self.options.seed)
+            tuned = finetune(start.model, start.plan, self._inputs(start.contract), options)
         return replace(start, model=tuned.model, plan=tuned.plan), f"epoch {tuned.kept} of {len(tuned.epochs) - 1} kept"
 
     def _sqnr(self, candidate: Candidate) -> float:

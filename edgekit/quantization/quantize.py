@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgekit.artifact import Metadata
 from edgekit.catalog import home_of, taken
@@ -25,6 +26,9 @@ from edgekit.quantization.sensitivity import TensorRow
 from edgekit.quantization.yardstick import MeasuredFile, Yardstick
 from edgekit.result import Result
 from edgekit.tasks.quality import COLUMNS, Quality
+
+if TYPE_CHECKING:
+    from edgekit.quantization.rungs.finetune import Lesson
 
 DATA = "mnist"
 """What calibrates where nothing else is named."""
@@ -78,12 +82,13 @@ class QuantizeResult(Result):
             yield Remark(remark)
 
 
-def quantize(options: QuantizeOptions) -> QuantizeResult:
+def quantize(options: QuantizeOptions, lesson: Lesson | None = None) -> QuantizeResult:
     """Write an ONNX file, a TFLite file and quantize.json into the folder, all of them or none.
 
     Ranges and weights come from training images alone, and the rungs are judged on validation images (training images
     where there are none); the test images give the final figures (validation or training images where there are none).
-    A recipe without calibration measures nothing where no data are named.
+    A recipe without calibration measures nothing where no data are named. ``lesson`` is what fine-tuning learns in
+    place of the float model's answers.
 
     Raises:
         ModelError, UnsupportedError: the model is broken, not float ONNX, or has an operator without a TFLite form.
@@ -110,7 +115,7 @@ def quantize(options: QuantizeOptions) -> QuantizeResult:
             require_writable(folder)
             yardstick = Yardstick(original, data)
     require_writable(folder)
-    made = recipe.make(Start(model, options, metadata.contract, data))
+    made = recipe.make(Start(model, options, metadata.contract, data, lesson))
     metadata = replace(metadata, contract=made.contract)
     with staged(folder) as scratch:
         files = [scratch / file for file in recipe.files]

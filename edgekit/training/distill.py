@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgekit.artifact import Metadata
 from edgekit.console import Part, Remark, Table, say
@@ -21,6 +21,9 @@ from edgekit.training.recipe_options import DistillRecipeOptions
 from edgekit.training.student import is_unset, network_of, open_student, teacher_of
 from edgekit.training.teachers import TeacherOptions, open_teacher
 from edgekit.training.weights import save_weights
+
+if TYPE_CHECKING:
+    from edgekit.quantization.quantize import QuantizeResult
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class DistillOptions(Options):
     reading: Reading = group(Reading)
     recipe: DistillRecipeOptions = group(DistillRecipeOptions)
     seed: int | None = option(ANY_SEED, None, unset="the card's", least=0, most=LARGEST_SEED)
+    qat: bool = option("End under the quantizer: int8 files too, fine-tuned with the teacher.", False)
     resume: bool = option("Go on from the last checkpoint in --out.", False)
     contract: InputContract | None = None
 
@@ -64,7 +68,10 @@ class DistillOptions(Options):
 
 @dataclass(frozen=True)
 class DistillResult(Result):
-    """A distilled student. Accuracies in [0, 1]; those of the teacher are on the same test images."""
+    """A distilled student. Accuracies in [0, 1]; those of the teacher are on the same test images.
+
+    ``int8`` says what became of its int8 files, where they were made.
+    """
 
     student: str
     teacher: str
@@ -74,12 +81,16 @@ class DistillResult(Result):
     validation_accuracy: float
     test_accuracy: float
     teacher_test_accuracy: float
+    int8: QuantizeResult | None = None
 
     def parts(self) -> Iterator[Part]:
         """The accuracies, and what to type next."""
         own = (f"{self.validation_accuracy:.2%}", f"{self.test_accuracy:.2%}", f"{self.parameters:,}")
         rows = [(self.teacher, "", f"{self.teacher_test_accuracy:.2%}", ""), (self.student, *own)]
         yield Table("", ("network", "validation", "test", "parameters"), rows)
+        if self.int8 is not None:
+            yield from self.int8.parts()
+            return
         yield Remark(f"wrote {self.model}; next: edgekit quantize --int8 {self.model.parent}")
 
 
@@ -130,6 +141,11 @@ def distill(options: DistillOptions) -> DistillResult:
         options.student.load_state_dict(model.state_dict())
     path = folder / "model.onnx"
     write_bytes(path, to_onnx(model, card.contract, metadata).SerializeToString(deterministic=True))
+    int8 = None
+    if options.qat:
+        from edgekit.training.qat import quantize_with_teacher
+
+        int8 = quantize_with_teacher(run, data, answers)
     result = DistillResult(
         student=card.name,
         teacher=ensemble.name,
@@ -139,6 +155,7 @@ def distill(options: DistillOptions) -> DistillResult:
         validation_accuracy=loop.kept_epoch(recipe, metrics).validation_accuracy,
         test_accuracy=accuracy,
         teacher_test_accuracy=ensemble.test_accuracy(),
+        int8=int8,
     )
     record = {"recipe": recipe.to_dict(), "seed": seed, "parents": dict(metadata.parents)}
     write_json(folder / "distill.json", {**result.to_dict(), "model": path.name, **record})

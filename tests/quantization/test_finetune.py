@@ -218,3 +218,21 @@ def test_a_model_of_two_inputs_is_refused() -> None:
 def test_options_out_of_their_range_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(UsageError):
         FinetuneOptions(**wrong)
+
+
+def test_a_loss_of_ones_own_is_made_smaller(tiny: onnx.ModelProto, broken: Plan, mnist: Dataset) -> None:
+    """The lesson is another one than to answer as the float model does: its classes in reverse."""
+    inputs = digits(mnist, 192)
+    float_answers = finetune(tiny, broken, inputs, replace(FAST, epochs=1)).epochs[0].agreement
+    assert float_answers is not None
+    labels = torch.from_numpy(9 - inputs.split.labels[inputs.indices])
+    asked = []
+
+    def reversed_labels(answers: torch.Tensor, rows: np.ndarray) -> torch.Tensor:
+        asked.append(rows)
+        return torch.nn.functional.cross_entropy(answers, labels[rows])
+
+    found = finetune(tiny, broken, inputs, replace(FAST, learning_rate=1e-2), loss=reversed_labels)
+    assert found.epochs[found.kept].held_out_loss < found.epochs[0].held_out_loss
+    assert found.epochs[-1].agreement < float_answers
+    assert set(np.concatenate(asked)) == set(range(192))

@@ -18,17 +18,22 @@ if TYPE_CHECKING:
     from edgekit.inputs.contract import InputContract
     from edgekit.quantization.ladder import RungRecord
     from edgekit.quantization.options import QuantizeOptions
+    from edgekit.quantization.rungs.finetune import Lesson
     from edgekit.quantization.sensitivity import TensorRow
 
 
 @dataclass(frozen=True)
 class Start:
-    """What a recipe begins with: a prepared float model, what it eats if that is known, and images where there are."""
+    """What a recipe begins with: a prepared float model, what it eats if that is known, and images where there are.
+
+    ``lesson`` is what its fine-tuning learns.
+    """
 
     model: ModelProto
     options: QuantizeOptions
     contract: InputContract | None
     data: Dataset | None
+    lesson: Lesson | None = None
 
 
 @dataclass(frozen=True)

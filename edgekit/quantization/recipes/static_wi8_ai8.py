@@ -35,7 +35,7 @@ def make(start: Start) -> Made:
     inputs = RealInputs(data.train, chosen, contract)
     require_images(inputs)
     judge = _judge(start.model, data, inputs, options.seed)
-    best, rungs = Ladder(inputs, judge, options).climb(start.model, contract)
+    best, rungs = Ladder(inputs, judge, options, start.lesson).climb(start.model, contract)
     layers = layer_table(best.exact, best.model, best.plan, RealInputs(data.train, chosen, best.contract))
     return Made(
         onnx=compact(insert_qdq(best.model, best.plan, options.io, activations="uint8")),

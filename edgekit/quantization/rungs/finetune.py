@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ from edgekit.tasks.divergence import divergence
 if TYPE_CHECKING:
     from onnx import ModelProto
 
+    from edgekit.data.dataset import ImageArray
     from edgekit.quantization.calibrate import RealInputs
     from edgekit.quantization.plan import Plan
 
@@ -82,6 +84,23 @@ class FinetuneOptions:
 
 
 @dataclass(frozen=True)
+class Lesson:
+    """What is learned where a teacher has more to say than the float model about the images that calibrate.
+
+    Attributes:
+        images: uint8 [N, H, W, C].
+        targets: the teacher's scores for them, float32 [N, ...].
+        loss: what training makes smaller, of the answers float32 [n, ...] to the images at ``rows``: a scalar.
+        options: how to train.
+    """
+
+    images: ImageArray
+    targets: Scores
+    loss: Callable[[Tensor, NDArray[np.int64]], Tensor]
+    options: FinetuneOptions
+
+
+@dataclass(frozen=True)
 class Epoch:
     """What was measured after an epoch; epoch 0 is the start.
 
@@ -116,6 +135,7 @@ def finetune(
     inputs: RealInputs,
     options: FinetuneOptions | None = None,
     targets: Scores | None = None,
+    loss: Callable[[Tensor, NDArray[np.int64]], Tensor] | None = None,
 ) -> Finetuned:
     """Train a prepared float model as it is quantized under ``plan``.
 
@@ -125,6 +145,7 @@ def finetune(
         inputs: the images; labels are their split's.
         options: how to train.
         targets: a teacher's scores float32 [N, ...] for the inputs in order; None takes the float model's own.
+        loss: see ``Lesson``; None takes the distance to the targets.
 
     Returns:
         The best epoch by the held-out images, the start among them: nothing is made worse there.
@@ -139,12 +160,12 @@ def finetune(
         names = ", ".join(item.name for item in model.graph.input)
         raise UnsupportedError(f"Fine-tuning is for models of one input, not of {names}; quantize without it.")
     student = QuantizedModule(model, plan)
-    lesson = _Lesson.of(model, inputs, options, targets)
-    return _Loop(student, lesson, options).run()
+    task = _Task.of(model, inputs, options, targets, loss)
+    return _Loop(student, task, options).run()
 
 
 @dataclass(frozen=True)
-class _Lesson:
+class _Task:
     """The inputs with what is to be answered: ``rows`` to learn, ``held`` to choose by."""
 
     inputs: RealInputs
@@ -154,9 +175,17 @@ class _Lesson:
     held: NDArray[np.int64]
     at_once: int
     options: FinetuneOptions
+    own_loss: Callable[[Tensor, NDArray[np.int64]], Tensor] | None
 
     @classmethod
-    def of(cls, model: ModelProto, inputs: RealInputs, options: FinetuneOptions, targets: Scores | None) -> _Lesson:
+    def of(
+        cls,
+        model: ModelProto,
+        inputs: RealInputs,
+        options: FinetuneOptions,
+        targets: Scores | None,
+        loss: Callable[[Tensor, NDArray[np.int64]], Tensor] | None,
+    ) -> _Task:
         count = len(inputs)
         if count < 2:
             images = "is 1 image" if count else "are no images"
@@ -176,7 +205,7 @@ class _Lesson:
         order = np.random.default_rng((options.seed, 0)).permutation(count)
         held = max(1, round(count * options.held_out))
         own = None if labels is None else labels[inputs.indices]
-        return cls(inputs, targets, own, np.sort(order[held:]), np.sort(order[:held]), at_once, options)
+        return cls(inputs, targets, own, np.sort(order[held:]), np.sort(order[:held]), at_once, options, loss)
 
     @property
     def are_scores(self) -> bool:
@@ -188,6 +217,8 @@ class _Lesson:
 
     def loss(self, answers: Tensor, rows: NDArray[np.int64]) -> Tensor:
         """How far the answers to the inputs at ``rows`` are from what they should be: a scalar."""
+        if self.own_loss is not None:
+            return self.own_loss(answers, rows)
         wanted = torch.from_numpy(self.targets[rows])
         if self.are_scores:
             distance = divergence(answers, wanted, self.options.temperature)
@@ -203,9 +234,9 @@ class _Lesson:
 class _Loop:
     """Adam with a cosine schedule; the epoch with the lowest held-out loss is kept."""
 
-    def __init__(self, student: QuantizedModule, lesson: _Lesson, options: FinetuneOptions) -> None:
-        self.student, self.lesson, self.options = student, lesson, options
-        self.batches = -(-len(lesson.rows) // options.batch_size)
+    def __init__(self, student: QuantizedModule, task: _Task, options: FinetuneOptions) -> None:
+        self.student, self.task, self.options = student, task, options
+        self.batches = -(-len(task.rows) // options.batch_size)
         weights, scales = options.learning_rate, options.scale_rate
         groups = [
             {"params": [item.parameter], "peak": (scales if item.is_scale else weights) * item.size}
@@ -228,16 +259,16 @@ class _Loop:
         self.student.load_state_dict(best)
         kept = min(reversed(history), key=lambda epoch: epoch.held_out_loss).epoch
         model, plan = self.student.read_out()
-        return Finetuned(model, plan, tuple(history), kept, len(self.lesson.rows))
+        return Finetuned(model, plan, tuple(history), kept, len(self.task.rows))
 
     def _epoch(self, number: int, show: Any) -> float:
-        order = np.random.default_rng((self.options.seed, 1, number)).permutation(self.lesson.rows)
+        order = np.random.default_rng((self.options.seed, 1, number)).permutation(self.task.rows)
         total = 0.0
         for step, rows in enumerate(_parts(order, self.options.batch_size)):
             done = number * self.batches + step
             self._set_rate((done + 0.5) / (self.options.epochs * self.batches))
             self.optimizer.zero_grad(set_to_none=True)
-            value = sum(self._gradient(part, len(rows)) for part in _parts(rows, self.lesson.at_once))
+            value = sum(self._gradient(part, len(rows)) for part in _parts(rows, self.task.at_once))
             if not math.isfinite(value):
                 raise TrainingError("Fine-tuning diverged: the loss is no longer a number. Lower the learning rate.")
             self.optimizer.step()
@@ -248,7 +279,7 @@ class _Loop:
 
     def _gradient(self, rows: NDArray[np.int64], batch: int) -> float:
         """Add the gradient of a part of a batch; return its share of the loss."""
-        loss = self.lesson.loss(self.student(_batch(self.lesson.inputs, rows))[0], rows) * (len(rows) / batch)
+        loss = self.task.loss(self.student(_batch(self.task.inputs, rows))[0], rows) * (len(rows) / batch)
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.item()
 
@@ -260,12 +291,12 @@ class _Loop:
 
     @torch.no_grad()
     def _measure(self, number: int, loss: float | None) -> Epoch:
-        rows = self.lesson.held
-        answers = _answers(self.student, self.lesson.inputs, rows, self.lesson.at_once)
-        held_out = self.lesson.loss(torch.from_numpy(answers), rows).item()
+        rows = self.task.held
+        answers = _answers(self.student, self.task.inputs, rows, self.task.at_once)
+        held_out = self.task.loss(torch.from_numpy(answers), rows).item()
         agreement = None
         if answers.ndim == 2 and answers.shape[1] > 1:
-            agreement = float(np.mean(answers.argmax(1) == self.lesson.targets[rows].argmax(1)))
+            agreement = float(np.mean(answers.argmax(1) == self.task.targets[rows].argmax(1)))
         return Epoch(number, loss, held_out, agreement)
 
     def _state(self) -> dict[str, Tensor]:
@@ -273,7 +304,7 @@ class _Loop:
 
     def _line(self, epoch: Epoch, seconds: float) -> str:
         agreement = "" if epoch.agreement is None else f", agreement {epoch.agreement:.2%}"
-        rate = len(self.lesson.rows) / seconds
+        rate = len(self.task.rows) / seconds
         return (
             f"fine-tuning epoch {epoch.epoch}/{self.options.epochs}: loss {epoch.loss:.4f}, held out "
             f"{epoch.held_out_loss:.4f}{agreement}, {rate:,.0f} images/s"
