@@ -112,7 +112,7 @@ def _default(item: Any) -> Any:
     return item.default if item.default is not MISSING else item.default_factory()
 
 
-teach: Verb[TeachResult] = Verb("edgekit.training.teach:teach", "Train a teacher from its card.")
+teach: Verb[TeachResult] = Verb("edgekit.training.teach:teach", "Train a teacher, or fine-tune one that knows photos.")
 distill: Verb[DistillResult] = Verb(
     "edgekit.training.distill:distill", "Distill a teacher into a student, ending in a float ONNX file."
 )

@@ -24,7 +24,7 @@ COMMANDS = Group(
     "From a trained teacher network to a verified int8 student file on a device, and what it costs there.",
     {
         "demo": Verb("edgekit.report.demo:demo", "MNIST from teacher to report: distill, quantize, verify, profile."),
-        "teach": verbs.teach,
+        "teach": Verb("edgekit.report.teaching:teach", "Train a teacher, or fine-tune one that knows photos."),
         "distill": verbs.distill,
         "quantize": Verb(
             "edgekit.report.quantization:quantize", "Quantize a float ONNX model to int8 ONNX and int8 TFLite files."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Iterable
 from pathlib import Path
 
 from edgekit.data.dataset import Images
@@ -56,21 +57,22 @@ def _tiles(report: Report) -> Html:
     """The figures that a reader came for, of the file that goes onto the device."""
     shipped, largest = report.shipped, max(report.models, key=lambda model: model.file_bytes)
     tiles = [
-        _tile("Accuracy", f"{shipped.accuracy:.2%}", f"95% interval {interval_text(*shipped.interval)}"),
-        _tile("File", bytes_text(shipped.file_bytes), _times_smaller(shipped, largest)),
+        tile("Accuracy", f"{shipped.accuracy:.2%}", f"95% interval {interval_text(*shipped.interval)}"),
+        tile("File", bytes_text(shipped.file_bytes), _times_smaller(shipped, largest)),
     ]
     if shipped.latency is not None:
         latency = shipped.latency
         note = join(("p50 of one inference, ", _provenance(latency)))
-        tiles.append(_tile("Latency", time_text(latency.p50_ns), note))
+        tiles.append(tile("Latency", time_text(latency.p50_ns), note))
     if shipped.arena_bytes is not None:
-        tiles.append(_tile("Tensor arena", bytes_text(shipped.arena_bytes), "exact, in TFLite Micro"))
+        tiles.append(tile("Tensor arena", bytes_text(shipped.arena_bytes), "exact, in TFLite Micro"))
     elif shipped.memory_bytes is not None:
-        tiles.append(_tile("Memory", bytes_text(shipped.memory_bytes), "peak over the bare runtime"))
+        tiles.append(tile("Memory", bytes_text(shipped.memory_bytes), "peak over the bare runtime"))
     return element("div", *tiles, class_="tiles")
 
 
-def _tile(name: str, figure: str, note: str) -> Html:
+def tile(name: str, figure: str, note: str) -> Html:
+    """A figure that a reader came for, with what it is."""
     return element("div", element("span", name), element("b", figure), element("span", note), class_="tile")
 
 
@@ -134,19 +136,20 @@ def _provenance(latency: Latency) -> Html:
 
 def _plots(report: Report) -> Html:
     models, shipped = report.models, report.shipped
-    cards = [_card("Accuracy against size", "Up and to the left is better.", accuracy_against_size(models))]
+    cards = [card("Accuracy against size", "Up and to the left is better.", accuracy_against_size(models))]
     if any(model.latency for model in models):
         note = "Every raw sample counts; each row has its own height. Left is faster."
-        cards.append(_card("Latency", note, latency_distribution(models)))
+        cards.append(card("Latency", note, latency_distribution(models)))
     if any(model.per_class for model in models):
-        cards.append(_card("Accuracy per class", _class_note(report), per_class_accuracy(models, report.classes)))
+        cards.append(card("Accuracy per class", _class_note(report), per_class_accuracy(models, report.classes)))
     if shipped.operators:
         note = f"Inside {shipped.role}, from runs of their own with the runtime's profiler on, which slows them down."
-        cards.append(_card("Time per operator", note, operator_times(shipped, len(models) - 1)))
+        cards.append(card("Time per operator", note, operator_times(shipped, len(models) - 1)))
     return element("section", element("h2", "Plots"), element("div", *cards, class_="plots"))
 
 
-def _card(title: str, note: str, *content: Html) -> Html:
+def card(title: str, note: str, *content: Html) -> Html:
+    """A part of the page with a heading and a sentence on how to read it."""
     return element("div", element("h3", title), element("p", note, class_="note"), *content, class_="card")
 
 
@@ -172,8 +175,13 @@ def _mistakes(report: Report) -> Html:
     shown, total = len(report.mistakes), report.mistakes_total
     which = f"The most confident {shown} of {total:,}" if total > shown else f"All {total:,}"
     note = f"{which} wrong answers of {report.shipped.role}: its answer and the truth, each with its probability."
-    figures = element("div", *(_mistake(picture) for picture in report.mistakes), class_="mistakes")
+    figures = figures_of(report.mistakes)
     return element("section", element("h2", "Worst mistakes"), element("p", note, class_="note"), figures)
+
+
+def figures_of(mistakes: Iterable[Picture]) -> Html:
+    """Pictures that were taken for something else."""
+    return element("div", *map(_mistake, mistakes), class_="mistakes")
 
 
 def _class_note(report: Report) -> str:

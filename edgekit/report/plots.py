@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from edgekit.training.loop import EpochMetrics
+
 MARKS = {"o": "●", "s": "■", "D": "◆", "^": "▲", "v": "▼", "P": "✚", "X": "✖", "h": "⬢"}
 """A model's mark in the plots, by matplotlib's name, and the same in text."""
 BINS = 140
@@ -124,6 +126,25 @@ def operator_times(model: ModelRow, index: int) -> Html:
         axes.margins(x=0.1, y=0.02)
         axes.set_xlabel("mean time, µs (share of the sum)")
         return inline_svg(figure, "operators", "Mean time of each operator")
+
+
+def epochs_of(epochs: Sequence[EpochMetrics]) -> Html:
+    """Accuracy in percent of each epoch, on the training images and the validation images."""
+    from matplotlib.ticker import MaxNLocator
+
+    numbers = [record.epoch for record in epochs]
+    lines = {
+        "training": [record.train_accuracy for record in epochs],
+        "validation": [record.validation_accuracy for record in epochs],
+    }
+    with _plot(2.6) as (figure, axes):
+        for index, (label, values) in enumerate(lines.items()):
+            axes.plot(numbers, 100 * np.array(values), f"{mark(index)}-", color=series(index), label=label)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_xlabel("epoch")
+        axes.set_ylabel("accuracy, %")
+        figure.legend(loc="outside lower left", ncols=2)
+        return inline_svg(figure, "epochs", "Accuracy of each epoch, in training and on the validation images")
 
 
 def classes_shown(models: Sequence[ModelRow], classes: Sequence[str]) -> list[int]:

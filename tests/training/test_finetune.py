@@ -21,6 +21,7 @@ from torch.nn import functional as F
 
 from edgekit import catalog
 from edgekit.catalog import Architecture
+from edgekit.cli.main import app
 from edgekit.errors import ModelError, UsageError
 from edgekit.files import sha256_file
 from edgekit.tasks.classification import macro_f1
@@ -240,6 +241,11 @@ def test_options_of_fine_tuning_are_refused_for_a_network_from_scratch(monkeypat
     monkeypatch.undo()
     with pytest.raises(UsageError, match="trained from scratch, at one size; leave out --tune"):
         teach(TeachOptions("mnist-cnn", tune="head"))
+
+
+def test_the_command_writes_a_page_beside_the_files(data: Path, tmp_path: Path) -> None:
+    app(["teach", "narrow", "--data", str(data), "--tune", "head", "--out", str(tmp_path)], standalone_mode=False)
+    assert "narrow on" in (tmp_path / "report.html").read_text()
 
 
 def test_photos_must_be_named() -> None:
