@@ -57,6 +57,29 @@ class Rows:
 
 
 @dataclass(frozen=True)
+class Joined:
+    """An ImageArray of the rows of one and then of another, of the same height, width and channels."""
+
+    first: ImageArray
+    second: ImageArray
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """[N, H, W, C]."""
+        return (len(self), *self.first.shape[1:])
+
+    def __len__(self) -> int:
+        return len(self.first) + len(self.second)
+
+    def __getitem__(self, indices: Any) -> Images:
+        rows = np.arange(len(self))[indices]
+        own = rows < len(self.first)
+        result = np.empty((len(rows), *self.shape[1:]), np.uint8)
+        result[own], result[~own] = self.first[rows[own]], self.second[rows[~own] - len(self.first)]
+        return result
+
+
+@dataclass(frozen=True)
 class Split:
     """Images with their labels (None if the source has none)."""
 

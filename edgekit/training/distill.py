@@ -17,6 +17,7 @@ from edgekit.inputs.contract import InputContract
 from edgekit.options import ANY_SEED, LARGEST_SEED, SOURCES, Options, group, numbers, option
 from edgekit.result import Result
 from edgekit.training.ensemble import WAYS, Ensemble, Member
+from edgekit.training.extra import with_extra
 from edgekit.training.recipe_options import DistillRecipeOptions
 from edgekit.training.student import is_unset, network_of, open_student, teacher_of
 from edgekit.training.teachers import TeacherOptions, open_teacher
@@ -51,6 +52,7 @@ class DistillOptions(Options):
     data: Source = option(SOURCES, "", metavar="SRC", unset="the card's")
     out: Path | None = option("Folder for the results.", None, metavar="DIR", unset="runs/NAME")
     reading: Reading = group(Reading)
+    extra: Source = option("More images, without labels: the teacher's answers are learned.", "", metavar="SRC")
     recipe: DistillRecipeOptions = group(DistillRecipeOptions)
     seed: int | None = option(ANY_SEED, None, unset="the card's", least=0, most=LARGEST_SEED)
     qat: bool = option("End under the quantizer: int8 files too, fine-tuned with the teacher.", False)
@@ -120,6 +122,8 @@ def distill(options: DistillOptions) -> DistillResult:
     source = card.data if is_unset(options.data) else options.data
     members = (Member.of(teacher, data, card.contract, source, options.reading) for teacher in teachers)
     ensemble = Ensemble(tuple(members), options.ensemble)
+    if not is_unset(options.extra):
+        data, ensemble = with_extra(data, ensemble, card.contract, options.extra, options.reading)
     answers = ensemble.answers(recipe.augmentation, seed, side=card.contract.height)
     torch.manual_seed(seed)
     model = network_of(options.student, card, len(data.classes))

@@ -44,8 +44,7 @@ class Member:
         Raises:
             UsageError: the teacher does not answer about these classes.
         """
-        height, width, channels = teacher.contract.shape
-        own = replace(contract.pictures, height=height, width=width, channels=channels)
+        own = seen_by(teacher, contract)
         if own.shape != data.image_shape and not isinstance(data.train.images, np.ndarray):
             data = open_data(source, own, reading)
         check_teacher(teacher, data)
@@ -133,6 +132,12 @@ def combined(answers: Sequence[Logits], way: str) -> Logits:
         weights = 1 - entropy / np.log(scores.shape[2]) + 1e-6
     with_weights = scores + np.log(weights / weights.sum(0))[:, :, None]
     return np.asarray(np.logaddexp.reduce(with_weights, 0), np.float32)
+
+
+def seen_by(teacher: Teacher, contract: InputContract) -> InputContract:
+    """How pictures become uint8 pixels for a teacher whose student has ``contract``: alike but for the size."""
+    height, width, channels = teacher.contract.shape
+    return replace(contract.pictures, height=height, width=width, channels=channels)
 
 
 def check_teacher(teacher: Teacher, data: Dataset) -> None:

@@ -134,17 +134,6 @@ def test_a_mixed_pictures_target_is_its_larger_part() -> None:
     torch.testing.assert_close(mixed, dkd(student, torch.tensor([2]), teacher, RECIPE))
 
 
-def test_what_has_no_label_is_learned_from_the_teacher_alone() -> None:
-    student, teacher, unknown = some(0), some(1), torch.full((6,), -1)
-    recipe = TrainRecipe(label_smoothing=0.1)
-    for hard in (unknown, torch.zeros(6, 10)):
-        assert find_loss("cross_entropy")(student, hard, teacher, recipe) == 0
-        torch.testing.assert_close(
-            find_loss("dkd")(student, hard, teacher, recipe),
-            find_loss("dkd")(student, teacher.argmax(1), teacher, recipe),
-        )
-
-
 def test_a_text_is_a_sum_by_weight() -> None:
     arguments = (some(0), LABELS, some(1), RECIPE)
     parts = [find_loss(name)(*arguments) for name in ("cross_entropy", "kd", "dist(gamma=0)")]

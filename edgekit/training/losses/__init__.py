@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Loss = Callable[..., "Tensor"]
 """(logits float32 [N, classes], labels, the teacher's answers float32 [N, classes], the recipe) -> a scalar with a
-gradient. Labels are int64 [N], -1 where there is none, or float32 [N, classes], the classes' shares of mixed pictures.
+gradient. Labels are int64 [N], or float32 [N, classes], the classes' shares of mixed pictures.
 A function of the user's own is also asked where there is no teacher: then the answers are None."""
 
 

@@ -18,7 +18,7 @@ def loss(logits: Tensor, labels: Tensor, answers: Tensor | None, recipe: TrainRe
 
 
 def shares(labels: Tensor, classes: int) -> Tensor:
-    """Labels as float32 [N, classes]: shares of classes are; numbers [N] become ones, and -1 (no label) zeros."""
+    """Labels as float32 [N, classes]: shares of classes are, and numbers [N] become ones."""
     if labels.ndim == 2:
         return labels
     return (labels[:, None] == torch.arange(classes)).float()

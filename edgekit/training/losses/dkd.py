@@ -7,7 +7,6 @@ from torch import Tensor
 
 from edgekit.recipe import TrainRecipe
 from edgekit.tasks.divergence import divergence
-from edgekit.training.losses.cross_entropy import shares
 
 
 def loss(
@@ -17,10 +16,9 @@ def loss(
 
     TCKD is the divergence of (target, everything else), NCKD that among the classes that are not the target. ``kd`` is
     TCKD + (1 - the teacher's probability of the target) · NCKD: what the teacher says of the wrong classes fades there
-    as it becomes sure. The target of a mixed picture is its larger part, and without a label the teacher's answer.
+    as it becomes sure. The target of a mixed picture is its larger part.
     """
-    wanted = shares(labels, logits.shape[1])
-    target = torch.where(wanted.sum(1) > 0, wanted.argmax(1), answers.argmax(1))[:, None]
+    target = (labels if labels.ndim == 1 else labels.argmax(1))[:, None]
     others = torch.ones_like(logits, dtype=torch.bool).scatter(1, target, False)
 
     def parted(scores: Tensor) -> tuple[Tensor, Tensor]:
