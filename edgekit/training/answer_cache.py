@@ -37,12 +37,17 @@ class Answers(Protocol):
 class AnswerCache:
     """The answers of one teacher to the augmented views of one data set.
 
+    Torch networks multiply in bfloat16 where the processor has it: they answer more than twice as fast.
+
     ``data`` are the data as the teacher sees them; ``side`` is the height of the pictures as the student sees them, in
     pixels of which an augmentation may be.
     """
 
     def __init__(self, teacher: Teacher, data: Dataset, augmentation: Augmentation, seed: int, side: int) -> None:
+        from edgekit.training.loop import has_bf16
+
         self.teacher, self.images, self.form = teacher, data.train.images, AnswerForm(len(data.classes))
+        self.in_bf16 = teacher.network is not None and has_bf16()
         key = {
             "format": FORMAT,
             "teacher": teacher.sha256,
@@ -50,6 +55,7 @@ class AnswerCache:
             "data": data.sha256,
             "augmentation": asdict(augmentation),
             "seed": seed,
+            "in_bf16": self.in_bf16,
             "side": side if augmentation.elastic or augmentation.crop else 0,
         }
         self.key = sha256_bytes(json.dumps(key, sort_keys=True).encode())[:32]
@@ -62,10 +68,13 @@ class AnswerCache:
 
     def __call__(self, view: View) -> Answers:
         """The answers to the pictures of a view: from disk, or asked and stored."""
+        import torch
+
         file = AnswerFile(self.folder / f"view-{view.number:04d}.bin", len(view), self.form.row)
         missing = list(file.missing())
         label = f"{self.teacher.name} answers view {view.number + 1}"
-        with progress(label, sum(map(len, missing))) as bar:
+        bf16 = torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.in_bf16)
+        with progress(label, sum(map(len, missing))) as bar, bf16:
             done = 0
             for rows in missing:
                 file.write(rows, self.form.packed(self.teacher.answer(view.images(rows, self.images))))

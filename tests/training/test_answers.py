@@ -23,6 +23,7 @@ from edgekit.training.answer_cache import LARGEST, LIKELIEST, AnswerCache, Answe
 from edgekit.training.augment import View
 from edgekit.training.ensemble import Ensemble, Member, combined
 from edgekit.training.teacher import Teacher
+from edgekit.training.teachers import TeacherOptions, open_teacher
 
 COUNT = 40
 TURNED = Augmentation(rotate=3)
@@ -152,6 +153,13 @@ def test_what_answers_take_is_said_before(few: Dataset, capsys: pytest.CaptureFi
     cache = cache_of(Asked(), few)
     cache.announce(20)
     assert f"answers: 20 views x 40 x 10 in fp16, 0.016 MB in {cache.folder}" in capsys.readouterr().err
+
+
+def test_a_torch_network_answers_in_bfloat16_nearly_the_same(few: Dataset) -> None:
+    teacher = open_teacher(TeacherOptions("mnist-cnn"), few.image_shape)
+    found = AnswerCache(teacher, few, TURNED, 11, 28)(view_of(few))[ROWS]
+    expected = teacher.answer(view_of(few).images(ROWS))
+    np.testing.assert_allclose(found, expected, atol=0.02 * np.abs(expected).max())
 
 
 def test_answers_beyond_the_range_of_fp16_stay_finite(few: Dataset) -> None:
