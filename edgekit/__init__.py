@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from edgekit.api.model import Model, open
-    from edgekit.api.verbs import compare, deploy, distill, evaluate, export, inspect, profile, quantize, teach
+    from edgekit.api.verbs import compare, deploy, distill, evaluate, export, inspect, profile, quantize, shrink, teach
     from edgekit.console import quiet
     from edgekit.errors import EdgekitError
 
@@ -27,6 +27,7 @@ __all__ = [
     "profile",
     "quantize",
     "quiet",
+    "shrink",
     "teach",
 ]
 _HOMES = {

@@ -6,6 +6,7 @@ The command line (``edgekit.cli.derive``) and the Python API are made of these r
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
@@ -183,6 +184,14 @@ def numbers(text: str) -> tuple[float, ...]:
 def names(text: str) -> tuple[str, ...]:
     """Read names separated by commas."""
     return tuple(filter(None, text.split(",")))
+
+
+def byte_size(text: str) -> int:
+    """Read a number of bytes: ``300000``, ``300KB`` or ``0.3 MB`` in units of 1,000, ``293KiB`` in units of 1,024."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(|[km]i?)b?", text.strip().lower())
+    if found is None:
+        raise ValueError(f"a number of bytes as in 300000, 300KB, 0.3MB or 293KiB, not '{text}'")
+    return int(float(found[1]) * {"": 1, "k": 1000, "m": 1000**2, "ki": 1 << 10, "mi": 1 << 20}[found[2]])
 
 
 def shapes(texts: Sequence[str]) -> dict[str, tuple[int, ...]]:

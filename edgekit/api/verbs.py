@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from edgekit.profiling.records import ProfileResult
     from edgekit.quantization.quantize import QuantizeResult
     from edgekit.training.distill import DistillResult
+    from edgekit.training.shrink import ShrinkResult
     from edgekit.training.teach import TeachResult
 
 T = TypeVar("T", bound=Result)
@@ -115,6 +116,10 @@ def _default(item: Any) -> Any:
 teach: Verb[TeachResult] = Verb("edgekit.training.teach:teach", "Train a teacher, or fine-tune one that knows photos.")
 distill: Verb[DistillResult] = Verb(
     "edgekit.training.distill:distill", "Distill a teacher into a student, ending in a float ONNX file."
+)
+shrink: Verb[ShrinkResult] = Verb(
+    "edgekit.training.shrink:shrink",
+    "Take channels out of a teacher until its int8 file has a size, and distill it back.",
 )
 quantize: Verb[QuantizeResult] = Verb(
     "edgekit.quantization.quantize:quantize", "Quantize a float model to int8 ONNX and int8 TFLite files.", True

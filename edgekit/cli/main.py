@@ -14,7 +14,7 @@ STORE = "edgekit.store.commands"
 INTERRUPTED = 130
 """The exit status that typer gives to Ctrl-C."""
 EXTRAS = {
-    **dict.fromkeys(("torch", "onnxscript", "safetensors"), "train"),
+    **dict.fromkeys(("torch", "onnxscript", "safetensors", "torch_pruning"), "train"),
     "peft": "pretrained",
     **dict.fromkeys(("starlette", "uvicorn", "httptools", "segno", "brotli"), "serve"),
 }
@@ -26,6 +26,7 @@ COMMANDS = Group(
         "demo": Verb("edgekit.report.demo:demo", "MNIST from teacher to report: distill, quantize, verify, profile."),
         "teach": Verb("edgekit.report.teaching:teach", "Train a teacher, or fine-tune one that knows photos."),
         "distill": verbs.distill,
+        "shrink": verbs.shrink,
         "quantize": Verb(
             "edgekit.report.quantization:quantize", "Quantize a float ONNX model to int8 ONNX and int8 TFLite files."
         ),

@@ -1,0 +1,240 @@
+"""``edgekit shrink``: a teacher with channels taken out and distilled back, until its int8 file has a given size."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgekit import catalog
+from edgekit.artifact import Metadata
+from edgekit.catalog import Architecture, NetworkCard
+from edgekit.console import Part, Remark, say
+from edgekit.data import Source, open_data
+from edgekit.data.reading import Reading
+from edgekit.errors import UsageError
+from edgekit.files import model_name, require_writable, write_json
+from edgekit.inputs.contract import InputContract
+from edgekit.options import ANY_SEED, LARGEST_SEED, SOURCES, Options, argument, byte_size, group, numbers, option
+from edgekit.recipe import Augmentation, TrainRecipe
+from edgekit.runtimes.refusal import first_line
+from edgekit.training.distill import DistillOptions, DistillResult, distill
+from edgekit.training.recipe_options import DistillRecipeOptions
+from edgekit.training.student import is_unset, name_of
+from edgekit.training.teacher import Teacher
+from edgekit.training.teachers import TeacherOptions, open_teacher
+from edgekit.training.teachers.run import RECORD
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+PHOTOS = TrainRecipe(
+    epochs=40,
+    batch_size=64,
+    learning_rate=1e-3,
+    ema=0.99,
+    views=8,
+    augmentation=Augmentation(resized_crop=0.4, flip=0.5),
+)
+"""The recipe where the teacher has no card that says one."""
+SHORT = 4
+"""A cut that is not the last is followed by this part of the recipe's epochs."""
+JUDGING_IMAGES = 128
+"""Training images that channels are judged by."""
+DESCRIPTION_BYTES = 256
+"""What the description of the int8 file grows by when it is measured."""
+TRIES = 8
+
+
+@dataclass(frozen=True)
+class ShrinkOptions(Options):
+    """What to shrink, and how far. ``teacher`` may be a torch module, ``data`` whatever ``open_data`` takes."""
+
+    teacher: str | Any = argument("A card's name, a run folder of teach or module:factory.", metavar="TEACHER")
+    to: int | str = option(
+        "Largest size of the int8 file: 300KB or 0.3MB (of 1,000), 290KiB, 300000.", metavar="SIZE", read=byte_size
+    )
+    data: Source = option(SOURCES, "", metavar="SRC", unset="the card's")
+    size: int | None = option("Side of the student's pictures, in pixels.", None, unset="the teacher's", least=8)
+    steps: int = option("Cuts, each followed by distilling back.", 3, least=1, most=16)
+    teacher_weights: Path | None = option("safetensors or state dict of module:factory.", None, metavar="FILE")
+    teacher_mean: tuple[float, ...] = option("Per-channel mean of the input of module:factory.", (), read=numbers)
+    teacher_std: tuple[float, ...] = option("Per-channel standard deviation of it.", (), read=numbers)
+    out: Path | None = option("Folder for the results.", None, metavar="DIR", unset="runs/NAME-shrunk")
+    reading: Reading = group(Reading)
+    recipe: DistillRecipeOptions = group(DistillRecipeOptions)
+    qat: bool = option("End under the quantizer: int8 files too, fine-tuned with the teacher.", False)
+    seed: int = option(ANY_SEED, 0, least=0, most=LARGEST_SEED)
+    resume: bool = option("Go on from the last checkpoint in --out.", False)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.to, str):
+            try:
+                object.__setattr__(self, "to", byte_size(self.to))
+            except ValueError as exc:
+                raise UsageError(f"--to takes {exc}.") from exc
+        super().__post_init__()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShrinkResult(DistillResult):
+    """What distilling back ended with; bytes of int8 files; how many channels each layer is left with."""
+
+    int8_bytes: int
+    teacher_int8_bytes: int
+    channels: Mapping[str, int]
+
+    def parts(self) -> Iterator[Part]:
+        """The accuracies, the sizes, and what to type next."""
+        *tables, last = super().parts()
+        yield from tables
+        yield Remark(
+            f"the int8 file will have {self.int8_bytes:,} bytes; the teacher's would have {self.teacher_int8_bytes:,}"
+        )
+        yield last
+
+
+def shrink(options: ShrinkOptions) -> ShrinkResult:
+    """Take channels out of a teacher in steps, each followed by distilling the whole teacher into what is left.
+
+    The steps divide the way to the size evenly by ratio. The result is a run folder as of ``distill`` with shrink.json
+    in it; what was distilled after earlier cuts lies in its folders step-1, step-2 and so on. Two runs with the same
+    options end with the same files, also if one was killed and resumed.
+
+    Raises:
+        UsageError: the teacher is no torch network, or none whose channels can be followed; the size is larger than the
+            teacher's own file or smaller than can be reached.
+        TrainingError: training diverged.
+    """
+    from edgekit.training import loop
+
+    assert isinstance(options.to, int)
+    teacher, source, recipe = _opened(options)
+    height, width, _ = teacher.contract.shape
+    contract = replace(teacher.contract, height=options.size or height, width=options.size or width)
+    data = open_data(source, contract, options.reading)
+    loop.require_labels(data)
+    metadata = Metadata(contract, data.classes)
+    chosen = np.sort(data.train.sample(JUDGING_IMAGES, options.seed))
+    images = loop.to_tensor(data.train.images[chosen], contract)
+    network = copy.deepcopy(_network_of(teacher, images[:1]))
+    whole = int8_bytes = _int8_bytes(network, metadata)
+    if options.to >= whole:
+        raise UsageError(f"The int8 file of {teacher.name} has {whole:,} bytes already; quantize it, or ask for less.")
+    folder = require_writable(options.out or Path("runs") / f"{model_name(Path(teacher.name))}-shrunk")
+    for step in range(1, options.steps + 1):
+        is_last = step == options.steps
+        size = round(whole * (options.to / whole) ** (step / options.steps))
+        network, int8_bytes = _cut(network, int8_bytes, images, metadata, size, options.seed)
+        say(f"cut {step} of {options.steps}: an int8 file of {int8_bytes:,} bytes")
+        epochs = recipe.epochs if is_last else max(1, recipe.epochs // SHORT)
+        distilled = distill(
+            DistillOptions(
+                student=network,
+                teacher=options.teacher,
+                teacher_weights=options.teacher_weights,
+                teacher_mean=options.teacher_mean,
+                teacher_std=options.teacher_std,
+                data=source,
+                reading=options.reading,
+                out=folder if is_last else folder / f"step-{step}",
+                recipe=replace(options.recipe, recipe=recipe, epochs=epochs),
+                qat=options.qat and is_last,
+                seed=options.seed,
+                resume=options.resume,
+                contract=contract,
+            )
+        )
+    result = ShrinkResult(
+        **vars(distilled), int8_bytes=int8_bytes, teacher_int8_bytes=whole, channels=_channels(network)
+    )
+    record = {"to": options.to, "steps": options.steps, "seed": options.seed}
+    write_json(folder / "shrink.json", {**result.to_dict(), "model": result.model.name, **record})
+    return result
+
+
+def _opened(options: ShrinkOptions) -> tuple[Teacher, Source, TrainRecipe]:
+    """The teacher, the data's source, and the recipe for distilling back."""
+    named = options.teacher
+    is_card = isinstance(named, str) and named in catalog.names("teachers")
+    card = catalog.network_card("teachers", named) if is_card else _card_for(named)
+    source = card.data if is_unset(options.data) else options.data
+    if is_unset(source):
+        raise UsageError(f"The teacher {card.name} has no data of its own; name a source with --data.")
+    shape = card.contract.shape if options.size is None else (options.size, options.size, 3)
+    if options.size is None and (not isinstance(named, str) or ":" in named):
+        shape = open_data(source, reading=options.reading).image_shape
+    chosen = TeacherOptions(named, options.teacher_weights, options.teacher_mean, options.teacher_std)
+    return open_teacher(chosen, shape), source, options.recipe.of(card)
+
+
+def _card_for(teacher: str | nn.Module) -> NetworkCard:
+    """What stands in for the card of a teacher that has none; a run of ``teach`` brings its augmentation along."""
+    name, recipe = (teacher if isinstance(teacher, str) else name_of(teacher)), PHOTOS
+    if isinstance(teacher, str) and (record := Path(teacher) / RECORD).is_file():
+        taught = TrainRecipe.from_dict(json.loads(record.read_text(encoding="utf-8"))["recipe"], str(record))
+        recipe = PHOTOS.override(augmentation=taught.augmentation)
+    anything = InputContract(224, 224, 3)
+    return NetworkCard(name, Path(), "", Architecture(name), anything, (), data="", recipes={"full": recipe})
+
+
+def _network_of(teacher: Teacher, image: Tensor) -> nn.Module:
+    """A teacher's network.
+
+    Raises:
+        UsageError: it has none that torch computes, or one that fails on an ``image`` [1, C, H, W].
+    """
+    if teacher.network is None:
+        raise UsageError(
+            f"The teacher {teacher.name} is no torch network that channels can be taken from; distill it into a "
+            "student, or give a card's name, a run folder of teach or module:factory."
+        )
+    try:
+        teacher.network.eval()(image)
+    except Exception as exc:  # the user's own code raises what it likes
+        height, width = image.shape[2:]
+        raise UsageError(
+            f"The teacher {teacher.name} fails on pictures of {height}x{width} ({first_line(exc)}); leave out --size."
+        ) from exc
+    return teacher.network
+
+
+def _cut(network: nn.Module, now: int, images: Tensor, metadata: Metadata, to: int, seed: int) -> tuple[nn.Module, int]:
+    """A copy of a network, whose int8 file has ``now`` bytes, with one of at most ``to``; and how many it has."""
+    from edgekit.training.channels import Channels
+
+    whole = Channels(network, images[:1])
+    worth = whole.worth(images, seed)
+    besides = now - float(whole.bytes(whole.counts))
+    for _ in range(TRIES):
+        counts = whole.kept(worth, to - besides)
+        smaller = copy.deepcopy(network)
+        Channels(smaller, images[:1]).cut(worth, counts)
+        size = _int8_bytes(smaller, metadata)
+        if size <= to:
+            return smaller, size
+        if (counts == whole.least).all():
+            break
+        besides = size - float(whole.bytes(counts))
+    raise UsageError(f"--to {to:,} is too little: {type(network).__name__} cannot have fewer than {size:,} bytes.")
+
+
+def _int8_bytes(network: nn.Module, metadata: Metadata) -> int:
+    from edgekit.conversion.tflite.int8_size import int8_size
+    from edgekit.conversion.torch_onnx import to_onnx
+
+    assert metadata.contract is not None
+    return int8_size(to_onnx(network, metadata.contract, metadata), metadata) + DESCRIPTION_BYTES
+
+
+def _channels(network: nn.Module) -> dict[str, int]:
+    """How many outputs each convolution and fully-connected layer has, by its name."""
+    from torch import nn
+
+    layers = ((name, layer) for name, layer in network.named_modules() if isinstance(layer, nn.Conv2d | nn.Linear))
+    return {name: len(layer.weight) for name, layer in layers}
