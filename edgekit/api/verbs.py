@@ -11,7 +11,7 @@ from dataclasses import MISSING, dataclass
 from importlib import import_module
 from inspect import Parameter, Signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from edgekit.errors import UsageError
 from edgekit.options import Options, build, places
@@ -49,8 +49,9 @@ class Verb(Generic[T]):
     def load(self) -> tuple[Callable[[Any], T], type[Options]]:
         """The function and the record that it takes."""
         module, _, name = self.place.partition(":")
-        verb = getattr(import_module(module), name)
-        return verb, get_type_hints(verb)["options"]
+        home = import_module(module)
+        verb = getattr(home, name)
+        return verb, getattr(home, verb.__annotations__["options"])  # other hints may need what is not loaded
 
     def __call__(self, *values: Any, **options: Any) -> T:
         """Do it.
