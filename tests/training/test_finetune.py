@@ -191,22 +191,18 @@ def test_the_way_of_tuning_follows_from_the_number_of_photos_and_is_said(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert [tune_for(photos) for photos in (90, 300, 3000)] == ["head", "lora", "full"]
-    assert teach(TeachOptions("narrow", str(data), out=tmp_path)).tune == "head"
+    app(["teach", "narrow", "--data", str(data), "--out", str(tmp_path)], standalone_mode=False)
     assert "--tune head, since there are 90 training photos" in capsys.readouterr().err
+    assert "narrow on" in (tmp_path / "report.html").read_text()
 
 
 def test_classes_of_very_different_size_are_weighed_and_it_is_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     uneven = colours(tmp_path, (300, 300, 3))
-    recalls = []
-    for limit in (20, 10_000):
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("edgekit.data.balance.UNEVEN", limit)
-            result = teach(TeachOptions("narrow", str(uneven), "head", out=tmp_path / str(limit)))
-        recalls.append(result.test.per_class[2])
-        assert ("classes are weighed" in capsys.readouterr().err) == (limit == 20)
-    assert recalls[0] > recalls[1]
+    result = teach(TeachOptions("narrow", str(uneven), "head", out=tmp_path))
+    assert "classes are weighed" in capsys.readouterr().err
+    assert (result.test.per_class[2] or 0) > 0.5
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -241,11 +237,6 @@ def test_options_of_fine_tuning_are_refused_for_a_network_from_scratch(monkeypat
     monkeypatch.undo()
     with pytest.raises(UsageError, match="trained from scratch, at one size; leave out --tune"):
         teach(TeachOptions("mnist-cnn", tune="head"))
-
-
-def test_the_command_writes_a_page_beside_the_files(data: Path, tmp_path: Path) -> None:
-    app(["teach", "narrow", "--data", str(data), "--tune", "head", "--out", str(tmp_path)], standalone_mode=False)
-    assert "narrow on" in (tmp_path / "report.html").read_text()
 
 
 def test_photos_must_be_named() -> None:
