@@ -21,8 +21,11 @@ def processor() -> str:
     return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
-def record(command: str, result: dict[str, Any], options: str = "") -> None:
-    """Write ``result`` as the JSON beside the benchmark ``command`` (run with ``options``), and print where."""
+def record(command: str, result: dict[str, Any], options: str = "", name: str = "") -> None:
+    """Write ``result`` as the JSON beside the benchmark ``command`` (run with ``options``), and print where.
+
+    ``name`` is that of the file where a command makes several.
+    """
     versions = {}
     for package in PACKAGES:
         try:
@@ -37,6 +40,6 @@ def record(command: str, result: dict[str, Any], options: str = "") -> None:
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         "versions": versions,
     }
-    path = Path(command).with_suffix(".json")
+    path = Path(command).with_name(f"{name or Path(command).stem}.json")
     write_json(path, {**context, "result": result})
     print(f"wrote {path}")

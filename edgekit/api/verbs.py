@@ -116,7 +116,7 @@ def _default(item: Any) -> Any:
 
 teach: Verb[TeachResult] = Verb("edgekit.training.teach:teach", "Train a teacher, or fine-tune one that knows photos.")
 distill: Verb[DistillResult] = Verb(
-    "edgekit.training.distill:distill", "Distill a teacher into a student, ending in a float ONNX file."
+    "edgekit.training.natural:distill", "Distill a teacher into a student, ending in a float ONNX file."
 )
 shrink: Verb[ShrinkResult] = Verb(
     "edgekit.training.shrink:shrink",

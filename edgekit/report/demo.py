@@ -1,4 +1,4 @@
-"""``edgekit demo``: the main job on MNIST, from a trained teacher to a verified int8 file and a report of it."""
+"""``edgekit demo``: the main job on digits or photos, from a teacher to a verified int8 file and a report of it."""
 
 from __future__ import annotations
 
@@ -12,33 +12,31 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from edgekit import __version__, catalog
-from edgekit.artifact import Metadata
+from edgekit import __version__
 from edgekit.console import Part, Remark, Table, Warn, say
 from edgekit.data import open_data
 from edgekit.data.dataset import Dataset
-from edgekit.errors import ModelError
 from edgekit.evaluation.compare import CompareOptions, Comparison, compare_images
 from edgekit.evaluation.evaluate import accuracy_of
-from edgekit.files import require_writable, write_bytes, write_json, write_text
+from edgekit.files import require_writable, write_json, write_text
+from edgekit.graph.load import load_onnx
+from edgekit.graph.metadata import read_metadata
 from edgekit.options import ANY_SEED, LARGEST_SEED, Options, option
 from edgekit.profiling.profile import profile
 from edgekit.profiling.records import ProfileOptions, ProfileResult
 from edgekit.quantization.options import QuantizeOptions
 from edgekit.quantization.quantize import quantize
-from edgekit.recipe import TrainRecipe
 from edgekit.report.assemble import context_of, model_row, parity_of, pictures_of, warnings_of
 from edgekit.report.html import parity_text, render
 from edgekit.report.record import ModelRow, Report
+from edgekit.report.subjects import TEACHER_FILE, Digits, Photos, Subject
 from edgekit.report.svg import require_matplotlib
 from edgekit.report.units import bytes_text, time_text
 from edgekit.result import Result
 from edgekit.tasks.classification import Classified
-from edgekit.training.distill import DistillOptions, DistillResult, distill
-from edgekit.training.recipe_options import DistillRecipeOptions
+from edgekit.training.distill import DistillResult
 
-STUDENT, RECIPE, IO = "mnist-tiny", "demo", "int8"
-TEACHER_FILE = "teacher.onnx"
+IO = "int8"
 STUDENT_FILES = {
     "model.onnx": "student, float ONNX",
     "model.int8.onnx": "student, int8 ONNX",
@@ -49,27 +47,18 @@ REPORT_FILE, RECORD_FILE = "report.html", "demo.json"
 
 @dataclass(frozen=True)
 class DemoOptions(Options):
-    """What the demo does: by default, the recipe ``demo`` of STUDENT's card with the card's teacher and data.
-
-    ``teacher_weights`` stand in for those that the teacher ships; ``profile_seconds`` is spent sampling each file.
-    """
+    """What the demo does. ``subject`` stands in for the usual one; ``profile_seconds`` is spent sampling each file."""
 
     out: Path = option("Folder for the results.", Path("runs/demo"), metavar="DIR")
+    photos: bool = option("Photos of clothes in place of digits: takes some minutes.", False)
     seed: int = option(ANY_SEED, 0, least=0, most=LARGEST_SEED)
-    recipe: TrainRecipe | None = None
-    source: str = ""
-    teacher_weights: Path | None = None
+    subject: Subject | None = None
     profile_seconds: float = 1.0
 
     @property
-    def is_usual(self) -> bool:
-        """True if the command line makes the same."""
-        return self == DemoOptions(self.out, self.seed)
-
-    @property
-    def data(self) -> str:
-        """Where the images come from."""
-        return self.source or catalog.network_card("students", STUDENT).data
+    def about(self) -> Subject:
+        """What it is about."""
+        return self.subject or (Photos() if self.photos else Digits())
 
 
 @dataclass(frozen=True)
@@ -138,10 +127,10 @@ class _Clock:
 
 
 def demo(options: DemoOptions) -> DemoResult:
-    """Distill, quantize, verify and profile on MNIST; write the models, demo.json and report.html into the folder.
+    """Distill, quantize, verify and profile; write the models, demo.json and report.html into the folder.
 
     Raises:
-        ModelError: the teacher ships no weights.
+        ModelError: the teacher has no weights.
         UsageError: matplotlib or a runtime is not installed.
         StorageError: the folder cannot be written.
     """
@@ -149,17 +138,17 @@ def demo(options: DemoOptions) -> DemoResult:
     folder = require_writable(options.out)
     for name in (REPORT_FILE, RECORD_FILE):
         (folder / name).unlink(missing_ok=True)  # no report may lie beside models that it is not about
-    clock = _Clock(total=5)
-    with clock.step("distill", f"a teacher's answers make a small student ({STUDENT})"):
-        export_teacher(options)
-        distilled = distill(_distill_options(options))
+    subject = options.about
+    clock = _Clock(total=subject.steps + 4)
+    distilled = subject.make(folder, options.seed, clock.step)
     with clock.step("quantize", "the student in int8, as ONNX and as TFLite"):
-        quantize(QuantizeOptions(str(folder), options.data, folder, io=IO, seed=options.seed))
+        quantize(QuantizeOptions(str(folder), subject.data, folder, io=IO, seed=options.seed))
     with clock.step("verify", "the files against the labels and against each other"):
-        data = open_data(options.data, catalog.network_card("students", STUDENT).contract)
+        metadata = read_metadata(load_onnx(folder / "model.onnx"), "model.onnx")
+        data = open_data(subject.data, metadata.contract)
         evaluations = {name: accuracy_of(folder / name, data.test) for name in STUDENT_FILES}
         onnx, tflite = (str(folder / name) for name in ("model.int8.onnx", "model.int8.tflite"))
-        comparison = compare_images(CompareOptions(onnx, tflite, options.data))
+        comparison = compare_images(CompareOptions(onnx, tflite, subject.data))
     with clock.step("profile", "size, memory and latency of every file, each in processes of its own"):
         files = [str(folder / name) for name in (TEACHER_FILE, *STUDENT_FILES)]
         measured = profile(ProfileOptions(tuple(files), seconds=options.profile_seconds, turns=False))
@@ -172,48 +161,18 @@ def demo(options: DemoOptions) -> DemoResult:
     return result
 
 
-def export_teacher(options: DemoOptions) -> Path:
-    """The card's teacher as an ONNX file in the folder, so that it is profiled like its student."""
-    from edgekit.conversion.torch_onnx import to_onnx
-    from edgekit.training.weights import load_weights
-    from edgekit.zoo import build
-
-    card = catalog.network_card("teachers", catalog.network_card("students", STUDENT).teacher)
-    weights = options.teacher_weights or card.weights
-    if not weights.exists():
-        raise ModelError(
-            f"The teacher {card.name} has no weights at {weights}; make them with 'edgekit teach {card.name}'."
-        )
-    network = load_weights(build(card.architecture, card.contract.shape, len(card.classes)), weights)
-    path = options.out / TEACHER_FILE
-    write_bytes(path, to_onnx(network, card.contract, Metadata(card.contract, card.classes)).SerializeToString())
-    return path
-
-
-def commands(folder: Path, seed: int) -> tuple[str, ...]:
+def commands(subject: Subject, folder: Path, seed: int) -> tuple[str, ...]:
     """What makes the demo's files and figures again: at once, and step by step."""
-    card, out = catalog.network_card("students", STUDENT), shlex.quote(str(folder))
-    what = f"--data {card.data} --seed {seed} --out {out}"
+    out = shlex.quote(str(folder))
     return (
-        f"edgekit demo --seed {seed} --out {out}",
+        f"edgekit demo {subject.option}--seed {seed} --out {out}",
         "",
         "# the same, step by step",
-        f"edgekit distill --student {STUDENT} --teacher {card.teacher} --recipe {RECIPE} {what}",
-        f"edgekit quantize --int8 {out} --io {IO} {what}",
-        f"edgekit evaluate {out} --data {card.data}",
-        f"edgekit compare {out}/model.int8.onnx {out}/model.int8.tflite --data {card.data}",
+        *subject.commands(folder, seed),
+        f"edgekit quantize --int8 {out} --io {IO} --data {subject.data} --seed {seed} --out {out}",
+        f"edgekit evaluate {out} --data {subject.data}",
+        f"edgekit compare {out}/model.int8.onnx {out}/model.int8.tflite --data {subject.data}",
         f"edgekit profile {out} --device cpu",
-    )
-
-
-def _distill_options(options: DemoOptions) -> DistillOptions:
-    return DistillOptions(
-        student=STUDENT,
-        teacher_weights=options.teacher_weights,
-        recipe=DistillRecipeOptions(options.recipe or RECIPE),
-        out=options.out,
-        data=options.source,
-        seed=options.seed,
     )
 
 
@@ -244,7 +203,7 @@ def _report(
         mistakes_total=shipped.images - shipped.correct,
         context=context_of(measured, _versions(measured)),
         warnings=warnings_of(measured),
-        commands=commands(options.out, options.seed) if options.is_usual else (),
+        commands=() if options.subject else commands(options.about, options.out, options.seed),
     )
 
 

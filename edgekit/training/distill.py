@@ -36,7 +36,7 @@ class DistillOptions(Options):
     pixels of the data's size. The recipe's loss may be a function, see ``edgekit.training.losses``.
     """
 
-    student: str | Any = option("A student of the catalog.", "mnist-tiny", metavar="NAME")
+    student: str | Any = option("A student of the catalog.", "", metavar="NAME", unset="by the data")
     teacher: str | Any = option(
         "A card's name, FILE.onnx, FILE.pt2, a run folder or module:factory; several answer together.",
         (),

@@ -68,6 +68,7 @@ class ShrinkOptions(Options):
     out: Path | None = option("Folder for the results.", None, metavar="DIR", unset="runs/NAME-shrunk")
     reading: Reading = group(Reading)
     recipe: DistillRecipeOptions = group(DistillRecipeOptions)
+    extra: Source = option("More images, without labels: the teacher's answers are learned.", "", metavar="SRC")
     qat: bool = option("End under the quantizer: int8 files too, fine-tuned with the teacher.", False)
     seed: int = option(ANY_SEED, 0, least=0, most=LARGEST_SEED)
     resume: bool = option("Go on from the last checkpoint in --out.", False)
@@ -144,6 +145,7 @@ def shrink(options: ShrinkOptions) -> ShrinkResult:
                 reading=options.reading,
                 out=folder if is_last else folder / f"step-{step}",
                 recipe=replace(options.recipe, recipe=recipe, epochs=epochs),
+                extra=options.extra,
                 qat=options.qat and is_last,
                 seed=options.seed,
                 resume=options.resume,

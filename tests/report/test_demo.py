@@ -17,6 +17,7 @@ from edgekit.console import Table
 from edgekit.errors import ModelError
 from edgekit.files import sha256_file
 from edgekit.report.demo import STUDENT_FILES, DemoOptions, DemoResult, commands, demo
+from edgekit.report.subjects import Digits, Photos, Subject
 from edgekit.training.weights import save_weights
 from edgekit.zoo import build
 
@@ -30,7 +31,8 @@ def result(small_mnist: Path, tmp_path_factory: pytest.TempPathFactory) -> DemoR
     torch.manual_seed(0)
     weights = save_weights(build(card.architecture, card.contract.shape, 10), folder / "teacher.safetensors")
     recipe = replace(catalog.network_card("students", "mnist-tiny").recipe("demo"), epochs=2, views=1, ema=0.0)
-    return demo(DemoOptions(folder / "out", 7, recipe, str(small_mnist), weights, profile_seconds=0.0))
+    subject = Digits(str(small_mnist), recipe, weights)
+    return demo(DemoOptions(folder / "out", seed=7, subject=subject, profile_seconds=0.0))
 
 
 def test_the_demo_ends_with_every_file_and_its_figures(result: DemoResult) -> None:
@@ -67,9 +69,10 @@ def test_the_page_names_every_file(result: DemoResult) -> None:
     assert all(row.sha256 in page for row in result.report.models)
 
 
-def test_the_commands_are_ones_that_exist() -> None:
+@pytest.mark.parametrize("subject", [Digits(), Photos()])
+def test_the_commands_are_ones_that_exist(subject: Subject) -> None:
     runner = CliRunner()
-    for line in commands(Path("my runs/demo"), 3):
+    for line in commands(subject, Path("my runs/demo"), 3):
         if not line.startswith("edgekit"):
             continue
         _, verb, *arguments = shlex.split(line)
@@ -91,11 +94,11 @@ def test_the_table_is_printed(result: DemoResult) -> None:
 
 def test_a_teacher_without_weights_is_named_before_any_training(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="edgekit teach mnist-cnn"):
-        demo(DemoOptions(tmp_path, teacher_weights=tmp_path / "none.safetensors"))
+        demo(DemoOptions(tmp_path, subject=Digits(teacher_weights=tmp_path / "none.safetensors")))
 
 
 def test_the_report_of_an_earlier_run_does_not_stay_beside_new_models(tmp_path: Path) -> None:
     (tmp_path / "report.html").write_text("old")
     with pytest.raises(ModelError):
-        demo(DemoOptions(tmp_path, teacher_weights=tmp_path / "none.safetensors"))
+        demo(DemoOptions(tmp_path, subject=Digits(teacher_weights=tmp_path / "none.safetensors")))
     assert not (tmp_path / "report.html").exists()

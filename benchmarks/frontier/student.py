@@ -1,0 +1,58 @@
+"""A student of the catalog distilled by its card and quantized: the int8 TFLite file in LiteRT on the test images.
+
+    python benchmarks/frontier/student.py cifar-s cifar10.npz runs/cifar-s
+
+What an earlier call with the same folder has trained is not trained again. Validation images choose everything; the
+test images are looked at once, when all is done.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from record import record
+
+from edgekit.evaluation.evaluate import EvaluateOptions, evaluate
+from edgekit.quantization.options import QuantizeOptions
+from edgekit.quantization.quantize import quantize
+from edgekit.training.distill import DistillOptions, distill
+
+FILES = ("model.onnx", "model.int8.onnx", "model.int8.tflite")
+
+
+def main(name: str, data: str, folder: Path) -> None:
+    """Distill, quantize, evaluate, and record."""
+    distilled = distill(DistillOptions(name, data=data, out=folder, resume=True))
+    quantize(QuantizeOptions(str(folder), data, folder))
+    evaluations = evaluate(EvaluateOptions(tuple(str(folder / file) for file in FILES), data)).evaluations
+    run = json.loads((folder / "distill.json").read_text())
+    times = [json.loads(line)["seconds"] for line in (folder / "timing.jsonl").read_text().splitlines()]
+    figures = {Path(found.model).name: found.to_dict() for found in evaluations}
+    result = {
+        "teacher_test_accuracy": distilled.teacher_test_accuracy,
+        "validation_accuracy": distilled.validation_accuracy,
+        "files": {
+            file: {
+                "bytes": (folder / file).stat().st_size,
+                "test_accuracy": figures[file]["accuracy"],
+                "interval95": figures[file]["interval"],
+                "runtime": figures[file]["runtime"],
+            }
+            for file in FILES
+        },
+        "drop_points": 100 * (figures["model.onnx"]["accuracy"] - figures["model.int8.tflite"]["accuracy"]),
+        "parameters": distilled.parameters,
+        "epochs": len(times),
+        "seconds": round(sum(times)),
+        "seed": run["seed"],
+        "recipe": run["recipe"],
+    }
+    record(__file__, result, f"{name} {Path(data).name} DIR", name=name)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]))

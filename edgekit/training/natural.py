@@ -1,0 +1,99 @@
+"""``edgekit distill`` where little is named: what is taken for it, said aloud, and nothing asked.
+
+Photos alone become a student of their own in two steps. A teacher that knows photos is fine-tuned on them, unless a run
+has done that already; then channels are taken out of it until its int8 file is small, and it is distilled back. A
+network that has seen a million photos keeps more of them that way than a fresh one learns from some hundreds.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from edgekit import catalog
+from edgekit.console import say
+from edgekit.data import Source, holds_photos, open_data
+from edgekit.errors import EdgekitError, UsageError
+from edgekit.files import require_writable
+from edgekit.inputs.contract import InputContract
+from edgekit.training import distill as distilling
+from edgekit.training.distill import DistillOptions, DistillResult
+from edgekit.training.shrink import ShrinkOptions, shrink
+from edgekit.training.student import is_unset
+from edgekit.training.teach import RECORD, TeachOptions, teach
+
+TEACHER, STUDENT, SIZE = "efficientnet-lite0", "mnist-tiny", "300KB"
+
+
+def distill(options: DistillOptions) -> DistillResult:
+    """Train a student as ``edgekit.training.distill`` says, and choose what the options leave open.
+
+    Without a student, digits get ``mnist-tiny``, and photos what ``shrink`` makes of their teacher: SIZE in int8.
+    Without a teacher, photos get the newest run of ``teach`` on them, or one of TEACHER that is made now.
+
+    Raises:
+        UsageError: nothing suits these data; see ``edgekit.training.distill`` for the rest.
+    """
+    if not is_unset(options.student):
+        return distilling.distill(_with_teacher(options))
+    if is_unset(options.data) or options.data == "mnist":
+        return distilling.distill(replace(options, student=STUDENT))
+    if not holds_photos(options.data):
+        raise UsageError(f"Nothing says which student learns {options.data}; name one with --student.")
+    chosen = _with_teacher(options)
+    if len(chosen.teacher) > 1:
+        raise UsageError("Channels are taken out of one teacher; name a --student for several, as photo-m.")
+    out = options.out or Path("runs") / f"{_name(options.data)}-student"
+    say(f"no --student named: taking channels out of the teacher, to {SIZE}")
+    return shrink(
+        ShrinkOptions(
+            teacher=chosen.teacher[0],
+            to=SIZE,
+            data=options.data,
+            teacher_weights=options.teacher_weights,
+            teacher_mean=options.teacher_mean,
+            teacher_std=options.teacher_std,
+            out=out,
+            reading=options.reading,
+            recipe=options.recipe,
+            extra=options.extra,
+            qat=options.qat,
+            seed=options.seed or 0,
+            resume=options.resume,
+        )
+    )
+
+
+def _with_teacher(options: DistillOptions) -> DistillOptions:
+    """The options with a teacher of the photos, where none is named and no student's card names one."""
+    student = "" if is_unset(options.student) or not isinstance(options.student, str) else options.student
+    has_own = bool(student) and bool(catalog.network_card("students", student).teacher)
+    if has_own or options.teacher or not holds_photos(options.data):
+        return options
+    run = _run_on(options.data)
+    if run is None:
+        run = require_writable(Path("runs") / f"{_name(options.data)}-teacher")
+        say(f"no --teacher named and no run of these photos in runs/: fine-tuning {TEACHER} into {run}")
+        teach(TeachOptions(TEACHER, data=options.data, out=run, seed=options.seed, resume=options.resume))
+    else:
+        say(f"no --teacher named: taking the newest run on these photos, {run}")
+    return replace(options, teacher=(str(run),))
+
+
+def _run_on(source: Source, runs: Path = Path("runs")) -> Path | None:
+    """The newest run of ``teach`` on these photos; None if there is none."""
+    records = sorted(runs.glob(f"*/{RECORD}"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in records:
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+            contract, sha256 = InputContract.from_dict(record["contract"]), record["data_sha256"]
+        except (ValueError, KeyError, TypeError, EdgekitError):
+            continue
+        if open_data(source, contract).sha256 == sha256:
+            return path.parent
+    return None
+
+
+def _name(source: Source) -> str:
+    return Path(source).resolve().name if isinstance(source, str | Path) else "photos"

@@ -1,0 +1,102 @@
+"""What ``edgekit distill`` takes where little is named; what it then does is tested where it stands."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edgekit.data import open_data
+from edgekit.errors import UsageError
+from edgekit.inputs.contract import InputContract
+from edgekit.training import natural
+from edgekit.training.distill import DistillOptions
+from edgekit.training.shrink import ShrinkOptions
+from edgekit.training.teach import TeachOptions
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Any]:
+    """The options of what is done, in order; nothing is."""
+    calls: list[Any] = []
+    monkeypatch.setattr(natural, "teach", calls.append)
+    monkeypatch.setattr(natural, "shrink", calls.append)
+    monkeypatch.setattr(natural.distilling, "distill", calls.append)
+    monkeypatch.chdir(tmp_path)
+    return calls
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> str:
+    rng = np.random.default_rng(0)
+    for name in ("cat", "dog"):
+        for number in range(4):
+            path = tmp_path / "pets" / name / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(rng.integers(0, 255, (20 + number, 24, 3), np.uint8)).save(path)
+    return str(tmp_path / "pets")
+
+
+def taught(folder: Path, photos: str) -> None:
+    """A run of ``teach`` on the photos, as far as its record says it."""
+    contract = InputContract(16, 16, 3)
+    folder.mkdir(parents=True)
+    record = {"contract": contract.to_dict(), "data_sha256": open_data(photos, contract).sha256}
+    (folder / "teach.json").write_text(json.dumps(record))
+
+
+def test_photos_alone_get_a_teacher_and_a_student_of_its_channels(asked: list[Any], photos: str) -> None:
+    natural.distill(DistillOptions(data=photos, seed=3))
+    teaching, shrinking = asked
+    assert isinstance(teaching, TeachOptions)
+    assert (teaching.name, teaching.data, teaching.seed) == ("efficientnet-lite0", photos, 3)
+    assert isinstance(shrinking, ShrinkOptions)
+    assert (shrinking.teacher, shrinking.data, shrinking.to) == (str(teaching.out), photos, 300_000)
+    assert shrinking.out != teaching.out
+
+
+def test_the_newest_run_on_these_photos_is_taken(asked: list[Any], photos: str) -> None:
+    taught(Path("runs/mine"), photos)
+    Path("runs/broken").mkdir()
+    Path("runs/broken/teach.json").write_text("{")
+    natural.distill(DistillOptions(data=photos))
+    assert [type(options) for options in asked] == [ShrinkOptions]
+    assert asked[0].teacher == "runs/mine"
+
+
+def test_a_run_on_other_photos_is_not(asked: list[Any], photos: str) -> None:
+    taught(Path("runs/mine"), photos)
+    (Path(photos) / "cat" / "0.png").unlink()
+    natural.distill(DistillOptions(data=photos))
+    assert [type(options) for options in asked] == [TeachOptions, ShrinkOptions]
+
+
+def test_a_named_student_learns_from_the_photos_teacher(asked: list[Any], photos: str) -> None:
+    taught(Path("runs/mine"), photos)
+    natural.distill(DistillOptions("photo-s", data=photos))
+    (options,) = asked
+    assert (options.student, options.teacher) == ("photo-s", ("runs/mine",))
+
+
+def test_a_student_whose_card_names_a_teacher_keeps_it(asked: list[Any], photos: str) -> None:
+    natural.distill(DistillOptions("mnist-tiny", data=photos))
+    (options,) = asked
+    assert (options.student, options.teacher) == ("mnist-tiny", ())
+
+
+def test_nothing_named_is_digits(asked: list[Any]) -> None:
+    natural.distill(DistillOptions())
+    (options,) = asked
+    assert (options.student, options.data) == ("mnist-tiny", "")
+
+
+def test_what_nothing_suits_is_said(asked: list[Any], photos: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="name one with --student"):
+        natural.distill(DistillOptions(data=str(tmp_path / "pixels.npz")))
+    with pytest.raises(UsageError, match="out of one teacher"):
+        natural.distill(DistillOptions(data=photos, teacher=("a", "b")))
+    assert asked == []
