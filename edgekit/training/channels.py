@@ -34,7 +34,7 @@ CHANNEL_BYTES = 12
 """Of a channel in an int8 file beside its weights: a bias, its scale, and that of the weights."""
 LEAST_WORTH = 1e-30
 """Of channels that nobody hears, so that shares are numbers."""
-IMAGES_AT_ONCE = 32
+IMAGES_AT_ONCE = 16
 
 Worth = list[NDArray[np.float64]]
 """Of each channel [count] of each group."""
@@ -84,6 +84,18 @@ class Channels:
 
     def worth(self, images: Tensor, seed: int) -> Worth:
         """What each channel is worth, by real inputs [N, C, H, W]; the random directions of the logits are seeded."""
+        with self._followed():
+            shares = self._shares(images, seed)
+            found = []
+            for group in self.groups:
+                moved = torch.zeros(len(images), group.count)
+                for use in (use for use in group.uses if not use.makes):
+                    moved.index_add_(1, use.of, shares[use.layer][:, use.places])
+                found.append(moved.double().square().mean(0).numpy())
+            return found
+
+    def _shares(self, images: Tensor, seed: int) -> dict[nn.Module, Tensor]:
+        """Of each layer [N, C]: how far its inputs, each times its slope, move the logits in a random direction."""
         shares: dict[nn.Module, list[Tensor]] = {layer: [] for layer in self._layers}
         hooks = [layer.register_forward_pre_hook(_recorder(shares[layer])) for layer in self._layers]
         generator = torch.Generator().manual_seed(seed)
@@ -97,13 +109,7 @@ class Channels:
             for hook in hooks:
                 hook.remove()
             self.network.zero_grad(set_to_none=True)
-        found = []
-        for group in self.groups:
-            moved = torch.zeros(len(images), group.count)
-            for use in (use for use in group.uses if not use.makes and shares[use.layer]):
-                moved.index_add_(1, use.of, torch.cat(shares[use.layer])[:, use.places])
-            found.append(moved.double().square().mean(0).numpy())
-        return found
+        return {layer: torch.cat(parts) for layer, parts in shares.items() if parts}
 
     def bytes(self, counts: NDArray[np.int64]) -> NDArray[np.float64]:
         """Bytes of the int8 file that depend on channels, [...], for ``counts`` [..., groups] of them."""
