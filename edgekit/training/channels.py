@@ -32,6 +32,8 @@ BLOCK = 8
 """Layers keep a multiple of it: XNNPACK computes eight channels at once."""
 CHANNEL_BYTES = 12
 """Of a channel in an int8 file beside its weights: a bias, its scale, and that of the weights."""
+ZERO_POINT_BYTES = 8
+"""Of a channel too, but written once for all convolutions of as many channels: equal widths save bytes."""
 LEAST_WORTH = 1e-30
 """Of channels that nobody hears, so that shares are numbers."""
 IMAGES_AT_ONCE = 16
@@ -80,6 +82,7 @@ class Channels:
             found = [self._group(group) for group in self._graph.get_all_groups()]
         self.groups = [group for group in found if group is not None]
         self._layers = [item for item in network.modules() if isinstance(item, nn.Conv2d | nn.Linear)]
+        self._is_conv = [isinstance(layer, nn.Conv2d) for layer in self._layers]
         self._count_uses()
 
     def worth(self, images: Tensor, seed: int) -> Worth:
@@ -115,6 +118,8 @@ class Channels:
         """Bytes of the int8 file that depend on channels, [...], for ``counts`` [..., groups] of them."""
         made, read = counts @ self._made.T + self._made_rest, counts @ self._read.T + self._read_rest
         total: NDArray[np.float64] = (made * (read * self._taps + CHANNEL_BYTES)).sum(-1)
+        widths = made[..., self._is_conv].reshape(-1, sum(self._is_conv))
+        total += np.array([ZERO_POINT_BYTES * np.unique(row).sum() for row in widths]).reshape(total.shape)
         return total
 
     @property

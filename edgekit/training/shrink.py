@@ -227,11 +227,13 @@ def _cut(network: nn.Module, now: int, images: Tensor, metadata: Metadata, to: i
 
 
 def _int8_bytes(network: nn.Module, metadata: Metadata) -> int:
+    """Bytes that a network's int8 file has at most."""
     from edgekit.conversion.tflite.int8_size import int8_size
     from edgekit.conversion.torch_onnx import to_onnx
 
     assert metadata.contract is not None
-    return int8_size(to_onnx(network, metadata.contract, metadata), metadata) + DESCRIPTION_BYTES
+    size = int8_size(to_onnx(network, metadata.contract, metadata), metadata)
+    return size + size // 1000 + DESCRIPTION_BYTES
 
 
 def _channels(network: nn.Module) -> dict[str, int]:
