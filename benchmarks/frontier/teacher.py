@@ -15,11 +15,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from record import record
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from edgekit import catalog
 from edgekit.data import open_data
-from edgekit.files import sha256_file
+from edgekit.files import sha256_file, write_bytes
 from edgekit.training.loop import evaluate
 from edgekit.training.teach import TeachOptions, teach
 from edgekit.training.weights import load_weights
@@ -33,7 +33,7 @@ def main(name: str, source: str, folder: Path) -> None:
         teach(TeachOptions(name, data=source, out=folder, resume=True))
     card = catalog.network_card("teachers", name)
     halves = {key: value.half() if value.is_floating_point() else value for key, value in load_file(trained).items()}
-    save_file(halves, card.weights)
+    write_bytes(card.weights, save(halves))
     network = load_weights(build(card.architecture, card.contract.shape, len(card.classes)), card.weights)
     data = open_data(source, card.contract)
     run = json.loads((folder / "teach.json").read_text())

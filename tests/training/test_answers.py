@@ -187,7 +187,8 @@ def test_of_many_classes_the_likeliest_are_kept_and_the_rest_in_sum(logits: np.n
     order = np.argsort(-true, 1)[:, : LIKELIEST - 1]
     kept, right = (np.take_along_axis(shares, order, 1) for shares in (found, true))
     np.testing.assert_allclose(kept, right, rtol=2e-2)
-    np.testing.assert_array_equal(found.argmax(1), true.argmax(1))
+    taken = np.take_along_axis(true, found.argmax(1)[:, None], 1)[:, 0]
+    np.testing.assert_allclose(taken, true.max(1), rtol=2e-2)  # the likeliest, or its equal in float16
 
 
 @pytest.fixture

@@ -253,7 +253,8 @@ def test_a_teacher_of_the_same_classes_in_another_order_is_refused(linear: nn.Mo
 def test_every_student_of_the_catalog_builds_and_exports() -> None:
     for name in catalog.names("students"):
         card = catalog.network_card("students", name)
-        model = to_onnx(build(card.architecture, card.contract.shape, len(card.classes)), card.contract, Metadata())
+        network = build(card.architecture, card.contract.shape, len(card.classes) or 10)
+        model = to_onnx(network, card.contract, Metadata())
         height, width, channels = card.contract.shape
         sizes = [axis.dim_value for axis in model.graph.input[0].type.tensor_type.shape.dim]
         assert sizes == [1, channels, height, width]
