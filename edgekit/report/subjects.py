@@ -105,7 +105,8 @@ class Photos:
     data: str = "clothes"
     teacher: str = "efficientnet-lite0"
     side: int = 128
-    to: str = "300KB"
+    to: str = "1MB"
+    epochs: int = 16
     option: str = "--photos "
     steps: int = 2
 
@@ -115,17 +116,18 @@ class Photos:
         Raises:
             ModelError: the pretrained weights are not installed.
         """
-        run = folder / "teacher"
+        run = folder / self.teacher
         with step("teach", f"{self.teacher}, which knows photos, learns these"):
             taught = teach(TeachOptions(self.teacher, self.data, size=self.side, out=run, seed=seed))
             copyfile(taught.model, folder / TEACHER_FILE)
         with step("distill", f"channels are taken out of it, to {self.to}, and its answers bring back the rest"):
-            return shrink(ShrinkOptions(str(run), self.to, self.data, out=folder, seed=seed))
+            recipe = DistillRecipeOptions(epochs=self.epochs)
+            return shrink(ShrinkOptions(str(run), self.to, self.data, out=folder, recipe=recipe, seed=seed))
 
     def commands(self, folder: Path, seed: int) -> tuple[str, ...]:
         """See ``Subject``."""
         out, what = shlex.quote(str(folder)), f"--data {self.data} --seed {seed}"
         return (
-            f"edgekit teach {self.teacher} --size {self.side} {what} --out {out}/teacher",
-            f"edgekit shrink {out}/teacher --to {self.to} {what} --out {out}",
+            f"edgekit teach {self.teacher} --size {self.side} {what} --out {out}/{self.teacher}",
+            f"edgekit shrink {out}/{self.teacher} --to {self.to} --epochs {self.epochs} {what} --out {out}",
         )

@@ -23,7 +23,7 @@ from edgekit.training.shrink import ShrinkOptions, shrink
 from edgekit.training.student import is_unset
 from edgekit.training.teach import RECORD, TeachOptions, teach
 
-TEACHER, STUDENT, SIZE = "efficientnet-lite0", "mnist-tiny", "300KB"
+TEACHER, STUDENT, SIZE = "efficientnet-lite0", "mnist-tiny", "1MB"
 
 
 def distill(options: DistillOptions) -> DistillResult:

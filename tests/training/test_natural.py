@@ -55,7 +55,7 @@ def test_photos_alone_get_a_teacher_and_a_student_of_its_channels(asked: list[An
     assert isinstance(teaching, TeachOptions)
     assert (teaching.name, teaching.data, teaching.seed) == ("efficientnet-lite0", photos, 3)
     assert isinstance(shrinking, ShrinkOptions)
-    assert (shrinking.teacher, shrinking.data, shrinking.to) == (str(teaching.out), photos, 300_000)
+    assert (shrinking.teacher, shrinking.data, shrinking.to) == (str(teaching.out), photos, 1_000_000)
     assert shrinking.out != teaching.out
 
 
