@@ -1,8 +1,7 @@
 """Random views of a training set, each a pure function of (seed, number): a view can be made again, in any part.
 
 What is random of a view is drawn when it is opened, a few numbers an image; pixels are rendered when they are asked
-for.
-The same view can be rendered from another rendition of the same pictures, as a teacher wants them at another size.
+for. The same view can be rendered from another rendition of the same pictures, as a teacher wants them at another size.
 """
 
 from __future__ import annotations
@@ -206,8 +205,8 @@ def _shifted(pictures: Images, offsets: np.ndarray, mirror: np.ndarray) -> Image
 
 def _cut_out(pictures: Images, middles: np.ndarray, share: float) -> None:
     """Paint a grey square of ``share`` of the side into each picture, around ``middles`` [n, 2] in [0, 1]."""
-    for axis_size, picture, middle in zip([pictures.shape[1:3]] * len(pictures), pictures, middles, strict=True):
-        sides = np.asarray(axis_size)
+    sides = np.asarray(pictures.shape[1:3])
+    for picture, middle in zip(pictures, middles, strict=True):
         top, left = np.rint(sides * (middle - share / 2)).astype(int).clip(0)
         bottom, right = np.rint(sides * (middle + share / 2)).astype(int)
         picture[top:bottom, left:right] = 128

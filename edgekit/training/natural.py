@@ -14,6 +14,7 @@ from pathlib import Path
 from edgekit import catalog
 from edgekit.console import say
 from edgekit.data import Source, holds_photos, open_data
+from edgekit.data.reading import Reading
 from edgekit.errors import EdgekitError, UsageError
 from edgekit.files import require_writable
 from edgekit.inputs.contract import InputContract
@@ -71,17 +72,18 @@ def _with_teacher(options: DistillOptions) -> DistillOptions:
     has_own = bool(student) and bool(catalog.network_card("students", student).teacher)
     if has_own or options.teacher or not holds_photos(options.data):
         return options
-    run = _run_on(options.data)
+    run = _run_on(options.data, options.reading)
     if run is None:
         run = require_writable(Path("runs") / f"{_name(options.data)}-teacher")
         say(f"no --teacher named and no run of these photos in runs/: fine-tuning {TEACHER} into {run}")
-        teach(TeachOptions(TEACHER, data=options.data, out=run, seed=options.seed, resume=options.resume))
+        wanted = TeachOptions(TEACHER, data=options.data, reading=options.reading, out=run, seed=options.seed)
+        teach(replace(wanted, resume=options.resume))
     else:
         say(f"no --teacher named: taking the newest run on these photos, {run}")
     return replace(options, teacher=(str(run),))
 
 
-def _run_on(source: Source, runs: Path = Path("runs")) -> Path | None:
+def _run_on(source: Source, reading: Reading, runs: Path = Path("runs")) -> Path | None:
     """The newest run of ``teach`` on these photos; None if there is none."""
     records = sorted(runs.glob(f"*/{RECORD}"), key=lambda path: path.stat().st_mtime, reverse=True)
     for path in records:
@@ -90,7 +92,7 @@ def _run_on(source: Source, runs: Path = Path("runs")) -> Path | None:
             contract, sha256 = InputContract.from_dict(record["contract"]), record["data_sha256"]
         except (ValueError, KeyError, TypeError, EdgekitError):
             continue
-        if open_data(source, contract).sha256 == sha256:
+        if open_data(source, contract, reading).sha256 == sha256:
             return path.parent
     return None
 

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from edgekit.data import open_data
+from edgekit.data.reading import STRICT, Reading
 from edgekit.errors import UsageError
 from edgekit.inputs.contract import InputContract
 from edgekit.training import natural
@@ -41,11 +42,11 @@ def photos(tmp_path: Path) -> str:
     return str(tmp_path / "pets")
 
 
-def taught(folder: Path, photos: str) -> None:
+def taught(folder: Path, photos: str, reading: Reading = STRICT) -> None:
     """A run of ``teach`` on the photos, as far as its record says it."""
     contract = InputContract(16, 16, 3)
     folder.mkdir(parents=True)
-    record = {"contract": contract.to_dict(), "data_sha256": open_data(photos, contract).sha256}
+    record = {"contract": contract.to_dict(), "data_sha256": open_data(photos, contract, reading).sha256}
     (folder / "teach.json").write_text(json.dumps(record))
 
 
@@ -66,6 +67,16 @@ def test_the_newest_run_on_these_photos_is_taken(asked: list[Any], photos: str) 
     natural.distill(DistillOptions(data=photos))
     assert [type(options) for options in asked] == [ShrinkOptions]
     assert asked[0].teacher == "runs/mine"
+
+
+def test_broken_photos_are_left_out_of_the_teachers_data_too(asked: list[Any], photos: str) -> None:
+    (Path(photos) / "cat" / "broken.png").write_bytes(b"no picture")
+    reading = Reading(skip_broken=True)
+    taught(Path("runs/others"), photos, reading)
+    (Path(photos) / "cat" / "0.png").unlink()
+    natural.distill(DistillOptions(data=photos, reading=reading))
+    teaching, shrinking = asked
+    assert teaching.reading == shrinking.reading == reading
 
 
 def test_a_run_on_other_photos_is_not(asked: list[Any], photos: str) -> None:
