@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 from datetime import UTC, datetime
@@ -19,6 +20,14 @@ def processor() -> str:
     """The processor's name as the kernel gives it."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def of_run(folder: Path, document: str) -> dict[str, Any]:
+    """What decided a training in a run folder, by its ``document`` (teach.json or distill.json), and what it took."""
+    run = json.loads((folder / document).read_text())
+    seconds = [json.loads(line)["seconds"] for line in (folder / "timing.jsonl").read_text().splitlines()]
+    known = {name: run[name] for name in ("parameters", "seed", "recipe")}
+    return {"epochs": len(seconds), "seconds": round(sum(seconds)), **known}
 
 
 def record(command: str, result: dict[str, Any], options: str = "", name: str = "") -> None:

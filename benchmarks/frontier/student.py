@@ -8,13 +8,12 @@ test images are looked at once, when all is done.
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from record import record
+from record import of_run, record
 
 from edgekit.evaluation.evaluate import EvaluateOptions, evaluate
 from edgekit.quantization.options import QuantizeOptions
@@ -29,8 +28,6 @@ def main(name: str, data: str, folder: Path) -> None:
     distilled = distill(DistillOptions(name, data=data, out=folder, resume=True))
     quantize(QuantizeOptions(str(folder), data, folder))
     evaluations = evaluate(EvaluateOptions(tuple(str(folder / file) for file in FILES), data)).evaluations
-    run = json.loads((folder / "distill.json").read_text())
-    times = [json.loads(line)["seconds"] for line in (folder / "timing.jsonl").read_text().splitlines()]
     figures = {Path(found.model).name: found.to_dict() for found in evaluations}
     result = {
         "teacher_test_accuracy": distilled.teacher_test_accuracy,
@@ -45,11 +42,7 @@ def main(name: str, data: str, folder: Path) -> None:
             for file in FILES
         },
         "drop_points": 100 * (figures["model.onnx"]["accuracy"] - figures["model.int8.tflite"]["accuracy"]),
-        "parameters": distilled.parameters,
-        "epochs": len(times),
-        "seconds": round(sum(times)),
-        "seed": run["seed"],
-        "recipe": run["recipe"],
+        **of_run(folder, "distill.json"),
     }
     record(__file__, result, f"{name} {Path(data).name} DIR", name=name)
 

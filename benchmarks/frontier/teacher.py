@@ -8,13 +8,12 @@ and these are measured.
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from record import record
+from record import of_run, record
 from safetensors.torch import load_file, save
 
 from edgekit import catalog
@@ -36,19 +35,13 @@ def main(name: str, source: str, folder: Path) -> None:
     write_bytes(card.weights, save(halves))
     network = load_weights(build(card.architecture, card.contract.shape, len(card.classes)), card.weights)
     data = open_data(source, card.contract)
-    run = json.loads((folder / "teach.json").read_text())
-    times = [json.loads(line)["seconds"] for line in (folder / "timing.jsonl").read_text().splitlines()]
     result = {
         "validation_accuracy": evaluate(network, card.contract, data.validation),
         "test_accuracy": evaluate(network, card.contract, data.test),
         "test_images": len(data.test),
         "bytes": card.weights.stat().st_size,
         "sha256": sha256_file(card.weights),
-        "parameters": run["parameters"],
-        "epochs": len(times),
-        "seconds": round(sum(times)),
-        "seed": run["seed"],
-        "recipe": run["recipe"],
+        **of_run(folder, "teach.json"),
     }
     record(__file__, result, f"{name} {Path(source).name} {folder.name}", name=name)
 

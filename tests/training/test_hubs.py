@@ -22,6 +22,14 @@ from edgekit.training.teachers import TeacherOptions, open_teacher
 
 transformers = pytest.importorskip("transformers")
 
+TINY: dict[str, int] = {
+    "hidden_size": 32,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 64,
+    "image_size": 32,
+    "patch_size": 8,
+}
 MODELS = {
     "resnet": lambda: transformers.ResNetForImageClassification(
         transformers.ResNetConfig(
@@ -31,27 +39,9 @@ MODELS = {
     "mobilenet": lambda: transformers.MobileNetV2ForImageClassification(
         transformers.MobileNetV2Config(depth_multiplier=0.1, image_size=32, finegrained_output=False, num_labels=5)
     ),
-    "vit": lambda: transformers.ViTForImageClassification(
-        transformers.ViTConfig(
-            hidden_size=32,
-            num_hidden_layers=1,
-            num_attention_heads=2,
-            intermediate_size=64,
-            image_size=32,
-            patch_size=8,
-            num_labels=5,
-        )
-    ),
+    "vit": lambda: transformers.ViTForImageClassification(transformers.ViTConfig(**TINY, num_labels=5)),
     "two heads": lambda: transformers.DeiTForImageClassificationWithTeacher(
-        transformers.DeiTConfig(
-            hidden_size=32,
-            num_hidden_layers=1,
-            num_attention_heads=2,
-            intermediate_size=64,
-            image_size=32,
-            patch_size=8,
-            num_labels=5,
-        )
+        transformers.DeiTConfig(**TINY, num_labels=5)
     ),
 }
 ONE_HEAD = ("resnet", "mobilenet", "vit")

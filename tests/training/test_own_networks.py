@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from edgekit.data.dataset import Dataset
 from edgekit.errors import UnknownNameError, UsageError
 from edgekit.inputs.contract import InputContract
 from edgekit.modelfiles.contents import read_contents
@@ -31,16 +29,6 @@ class Small(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         logits: Tensor = self.head(self.layers(images))
         return logits
-
-
-@pytest.fixture(scope="module")
-def arrays(mnist: Dataset) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    parts = {}
-    for name, count in (("train", 640), ("validation", 100), ("test", 100)):
-        split = getattr(mnist, name)
-        assert split.labels is not None
-        parts[name] = (split.images[:count], split.labels[:count])
-    return parts
 
 
 def test_a_module_learns_from_a_module_on_arrays_and_becomes_a_file(arrays, tmp_path: Path) -> None:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from edgekit.data.dataset import Dataset
 from edgekit.errors import UsageError
 from edgekit.options import byte_size
 from edgekit.quantization.options import QuantizeOptions
@@ -21,16 +19,6 @@ from edgekit.training.shrink import ShrinkOptions, shrink
 from edgekit.zoo import build
 
 ONE_EPOCH = DistillRecipeOptions(epochs=1, batch_size=64)
-
-
-@pytest.fixture(scope="module")
-def arrays(mnist: Dataset) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    parts = {}
-    for name, count in (("train", 640), ("validation", 100), ("test", 100)):
-        split = getattr(mnist, name)
-        assert split.labels is not None
-        parts[name] = (split.images[:count], split.labels[:count])
-    return parts
 
 
 class Small(nn.Module):
