@@ -54,7 +54,6 @@ class Augmentation:
 
 
 OPTIMIZERS = ("adamw", "sgd")
-PRECISIONS = ("bf16", "float32")
 KEPT = ("last", "best")
 
 
@@ -68,7 +67,6 @@ class TrainRecipe:
     where there is no teacher, the labels' cross-entropy is learned alone.
     ``views`` is the number of distinct augmented views of the training set; epoch e sees view e mod views, so
     that the teacher answers each view once. ``views = 0`` means a new view in every epoch.
-    ``precision`` ``bf16`` multiplies in bfloat16 where the processor has it; narrow networks are faster in ``float32``.
     ``keep`` is the epoch whose weights are kept: the last, or the best by validation. Where a pretrained network is
     fine-tuned, each layer learns at ``layer_decay`` times the rate of the layer above it.
     """
@@ -86,11 +84,10 @@ class TrainRecipe:
     views: int = 0
     keep: str = "last"
     layer_decay: float = 1.0
-    precision: str = "bf16"
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:
-        for name, known in (("optimizer", OPTIMIZERS), ("precision", PRECISIONS), ("keep", KEPT)):
+        for name, known in (("optimizer", OPTIMIZERS), ("keep", KEPT)):
             if getattr(self, name) not in known:
                 raise UnknownNameError(name, getattr(self, name), known)
         checks = {

@@ -10,7 +10,7 @@ from edgekit.recipe import Augmentation, TrainRecipe
     ("values", "message"),
     [
         ({"optimizer": "adam"}, "did you mean 'adamw'"),
-        ({"precision": "float16"}, "did you mean 'float32'"),
+        ({"precision": "bf16"}, "key of the card"),
         ({"augmentation": {"flipp": 0.5}}, "did you mean 'flip'"),
         ({"augmentation": {"flip": 1.5}}, "flip must be in"),
         ({"augmentation": {"cutout": 1.0}}, "cutout must be in"),

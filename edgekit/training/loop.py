@@ -203,7 +203,7 @@ def _train_epoch(
     torch.manual_seed(seed * 1_000_003 + state.epoch)
     steps = len(order) // recipe.batch_size
     total_loss, correct = 0.0, 0
-    in_bf16 = recipe.precision == "bf16" and has_bf16()
+    in_bf16 = has_bf16()
     depthwise = FastDepthwise() if in_bf16 else nullcontext()
     state.model.train()
     for step in range(steps):
