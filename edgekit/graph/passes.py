@@ -6,6 +6,7 @@ arithmetic; the value of every model output stays what it was.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,6 +30,9 @@ from edgekit.graph.transposed import TRANSPOSED
 
 if TYPE_CHECKING:
     from onnx import NodeProto
+
+OWN_PADDING = {"Conv": 0.0, "MaxPool": -math.inf}
+"""What a window's own padding stands for."""
 
 
 def remove_identity(draft: Draft, node: NodeProto) -> bool:
@@ -101,26 +105,32 @@ def round_down(draft: Draft, node: NodeProto) -> bool:
 
 
 def absorb_padding(draft: Draft, node: NodeProto) -> bool:
-    """Zero padding in front of a convolution becomes the convolution's own."""
-    pad = draft.own_maker(node.input[0], ["Pad"]) if node.op_type == "Conv" else None
-    amounts = padding_of(draft, pad) if pad is not None else None
-    rank = len(draft.shapes.get(node.input[0], ()))
-    if pad is None or amounts is None or any(amounts[:2]) or any(amounts[rank : rank + 2]) or min(amounts) < 0:
+    """Padding in front of a window becomes the window's own: zeros of a convolution, -inf of a maximum."""
+    pad = draft.producer(node.input[0]) if node.op_type in OWN_PADDING else None
+    if pad is None or pad.op_type != "Pad":
         return False
-    own = attributes(node).get("pads", [0] * (2 * (rank - 2)))
-    extra = [*amounts[2:rank], *amounts[rank + 2 :]]
-    set_attributes(node, pads=[a + b for a, b in zip(own, extra, strict=True)])
+    amounts, rank = _padding_of(draft, pad, OWN_PADDING[node.op_type]), len(draft.shapes[node.input[0]])
+    if amounts is None or any(amounts[:2]) or any(amounts[rank : rank + 2]) or min(amounts) < 0:
+        return False
+    options, extra = attributes(node), [*amounts[2:rank], *amounts[rank + 2 :]]
+    pads = [a + b for a, b in zip(options.get("pads", [0] * len(extra)), extra, strict=True)]
+    # Runtimes refuse a maximum over padding alone.
+    if node.op_type == "MaxPool" and any(np.asarray(pads) >= options["kernel_shape"] * 2):
+        return False
+    set_attributes(node, pads=pads)
+    padded = node.input[0]
     draft.set_input(node, 0, pad.input[0])
-    draft.remove(pad)
+    draft.drop_unread(padded)
     return True
 
 
-def padding_of(draft: Draft, pad: NodeProto) -> list[int] | None:
-    """The amounts of a constant zero Pad, all starts then all ends over all axes; None if it is another kind."""
+def _padding_of(draft: Draft, pad: NodeProto, wanted: float) -> list[int] | None:
+    """The amounts of a Pad with a value, all starts then all ends over all axes; None if it is another kind."""
     amounts, value, axes = (draft.constant(pad, position) for position in (1, 2, 3))
-    if attributes(pad).get("mode", "constant") != "constant" or amounts is None:
+    if attributes(pad).get("mode", "constant") != "constant" or amounts is None or draft.computes(pad, 2):
         return None
-    if draft.computes(pad, 2) or (value is not None and value.any()):
+    number = 0.0 if value is None else float(value.item())
+    if (number if number > np.finfo(np.float32).min else -math.inf) != wanted:
         return None
     rank = len(draft.shapes[pad.input[0]])
     if axes is None:
@@ -162,12 +172,12 @@ def mean_to_pool(draft: Draft, node: NodeProto) -> bool:
 
 CANONICAL = (
     remove_identity,
-    *LINES,
     explicit_padding,
-    counted_padding,
     round_down,
-    *POOLS,
     absorb_padding,
+    *LINES,
+    counted_padding,
+    *POOLS,
     *MOVES,
     chain_of_two,
     *PATTERNS,

@@ -105,6 +105,31 @@ def test_padding_before_a_convolution_becomes_its_own() -> None:
     assert_same_answers(model, prepared, noise(1, 2, 9, 9, seed=9))
 
 
+@pytest.mark.parametrize("value", [-np.inf, np.finfo(np.float32).min])
+@pytest.mark.parametrize("shape", [(1, 2, 9, 8), (1, 2, 9)])
+def test_padding_by_minus_infinity_before_a_maximum_becomes_its_own(value: float, shape: tuple[int, ...]) -> None:
+    """As EfficientDet's pools with the padding of TensorFlow are exported by PyTorch."""
+    rank = len(shape) - 2
+    pads = np.asarray([0] * (2 + rank) + [0, 0] + [1] * rank, np.int64)
+    window = {"kernel_shape": [3] * rank, "strides": [2] * rank}
+    nodes = [
+        node("Pad", ["x", "pads", "v"], ["a"]),
+        node("MaxPool", ["a"], ["out"], **window),
+        node("MaxPool", ["a"], ["other"], **window, pads=[1] * rank + [0] * rank),
+    ]
+    model = graph_of(nodes, {"x": shape}, {"pads": pads, "v": np.float32(value)}, ["out", "other"])
+    prepared = prepare(model)
+    assert "Pad" not in operators(prepared)
+    assert_same_answers(model, prepared, noise(*shape, seed=9) - 5)
+
+
+def test_padding_by_zeros_before_a_maximum_stays() -> None:
+    pads = np.asarray([0, 0, 1, 1, 0, 0, 1, 1], np.int64)
+    nodes = [node("Pad", ["x", "pads"], ["a"]), node("MaxPool", ["a"], ["out"], kernel_shape=[3, 3])]
+    model = graph_of(nodes, {"x": (1, 2, 4, 4)}, {"pads": pads})
+    assert_same_answers(model, prepare(model), noise(1, 2, 4, 4, seed=9) - 5)
+
+
 @given(mode=st.sampled_from(["SAME_UPPER", "SAME_LOWER", "VALID"]), size=st.integers(5, 12), stride=st.integers(1, 3))
 @settings(max_examples=12, deadline=None)
 def test_automatic_padding_is_spelled_out(mode: str, size: int, stride: int) -> None:

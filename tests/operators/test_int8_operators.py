@@ -59,6 +59,11 @@ CASES: dict[str, tuple[list[onnx.NodeProto], dict[str, tuple[int, ...]], dict[st
         {"x": (1, 3, 8, 8)},
         {},
     ),
+    "max pool behind padding by -inf": (
+        [node("Pad", ["x", "p", "v"], ["a"]), node("MaxPool", ["a"], ["out"], kernel_shape=[3, 3], strides=[2, 2])],
+        {"x": (1, 3, 8, 8)},
+        {"p": np.asarray([0, 0, 0, 0, 0, 0, 1, 1], np.int64), "v": np.float32(-np.inf)},
+    ),
     "average pool": (
         [node("AveragePool", ["x"], ["out"], kernel_shape=[2, 2], strides=[2, 2])],
         {"x": (1, 3, 8, 8)},
