@@ -29,7 +29,7 @@ LIKELIEST = 64
 
 
 class Answers(Protocol):
-    """The answers to a view, indexed by an array of rows: logits float32 [n, classes]."""
+    """The answers to a view, indexed by an array of rows: logits float32 [n, classes], and features behind them."""
 
     def __getitem__(self, rows: NDArray[np.int64], /) -> Logits: ...
 
@@ -46,7 +46,8 @@ class AnswerCache:
     def __init__(self, teacher: Teacher, data: Dataset, augmentation: Augmentation, seed: int, side: int) -> None:
         from edgekit.training.loop import has_bf16
 
-        self.teacher, self.images, self.form = teacher, data.train.images, AnswerForm(len(data.classes))
+        self.teacher, self.images = teacher, data.train.images
+        self.form = AnswerForm(len(data.classes), teacher.features)
         self.in_bf16 = teacher.network is not None and has_bf16()
         key = {
             "format": FORMAT,
@@ -95,10 +96,12 @@ class _Stored:
 class AnswerForm:
     """How an answer is stored: logits as float16; of many classes the likeliest, and what is left for the others.
 
-    Those are logarithms of probabilities, and the rest is divided evenly among the other classes.
+    Those are logarithms of probabilities, and the rest is divided evenly among the other classes. Features that follow
+    the logits are stored as float16 too.
     """
 
     classes: int
+    features: int = 0
 
     @property
     def is_whole(self) -> bool:
@@ -108,13 +111,18 @@ class AnswerForm:
     @property
     def row(self) -> np.dtype[Any]:
         """The numpy type of an answer."""
+        features = [("features", "<f2", (self.features,))] if self.features else []
         if self.is_whole:
-            return np.dtype([("scores", "<f2", (self.classes,))])
-        return np.dtype([("scores", "<f2", (LIKELIEST,)), ("classes", "<u4", (LIKELIEST,)), ("rest", "<f2")])
+            return np.dtype([("scores", "<f2", (self.classes,)), *features])
+        scores = [("scores", "<f2", (LIKELIEST,)), ("classes", "<u4", (LIKELIEST,)), ("rest", "<f2")]
+        return np.dtype([*scores, *features])
 
-    def packed(self, logits: Logits) -> NDArray[Any]:
-        """Rows of logits float32 [n, classes]."""
-        rows = np.empty(len(logits), self.row)
+    def packed(self, answers: Logits) -> NDArray[Any]:
+        """Rows of answers float32 [n, classes + features]."""
+        rows = np.empty(len(answers), self.row)
+        logits = answers[:, : self.classes]
+        if self.features:
+            rows["features"] = answers[:, self.classes :].clip(-LARGEST, LARGEST)
         if self.is_whole:
             rows["scores"] = logits.clip(-LARGEST, LARGEST)
             return rows
@@ -126,7 +134,11 @@ class AnswerForm:
         return rows
 
     def unpacked(self, rows: NDArray[Any]) -> Logits:
-        """Logits float32 [n, classes] of rows."""
+        """Answers float32 [n, classes + features] of rows."""
+        logits = self._logits(rows)
+        return np.concatenate([logits, rows["features"]], 1, dtype=np.float32) if self.features else logits
+
+    def _logits(self, rows: NDArray[Any]) -> Logits:
         if self.is_whole:
             return np.asarray(rows["scores"], np.float32)
         share = np.asarray(rows["rest"], np.float32) - np.float32(np.log(self.classes - LIKELIEST))
@@ -135,4 +147,5 @@ class AnswerForm:
         return logits
 
     def __str__(self) -> str:
-        return f"{self.classes} in fp16" if self.is_whole else f"the likeliest {LIKELIEST} of {self.classes:,}"
+        logits = f"{self.classes} in fp16" if self.is_whole else f"the likeliest {LIKELIEST} of {self.classes:,}"
+        return f"{logits} and {self.features:,} features" if self.features else logits

@@ -111,6 +111,8 @@ def distill(options: DistillOptions) -> DistillResult:
 
     from edgekit.conversion.torch_onnx import to_onnx
     from edgekit.training import loop
+    from edgekit.training.hints import Hinted, with_features
+    from edgekit.training.losses import needs_features
 
     named = options.teacher or (teacher_of(options.student),)
     card, data = open_student(options.student, options.data, options.contract, options.reading)
@@ -124,14 +126,19 @@ def distill(options: DistillOptions) -> DistillResult:
     ensemble = Ensemble(tuple(members), options.ensemble)
     if not is_unset(options.extra):
         data, ensemble = with_extra(data, ensemble, card.contract, options.extra, options.reading)
-    answers = ensemble.answers(recipe.augmentation, seed, side=card.contract.height)
     torch.manual_seed(seed)
-    model = network_of(options.student, card, len(data.classes))
+    model = trained = network_of(options.student, card, len(data.classes))
+    asked = ensemble
+    if options.recipe.own_loss is None and needs_features(recipe.loss):
+        asked = with_features(ensemble)
+        trained = Hinted(model, card.contract.shape, asked.members[0].teacher.features)
+    answers = asked.answers(recipe.augmentation, seed, side=card.contract.height)
     say(f"distilling {ensemble.name} into {card.name} on {data.name}: {recipe.epochs} epochs")
     answers.announce(recipe.distinct_views)
     origin = {"network": str(card.architecture), "teacher": answers.key}
     run = loop.TrainRun(recipe, seed, folder, origin, options.resume, options.recipe.own_loss)
-    model, metrics = loop.train(model, card.contract, data, run, answers)
+    kept, metrics = loop.train(trained, card.contract, data, run, answers)
+    model = kept.student if isinstance(kept, Hinted) else kept
     accuracy = loop.evaluate(model, card.contract, data.test)
     metadata = Metadata(
         contract=card.contract,

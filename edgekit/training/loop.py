@@ -106,7 +106,7 @@ def train(
     """Train ``model`` by the run's recipe; with ``answers``, distil the teacher that gives them.
 
     Args:
-        model: takes real inputs [N, C, H, W], returns logits [N, classes].
+        model: takes real inputs [N, C, H, W], returns logits [N, classes]; in training features may follow them.
         contract: how uint8 images become the network's input.
         data: its training split is learned, its validation split measured after each epoch.
         run: every number that decides the outcome, and where its state is kept.
@@ -120,7 +120,7 @@ def train(
     """
     recipe = run.recipe
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    loss_of = run.loss or find_loss(recipe.loss)
+    loss_of = run.loss or find_loss(recipe.loss, len(data.classes))
     state = _State(model, _averaged(model, recipe), _optimizer(model, run), loss_of)
     _begin(state, run, data)
     steps = len(data.train) // recipe.batch_size
@@ -228,7 +228,7 @@ def _train_epoch(
             state.average.update_parameters(state.model)
         total_loss += value
         shown = targets if targets.ndim == 1 else targets.argmax(1)
-        correct += int((logits.argmax(1) == shown).sum())
+        correct += int((logits[:, : len(data.classes)].argmax(1) == shown).sum())
         show(state.epoch, step + 1, total_loss / (step + 1), correct / ((step + 1) * recipe.batch_size))
     if not _is_finite(state):
         raise _diverged(f"a weight is no longer a number after epoch {state.epoch + 1}")

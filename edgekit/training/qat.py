@@ -1,7 +1,8 @@
 """The end of a distillation under the quantizer that ships the file, with the teacher still on.
 
 The student's int8 files are those of ``edgekit quantize --int8``; its last rung learns what the student learned, by the
-same loss, from one augmented view of the training set and the teacher's answers to it.
+same loss, from one augmented view of the training set and the teacher's answers to it. A hint is left out: the file's
+graph ends in logits, and what compared its features with the teacher's is gone.
 """
 
 from __future__ import annotations
@@ -55,9 +56,10 @@ def quantize_with_teacher(run: TrainRun, data: Dataset, teaching: Teaching) -> Q
     recipe, folder = run.recipe, Path(run.folder)
     view = View(data.train.images, data.train.labels, recipe.augmentation, run.seed, 0)
     rows = np.arange(len(view))
-    targets = teaching(view)[rows]
-    labels = torch.from_numpy(view.targets(rows, len(data.classes)))
-    loss_of = run.loss or find_loss(recipe.loss)
+    classes = len(data.classes)
+    targets = teaching(view)[rows][:, :classes]
+    labels = torch.from_numpy(view.targets(rows, classes))
+    loss_of = run.loss or find_loss(recipe.loss, classes)
 
     def loss(answers: Tensor, rows: NDArray[np.int64]) -> Tensor:
         return loss_of(answers, labels[rows], torch.from_numpy(targets[rows]), recipe)

@@ -30,7 +30,7 @@ class Teacher:
     """``forward`` maps real inputs float32 [N, C, H, W] to logits float32 [N, classes].
 
     ``labels`` are the names of its classes; empty where nothing says them. ``network`` is the torch module that
-    computes it, where there is one.
+    computes it, where there is one. So many ``features`` follow the logits in its answers.
     """
 
     name: str
@@ -39,6 +39,7 @@ class Teacher:
     forward: Forward
     labels: tuple[str, ...] = ()
     network: nn.Module | None = None
+    features: int = 0
 
     def answer(self, images: Images) -> Logits:
         """Logits for uint8 images [N, H, W, C]; images of another size are resized bilinearly to the teacher's.

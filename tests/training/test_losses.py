@@ -148,7 +148,7 @@ def test_without_a_teacher_the_labels_are_learned_alone() -> None:
 
 
 def test_losses_are_the_files_of_their_folder() -> None:
-    assert losses() == ("cross_entropy", "dist", "dkd", "kd", "standardized")
+    assert losses() == ("cross_entropy", "dist", "dkd", "hint", "kd", "standardized")
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,9 @@
 """Losses, one file each, found by name and summed by weight: what a step of training makes smaller.
 
 Each file has a function ``loss(logits, labels, answers, recipe)``, whose further arguments are numbers with defaults;
-or ``around(loss)``, which makes a loss of another. A text says which are meant:
-``0.1*cross_entropy + 0.9*kd``, ``cross_entropy + dkd(beta=2)``, ``0.1*cross_entropy + 9*standardized(kd)``.
+or ``around(loss)``, which makes a loss of another. A loss whose first argument is called ``features`` gets those of the
+student [N, D] there, and the teacher's as ``answers``. A text says which are meant: ``0.1*cross_entropy + 0.9*kd``,
+``cross_entropy + dkd(beta=2)``, ``0.1*cross_entropy + 9*standardized(kd)``, ``0.1*cross_entropy + 0.9*kd + 2*hint``.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from edgekit.errors import UnknownNameError, UsageError
 from edgekit.recipe import TrainRecipe
@@ -33,25 +34,47 @@ def losses() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in Path(__file__).parent.glob("[a-z]*.py")))
 
 
-def find_loss(text: str) -> Loss:
+def find_loss(text: str, classes: int | None = None) -> Loss:
     """The sum of losses that a text says; where there is no teacher the labels' cross-entropy alone.
+
+    ``classes`` is how many columns of what the loss is given are logits, where features follow them.
 
     Raises:
         UnknownNameError: a loss, or an argument of one, is not known.
-        UsageError: the text is no sum of losses.
+        UsageError: the text is no sum of losses, or none that a head learns by.
     """
-    try:
-        parsed = ast.parse(text.strip(), mode="eval").body
-        terms: list[tuple[float, Loss]] = [(weight, _loss(term, text)) for weight, term in _terms(parsed)]
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise _unreadable(text) from None
+    terms = _parsed(text)
+    if all(_is_of_features(term) for _, term in terms):
+        raise UsageError(f"Nothing in the loss '{text}' teaches the student's head; add to it, as in kd + 2*hint.")
+
+    seen = [slice(classes, None) if _is_of_features(term) else slice(classes) for _, term in terms]
 
     def total(logits: Tensor, labels: Tensor, answers: Tensor | None, recipe: TrainRecipe) -> Tensor:
-        summed = terms if answers is not None else [(1.0, _member("cross_entropy", "loss"))]
-        values = [weight * term(logits, labels, answers, recipe) for weight, term in summed]
+        if answers is None:
+            return cast("Tensor", _member("cross_entropy", "loss")(logits, labels, None, recipe))
+        values = [
+            weight * term(logits[:, columns], labels, answers[:, columns], recipe)
+            for (weight, term), columns in zip(terms, seen, strict=True)
+        ]
         return sum(values[1:], start=values[0])
 
     return total
+
+
+def needs_features(text: str) -> bool:
+    """Whether a sum of losses compares features of the student and its teacher. Errors as above."""
+    return any(_is_of_features(term) for _, term in _parsed(text))
+
+
+def _parsed(text: str) -> list[tuple[float, Loss]]:
+    try:
+        return [(weight, _loss(term, text)) for weight, term in _terms(ast.parse(text.strip(), mode="eval").body)]
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        raise _unreadable(text) from None
+
+
+def _is_of_features(term: Loss) -> bool:
+    return next(iter(inspect.signature(term).parameters)) == "features"
 
 
 def _terms(node: ast.expr) -> Iterator[tuple[float, ast.expr]]:
@@ -78,7 +101,10 @@ def _loss(node: ast.expr, text: str) -> Any:
                     raise UnknownNameError(f"argument of the loss {name}", str(argument.arg), known)
             return partial(found, **{str(item.arg): _number(ast.literal_eval(item.value)) for item in arguments})
         case ast.Call(ast.Name(name), [inner], []):
-            return _member(name, "around")(_loss(inner, text))
+            around, loss = _member(name, "around"), _loss(inner, text)
+            if _is_of_features(loss):
+                raise UsageError(f"The loss {name} is about logits; write what compares features beside it.")
+            return around(loss)
         case _:
             raise _unreadable(text)
 
