@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from edgekit.api.model import Model, open
-    from edgekit.api.verbs import compare, deploy, distill, evaluate, export, inspect, profile, quantize, shrink, teach
+    from edgekit.api.verbs import (
+        compare,
+        deploy,
+        distill,
+        doctor,
+        evaluate,
+        export,
+        inspect,
+        profile,
+        quantize,
+        shrink,
+        teach,
+    )
     from edgekit.console import quiet
     from edgekit.errors import EdgekitError
 
@@ -20,6 +32,7 @@ __all__ = [
     "compare",
     "deploy",
     "distill",
+    "doctor",
     "evaluate",
     "export",
     "inspect",

@@ -13,16 +13,11 @@ from edgekit.cli.derive import Group, app_of
 STORE = "edgekit.store.commands"
 INTERRUPTED = 130
 """The exit status that typer gives to Ctrl-C."""
-EXTRAS = {
-    **dict.fromkeys(("torch", "onnxscript", "safetensors", "torch_pruning"), "train"),
-    "peft": "pretrained",
-    **dict.fromkeys(("starlette", "uvicorn", "httptools", "segno", "brotli"), "serve"),
-}
-"""Packages that not every command needs, and the extra that brings them."""
 
 COMMANDS = Group(
     "From a trained teacher network to a verified int8 student file on a device, and what it costs there.",
     {
+        "doctor": verbs.doctor,
         "demo": Verb("edgekit.report.demo:demo", "MNIST from teacher to report: distill, quantize, verify, profile."),
         "teach": Verb("edgekit.report.teaching:teach", "Train a teacher, or fine-tune one that knows photos."),
         "distill": verbs.distill,
@@ -84,11 +79,12 @@ def main() -> None:
     except EdgekitError as exc:
         _fail(str(exc), exc.exit_status)
     except ModuleNotFoundError as exc:
-        if exc.name not in EXTRAS:
+        from edgekit.extras import extra_of, install
+
+        extra = extra_of(exc.name or "")
+        if extra is None:
             raise
-        _fail(
-            f"this command needs {exc.name}, which is not installed; run: pip install 'edgekit[{EXTRAS[exc.name]}]'", 1
-        )
+        _fail(f"this command needs {exc.name}, which is not installed; run: {install(extra)}", 1)
     except OSError as exc:
         _fail(f"{exc.filename or 'the system'}: {exc.strerror or exc}; check the path and its permissions.", 1)
     except SystemExit as exc:

@@ -19,6 +19,7 @@ from edgekit.data.photos import EncodedSplit, photo_dataset
 from edgekit.data.reading import STRICT, Reading
 from edgekit.data.splits import split_called
 from edgekit.errors import DataError
+from edgekit.extras import install
 from edgekit.files import require_file
 from edgekit.inputs.contract import InputContract
 
@@ -139,7 +140,7 @@ def _opened(path: Path) -> Iterator[ParquetFile]:
         import pyarrow
         from pyarrow import parquet
     except ModuleNotFoundError as exc:
-        raise DataError(f"{path} needs pyarrow to be read; run: pip install 'edgekit[parquet]'.") from exc
+        raise DataError(f"{path} needs pyarrow to be read; run: {install('parquet')}") from exc
 
     require_file(path, DataError)
     try:

@@ -15,6 +15,7 @@ import numpy as np
 
 from edgekit.console import say
 from edgekit.data.dataset import Split
+from edgekit.extras import install
 from edgekit.inputs.contract import InputContract
 from edgekit.quantization.calibrate import RealInputs
 from edgekit.quantization.channel_statistics import channel_statistics
@@ -207,7 +208,7 @@ class Ladder:
         try:
             from edgekit.quantization.rungs.finetune import FinetuneOptions, finetune
         except ImportError:
-            say("rung 5, fine-tuning, is left out: it needs torch; pip install 'edgekit[train]'")
+            say(f"rung 5, fine-tuning, is left out: it needs torch; run: {install('train')}")
             return None
         # It starts from the best candidate that computes in integers throughout.
         pairs = zip(self.records, self.candidates, strict=True)

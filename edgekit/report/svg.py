@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 from edgekit.errors import UsageError
+from edgekit.extras import install
 from edgekit.report.markup import Html, element
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def require_matplotlib() -> None:
     try:
         import matplotlib  # noqa: F401
     except ImportError as exc:
-        raise UsageError("The report needs matplotlib; install it with pip install 'edgekit[report]'.") from exc
+        raise UsageError(f"The report needs matplotlib; run: {install('report')}") from exc
 
 
 @contextmanager

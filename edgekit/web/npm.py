@@ -60,17 +60,21 @@ class Package:
         with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz") as archive:
             return {name: self._member(archive, path) for name, path in self.files.items()}
 
+    def source(self) -> str:
+        """Where its files would come from now: the cache, or npm.
+
+        Raises:
+            DeviceError: neither is here.
+        """
+        return "in the cache" if self.archive.is_file() else f"{self._npm()} fetches it when it is needed"
+
     def is_intact(self, data: bytes) -> bool:
         """True if these are the bytes of the pinned archive."""
         digest = base64.b64encode(hashlib.sha512(data).digest()).decode()
         return self.integrity == f"sha512-{digest}"
 
     def _fetch(self) -> bytes:
-        wanted = f"{self.package}@{self.version}"
-        by_hand = f"or run `npm pack {wanted}` elsewhere and put its .tgz file at {self.archive}"
-        npm = shutil.which("npm")
-        if npm is None:
-            raise DeviceError(f"{self.title} comes with npm, which is not installed; install Node.js, {by_hand}.")
+        wanted, by_hand, npm = self._wanted, self._by_hand, self._npm()
         say(f"fetching {wanted} with npm, once")
         with tempfile.TemporaryDirectory() as folder:
             command = [npm, "pack", wanted, "--json", "--ignore-scripts", "--pack-destination", folder]
@@ -91,6 +95,20 @@ class Package:
         if not self.is_intact(data):
             raise DeviceError(f"What npm fetched as {wanted} has not the pinned hash; look at its registry, {by_hand}.")
         return data
+
+    @property
+    def _wanted(self) -> str:
+        return f"{self.package}@{self.version}"
+
+    @property
+    def _by_hand(self) -> str:
+        return f"or run `npm pack {self._wanted}` elsewhere and put its .tgz file at {self.archive}"
+
+    def _npm(self) -> str:
+        npm = shutil.which("npm")
+        if npm is None:
+            raise DeviceError(f"{self.title} comes with npm, which is not installed; install Node.js, {self._by_hand}.")
+        return npm
 
     def _member(self, archive: tarfile.TarFile, path: str) -> bytes:
         stream = archive.extractfile(f"package/{path}")

@@ -17,6 +17,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from edgekit.errors import DeviceError, UsageError
+from edgekit.extras import install
 from edgekit.web.page_files import HEADERS as PAGE_HEADERS
 
 if TYPE_CHECKING:
@@ -48,9 +49,7 @@ class BenchSite:
             token = new_token()
             self._server = make_server(self._app(token))
         except ModuleNotFoundError as exc:
-            raise UsageError(
-                f"Measuring in a browser needs {exc.name}; install it with: pip install 'edgekit[serve]'."
-            ) from exc
+            raise UsageError(f"Measuring in a browser needs {exc.name}; run: {install('serve')}") from exc
         self._listener = listen(0, lan)
         self.address = f"{url(self._listener, lan)}{token}/{PAGE}"
         self._files: Mapping[str, bytes] = {}

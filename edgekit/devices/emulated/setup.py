@@ -113,15 +113,22 @@ def installation(card: DeviceCard) -> Installation:
         UsageError: it has not, or not for the versions of the runtimes and of QEMU that are in use now.
     """
     emulator = require_emulator(card)
+    require_parts(card.name)
+    folders = {title: folder / "root" for title, (folder, _) in _makers().items()}
+    return Installation(_board(card, emulator), folders["runtimes"], folders["plugin"] / "count_instructions.so")
+
+
+def require_parts(board: str) -> None:
+    """Check that what all boards share has been made.
+
+    Raises:
+        UsageError: it has not, or not for the versions in use now; the message has the command for ``board``.
+    """
     require_tools("qemu-aarch64")
-    folders = {title: folder for title, (folder, _) in _makers().items()}
-    missing = [title for title, folder in folders.items() if not folder.is_dir()]
-    if missing:
+    if missing := [title for title, (folder, _) in _makers().items() if not folder.is_dir()]:
         raise UsageError(
-            f"{card.name} is not set up here ({', '.join(missing)} missing); run: edgekit devices setup {card.name}"
+            f"{board} is not set up here ({', '.join(missing)} missing); run: edgekit devices setup {board}"
         )
-    runtimes, plugin = folders["runtimes"] / "root", folders["plugin"] / "root" / "count_instructions.so"
-    return Installation(_board(card, emulator), runtimes, plugin)
 
 
 def require_emulator(card: DeviceCard) -> Emulator:

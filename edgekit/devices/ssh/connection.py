@@ -150,15 +150,25 @@ class Connection(Closing):
             self._write(b"{}\n")
 
 
+def require_ssh() -> str:
+    """Where this machine's ssh is.
+
+    Raises:
+        UsageError: it has none.
+    """
+    ssh = which("ssh")
+    if ssh is None:
+        raise UsageError("Devices over ssh:// need OpenSSH's ssh; install it (Debian: apt install openssh-client).")
+    return ssh
+
+
 def command(address: SshAddress, source_bytes: int) -> list[str]:
     """The command line of ``ssh`` that starts a keeper whose source of ``source_bytes`` bytes comes first.
 
     Raises:
         UsageError: there is no ssh.
     """
-    ssh = which("ssh")
-    if ssh is None:
-        raise UsageError(f"--device {address} needs OpenSSH's ssh; install it (Debian: apt install openssh-client).")
+    ssh = require_ssh()
     start = f"import sys; exec(compile(sys.stdin.buffer.read({source_bytes}), 'keeper', 'exec'))"
     script = f"command -v python3 >/dev/null || exit {NO_PYTHON}; exec python3 -c {shlex.quote(start)} {SILENCE_S}"
     options = {
