@@ -18,7 +18,9 @@ from small_graphs import (
     channels_last,
     interpreter,
     noise,
+    quantized,
     run_onnx,
+    run_tflite,
 )
 
 from edgekit.artifact import Metadata
@@ -102,4 +104,20 @@ def assert_integers_agree(
             assert (got.shape, got.dtype) == (want.shape, want.dtype)
             if got.size:
                 assert np.abs(got.astype(int) - want.astype(int)).max() <= 1, chosen
+    return data
+
+
+def assert_moved_exactly(model: onnx.ModelProto) -> bytes:
+    """The same values in float, and the same integers in int8 in every set of kernels."""
+    plain = prepare(model)
+    images = [noise(*[dim.dim_value for dim in item.type.tensor_type.shape.dim]) for item in plain.graph.input]
+    data = lower(plain, Metadata())
+    for expected, got in zip(run_onnx(model, *images), run_tflite(data, *images), strict=True):
+        np.testing.assert_array_equal(got, expected)
+    integers = quantized(plain)
+    stored, data8 = bytes_for(integers), lower(integers, Metadata())
+    for kernels in (XNNPACK, OPTIMIZED, REFERENCE):
+        for expected, got in zip(run_onnx(integers, *stored), run_tflite(data8, *stored, kernels=kernels), strict=True):
+            assert got.dtype == np.int8
+            np.testing.assert_array_equal(got, expected)
     return data

@@ -13,6 +13,7 @@ import numpy as np
 
 from edgekit.graph.arithmetic import ARITHMETIC, chain_of_two
 from edgekit.graph.draft import Draft
+from edgekit.graph.indexing import INDEXING
 from edgekit.graph.layers import (
     absorb_affine,
     absorb_affine_before,
@@ -179,6 +180,7 @@ CANONICAL = (
     counted_padding,
     *POOLS,
     *MOVES,
+    *INDEXING,
     chain_of_two,
     *PATTERNS,
     clip_to_relu,

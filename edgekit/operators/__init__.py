@@ -12,8 +12,8 @@ from edgekit.operators.operator import Operator
 
 FAMILIES = tuple(
     import_module(f"{__name__}.{family}")
-    for family in ("activations", "composites", "conversions", "convolution", "elementwise", "layout", "matmul",
-                   "normalization", "padding", "pooling", "reductions", "resize", "slices")
+    for family in ("activations", "composites", "conversions", "convolution", "elementwise", "indexing", "layout",
+                   "matmul", "normalization", "padding", "pooling", "reductions", "resize", "slices")
 )  # fmt: skip
 
 

@@ -44,8 +44,13 @@ def cast(low: Lowering, node: Node) -> None:
     kinds = [low.model.tensors[index].dtype for index in (source, target)]
     if low.model.tensors[source].quant is not None or not set(kinds) <= set(TYPES):
         raise low.refusal(node, f"turns {kinds[0]} into {kinds[1]}")
-    fields = {"InDataType": TYPES[kinds[0]], "OutDataType": TYPES[kinds[1]]}
-    low.emit("CAST", (source,), target, Options("CastOptions", fields))
+    emit_cast(low, source, target)
+
+
+def emit_cast(low: Lowering, source: int, target: int) -> None:
+    """Append a CAST to the type of ``target``."""
+    kinds = [TYPES[low.model.tensors[index].dtype] for index in (source, target)]
+    low.emit("CAST", (source,), target, Options("CastOptions", {"InDataType": kinds[0], "OutDataType": kinds[1]}))
 
 
 OPERATORS = (

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from edgekit.operators.indexing import gathered
 from edgekit.operators.lowered import Options
 from edgekit.operators.lowering import Lowering
 from edgekit.operators.nodes import Node
 from edgekit.operators.operator import TIED, Channels, Operator
-from edgekit.operators.slices import emit_slice, gathered
+from edgekit.operators.slices import emit_slice
 from edgekit.scales import Array
 
 REFLECT = 0

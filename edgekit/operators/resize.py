@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit.operators.indexing import gathered
 from edgekit.operators.lowered import Options
 from edgekit.operators.lowering import CHANNELS_LAST, Lowering, default_order
 from edgekit.operators.nodes import Node
 from edgekit.operators.operator import TIED, Channels, Operator
-from edgekit.operators.slices import gathered
 
 Reals = NDArray[np.float64]
 MODES = ("half_pixel", "pytorch_half_pixel", "half_pixel_symmetric", "align_corners", "asymmetric")

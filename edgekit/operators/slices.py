@@ -1,4 +1,4 @@
-"""Operators that take parts of a tensor: Slice, Split, Gather."""
+"""Operators that take parts of a tensor: Slice, Split."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from edgekit.operators.lowered import Options
 from edgekit.operators.lowering import Lowering
 from edgekit.operators.nodes import Node
 from edgekit.operators.operator import TIED, Channels, Operator
-from edgekit.operators.reductions import without
 from edgekit.scales import Array
 
 
@@ -48,38 +47,6 @@ def split(low: Lowering, node: Node) -> None:
     for part, target in zip(parts, targets, strict=True):
         if part != target:
             low.rescale(part, target)
-
-
-def gather(low: Lowering, node: Node) -> None:
-    """Gather with constant indices → SLICE if they follow each other, else GATHER."""
-    source, target = low.tensor(node.inputs[0]), low.tensor(node.outputs[0])
-    order = low.placed(source.name).order
-    axis = node.attributes.get("axis", 0) % len(order)
-    given = _whole_numbers(low, node, 1)
-    rank = len(low.tensor(node.inputs[1]).shape)
-    if given is None or rank > 1:
-        raise low.refusal(node, f"takes values at indices of {rank} dimensions")
-    indices = given % source.shape[axis]
-    place = order.index(axis)
-    index = low.requantized(node, low.activation(node, order=order), target.quant)
-    result = low.result(node, order if rank else without(order, (axis,)))
-    shape = [len(indices) if other == axis else source.shape[other] for other in order]
-    taken = result if rank else low.scratch(shape, target)
-    if np.all(np.diff(indices) == 1):
-        ranges = [range(size) for size in low.model.tensors[index].shape]
-        ranges[place] = range(int(indices[0]), int(indices[-1]) + 1)
-        emit_slice(low, index, taken, ranges)
-    else:
-        gathered(low, index, taken, place, indices)
-    if not rank:
-        low.reshape(taken, result)
-
-
-def gathered(low: Lowering, source: int, target: int, axis: int, indices: Array) -> None:
-    """Append a GATHER of constant indices along an axis in memory."""
-    operands = (source, low.constant(indices.astype(np.int32)))
-    version = 2 if low.model.tensors[source].quant else 1
-    low.emit("GATHER", operands, target, Options("GatherOptions", {"Axis": axis}), version)
 
 
 def _range(low: Lowering, node: Node, axis: int) -> range:
@@ -127,5 +94,4 @@ def emit_slice(low: Lowering, source: int, target: int, ranges: Sequence[range])
 OPERATORS = (
     Operator("Slice", slice_, TIED, linear=True, channels=Channels.PASSED),
     Operator("Split", split, TIED, linear=True),
-    Operator("Gather", gather, TIED, linear=True),
 )

@@ -70,7 +70,7 @@ def tie_groups(model: ModelProto, contract: InputContract) -> tuple[Group, ...]:
             # What joins several is not clipped to the fixed range of one: that one is requantized instead.
             shared = len({fixed.get(name) for name in inputs}) == 1
             for name in inputs:
-                for output in filter(None, node.output):
+                for output in (name for name in node.output if name in groups):
                     if shared or name not in fixed:
                         # Under the one whose scale is fixed, if there is one.
                         above, below = (output, name) if groups.head(output) in fixed else (name, output)

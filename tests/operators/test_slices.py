@@ -7,20 +7,9 @@ import onnx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lowered import assert_moved_exactly, operators_of
 from onnx import helper
-from small_graphs import (
-    OPTIMIZED,
-    REFERENCE,
-    XNNPACK,
-    bytes_for,
-    graph_of,
-    interpreter,
-    noise,
-    quantized,
-    run_micro,
-    run_onnx,
-    run_tflite,
-)
+from small_graphs import bytes_for, graph_of, quantized, run_micro, run_onnx
 
 from edgekit.artifact import Metadata
 from edgekit.conversion.tflite import lower
@@ -29,26 +18,6 @@ from edgekit.graph.prepare import prepare
 
 node = helper.make_node
 quick = settings(max_examples=25, deadline=None)
-
-
-def assert_moved_exactly(model: onnx.ModelProto) -> bytes:
-    """The same values in float, and the same integers in int8 in every set of kernels."""
-    plain = prepare(model)
-    images = [noise(*[dim.dim_value for dim in item.type.tensor_type.shape.dim]) for item in plain.graph.input]
-    data = lower(plain, Metadata())
-    for expected, got in zip(run_onnx(model, *images), run_tflite(data, *images), strict=True):
-        np.testing.assert_array_equal(got, expected)
-    integers = quantized(plain)
-    stored, data8 = bytes_for(integers), lower(integers, Metadata())
-    for kernels in (XNNPACK, OPTIMIZED, REFERENCE):
-        for expected, got in zip(run_onnx(integers, *stored), run_tflite(data8, *stored, kernels=kernels), strict=True):
-            assert got.dtype == np.int8
-            np.testing.assert_array_equal(got, expected)
-    return data
-
-
-def operators_of(data: bytes) -> list[str]:
-    return [item["op_name"] for item in interpreter(data)._get_ops_details() if item["op_name"] != "DELEGATE"]
 
 
 def slice_of(shape: tuple[int, ...], starts, ends, axes=None, steps=None) -> onnx.ModelProto:
@@ -124,21 +93,3 @@ def test_splits_into_equal_and_other_parts(shape: tuple[int, ...], axis: int, pa
     names = [f"out{position}" for position in range(len(parts))]
     split = node("Split", ["x", "parts"], names, axis=axis - len(shape))
     assert_moved_exactly(graph_of([split], {"x": sizes}, {"parts": np.asarray(parts, np.int64)}, names))
-
-
-@given(
-    shape=st.sampled_from([(1, 3, 4, 5), (1, 7), (1, 4, 6)]),
-    axis=st.integers(1, 3),
-    indices=st.sampled_from([[0, 2], [1, 2], [-1], [2, 0, 0], [-1, -2], 1, -1]),
-)
-@quick
-def test_gathers_at_constant_indices(shape: tuple[int, ...], axis: int, indices: list[int] | int) -> None:
-    axis = min(axis, len(shape) - 1)
-    gather = node("Gather", ["x", "i"], ["out"], axis=axis)
-    assert_moved_exactly(graph_of([gather], {"x": shape}, {"i": np.asarray(indices, np.int64)}))
-
-
-def test_values_that_follow_each_other_are_gathered_by_a_slice() -> None:
-    gather = node("Gather", ["x", "i"], ["out"], axis=1)
-    data = assert_moved_exactly(graph_of([gather], {"x": (1, 4, 5, 5)}, {"i": np.asarray([1, 2], np.int64)}))
-    assert operators_of(data) == ["SLICE"]

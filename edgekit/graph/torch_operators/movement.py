@@ -84,6 +84,12 @@ def gather(call: Call) -> Tensor:
     return chosen.reshape(*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :])
 
 
+def top_k(call: Call) -> tuple[Tensor, ...]:
+    """The largest or smallest values along an axis, and where they are."""
+    (count,) = call.numbers("k", 1) or [1]
+    return tuple(torch.topk(call.x, count, call.get("axis", -1), bool(call.get("largest", 1))))
+
+
 def pad(call: Call) -> Tensor:
     """Pad with a constant, or by repeating what is there; negative amounts crop."""
     x, mode, constant = call.x, call.get("mode", "constant"), call.optional(2)
@@ -148,6 +154,7 @@ MOVEMENT: dict[str, Operator] = {
     "Split": split,
     "Squeeze": lambda call: call.x.squeeze(tuple(call.numbers("axes", 1) or range(call.x.ndim))),
     "Tile": lambda call: call.x.repeat(call.numbers("repeats", 1) or []),
+    "TopK": top_k,
     "Transpose": lambda call: call.x.permute(call.get("perm", list(range(call.x.ndim))[::-1])),
     "Unsqueeze": unsqueeze,
 }
