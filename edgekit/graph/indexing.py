@@ -13,6 +13,7 @@ import numpy as np
 
 from edgekit.graph.draft import Draft
 from edgekit.graph.messages import Array, attributes, make_node
+from edgekit.graph.moves import reshaped
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -77,7 +78,7 @@ def scatter_at_constants(draft: Draft, node: NodeProto) -> bool:
     taken[flat] = count + np.arange(flat.size)
     if _between(draft, node, taken.reshape(shape[:width]), flat.size):
         return True
-    rows = [_reshaped(draft, name, (size, *row)) for name, size in ((data, count), (updates, flat.size))]
+    rows = [reshaped(draft, name, (size, *row)) for name, size in ((data, count), (updates, flat.size))]
     both = draft.put("Concat", rows, f"{target}_both", (count + flat.size, *row), axis=0)
     chosen = draft.put(
         "Gather", [both, draft.add_integers(f"{target}_rows", taken.tolist())], f"{target}_flat", (count, *row)
@@ -101,7 +102,7 @@ def _between(draft: Draft, node: NodeProto, taken: Array, updated: int) -> bool:
         if high - low != len(places) or (part.reshape(-1) != first + np.arange(updated)).any():
             continue
         sizes = (*shape[:axis], high - low, *shape[axis + 1 :])
-        pieces = [_part(draft, data, axis, 0, low), _reshaped(draft, updates, sizes)]
+        pieces = [_part(draft, data, axis, 0, low), reshaped(draft, updates, sizes)]
         pieces = [*pieces, _part(draft, data, axis, high, shape[axis])]
         draft.replace(node, make_node("Concat", filter(None, pieces), [target], node.name, axis=axis))
         return True
@@ -116,12 +117,6 @@ def _part(draft: Draft, name: str, axis: int, start: int, end: int) -> str:
     bounds = [draft.add_integers(f"{name}_{kind}", [value]) for kind, value in (("start", start), ("end", end))]
     inputs = [name, *bounds, draft.add_integers(f"{name}_axis", [axis])]
     return draft.put("Slice", inputs, f"{name}_part", (*shape[:axis], end - start, *shape[axis + 1 :]))
-
-
-def _reshaped(draft: Draft, name: str, shape: Sequence[int]) -> str:
-    if draft.shapes[name] == tuple(shape):
-        return name
-    return draft.put("Reshape", [name, draft.add_integers(f"{name}_sizes", shape)], f"{name}_reshaped", shape)
 
 
 def _places(draft: Draft, wish: str, shape: Sequence[int], axes: Sequence[int]) -> list[str]:

@@ -88,6 +88,13 @@ def padded(draft: Draft, source: str, pads: Sequence[int]) -> str:
     return draft.put("Pad", [source, pads_name], f"{source}_padded", (shape + amounts.sum(axis=0)).tolist())
 
 
+def reshaped(draft: Draft, name: str, shape: Sequence[int]) -> str:
+    """The value with other axes; itself if it has them."""
+    if draft.shapes[name] == tuple(shape):
+        return name
+    return draft.put("Reshape", [name, draft.add_integers(f"{name}_sizes", shape)], f"{name}_reshaped", shape)
+
+
 def _is_whole(draft: Draft, node: NodeProto) -> bool:
     """True for a Slice with steps of 1, a Pad by nothing, a Resize by 1, given that the shape stays."""
     if node.op_type == "Slice":

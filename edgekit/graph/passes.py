@@ -13,6 +13,7 @@ import numpy as np
 
 from edgekit.graph.arithmetic import ARITHMETIC, chain_of_two
 from edgekit.graph.draft import Draft
+from edgekit.graph.einsum import einsum
 from edgekit.graph.indexing import INDEXING
 from edgekit.graph.layers import (
     absorb_affine,
@@ -186,6 +187,7 @@ CANONICAL = (
     clip_to_relu,
     mean_to_pool,
     *TRANSPOSED,
+    einsum,
     *PRODUCTS,
     plain_gemm,
     absorb_affine,

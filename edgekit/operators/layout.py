@@ -90,8 +90,8 @@ def _is_row_for_gemm(low: Lowering, node: Node) -> bool:
     """True if an image becomes the rows of fully-connected layers, which take its values in any order."""
     source, target = low.tensor(node.inputs[0]), low.tensor(node.outputs[0])
     placed = low.placed(source.name)
-    is_rows = len(target.shape) == 2 and target.shape[0] == source.shape[0] and placed.order[0] == 0
-    return is_rows and placed.columns is None and len(source.shape) > 1 and _only_feeds_gemm(low, target.name)
+    is_flattened = len(source.shape) > 1 and len(target.shape) == 2 and target.shape[0] == source.shape[0]
+    return is_flattened and placed.order[0] == 0 and placed.columns is None and _only_feeds_gemm(low, target.name)
 
 
 def _only_feeds_gemm(low: Lowering, name: str) -> bool:
