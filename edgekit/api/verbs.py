@@ -20,7 +20,6 @@ from edgekit.result import Result
 if TYPE_CHECKING:
     from edgekit.conversion.export import ExportResult
     from edgekit.deployment.deploy import Deployment
-    from edgekit.diagnosis.here import Here
     from edgekit.evaluation.compare import Comparison, NoiseComparison
     from edgekit.evaluation.evaluate import EvaluateResult
     from edgekit.evaluation.inspect import InspectResult
@@ -144,4 +143,6 @@ inspect: Verb[InspectResult] = Verb(
 deploy: Verb[Deployment] = Verb(
     "edgekit.deployment.deploy:deploy", "Make a working app of a model file: for a Raspberry Pi, or for a phone."
 )
-doctor: Verb[Here] = Verb("edgekit.diagnosis.doctor:doctor", "Say what is here, and what is missing for which command.")
+doctor: Verb[Result] = Verb(
+    "edgekit.diagnosis.doctor:doctor", "Say what is here or on a device, and what is missing for which command."
+)

@@ -15,6 +15,7 @@ from edgekit.devices.cards import card_paths, device_card, user_folder
 from edgekit.devices.emulated.setup import require_parts
 from edgekit.devices.emulated.tools import PACKAGES, qemu_version, require_tools
 from edgekit.devices.ssh.connection import require_ssh
+from edgekit.diagnosis.facilities import Facility, shown
 from edgekit.errors import EdgekitError
 from edgekit.files import user_cache
 from edgekit.modelfiles.runtime_choice import require_runtime, runtime_python
@@ -23,20 +24,6 @@ from edgekit.runtimes.int8_kernels import int8_kernels
 from edgekit.runtimes.worker import machine
 from edgekit.web.npm import find_package
 from edgekit.web.page_files import RUNTIMES as PAGE_RUNTIMES
-
-
-@dataclass(frozen=True)
-class Facility:
-    """What not every command needs: what is ``found`` of it here, what is ``missing``, and how that comes (``run``).
-
-    Where something is both found and missing, a part of it is here.
-    """
-
-    name: str
-    purpose: str
-    found: str = ""
-    missing: str = ""
-    run: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,12 +52,7 @@ class Here(Result):
             *self.folders.items(),
         ]
         yield Table(f"edgekit {self.version} on {facts['system']}", (), rows)
-        yield Table("here", (), [(one.name, one.found) for one in self.facilities if one.found])
-        lacking = [one for one in self.facilities if one.missing]
-        if lacking:
-            yield Table("missing", (), [(one.name, f"{one.missing}, for {one.purpose}: {one.run}") for one in lacking])
-        else:
-            yield "Nothing is missing."
+        yield from shown(self.facilities)
 
 
 def look_here() -> Here:

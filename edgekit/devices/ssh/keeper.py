@@ -30,7 +30,7 @@ import tarfile
 import tempfile
 import threading
 from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -40,6 +40,7 @@ LOCK = "lock"
 CHUNK = 1 << 16
 NOISE_CHARACTERS = 4000
 STOP_S = 2.0
+PACKAGES = ("numpy", "ai-edge-litert", "onnxruntime", "tflite-runtime")
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 Message = dict[str, Any]
@@ -208,29 +209,44 @@ def try_imports(packages: Path, modules: list[str]) -> Message:
 
 
 def describe() -> Message:
-    """What wheels must fit: the interpreter, its architecture and its C library."""
+    """What wheels must fit: the interpreter, its architecture and its C library; and what else the machine is."""
     try:
         libc = os.confstr("CS_GNU_LIBC_VERSION") or ""
     except (ValueError, OSError):
         libc = ""
+    cpuinfo = facts(Path("/proc/cpuinfo"), ":")
     return {
         "python": platform.python_version(),
         "implementation": platform.python_implementation(),
         "architecture": architecture(),
-        "libc": libc,
+        "libc": libc or ("musl" if any(Path("/lib").glob("ld-musl-*")) else ""),
         "system": platform.system(),
+        "release": facts(Path("/etc/os-release"), "=").get("PRETTY_NAME", "").strip('"'),
+        "kernel": platform.machine(),
+        "processor": cpuinfo.get("Model") or cpuinfo.get("model name") or "",
+        "features": (cpuinfo.get("Features") or cpuinfo.get("flags") or "").split(),
+        "cores": os.cpu_count(),
         "packages": str(packages_folder()),
         "has_packages": packages_folder().is_dir(),
-        "numpy": numpy_version(),
+        "own": versions(sys.path),
+        "sent": versions([str(packages_folder())]),
     }
 
 
-def numpy_version() -> str:
-    """Of the NumPy that python3 has anyway; empty if it has none."""
+def facts(file: Path, mark: str) -> dict[str, str]:
+    """The last value of each key of a file of lines; nothing where there is none."""
     try:
-        return version("numpy")
-    except PackageNotFoundError:
-        return ""
+        lines = file.read_text(errors="replace").splitlines()
+    except OSError:
+        return {}
+    pairs = (line.partition(mark) for line in lines)
+    return {key.strip(): value.strip() for key, _, value in pairs}
+
+
+def versions(folders: list[str]) -> dict[str, str]:
+    """Those of PACKAGES that are installed in some folders."""
+    found = {name: next(iter(distributions(name=name, path=folders)), None) for name in PACKAGES}
+    return {name: one.version for name, one in found.items() if one is not None}
 
 
 def architecture() -> str:

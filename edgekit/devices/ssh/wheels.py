@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -72,7 +74,7 @@ class Interpreter:
                 f"{device} is {about['architecture']}, for which no runtime has wheels; use a device that is "
                 f"{', '.join(MODERN + NO_LITERT)}."
             )
-        return cls((major, minor), about["architecture"], int(libc[1].split(".")[1]), about["numpy"])
+        return cls((major, minor), about["architecture"], int(libc[1].split(".")[1]), about["own"].get("numpy", ""))
 
     @property
     def packages(self) -> tuple[Package, ...]:
@@ -126,14 +128,32 @@ def fetch(packages: Sequence[Package], python: Interpreter, folder: Path) -> dic
     return missing
 
 
-def _pip(requirements: Sequence[str], python: Interpreter, folder: Path) -> str:
+def fitting(package: Package, python: Interpreter) -> tuple[str, str]:
+    """The version of a package that ``fetch`` would unpack for ``python``, and why there is none; one of them is empty.
+
+    Raises:
+        UsageError: there is no pip here.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        report = Path(scratch) / "report.json"
+        options = ("--dry-run", "--retries", "1", "--report", str(report))
+        for wanted in dict.fromkeys((package.pinned, package.distribution)):
+            reason = _pip([wanted], python, Path(scratch) / "target", options)
+            if not reason:
+                return str(json.loads(report.read_text())["install"][0]["metadata"]["version"]), ""
+    return "", reason
+
+
+def _pip(requirements: Sequence[str], python: Interpreter, folder: Path, options: Sequence[str] = ()) -> str:
     """Unpack all or nothing; what is wrong, or an empty text."""
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
-    command += [*python.pip_options(), "--target", str(folder), *requirements]
+    command += [*options, *python.pip_options(), "--target", str(folder), *requirements]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode == 0:
         return ""
     if "No module named pip" in done.stderr:
         raise UsageError(f"Wheels are fetched with pip, which {sys.executable} lacks; run: python -m ensurepip.")
+    if "connection broken" in done.stderr:
+        return "the package index cannot be reached"
     lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR:")]
     return lines[-1].removeprefix("ERROR: ").rstrip(".") if lines else "pip failed without a message"

@@ -19,7 +19,7 @@ BOARD = {
     "architecture": "aarch64",
     "libc": "glibc 2.36",
     "system": "Linux",
-    "numpy": "",
+    "own": {},
 }
 
 
@@ -152,7 +152,7 @@ def test_a_machine_without_wheels_is_told_so(about, reason):
     ("numpy", "reason"), [("", "apt install python3-numpy"), ("2.2.4", r"has NumPy 2\.2\.4"), ("1.24.2", "")]
 )
 def test_a_32_bit_system_brings_its_own_numpy_which_must_be_an_old_one(numpy, reason):
-    python = Interpreter.from_about("board", {**BOARD, "architecture": "armv7l", "numpy": numpy})
+    python = Interpreter.from_about("board", {**BOARD, "architecture": "armv7l", "own": {"numpy": numpy}})
     if not reason:
         return require_numpy("board", python)
     with pytest.raises(DeviceError, match=reason):
