@@ -100,7 +100,8 @@ class Channels:
     def _shares(self, images: Tensor, seed: int) -> dict[nn.Module, Tensor]:
         """Of each layer [N, C]: how far its inputs, each times its slope, move the logits in a random direction."""
         shares: dict[nn.Module, list[Tensor]] = {layer: [] for layer in self._layers}
-        hooks = [layer.register_forward_pre_hook(_recorder(shares[layer])) for layer in self._layers]
+        calls: dict[nn.Module, list[Tensor]] = {layer: [] for layer in self._layers}
+        hooks = [layer.register_forward_pre_hook(_recorder(calls[layer])) for layer in self._layers]
         generator = torch.Generator().manual_seed(seed)
         try:
             for start in range(0, len(images), IMAGES_AT_ONCE):
@@ -108,6 +109,10 @@ class Channels:
                 directions = torch.randint(0, 2, logits.shape, generator=generator) * 2.0 - 1
                 # What is added to all logits alike moves no answer.
                 (logits * (directions - directions.mean(1, keepdim=True))).sum().backward()
+                for layer, parts in calls.items():
+                    if parts:  # more than one where a network looks twice, as at a mirror image
+                        shares[layer].append(torch.stack(parts).sum(0))
+                        parts.clear()
         finally:
             for hook in hooks:
                 hook.remove()

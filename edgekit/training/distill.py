@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,8 @@ from edgekit.result import Result
 from edgekit.training.ensemble import WAYS, Ensemble, Member
 from edgekit.training.extra import with_extra
 from edgekit.training.recipe_options import DistillRecipeOptions
-from edgekit.training.student import is_unset, network_of, open_student, teacher_of
+from edgekit.training.runs import DISTILL, WEIGHTS, Structure, open_run
+from edgekit.training.student import is_run, is_unset, network_of, open_student, teacher_of
 from edgekit.training.teachers import TeacherOptions, open_teacher
 from edgekit.training.weights import save_weights
 
@@ -33,10 +34,13 @@ class DistillOptions(Options):
 
     ``student`` and ``teacher`` may be torch modules, ``teacher`` also several teachers, and ``data`` whatever
     ``open_data`` takes. ``contract`` is how pictures become the input of a module that is the student; None takes raw
-    pixels of the data's size. The recipe's loss may be a function, see ``edgekit.training.losses``.
+    pixels of the data's size. ``structure`` is what such a module was built as: only with it can its run be opened
+    again as a network. The recipe's loss may be a function, see ``edgekit.training.losses``.
     """
 
-    student: str | Any = option("A student of the catalog.", "", metavar="NAME", unset="by the data")
+    student: str | Any = option(
+        "A student of the catalog, or a run folder to go on from.", "", metavar="NAME", unset="by the data"
+    )
     teacher: str | Any = option(
         "A card's name, FILE.onnx, FILE.pt2, a run folder or module:factory; several answer together.",
         (),
@@ -58,6 +62,7 @@ class DistillOptions(Options):
     qat: bool = option("End under the quantizer: int8 files too, fine-tuned with the teacher.", False)
     resume: bool = option("Go on from the last checkpoint in --out.", False)
     contract: InputContract | None = None
+    structure: Structure | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -114,6 +119,7 @@ def distill(options: DistillOptions) -> DistillResult:
     from edgekit.training.hints import Hinted, with_features
     from edgekit.training.losses import needs_features
 
+    options = _with_network(options)
     named = options.teacher or (teacher_of(options.student),)
     card, data = open_student(options.student, options.data, options.contract, options.reading)
     recipe, seed = options.recipe.of(card), card.seed if options.seed is None else options.seed
@@ -147,7 +153,7 @@ def distill(options: DistillOptions) -> DistillResult:
         quality={"test_accuracy": round(accuracy, 6)},
         parents={"teacher": ensemble.sha256, "data": data.sha256},
     )
-    save_weights(model, folder / "weights.safetensors")
+    save_weights(model, folder / WEIGHTS)
     if not isinstance(options.student, str):
         options.student.load_state_dict(model.state_dict())
     path = folder / "model.onnx"
@@ -168,6 +174,36 @@ def distill(options: DistillOptions) -> DistillResult:
         teacher_test_accuracy=ensemble.test_accuracy(),
         int8=int8,
     )
-    record = {"recipe": recipe.to_dict(), "seed": seed, "parents": dict(metadata.parents)}
-    write_json(folder / "distill.json", {**result.to_dict(), "model": path.name, **record})
+    is_card = isinstance(options.student, str)
+    structure = Structure(card.architecture, card.contract.shape) if is_card else options.structure
+    record = {
+        "recipe": recipe.to_dict(),
+        "seed": seed,
+        "parents": dict(metadata.parents),
+        "contract": asdict(card.contract),
+        "classes": data.classes,
+        **({} if structure is None else asdict(structure)),
+    }
+    write_json(folder / DISTILL, {**result.to_dict(), "model": path.name, **record})
     return result
+
+
+def _with_network(options: DistillOptions) -> DistillOptions:
+    """The options with the network of a run in place of its folder, which is trained on as it was trained."""
+    if not is_run(options.student):
+        return options
+    folder = Path(options.student).resolve()
+    run = open_run(folder)
+    if run is None:
+        raise UsageError(
+            f"{options.student} is no run of teach, distill or shrink with a network of the zoo; name a student."
+        )
+    recipe = options.recipe if options.recipe.recipe != "full" else replace(options.recipe, recipe=run.recipe)
+    return replace(
+        options,
+        student=run.network,
+        out=options.out or Path("runs") / f"{folder.name}-distilled",
+        recipe=recipe,
+        contract=run.contract,
+        structure=run.structure,
+    )

@@ -20,9 +20,10 @@ from edgekit.files import require_writable
 from edgekit.inputs.contract import InputContract
 from edgekit.training import distill as distilling
 from edgekit.training.distill import DistillOptions, DistillResult
+from edgekit.training.runs import TEACH
 from edgekit.training.shrink import ShrinkOptions, shrink
-from edgekit.training.student import is_unset
-from edgekit.training.teach import RECORD, TeachOptions, teach
+from edgekit.training.student import is_run, is_unset
+from edgekit.training.teach import TeachOptions, teach
 
 TEACHER, STUDENT, SIZE = "efficientnet-lite0", "mnist-tiny", "1MB"
 
@@ -68,8 +69,9 @@ def distill(options: DistillOptions) -> DistillResult:
 
 def _with_teacher(options: DistillOptions) -> DistillOptions:
     """The options with a teacher of the photos, where none is named and no student's card names one."""
-    student = "" if is_unset(options.student) or not isinstance(options.student, str) else options.student
-    has_own = bool(student) and bool(catalog.network_card("students", student).teacher)
+    student = options.student
+    is_card = isinstance(student, str) and not is_unset(student) and not is_run(student)
+    has_own = is_card and bool(catalog.network_card("students", student).teacher)
     if has_own or options.teacher or not holds_photos(options.data):
         return options
     run = _run_on(options.data, options.reading)
@@ -85,7 +87,7 @@ def _with_teacher(options: DistillOptions) -> DistillOptions:
 
 def _run_on(source: Source, reading: Reading, runs: Path = Path("runs")) -> Path | None:
     """The newest run of ``teach`` on these photos; None if there is none."""
-    records = sorted(runs.glob(f"*/{RECORD}"), key=lambda path: path.stat().st_mtime, reverse=True)
+    records = sorted(runs.glob(f"*/{TEACH}"), key=lambda path: path.stat().st_mtime, reverse=True)
     for path in records:
         try:
             record = json.loads(path.read_text(encoding="utf-8"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,10 +24,10 @@ from edgekit.recipe import Augmentation, TrainRecipe
 from edgekit.runtimes.refusal import first_line
 from edgekit.training.distill import DistillOptions, DistillResult, distill
 from edgekit.training.recipe_options import DistillRecipeOptions
+from edgekit.training.runs import record_of
 from edgekit.training.student import is_unset, name_of
 from edgekit.training.teacher import Teacher
 from edgekit.training.teachers import TeacherOptions, open_teacher
-from edgekit.training.teachers.run import RECORD
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -55,7 +54,7 @@ TRIES = 8
 class ShrinkOptions(Options):
     """What to shrink, and how far. ``teacher`` may be a torch module, ``data`` whatever ``open_data`` takes."""
 
-    teacher: str | Any = argument("A card's name, a run folder of teach or module:factory.", metavar="TEACHER")
+    teacher: str | Any = argument("A card's name, a run folder or module:factory.", metavar="TEACHER")
     to: int | str = option(
         "Largest size of the int8 file: 300KB or 0.3MB (of 1,000), 290KiB, 300000.", metavar="SIZE", read=byte_size
     )
@@ -150,6 +149,7 @@ def shrink(options: ShrinkOptions) -> ShrinkResult:
                 seed=options.seed,
                 resume=options.resume,
                 contract=contract,
+                structure=teacher.structure,
             )
         )
     result = ShrinkResult(
@@ -176,11 +176,12 @@ def _opened(options: ShrinkOptions) -> tuple[Teacher, Source, TrainRecipe]:
 
 
 def _card_for(teacher: str | nn.Module) -> NetworkCard:
-    """What stands in for the card of a teacher that has none; a run of ``teach`` brings its augmentation along."""
+    """What stands in for the card of a teacher that has none; a run brings its augmentation along."""
     name, recipe = (teacher if isinstance(teacher, str) else name_of(teacher)), PHOTOS
-    if isinstance(teacher, str) and (record := Path(teacher) / RECORD).is_file():
-        taught = TrainRecipe.from_dict(json.loads(record.read_text(encoding="utf-8"))["recipe"], str(record))
-        recipe = PHOTOS.override(augmentation=taught.augmentation)
+    if isinstance(teacher, str) and (found := record_of(Path(teacher))) is not None:
+        path, record = found
+        trained = TrainRecipe.from_dict(record.get("recipe", {}), str(path))
+        recipe = PHOTOS.override(augmentation=trained.augmentation)
     anything = InputContract(224, 224, 3)
     return NetworkCard(name, Path(), "", Architecture(name), anything, (), data="", recipes={"full": recipe})
 
@@ -194,7 +195,7 @@ def _network_of(teacher: Teacher, image: Tensor) -> nn.Module:
     if teacher.network is None:
         raise UsageError(
             f"The teacher {teacher.name} is no torch network that channels can be taken from; distill it into a "
-            "student, or give a card's name, a run folder of teach or module:factory."
+            "student, or give a card's name, a run folder of its own or module:factory."
         )
     try:
         teacher.network.eval()(image)

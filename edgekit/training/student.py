@@ -27,6 +27,11 @@ def is_unset(value: Any) -> bool:
     return isinstance(value, str) and not value
 
 
+def is_run(student: Any) -> bool:
+    """True for the name of a folder, unless the catalog has a student of that name."""
+    return isinstance(student, str) and student not in ("", *catalog.names("students")) and Path(student).is_dir()
+
+
 def name_of(student: str | nn.Module) -> str:
     """A student's name, or that of the module's class."""
     return student if isinstance(student, str) else type(student).__name__.lower()

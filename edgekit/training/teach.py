@@ -22,6 +22,7 @@ from edgekit.result import Result
 from edgekit.tasks.classification import TASK, Classified, macro_f1
 from edgekit.training.pretrained import pretrained_network, teacher_card
 from edgekit.training.recipe_options import RecipeOptions
+from edgekit.training.runs import TEACH, WEIGHTS
 from edgekit.training.student import is_unset
 from edgekit.training.weights import load_weights, save_weights
 from edgekit.zoo import build
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 
     from edgekit.training.loop import EpochMetrics, TrainRun
     from edgekit.training.losses import Loss
-
-RECORD = "teach.json"
 
 
 @dataclass(frozen=True)
@@ -220,7 +219,7 @@ def _finished(
         quality={"test_accuracy": round(test.accuracy, 6)},
         parents={"data": data.sha256, **({"initial": run.origin["initial"]} if "initial" in run.origin else {})},
     )
-    weights, model = save_weights(network, run.folder / "weights.safetensors"), run.folder / "model.onnx"
+    weights, model = save_weights(network, run.folder / WEIGHTS), run.folder / "model.onnx"
     write_bytes(model, to_onnx(network, card.contract, metadata).SerializeToString(deterministic=True))
     result = TeachResult(
         name=card.name,
@@ -246,5 +245,5 @@ def _finished(
         "data_sha256": data.sha256,
         **run.origin,
     }
-    write_json(run.folder / RECORD, {**result.to_dict(), "model": model.name, "weights": weights.name, **record})
+    write_json(run.folder / TEACH, {**result.to_dict(), "model": model.name, "weights": weights.name, **record})
     return result

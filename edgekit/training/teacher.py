@@ -18,6 +18,8 @@ from edgekit.runtimes.refusal import first_line
 if TYPE_CHECKING:
     from torch import nn
 
+    from edgekit.training.runs import Structure
+
 MAX_BATCH = 256
 BATCH_VALUES = 8 << 20
 """Of the real pixels that a teacher is given together."""
@@ -30,7 +32,8 @@ class Teacher:
     """``forward`` maps real inputs float32 [N, C, H, W] to logits float32 [N, classes].
 
     ``labels`` are the names of its classes; empty where nothing says them. ``network`` is the torch module that
-    computes it, where there is one. So many ``features`` follow the logits in its answers.
+    computes it, where there is one, and ``structure`` what the zoo built it as. So many ``features`` follow the logits
+    in its answers.
     """
 
     name: str
@@ -39,6 +42,7 @@ class Teacher:
     forward: Forward
     labels: tuple[str, ...] = ()
     network: nn.Module | None = None
+    structure: Structure | None = None
     features: int = 0
 
     def answer(self, images: Images) -> Logits:

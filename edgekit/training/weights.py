@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,32 @@ def load_weights(model: nn.Module, path: Path) -> nn.Module:
     except (RuntimeError, AttributeError) as exc:
         raise ModelError(f"{path} does not fit the network {type(model).__name__}: {_first_line(exc, 3)}.") from exc
     return model.eval()
+
+
+def take_widths(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Give each layer as many channels as its tensors have, where some were taken out of a network of this kind."""
+    import torch
+    from torch import nn
+
+    for name, layer in model.named_modules():
+        weight = tensors.get(f"{name}.weight")
+        if weight is None or not isinstance(layer, nn.Conv2d | nn.Linear | nn.BatchNorm2d):
+            continue
+        if weight.ndim != layer.weight.ndim or weight.shape == layer.weight.shape:
+            continue
+        for kind, value in layer.state_dict().items():
+            fresh = torch.empty_like(tensors.get(f"{name}.{kind}", value))
+            setattr(layer, kind, nn.Parameter(fresh) if isinstance(getattr(layer, kind), nn.Parameter) else fresh)
+        made = len(weight)
+        match layer:
+            case nn.BatchNorm2d():
+                layer.num_features = made
+            case nn.Linear():
+                layer.out_features, layer.in_features = weight.shape
+            case nn.Conv2d():
+                if 1 < layer.groups == layer.in_channels:
+                    layer.groups = made
+                layer.out_channels, layer.in_channels = made, weight.shape[1] * layer.groups
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

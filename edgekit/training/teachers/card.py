@@ -7,6 +7,7 @@ from typing import Any
 from edgekit import catalog
 from edgekit.errors import ModelError
 from edgekit.files import sha256_file
+from edgekit.training.runs import Structure
 from edgekit.training.teacher import Teacher, torch_forward
 from edgekit.training.teachers import TeacherOptions
 
@@ -31,4 +32,5 @@ def teacher(options: TeacherOptions, image_shape: tuple[int, int, int]) -> Teach
     classes = len(card.classes) or len(read_tensors(path).get("head.bias", ()))
     model = load_weights(build(card.architecture, card.contract.shape, classes), path)
     forward = torch_forward(model, card.name)
-    return Teacher(card.name, sha256_file(path), card.contract, forward, card.classes, model)
+    structure = Structure(card.architecture, card.contract.shape)
+    return Teacher(card.name, sha256_file(path), card.contract, forward, card.classes, model, structure)

@@ -1,0 +1,96 @@
+"""The torch network in a run folder of teach, distill or shrink, built again from its record and its weights."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit.catalog import Architecture
+from edgekit.errors import EdgekitError, ModelError
+from edgekit.files import sha256_file
+from edgekit.inputs.contract import InputContract
+from edgekit.recipe import TrainRecipe
+from edgekit.training.hubs import is_hub_name
+from edgekit.training.weights import load_weights, read_tensors, take_widths
+from edgekit.zoo import build
+
+if TYPE_CHECKING:
+    from torch import nn
+
+TEACH, DISTILL = "teach.json", "distill.json"
+WEIGHTS = "weights.safetensors"
+
+
+@dataclass(frozen=True)
+class Structure:
+    """What a network was built as: an architecture for images of ``shape`` (H, W, C).
+
+    Since then channels may have been taken out of its layers, or images of another size been given to it.
+    """
+
+    architecture: Architecture
+    shape: tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's network in evaluation mode, its input, its classes, and how it was trained."""
+
+    network: nn.Module
+    structure: Structure
+    contract: InputContract
+    classes: tuple[str, ...]
+    recipe: TrainRecipe
+    sha256: str
+
+
+def record_of(folder: Path) -> tuple[Path, dict[str, Any]] | None:
+    """What a run says of itself, and in which file; None if the folder is of no run.
+
+    Raises:
+        ModelError: the file is damaged.
+    """
+    path = next((folder / name for name in (TEACH, DISTILL) if (folder / name).is_file()), None)
+    if path is None:
+        return None
+    try:
+        return path, dict(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as exc:
+        raise _damaged(path) from exc
+
+
+def open_run(folder: Path) -> Run | None:
+    """Build a run's network again, each layer as wide as its weights.
+
+    None if the folder is of no run, or of one whose network only its model.onnx has: a hub's, a module of the user's
+    own, or a student that ships no weights.
+
+    Raises:
+        ModelError: the record is damaged, or the weights are not those of such a network.
+    """
+    found = record_of(folder)
+    if found is None:
+        return None
+    path, record = found
+    weights = folder / WEIGHTS
+    if path.name != TEACH and (record.get("architecture") is None or not weights.is_file()):
+        return None
+    try:
+        if is_hub_name(record["architecture"]["name"]):
+            return None
+        contract = InputContract.from_dict(record["contract"])
+        # teach names the classes with its figures, and builds for the images that the network takes.
+        classes = tuple(map(str, record["classes"] if "classes" in record else record["test"]["classes"]))
+        structure = Structure(Architecture(**record["architecture"]), tuple(record.get("shape", contract.shape)))
+        recipe = TrainRecipe.from_dict(record["recipe"], str(path))
+        network = build(structure.architecture, structure.shape, len(classes))
+    except (ValueError, TypeError, KeyError, AttributeError, EdgekitError) as exc:
+        raise _damaged(path) from exc
+    take_widths(network, read_tensors(weights))
+    return Run(load_weights(network, weights), structure, contract, classes, recipe, sha256_file(weights))
+
+
+def _damaged(path: Path) -> ModelError:
+    return ModelError(f"{path} is not what 'edgekit {path.stem}' writes; make that run again.")
