@@ -6,6 +6,7 @@ A runtime that does not fold computes the same scales in each run.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,7 @@ def compact(model: ModelProto) -> ModelProto:
     - The scales of a bias are computed: the input's scale times the weights' scales.
     - The weights' scales of all layers lie end to end in one tensor, so do the biases, in 16 bits those that fit, and a
       Split cuts them. The zero points of the weights are cut from computed zeros.
+    - Weights that several layers share, as the steps of a recurrence do, are stored once, and repeated by a Tile.
     - Inner values have short names.
 
     Each layer keeps zero points of its own. With shared ones, in versions up to 1.24 at least with absent ones too,
@@ -61,6 +63,7 @@ class _Compactor:
             kept = [item for item in node.attribute if not _is_implied(node, item)]
             node.ClearField("attribute")
             node.attribute.extend(kept)
+        self._share_weights()
         self._compute_bias_scales()
         self._join_channels()
         self.draft.drop_unused()
@@ -89,6 +92,23 @@ class _Compactor:
         low, high = np.rint(np.array(bounds, np.float32) / scale) + zero_point
         ends = np.iinfo(zero_point.dtype)
         return bool(low <= ends.min and high >= ends.max)
+
+    def _share_weights(self) -> None:
+        """Equal weights are repeated and cut apart: ONNX Runtime does not open a file in which layers read the same."""
+        equal: dict[tuple[tuple[int, ...], bytes], list[str]] = defaultdict(list)
+        for node in self.draft.nodes:
+            if self._is_constant(node, np.int8):
+                value = self.constants[node.input[0]]
+                equal[value.shape, value.tobytes()].append(node.input[0])
+        for (shape, _), names in equal.items():
+            if len(names) > 1 and len(shape) > 1:
+                one = self.draft.add_constant(f"{names[0]} once", self.constants[names[0]])
+                repeats = self._list([len(names), *[1] * (len(shape) - 1)])
+                tiled = make_node("Tile", [one, repeats], [f"{one} repeated"])
+                self.draft.prepend(make_node("Split", [tiled.output[0], self._list([shape[0]] * len(names))], names))
+                self.draft.prepend(tiled)
+                for name in names:
+                    del self.constants[name]
 
     def _compute_bias_scales(self) -> None:
         """Put a Mul before each bias's DequantizeLinear; an int32 needs no zero point."""

@@ -27,6 +27,7 @@ from edgekit.graph.moves import MOVES
 from edgekit.graph.patterns import PATTERNS, clip_limits
 from edgekit.graph.pools import POOLS, automatic_padding, counted_padding, every_nth_pixel, rounded_up_end
 from edgekit.graph.products import PRODUCTS
+from edgekit.graph.recurrent import unroll
 from edgekit.graph.signals import LINES
 from edgekit.graph.transposed import TRANSPOSED
 
@@ -173,6 +174,7 @@ def mean_to_pool(draft: Draft, node: NodeProto) -> bool:
 
 
 CANONICAL = (
+    unroll,
     remove_identity,
     explicit_padding,
     round_down,

@@ -27,7 +27,6 @@ OLDEST = 20
 NEWEST = 21
 """What came later are new types for old operators, and operators that are functions of older ones."""
 NEWER_FUNCTIONS = ("Swish", "RMSNormalization", "RotaryEmbedding", "Attention")
-RECURRENT = frozenset({"LSTM", "GRU", "RNN"})
 
 
 def prepare(model: ModelProto, shapes: Shapes | None = None) -> ModelProto:
@@ -43,8 +42,8 @@ def prepare(model: ModelProto, shapes: Shapes | None = None) -> ModelProto:
     Raises:
         UnknownNameError: ``shapes`` names what is no input.
         ModelError: an input leaves another size than the batch open, or ``shapes`` contradicts what it fixes.
-        UnsupportedError: the model's shapes depend on its data, it is recurrent, has control flow or operators of
-            other sets than ONNX's own, or its operator set cannot be converted.
+        UnsupportedError: the model's shapes depend on its data, it has control flow or operators of other sets than
+            ONNX's own, a recurrent one is of a form that is not known, or its operator set cannot be converted.
     """
     from onnx import checker, inliner
 
@@ -128,11 +127,6 @@ def _check_operators(draft: Draft) -> None:
                 f"The output '{value.name}' is an input or a constant itself; export the model without it."
             )
     for node in draft.nodes:
-        if node.op_type in RECURRENT:
-            raise UnsupportedError(
-                f"{node.op_type} '{node.name}' makes the model recurrent; only networks without loops (CNNs, "
-                "transformers of fixed size) can be converted."
-            )
         if node.domain not in ("", "ai.onnx") or any(item.HasField("g") or item.graphs for item in node.attribute):
             raise UnsupportedError(
                 f"{node.op_type} '{node.name}' is control flow or not an operator of ONNX's own ('{node.domain}'); "

@@ -19,7 +19,7 @@ from edgekit.graph.messages import attributes, constants_of, sizes_of
 from edgekit.operators import operators_that
 from edgekit.operators.operator import Channels
 from edgekit.quantization import channel_statistics
-from edgekit.quantization.weighted_layers import ROWS
+from edgekit.quantization.weighted_layers import weighted_layers
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
@@ -54,6 +54,7 @@ class _Ties:
     def __init__(self, model: ModelProto, channels: Mapping[str, channel_statistics.Channels]) -> None:
         self.graph, self.channels = model.graph, channels
         self.constants = constants_of(model)
+        self.layers = {layer.name for layer in weighted_layers(model)}
         self.shapes = sizes_of(model.graph)
         *firsts, total = accumulate((len(seen.low) for seen in channels.values()), initial=0)
         self.first = dict(zip(channels, firsts, strict=True))
@@ -63,8 +64,7 @@ class _Ties:
 
     def find(self) -> ChannelTies:
         for node in self.graph.node:
-            is_layer = node.op_type in ROWS and node.input[1] in self.constants
-            if is_layer and {node.input[0], node.output[0]} <= self.channels.keys():
+            if node.output[0] in self.layers and {node.input[0], node.output[0]} <= self.channels.keys():
                 continue
             maps = self._channel_maps(node) if node.op_type in PROPORTIONAL else None
             if maps is None:

@@ -6,7 +6,7 @@ the output reads one patch of the input, of as many values as the row has.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -147,15 +147,16 @@ def readers_of(model: ModelProto, layers: Sequence[WeightedLayer]) -> dict[str, 
 
 
 def with_own_constants(model: ModelProto) -> ModelProto:
-    """A copy of a prepared float model where each layer has weights and a bias of its own, zeros where it had none.
+    """A copy of a prepared float model where each layer has a bias of its own, zeros where it had none.
 
-    Layers may share them in a file; what is fitted to one layer must not change another.
+    Layers may share one in a file; what is fitted to one layer must not change another.
     """
     draft = Draft.from_model(model)
     for layer in weighted_layers(model):
-        bias = np.zeros(layer.outputs, np.float32) if layer.bias is None else layer.bias
-        shared = [len(draft.consumers(name)) > 1 for name in (layer.weight_name, layer.bias_name)]
-        layer.give(draft, layer.weights if shared[0] else None, bias if shared[1] or layer.bias is None else None)
+        if layer.bias is None:
+            layer.give(draft, None, np.zeros(layer.outputs, np.float32))
+        elif len(draft.consumers(layer.bias_name)) > 1:
+            layer.give(draft, None, layer.bias)
     draft.drop_unused()
     return draft.to_model()
 
@@ -172,11 +173,16 @@ def with_exact_biases(model: ModelProto, exact: ModelProto, floats: Collection[s
 
 
 def weighted_layers(model: ModelProto) -> list[WeightedLayer]:
-    """The Convs and Gemms of a prepared float model whose output channels are the rows of their weights, in order."""
+    """The Convs and Gemms of a prepared float model whose output channels are the rows of their weights, in order.
+
+    Those that share their weights, as the steps of a recurrence do, are left out: what is fitted to one would have to
+    be stored for each.
+    """
     constants = constants_of(model)
+    uses = Counter(name for node in model.graph.node for name in node.input)
     layers = []
     for position, node in enumerate(model.graph.node):
-        if node.op_type not in ROWS or node.input[1] not in constants:
+        if node.op_type not in ROWS or node.input[1] not in constants or uses[node.input[1]] > 1:
             continue
         bias = constants[node.input[2]] if len(node.input) > 2 and node.input[2] else None
         layers.append(WeightedLayer(node, position, constants[node.input[1]], bias))
