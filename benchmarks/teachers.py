@@ -9,7 +9,7 @@ from record import record
 
 from edgekit import catalog
 from edgekit.data import open_data
-from edgekit.training.ensemble import Ensemble, Member
+from edgekit.training.answers.ensemble import Ensemble, Member
 from edgekit.training.teach import TeachOptions, teach
 from edgekit.training.teachers import TeacherOptions, open_teacher
 

@@ -78,7 +78,7 @@ def _resnet56() -> nn.Module:
 def _imagenet(teacher: str) -> nn.Module:
     from edgekit.catalog import network_card
     from edgekit.inputs.contract import InputContract
-    from edgekit.training.pretrained import imagenet_network
+    from edgekit.training.tuning.pretrained import imagenet_network
 
     return imagenet_network(replace(network_card("teachers", teacher), contract=InputContract(*PHOTO)))
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from edgekit.profiling.records import ProfileResult
     from edgekit.quantization.quantize import QuantizeResult
     from edgekit.training.distill import DistillResult
-    from edgekit.training.shrink import ShrinkResult
+    from edgekit.training.shrinking.shrink import ShrinkResult
     from edgekit.training.teach import TeachResult
 
 T = TypeVar("T", bound=Result)
@@ -119,7 +119,7 @@ distill: Verb[DistillResult] = Verb(
     "edgekit.training.natural:distill", "Distill a teacher into a student, ending in a float ONNX file."
 )
 shrink: Verb[ShrinkResult] = Verb(
-    "edgekit.training.shrink:shrink",
+    "edgekit.training.shrinking.shrink:shrink",
     "Take channels out of a teacher until its int8 file has a size, and distill it back.",
 )
 quantize: Verb[QuantizeResult] = Verb(

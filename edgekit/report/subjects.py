@@ -17,7 +17,7 @@ from edgekit.files import write_bytes
 from edgekit.recipe import TrainRecipe
 from edgekit.training.distill import DistillOptions, DistillResult, distill
 from edgekit.training.recipe_options import DistillRecipeOptions
-from edgekit.training.shrink import ShrinkOptions, shrink
+from edgekit.training.shrinking.shrink import ShrinkOptions, shrink
 from edgekit.training.teach import TeachOptions, teach
 
 TEACHER_FILE = "teacher.onnx"

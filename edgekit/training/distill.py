@@ -16,8 +16,8 @@ from edgekit.files import require_writable, sha256_file, write_bytes, write_json
 from edgekit.inputs.contract import InputContract
 from edgekit.options import ANY_SEED, LARGEST_SEED, SOURCES, Options, group, numbers, option
 from edgekit.result import Result
-from edgekit.training.ensemble import WAYS, Ensemble, Member
-from edgekit.training.extra import with_extra
+from edgekit.training.answers.ensemble import WAYS, Ensemble, Member
+from edgekit.training.answers.extra import with_extra
 from edgekit.training.recipe_options import DistillRecipeOptions
 from edgekit.training.runs import DISTILL, WEIGHTS, Structure, open_run
 from edgekit.training.student import is_run, is_unset, network_of, open_student, teacher_of
@@ -116,7 +116,7 @@ def distill(options: DistillOptions) -> DistillResult:
 
     from edgekit.conversion.torch_onnx import to_onnx
     from edgekit.training import loop
-    from edgekit.training.hints import Hinted, with_features
+    from edgekit.training.answers.hints import Hinted, with_features
     from edgekit.training.losses import needs_features
 
     options = _with_network(options)

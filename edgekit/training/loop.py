@@ -29,7 +29,7 @@ from edgekit.files import remove_parts, storage_errors
 from edgekit.inputs.contract import InputContract
 from edgekit.recipe import TrainRecipe
 from edgekit.training import checkpoint
-from edgekit.training.answer_cache import Answers
+from edgekit.training.answers.cache import Answers
 from edgekit.training.augment import View
 from edgekit.training.depthwise import FastDepthwise
 from edgekit.training.losses import Loss, find_loss

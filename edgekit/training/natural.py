@@ -21,7 +21,7 @@ from edgekit.inputs.contract import InputContract
 from edgekit.training import distill as distilling
 from edgekit.training.distill import DistillOptions, DistillResult
 from edgekit.training.runs import TEACH
-from edgekit.training.shrink import ShrinkOptions, shrink
+from edgekit.training.shrinking.shrink import ShrinkOptions, shrink
 from edgekit.training.student import is_run, is_unset
 from edgekit.training.teach import TeachOptions, teach
 

@@ -20,10 +20,10 @@ from edgekit.options import ANY_SEED, LARGEST_SEED, SOURCES, Options, argument, 
 from edgekit.recipe import TrainRecipe
 from edgekit.result import Result
 from edgekit.tasks.classification import TASK, Classified, macro_f1
-from edgekit.training.pretrained import pretrained_network, teacher_card
 from edgekit.training.recipe_options import RecipeOptions
 from edgekit.training.runs import TEACH, WEIGHTS
 from edgekit.training.student import is_unset
+from edgekit.training.tuning.pretrained import pretrained_network, teacher_card
 from edgekit.training.weights import load_weights, save_weights
 from edgekit.zoo import build
 
@@ -133,7 +133,7 @@ def teach(options: TeachOptions) -> TeachResult:
     recipe = options.recipe.of(card)
     run = loop.TrainRun(recipe, seed, folder, {**origin, "tune": tune}, options.resume, _loss(options, data))
     if tune:
-        from edgekit.training.finetune import fine_tune
+        from edgekit.training.tuning.finetune import fine_tune
 
         network, accuracy, metrics = fine_tune(network, card.contract, data, tune, run)
     else:
@@ -157,7 +157,7 @@ def _tune(options: TeachOptions, card: NetworkCard, photos: int) -> str:
     """What is trained of a pretrained network, said aloud where nobody has said it; empty for one from scratch."""
     if card.pretrained is None:
         return ""
-    from edgekit.training.finetune import MEANINGS, tune_for
+    from edgekit.training.tuning.finetune import MEANINGS, tune_for
 
     tune = options.tune or tune_for(photos)
     how = "" if options.tune else f", since there are {photos:,} training photos"

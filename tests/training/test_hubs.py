@@ -17,8 +17,8 @@ from edgekit.artifact import Metadata
 from edgekit.conversion.torch_onnx import to_onnx
 from edgekit.errors import ModelError
 from edgekit.training.hubs import open_hub
-from edgekit.training.pretrained import pretrained_network, teacher_card
 from edgekit.training.teachers import TeacherOptions, open_teacher
+from edgekit.training.tuning.pretrained import pretrained_network, teacher_card
 
 transformers = pytest.importorskip("transformers")
 

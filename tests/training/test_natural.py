@@ -16,7 +16,7 @@ from edgekit.errors import UsageError
 from edgekit.inputs.contract import InputContract
 from edgekit.training import natural
 from edgekit.training.distill import DistillOptions
-from edgekit.training.shrink import ShrinkOptions
+from edgekit.training.shrinking.shrink import ShrinkOptions
 from edgekit.training.teach import TeachOptions
 
 

@@ -13,11 +13,11 @@ import torch
 from edgekit.errors import ModelError, UsageError
 from edgekit.inputs.contract import InputContract
 from edgekit.recipe import TrainRecipe
-from edgekit.training.channels import Channels
 from edgekit.training.distill import DistillOptions, distill
 from edgekit.training.recipe_options import DistillRecipeOptions
 from edgekit.training.runs import open_run
-from edgekit.training.shrink import ShrinkOptions, shrink
+from edgekit.training.shrinking.channels import Channels
+from edgekit.training.shrinking.shrink import ShrinkOptions, shrink
 from edgekit.training.teachers import TeacherOptions, open_teacher
 from edgekit.training.weights import load_weights, read_tensors, save_weights, take_widths
 from edgekit.zoo import architectures, build

@@ -20,7 +20,7 @@ from edgekit.conversion.torch_onnx import to_onnx
 from edgekit.data.dataset import Dataset
 from edgekit.errors import ModelError, UnknownNameError, UsageError
 from edgekit.inputs.contract import InputContract
-from edgekit.training.ensemble import check_teacher
+from edgekit.training.answers.ensemble import check_teacher
 from edgekit.training.teachers import TeacherOptions, open_teacher
 from edgekit.training.weights import load_weights, save_weights
 from edgekit.zoo import build

@@ -9,8 +9,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from edgekit.inputs.contract import InputContract
-from edgekit.training.features import FeatureCache
-from edgekit.training.head import Head, find_head
+from edgekit.training.tuning.features import FeatureCache
+from edgekit.training.tuning.head import Head, find_head
 
 CONTRACT = InputContract(8, 8, 3)
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.data.dataset import Labels
-from edgekit.training.features import Features
+from edgekit.training.tuning.features import Features
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -18,7 +18,7 @@ from edgekit.errors import UsageError
 from edgekit.files import sha256_bytes
 from edgekit.inputs.contract import InputContract
 from edgekit.recipe import Augmentation
-from edgekit.training.answer_cache import AnswerCache, Answers
+from edgekit.training.answers.cache import AnswerCache, Answers
 from edgekit.training.augment import View
 from edgekit.training.teacher import Logits, Teacher
 

@@ -14,9 +14,9 @@ from edgekit.data.dataset import Dataset, Joined
 from edgekit.data.reading import STRICT
 from edgekit.errors import DataError
 from edgekit.inputs.contract import InputContract
+from edgekit.training.answers.ensemble import Ensemble, Member
+from edgekit.training.answers.extra import with_extra
 from edgekit.training.distill import DistillOptions, distill
-from edgekit.training.ensemble import Ensemble, Member
-from edgekit.training.extra import with_extra
 from edgekit.training.recipe_options import DistillRecipeOptions
 from edgekit.training.teacher import Teacher
 

@@ -17,7 +17,7 @@ from edgekit.console import progress, say
 from edgekit.data.dataset import Dataset
 from edgekit.files import sha256_bytes, user_cache
 from edgekit.recipe import Augmentation
-from edgekit.training.answer_file import AnswerFile
+from edgekit.training.answers.file import AnswerFile
 from edgekit.training.augment import View
 from edgekit.training.teacher import Logits, Teacher
 

@@ -15,11 +15,11 @@ from edgekit.data.dataset import Dataset
 from edgekit.errors import UsageError
 from edgekit.inputs.contract import InputContract
 from edgekit.recipe import Augmentation, TrainRecipe
-from edgekit.training.answer_cache import AnswerForm
+from edgekit.training.answers.cache import AnswerForm
+from edgekit.training.answers.ensemble import Ensemble, Member
+from edgekit.training.answers.hints import Hinted, with_features
 from edgekit.training.augment import View
 from edgekit.training.distill import DistillOptions, distill
-from edgekit.training.ensemble import Ensemble, Member
-from edgekit.training.hints import Hinted, with_features
 from edgekit.training.losses import find_loss, hint, needs_features
 from edgekit.training.recipe_options import DistillRecipeOptions
 from edgekit.training.teachers import TeacherOptions, open_teacher

@@ -13,9 +13,9 @@ from edgekit.errors import UsageError
 from edgekit.options import byte_size
 from edgekit.quantization.options import QuantizeOptions
 from edgekit.quantization.quantize import quantize
-from edgekit.training.channels import BLOCK, Channels
 from edgekit.training.recipe_options import DistillRecipeOptions
-from edgekit.training.shrink import ShrinkOptions, shrink
+from edgekit.training.shrinking.channels import BLOCK, Channels
+from edgekit.training.shrinking.shrink import ShrinkOptions, shrink
 from edgekit.zoo import build
 
 ONE_EPOCH = DistillRecipeOptions(epochs=1, batch_size=64)

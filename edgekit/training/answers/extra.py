@@ -13,8 +13,8 @@ from edgekit.data.reading import Reading
 from edgekit.files import sha256_bytes
 from edgekit.inputs.contract import InputContract
 from edgekit.recipe import Augmentation
+from edgekit.training.answers.ensemble import Ensemble, seen_by
 from edgekit.training.augment import View
-from edgekit.training.ensemble import Ensemble, seen_by
 
 
 def with_extra(

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from edgekit.errors import UsageError
 from edgekit.files import sha256_bytes
-from edgekit.training.ensemble import Ensemble
+from edgekit.training.answers.ensemble import Ensemble
 from edgekit.training.teacher import Logits, Teacher
 
 

@@ -25,10 +25,10 @@ from edgekit.cli.main import app
 from edgekit.errors import ModelError, UsageError
 from edgekit.files import sha256_file
 from edgekit.tasks.classification import macro_f1
-from edgekit.training.finetune import paces, tune_for
 from edgekit.training.recipe_options import RecipeOptions
 from edgekit.training.teach import TeachOptions, TeachResult, teach
 from edgekit.training.teachers import TeacherOptions, open_teacher
+from edgekit.training.tuning.finetune import paces, tune_for
 from edgekit.training.weights import load_weights, save_weights
 from edgekit.zoo import build
 

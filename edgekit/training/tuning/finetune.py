@@ -20,8 +20,8 @@ from edgekit.data.balance import class_weights, is_even
 from edgekit.data.dataset import Dataset, Labels
 from edgekit.inputs.contract import InputContract
 from edgekit.training import loop
-from edgekit.training.features import FeatureCache
-from edgekit.training.head import Head, find_head
+from edgekit.training.tuning.features import FeatureCache
+from edgekit.training.tuning.head import Head, find_head
 
 if TYPE_CHECKING:
     from peft import PeftModel

@@ -18,10 +18,10 @@ from edgekit.data.dataset import Dataset
 from edgekit.errors import StorageError, UsageError
 from edgekit.inputs.contract import InputContract
 from edgekit.recipe import Augmentation
-from edgekit.training import answer_file
-from edgekit.training.answer_cache import LARGEST, LIKELIEST, AnswerCache, AnswerForm, Answers
+from edgekit.training.answers import file
+from edgekit.training.answers.cache import LARGEST, LIKELIEST, AnswerCache, AnswerForm, Answers
+from edgekit.training.answers.ensemble import Ensemble, Member, combined
 from edgekit.training.augment import View
-from edgekit.training.ensemble import Ensemble, Member, combined
 from edgekit.training.teacher import Teacher
 from edgekit.training.teachers import TeacherOptions, open_teacher
 
@@ -33,7 +33,7 @@ ROWS = np.arange(COUNT)
 @pytest.fixture(autouse=True)
 def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_cache: None) -> None:
     monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(answer_file, "BLOCK", 16)
+    monkeypatch.setattr(file, "BLOCK", 16)
 
 
 @pytest.fixture

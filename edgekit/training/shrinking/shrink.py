@@ -209,7 +209,7 @@ def _network_of(teacher: Teacher, image: Tensor) -> nn.Module:
 
 def _cut(network: nn.Module, now: int, images: Tensor, metadata: Metadata, to: int, seed: int) -> tuple[nn.Module, int]:
     """A copy of a network, whose int8 file has ``now`` bytes, with one of at most ``to``; and how many it has."""
-    from edgekit.training.channels import Channels
+    from edgekit.training.shrinking.channels import Channels
 
     whole = Channels(network, images[:1])
     worth = whole.worth(images, seed)

@@ -13,7 +13,7 @@ from edgekit.errors import ModelError, UsageError
 from edgekit.files import sha256_file
 from edgekit.inputs.contract import InputContract
 from edgekit.recipe import TrainRecipe
-from edgekit.training.pretrained import imagenet_network, pretrained_network
+from edgekit.training.tuning.pretrained import imagenet_network, pretrained_network
 from edgekit.zoo import build
 
 IMAGES = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))

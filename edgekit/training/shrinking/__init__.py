@@ -1,0 +1,1 @@
+"""Channels taken out of a network until its int8 file has a size."""
