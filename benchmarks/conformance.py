@@ -13,7 +13,7 @@ from pathlib import Path
 from record import record
 
 from edgekit import catalog
-from edgekit.evaluation.compare import CompareOptions, compare_images
+from edgekit.evaluation.compare import CompareOptions, compare_samples
 
 ENVIRONMENT = Path(".venvs/tflite-runtime")
 IMAGES = 1000
@@ -41,7 +41,7 @@ def tflite_runtime_python() -> Path:
 
 def parity(first: str, second: str, images: int) -> dict[str, object]:
     """Equal integers and largest difference of two files or runtimes."""
-    result = compare_images(CompareOptions(first, second, "mnist", images))
+    result = compare_samples(CompareOptions(first, second, "mnist", images))
     found = result.fidelity.parity
     if found is None:
         raise SystemExit(f"{first} and {second} have no scale in common")

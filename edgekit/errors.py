@@ -84,10 +84,10 @@ class GateError(EdgekitError):
 
 @contextmanager
 def naming(source: object) -> Iterator[None]:
-    """What is raised of a model inside, with the file that it comes from in front of the message."""
+    """What is raised of a model or of data inside, with the file that it comes from in front of the message."""
     try:
         yield
-    except ModelError as exc:
+    except (ModelError, DataError) as exc:
         raise type(exc)(f"{source}: {exc}") from exc
 
 

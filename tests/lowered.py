@@ -25,6 +25,7 @@ from small_graphs import (
 
 from edgekit.artifact import Metadata
 from edgekit.conversion.tflite import lower
+from edgekit.data.intake import Pictures
 from edgekit.graph.prepare import prepare
 from edgekit.inputs.contract import InputContract
 from edgekit.quantization.plan import Plan
@@ -86,7 +87,7 @@ def signed(model: onnx.ModelProto, reach: float) -> onnx.ModelProto:
     images = [reach * np.clip(noise(*shape, seed=index) / 2, -1, 1) for index, shape in enumerate(shapes)]
     values = dict(zip(names, run_onnx(watched, *images), strict=True))
     values |= {item.name: np.float32([-reach, reach]) for item in model.graph.input}
-    groups = tie_groups(model, InputContract(1, 1, 1, mean=(0.5,), std=(0.5 / reach,)))
+    groups = tie_groups(model, Pictures(InputContract(1, 1, 1, mean=(0.5,), std=(0.5 / reach,))))
     parts = [[values[name] for name in group.tensors] for group in groups]
     ranges = [(float(min(map(np.min, part))), float(max(map(np.max, part)))) for part in parts]
     return insert_qdq(model, Plan(affines(groups, ranges)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgekit.data.dataset import Split
+from edgekit.data.intake import Pictures
 from edgekit.inputs.contract import InputContract
 from edgekit.quantization.calibrate import RealInputs
 
@@ -23,4 +24,4 @@ def random_split(count: int = 16, classes: int | None = None, seed: int = 0) -> 
 
 def random_inputs(count: int = 16, contract: InputContract = CONTRACT, seed: int = 0) -> RealInputs:
     """The same as real inputs [1, 3, 8, 8]."""
-    return RealInputs(random_split(count, seed=seed), np.arange(count), contract)
+    return RealInputs(random_split(count, seed=seed), np.arange(count), Pictures(contract))

@@ -31,7 +31,7 @@ def residual(blocks: Sequence[str], seed: int = 0, spread: float = 2.0) -> Model
 
 def minmax_plan(model: ModelProto, inputs: RealInputs, **options: object) -> Plan:
     """All values that were seen, 8 bits."""
-    choice = choose_ranges(model, tie_groups(model, inputs.contract), inputs, "minmax")
+    choice = choose_ranges(model, tie_groups(model, inputs.intake), inputs, "minmax")
     return Plan(choice.affines, **options)
 
 
@@ -39,7 +39,7 @@ def scores(model: ModelProto, inputs: RealInputs) -> NDArray[np.float32]:
     """The first output for every image, flattened."""
     opened = session(model)
     name = opened.get_inputs()[0].name
-    return np.stack([opened.run(None, {name: image})[0].reshape(-1) for image in inputs])
+    return np.stack([opened.run(None, {name: image})[0].reshape(-1) for (image,) in inputs])
 
 
 class _Network:

@@ -11,6 +11,7 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
+from edgekit.data.intake import Pictures
 from edgekit.inputs.contract import InputContract
 from edgekit.quantization.plan import Plan
 from edgekit.quantization.qdq import insert_qdq
@@ -111,7 +112,7 @@ def static_plan(model: onnx.ModelProto, images: int = 4) -> Plan:
         for name, value in zip(names, opened.run(None, feed), strict=True):
             low, high = ranges.get(name, (0.0, 0.0))
             ranges[name] = (min(low, float(value.min())), max(high, float(value.max())))
-    groups = tie_groups(model, InputContract(1, 1, 1))
+    groups = tie_groups(model, Pictures(InputContract(1, 1, 1)))
     hulls = [tuple(zip(*(ranges[name] for name in group.tensors), strict=True)) for group in groups]
     return Plan(affines(groups, [(min(lows), max(highs)) for lows, highs in hulls]))
 

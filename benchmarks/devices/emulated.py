@@ -46,7 +46,7 @@ def agreement(file: Path, board: str, own: bool) -> dict[str, object]:
         noise = np.random.default_rng(0).integers(
             limits.min, limits.max, (IMAGES, *spec.shape[1:]), spec.dtype, endpoint=True
         )
-        session.run_rows(noise)
+        session.run_rows([noise])
         same = session.compared - session.differing
         return {"inputs": "noise", "identical": same, "of": IMAGES, "difference": session.difference}
 

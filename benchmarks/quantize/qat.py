@@ -24,6 +24,7 @@ from scores import Judge
 from edgekit.artifact import Metadata
 from edgekit.conversion.tflite.lower_model import lower
 from edgekit.data.dataset import Split
+from edgekit.data.intake import Pictures
 from edgekit.files import write_bytes, write_json
 from edgekit.graph.isolated import open_prepared
 from edgekit.graph.metadata import write_metadata
@@ -69,7 +70,9 @@ def measure(count: int, options: FinetuneOptions, images: int | None) -> dict[st
     start = judged(judge, "start", model, plan)
     print("start", start, flush=True)
     part = part_of(source.images, "development")
-    inputs = RealInputs(Split(np.asarray(part.images)), np.arange(min(count, len(part.images))), source.contract)
+    inputs = RealInputs(
+        Split(np.asarray(part.images)), np.arange(min(count, len(part.images))), Pictures(source.contract)
+    )
     started = time.perf_counter()
     done = finetune(model, plan, inputs, options)
     seconds = round(time.perf_counter() - started, 1)
@@ -88,8 +91,8 @@ def measure(count: int, options: FinetuneOptions, images: int | None) -> dict[st
 def broken(model: ModelProto, source: Model) -> Plan:
     """The start."""
     part = part_of(source.images, "calibration")
-    inputs = RealInputs(Split(np.asarray(part.images)), np.arange(CALIBRATION_IMAGES), source.contract)
-    groups = tie_groups(model, source.contract)
+    inputs = RealInputs(Split(np.asarray(part.images)), np.arange(CALIBRATION_IMAGES), Pictures(source.contract))
+    groups = tie_groups(model, Pictures(source.contract))
     seen = calibrate(model, [name for group in groups for name in group.tensors], inputs)
     ranges = [group.range("minmax", seen) for group in groups]
     cut = [(RANGE_SHARE * low, RANGE_SHARE * high) for low, high in ranges]

@@ -12,9 +12,10 @@ from edgekit.artifact import Array, TensorSpec
 from edgekit.closing import Closing
 from edgekit.data.files import prepare_image
 from edgekit.errors import DataError, ModelError, UnknownNameError, UsageError, input_errors
-from edgekit.evaluation.classifier import Classifier, remark_on_input
+from edgekit.evaluation.classifier import Classifier
 from edgekit.evaluation.input_options import InputOptions
 from edgekit.evaluation.predict import PredictOptions, PredictResult, predict_pixels
+from edgekit.evaluation.task_model import remark_on_input
 from edgekit.inputs.contract import InputContract, Pixels
 from edgekit.modelfiles.model_ref import find_models
 from edgekit.modelfiles.session import FileSession

@@ -20,7 +20,7 @@ from edgekit.result import Result
 if TYPE_CHECKING:
     from edgekit.conversion.export import ExportResult
     from edgekit.deployment.deploy import Deployment
-    from edgekit.evaluation.compare import Comparison, NoiseComparison
+    from edgekit.evaluation.compare import Comparison, OutputsComparison
     from edgekit.evaluation.evaluate import EvaluateResult
     from edgekit.evaluation.inspect import InspectResult
     from edgekit.profiling.records import ProfileResult
@@ -131,7 +131,7 @@ export: Verb[ExportResult] = Verb(
 evaluate: Verb[EvaluateResult] = Verb(
     "edgekit.evaluation.evaluate:evaluate", "Measure the accuracy of model files on the test split."
 )
-compare: Verb[Comparison | NoiseComparison] = Verb(
+compare: Verb[Comparison | OutputsComparison] = Verb(
     "edgekit.evaluation.compare:compare", "Compare two files or runtimes on the same images: parity and fidelity."
 )
 profile: Verb[ProfileResult] = Verb(

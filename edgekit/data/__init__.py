@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from edgekit.artifact import TensorSpec
 from edgekit.data.dataset import Dataset, Split, require_shape
+from edgekit.data.factory import FACTORY, call_factory
+from edgekit.data.intake import Tensors
 from edgekit.data.reading import STRICT, Reading
 from edgekit.errors import DataError, UnknownNameError
 from edgekit.inputs.contract import InputContract
@@ -23,7 +25,6 @@ KINDS = (
 NAMED = ("mnist", "clothes")
 Source = str | Any
 """A name or path, or what a Python program has in hand; see ``open_data``."""
-FACTORY = re.compile(r"[\w./\\-]+:[A-Za-z_]\w*")
 
 
 def open_data(source: Source, contract: InputContract | None = None, reading: Reading = STRICT) -> Dataset:
@@ -46,6 +47,28 @@ def open_data(source: Source, contract: InputContract | None = None, reading: Re
     if contract is not None:
         require_shape(dataset, contract.shape)
     return dataset
+
+
+def open_samples(
+    source: Source, inputs: Sequence[TensorSpec], contract: InputContract | None, reading: Reading = STRICT
+) -> Dataset:
+    """Open a source for a model: pictures where ``contract`` says how it eats them, else arrays for its ``inputs``.
+
+    Where a model eats pictures, a source may still hold what goes into its input, by that name.
+
+    Raises:
+        UnknownNameError, DataError: see ``open_data`` and ``edgekit.data.tensors``.
+    """
+    from edgekit.data.tensors import holds_tensors, open_tensors, tensors_of
+
+    with _readable(source):
+        intake, name = Tensors(tuple(inputs)), "own data"
+        if isinstance(source, str) and FACTORY.fullmatch(source) and not Path(source).exists():
+            name, source = source, call_factory(source)
+        if contract is None or holds_tensors(source, [spec.name for spec in inputs]):
+            is_file = isinstance(source, str | Path | Dataset)
+            return open_tensors(source, intake) if is_file else tensors_of(source, name, intake)
+    return open_data(source, contract, reading)
 
 
 def open_unlabelled(source: Source, contract: InputContract | None = None, reading: Reading = STRICT) -> Dataset:
@@ -121,9 +144,9 @@ def _open(source: Source, contract: InputContract | None, reading: Reading) -> D
     if path.exists():
         raise DataError(f"{source} is not a data source; give {KINDS}.")
     if FACTORY.fullmatch(str(source)):
-        from edgekit.data.factory import open_factory
+        from edgekit.data.in_hand import dataset_of
 
-        return open_factory(str(source), contract)
+        return dataset_of(call_factory(str(source)), str(source), contract)
     if path.suffix or len(path.parts) > 1:
         raise DataError(f"{source} does not exist; check the path.")
     raise UnknownNameError("data source", str(source), NAMED)

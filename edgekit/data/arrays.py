@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ def open_npz(path: Path) -> Dataset:
     Raises:
         DataError: the file is broken, too large, or holds no such arrays.
     """
-    arrays = _read_npz(path)
+    arrays = read_npz(path)
     by_name = {name.lower().replace("_", ""): array for name, array in arrays.items()}
     parts = {split: (by_name[key], _labels_beside(by_name, key)) for split, key in _image_keys(by_name).items()}
     if "train" not in parts:
@@ -86,11 +86,16 @@ def as_images(values: Any, where: str) -> Images:
         images = images.transpose(0, 2, 3, 1)
     if 0 in images.shape:
         raise DataError(f"{where} holds no images; its shape is {images.shape}.")
+    if not are_pixels(images):
+        raise DataError(f"{where}: images must be uint8, or floats in [0, 1], and are {images.dtype}; convert them.")
     if images.dtype == np.uint8:
         return np.ascontiguousarray(images)
-    if images.dtype.kind == "f" and images.min() >= 0 and images.max() <= 1:
-        return np.rint(images * np.float32(255)).astype(np.uint8)
-    raise DataError(f"{where}: images must be uint8, or floats in [0, 1], and are {images.dtype}; convert them.")
+    return np.rint(images * np.float32(255)).astype(np.uint8)
+
+
+def are_pixels(images: Array) -> bool:
+    """True for bytes, and for floats in [0, 1]."""
+    return images.dtype == np.uint8 or bool(images.dtype.kind == "f" and images.min() >= 0 and images.max() <= 1)
 
 
 def as_labels(values: Any, where: str) -> Labels:
@@ -103,22 +108,40 @@ def as_labels(values: Any, where: str) -> Labels:
     return labels.astype(np.int64)
 
 
-def _read_npz(path: Path) -> dict[str, Array]:
+def read_npz(path: Path) -> dict[str, Array]:
+    """The arrays of an .npz file by name; nothing in it is unpickled.
+
+    Raises:
+        DataError: it is missing, broken or too large, or an array holds Python objects.
+    """
     require_file(path, DataError)
     try:
         with zipfile.ZipFile(path) as archive:
             size = sum(member.file_size for member in archive.infolist())
         if size > MAX_BYTES:
             raise DataError(f"{path} unpacks to {size:,} bytes; more than {MAX_BYTES:,} are not read.")
+        arrays = {}
         with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
+            for name in archive.files:
+                try:
+                    arrays[name] = archive[name]
+                except ValueError as exc:
+                    raise DataError(
+                        f"{path}: '{name}' cannot be read ({str(exc).rstrip('.')}); write numbers."
+                    ) from exc
+        return arrays
     except DataError:
         raise
     except Exception as exc:  # zipfile, zlib and numpy raise whatever the broken bytes lead to
         raise DataError(f"{path} is not a readable .npz file ({str(exc).rstrip('.')}); write it again.") from exc
 
 
-def _image_keys(by_name: Mapping[str, Array]) -> dict[str, str]:
+def holds_images(names: Iterable[str]) -> bool:
+    """True if arrays of these names are read as images."""
+    return bool(_image_keys({name.lower().replace("_", "") for name in names}))
+
+
+def _image_keys(by_name: Collection[str]) -> dict[str, str]:
     """For each split that the file has, the name of its images."""
     found = {}
     for split, aliases in ALIASES.items():

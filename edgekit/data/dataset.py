@@ -81,19 +81,28 @@ class Joined:
 
 @dataclass(frozen=True)
 class Split:
-    """Images with their labels (None if the source has none)."""
+    """Images with their labels (None if the source has none).
+
+    For a model of other inputs the images are its samples (``edgekit.data.tensors.TensorArray``), and labels may be
+    float32 [N, ...]: what the outputs ought to be.
+    """
 
     images: ImageArray
     labels: Labels | None = None
 
     def __post_init__(self) -> None:
-        if len(self.images.shape) != 4:
+        if len(self.images.shape) not in (2, 4):  # a TensorArray has two
             raise DataError(f"Images must be [N, height, width, channels], but have shape {tuple(self.images.shape)}.")
         if self.labels is not None and len(self.labels) != len(self.images):
             raise DataError(f"{len(self.images)} images have {len(self.labels)} labels; give each image one label.")
 
     def __len__(self) -> int:
         return len(self.images)
+
+    @property
+    def holds_pictures(self) -> bool:
+        """True for images, False for the samples of other inputs."""
+        return len(self.images.shape) == 4
 
     def batches(self, size: int, indices: NDArray[np.int64] | None = None) -> Iterator[tuple[Images, Labels | None]]:
         """Consecutive batches of ``size`` (the last may be smaller), of all images or of ``indices`` in order."""
@@ -138,7 +147,7 @@ class Dataset:
                 raise DataError(f"{self.name}: the class name {name!r} is not valid text; rename the class.")
         for name in ("train", "validation", "test"):
             labels = getattr(self, name).labels
-            if labels is None or len(labels) == 0:
+            if labels is None or len(labels) == 0 or labels.dtype.kind == "f":
                 continue
             low, high = int(labels.min()), int(labels.max())
             if low < 0 or high >= len(self.classes):

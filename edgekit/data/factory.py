@@ -4,32 +4,31 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from edgekit.data.dataset import Dataset
-from edgekit.data.in_hand import dataset_of
 from edgekit.errors import DataError, EdgekitError, UnknownNameError
-from edgekit.inputs.contract import InputContract
+
+FACTORY = re.compile(r"[\w./\\-]+:[A-Za-z_]\w*")
 
 
-def open_factory(source: str, contract: InputContract | None = None) -> Dataset:
-    """Call ``module:factory`` and make a Dataset of what it returns; see ``edgekit.data.in_hand``.
+def call_factory(source: str) -> Any:
+    """What ``module:factory`` returns.
 
     Raises:
-        DataError: the code fails or returns something else.
+        DataError: the code fails.
     """
     factory = load_factory(source, DataError)
     try:
-        value = factory()
+        return factory()
     except EdgekitError:
         raise
     except Exception as exc:
         raise DataError(f"{source} failed with {type(exc).__name__}: {exc}; correct that function.") from exc
-    return dataset_of(value, source, contract)
 
 
 def load_factory(source: str, error: type[EdgekitError]) -> Callable[..., Any]:

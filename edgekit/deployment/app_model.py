@@ -10,8 +10,9 @@ from typing import Any
 
 from edgekit.artifact import TensorSpec
 from edgekit.errors import ModelError, UsageError
-from edgekit.evaluation.classifier import Classifier, remark_on_input
+from edgekit.evaluation.classifier import Classifier
 from edgekit.evaluation.input_options import InputOptions
+from edgekit.evaluation.task_model import remark_on_input
 from edgekit.files import model_name, sha256_bytes
 from edgekit.graph.isolated import model_bytes
 from edgekit.inputs.contract import InputContract

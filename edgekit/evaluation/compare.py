@@ -1,7 +1,7 @@
 """``edgekit compare``: do two files, or two runtimes with the same file, give the same answers?
 
-Image classifiers are compared on images. Files of any kind are compared on random inputs: where one takes quantized
-inputs, both get values on its grid, so that no difference comes from the inputs.
+They are compared on samples of a data source, classifiers by their answers too. On random inputs, where one takes
+quantized inputs, both get values on its grid, so that no difference comes from the inputs.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 
 from edgekit.artifact import Array, TensorSpec
 from edgekit.console import Part, Table, progress
-from edgekit.data import Source, open_data
+from edgekit.data import Source
+from edgekit.data.intake import FIRST_TO_LAST, LAST_TO_FIRST, fits
 from edgekit.data.reading import Reading
 from edgekit.errors import DataError, ModelError, UsageError
-from edgekit.evaluation.classifier import FIRST_TO_LAST, LAST_TO_FIRST, Classifier, as_shaped, fits, remark_on_input
 from edgekit.evaluation.evaluate import image_batches
 from edgekit.evaluation.fidelity import Fidelity
 from edgekit.evaluation.input_options import InputOptions
+from edgekit.evaluation.task_model import TaskModel, as_shaped, remark_on_input
 from edgekit.modelfiles.model_ref import ModelRef, find_models
 from edgekit.modelfiles.session import FileSession
 from edgekit.options import SOURCES, Options, argument, group, option
@@ -95,77 +96,83 @@ class OutputFidelity(Fidelity):
 
 
 @dataclass(frozen=True)
-class NoiseComparison(Result):
-    """Two files in their runtimes on the same ``inputs`` random inputs."""
+class OutputsComparison(Result):
+    """Two files in their runtimes on the same ``inputs``: samples of ``data``, or random ones."""
 
     reference: str
     other: str
+    data: str
     inputs: int
     outputs: tuple[OutputFidelity, ...]
 
     def parts(self) -> Iterator[Part]:
         """What was compared, and each output."""
         sides = [("reference", self.reference), ("other", self.other)]
-        yield Table(f"comparison on {self.inputs:,} random inputs", (), sides)
+        what = "random inputs" if self.data == NOISE else f"samples of {self.data}"
+        yield Table(f"comparison on {self.inputs:,} {what}", (), sides)
         for output in self.outputs:
             yield Table(f"output {output.name} {'x'.join(map(str, output.shape))}", (), output.rows(self.inputs))
 
 
-def compare(options: CompareOptions) -> Comparison | NoiseComparison:
-    """Compare two image classifiers on the images of a data source, or any two models if the source is ``noise``.
+def compare(options: CompareOptions) -> Comparison | OutputsComparison:
+    """Compare two models on the samples of a data source, or on random inputs if the source is ``noise``.
 
     Raises:
-        ModelError, DataError, UsageError, RuntimeCrashError: see ``compare_images`` and ``compare_noise``.
+        ModelError, DataError, UsageError, RuntimeCrashError: see ``compare_samples`` and ``compare_noise``.
     """
     if options.data == NOISE:
         return compare_noise(find_models(options.a)[0], find_models(options.b)[0], options.images, options.input.shape)
-    return compare_images(options)
+    return compare_samples(options)
 
 
-def compare_images(options: CompareOptions) -> Comparison:
-    """Run two image classifiers on the same test images.
+def compare_samples(options: CompareOptions) -> Comparison | OutputsComparison:
+    """Run two models on the same samples of a test split: classifiers by their answers, others by each output.
 
     Raises:
-        ModelError: the models do not take the same images or do not give the same number of scores.
-        DataError, UsageError, RuntimeCrashError: see ``Classifier`` and ``open_data``.
+        ModelError: the models do not take the same inputs, or do not give the same outputs.
+        DataError, UsageError, RuntimeCrashError: see ``TaskModel`` and ``open_samples``.
     """
-    first, second = find_models(options.a)[0], find_models(options.b)[0]
+    one, two = find_models(options.a)[0], find_models(options.b)[0]
     with (
-        Classifier(first.path, runtime=first.runtime, options=options.input) as a,
-        Classifier(second.path, runtime=second.runtime, options=options.input) as b,
+        TaskModel(one.path, runtime=one.runtime, options=options.input) as a,
+        TaskModel(two.path, runtime=two.runtime, options=options.input) as b,
     ):
-        for classifier in (a, b):
-            remark_on_input(classifier)
-        if a.contract.shape != b.contract.shape or a.classes != b.classes:
-            raise ModelError(
-                f"{a.path} maps {a.contract.shape} to {a.classes} scores, {b.path} {b.contract.shape} to {b.classes}; "
-                "compare models of the same task."
-            )
-        data = open_data(options.data, a.contract, options.reading)
+        for model in (a, b):
+            remark_on_input(model)
+        _check_alike(a.session, b.session, "inputs", a.session.inputs, b.session.inputs)
+        _check_alike(a.session, b.session, "outputs", a.session.outputs, b.session.outputs)
+        data = a.open_data(options.data, options.reading)
         if len(data.test) == 0:
             raise DataError(f"{data.name} has no test images; choose data that have some.")
         chosen = data.test.sample(options.images, SEED)
         split = data.test.take(chosen)
         ours, theirs = [], []
         with progress("comparing", len(split)) as bar:
-            for images in image_batches(split):
-                ours.append(a.scores(images))
-                theirs.append(b.scores(images))
-                bar.update(sum(map(len, ours)))
-        mine, real = np.concatenate(ours), np.concatenate(theirs)
-        differ = np.flatnonzero(mine.argmax(axis=1) != real.argmax(axis=1))
-        return Comparison(
-            reference=_side(a),
-            other=_side(b),
-            data=data.name,
-            images=len(split),
-            agreement=1 - len(differ) / len(split),
-            fidelity=Fidelity.of(mine, real, a.output.scale, b.output.scale),
-            disagreements=tuple(int(index) for index in chosen[differ][:LISTED]),
+            for rows in image_batches(split):
+                ours.append(a.reals(rows))
+                theirs.append(b.reals(rows, a.session.outputs))
+                bar.update(sum(len(reals[0]) for reals in ours))
+        sides = (_side(a), _side(b))
+        mine, real = (list(map(np.concatenate, zip(*batches, strict=True))) for batches in (ours, theirs))
+        found = [
+            Fidelity.of(first, second, first_spec.scale, second_spec.scale)
+            for first, second, first_spec, second_spec in zip(
+                mine, real, a.session.outputs, b.session.outputs, strict=True
+            )
+        ]
+        if a.task.has_answers:
+            differ = np.flatnonzero(mine[0].argmax(axis=1) != real[0].argmax(axis=1))
+            agreement = 1 - len(differ) / len(split)
+            disagreements = tuple(int(index) for index in chosen[differ][:LISTED])
+            return Comparison(*sides, data.name, len(split), agreement, found[0], disagreements)
+        outputs = tuple(
+            OutputFidelity(**vars(each), name=spec.name, shape=spec.shape)
+            for each, spec in zip(found, a.session.outputs, strict=True)
         )
+        return OutputsComparison(_title(a.session), _title(b.session), data.name, len(split), outputs)
 
 
-def compare_noise(reference: ModelRef, other: ModelRef, inputs: int, shapes: Shapes | None = None) -> NoiseComparison:
+def compare_noise(reference: ModelRef, other: ModelRef, inputs: int, shapes: Shapes | None = None) -> OutputsComparison:
     """Run two models on ``inputs`` random inputs (fixed seed); ``shapes`` are sizes that they leave open.
 
     Images may be channels first in one file and channels last in the other.
@@ -198,8 +205,7 @@ def compare_noise(reference: ModelRef, other: ModelRef, inputs: int, shapes: Sha
             _fidelity(*specs, [row[index] for row in pairs])
             for index, specs in enumerate(zip(a.outputs, b.outputs, strict=True))
         ]
-        names = [f"{session.path} in {session.runtime} {session.version}" for session in (a, b)]
-    return NoiseComparison(names[0], names[1], inputs, tuple(outputs))
+        return OutputsComparison(_title(a), _title(b), NOISE, inputs, tuple(outputs))
 
 
 def _random(ours: TensorSpec, theirs: TensorSpec, generator: np.random.Generator) -> NDArray[np.float32]:
@@ -252,6 +258,10 @@ def _alike(ours: TensorSpec, theirs: TensorSpec) -> bool:
     return any(fits(shape, theirs.shape) for shape in shapes)
 
 
-def _side(classifier: Classifier) -> Side:
-    session = classifier.session
-    return Side(str(session.path), session.runtime, session.version, classifier.output)
+def _title(session: FileSession) -> str:
+    return f"{session.path} in {session.runtime} {session.version}"
+
+
+def _side(model: TaskModel) -> Side:
+    session = model.session
+    return Side(str(session.path), session.runtime, session.version, session.outputs[0])

@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import io
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from edgekit.artifact import Array
 from edgekit.devices.device import Device, Job
+from edgekit.errors import ModelError
 from edgekit.modelfiles.session import FileSession
 from edgekit.runtimes.runtime import Shapes
 
@@ -34,9 +36,16 @@ class DeviceSession(FileSession):
         self.device, self.shapes = device, shapes or {}
         self.compared, self.differing, self.difference = 0, 0, 0.0
 
-    def run_rows(self, batch: Array) -> list[Array]:
-        """One inference per row of ``batch`` [N, ...] on the device; each output stacked to [N, ...]."""
-        here = super().run_rows(batch)
+    def run_rows(self, batches: Sequence[Array]) -> list[Array]:
+        """One inference per row of ``batches`` on the device; each output stacked to [N, ...].
+
+        Raises:
+            ModelError: the model takes several inputs, or none with a batch.
+        """
+        here = super().run_rows(batches)
+        if len(batches) != 1 or batches[0].ndim != len(self.inputs[0].shape):
+            raise ModelError(f"{self.path} takes several inputs, or one without a batch; evaluate it on this machine.")
+        (batch,) = batches
         with tempfile.TemporaryDirectory() as folder:
             images = Path(folder) / "images.npy"
             np.save(images, batch, allow_pickle=False)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +14,15 @@ import numpy as np
 from edgekit.artifact import TensorSpec
 from edgekit.catalog import taken
 from edgekit.console import Part, Table, progress
-from edgekit.data import Source, open_data
+from edgekit.data import Source
 from edgekit.data.dataset import Dataset, Images, Split
 from edgekit.data.reading import Reading
 from edgekit.devices.device import Can, open_device
 from edgekit.errors import DataError, ModelError
-from edgekit.evaluation.classifier import Classifier, ImageModel, remark_on_input
+from edgekit.evaluation.classifier import Classifier
 from edgekit.evaluation.device_session import DeviceSession
 from edgekit.evaluation.input_options import InputOptions
+from edgekit.evaluation.task_model import TaskModel, remark_on_input
 from edgekit.inputs.contract import InputContract
 from edgekit.modelfiles.model_ref import find_models
 from edgekit.modelfiles.runtime_choice import BY_ENDING, RUNTIME
@@ -102,21 +104,20 @@ def evaluate(options: EvaluateOptions) -> EvaluateResult:
     """Measure models, each ``MODEL`` or ``MODEL@RUNTIME``, on the test split of a data source.
 
     Raises:
-        ModelError, DataError, UsageError, RuntimeCrashError: see ``ImageModel`` and ``open_data``.
+        ModelError, DataError, UsageError, RuntimeCrashError: see ``TaskModel`` and ``open_data``.
     """
     evaluations: list[Evaluation] = []
-    opened: dict[InputContract, Dataset] = {}
+    opened: dict[Hashable, Dataset] = {}
     with ExitStack() as stack:
         device = stack.enter_context(closing(open_device(options.device)))
         place = None if Can.HERE in device.can else device
         for target in (
             found for model in options.models or (taken(""),) for found in find_models(model, options.runtime)
         ):
-            with ImageModel(target.path, runtime=target.runtime, options=options.input, device=place) as model:
+            with TaskModel(target.path, runtime=target.runtime, options=options.input, device=place) as model:
                 model.require(model.task.has_answers)
                 remark_on_input(model)
-                eats = model.contract.pictures
-                data = opened[eats] = opened.get(eats) or open_data(options.data, eats, options.reading)
+                data = opened[model.eats] = opened.get(model.eats) or model.open_data(options.data, options.reading)
                 test = data.test
                 if options.images is not None:
                     test = test.take(test.sample(options.images, SEED))
@@ -143,7 +144,7 @@ def accuracy_of(
     return figures
 
 
-def measure(model: ImageModel, split: Split, names: Sequence[str] = ()) -> Figures:
+def measure(model: TaskModel, split: Split, names: Sequence[str] = ()) -> Figures:
     """Measure an open model on a labelled split; ``names`` are those of its classes.
 
     Raises:
@@ -157,25 +158,24 @@ def measure(model: ImageModel, split: Split, names: Sequence[str] = ()) -> Figur
     return model.task.figures(all_scores(model, split), split.labels, names, model.session.outputs[0])
 
 
-def all_scores(model: ImageModel, split: Split, like: Sequence[TensorSpec] = ()) -> Reals:
-    """The model's scores over a split, with progress; see ``ImageModel.scores``."""
+def all_scores(model: TaskModel, split: Split, like: Sequence[TensorSpec] = ()) -> Reals:
+    """The model's scores over a split, with progress; see ``TaskModel.scores``."""
     found: list[Reals] = []
     with progress(model.path.name, len(split)) as bar:
         done = 0
         size = DEVICE_BATCH_BYTES if isinstance(model.session, DeviceSession) else BATCH_BYTES
         for images in image_batches(split, size):
             found.append(model.scores(images, like))
-            done += len(images)
+            done += len(found[-1])
             bar.update(done)
     if len({scores.shape[1] for scores in found}) > 1:
-        raise ModelError(f"{model.path} gives more values for one image than for another; such cannot be compared.")
+        raise ModelError(f"{model.path} gives more values for one sample than for another; such cannot be compared.")
     return np.concatenate(found)
 
 
 def image_batches(split: Split, size_bytes: int = BATCH_BYTES) -> Iterator[Images]:
-    """The images of a split in batches of about ``size_bytes`` as float32, so that none takes long or much memory."""
-    _, height, width, channels = split.images.shape
-    size = max(1, size_bytes // (4 * height * width * channels))
+    """The samples of a split in batches of about ``size_bytes`` as float32, so that none takes long or much memory."""
+    size = max(1, size_bytes // (4 * math.prod(split.images.shape[1:])))
     for images, _ in split.batches(size):
         yield images
 

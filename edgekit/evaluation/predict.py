@@ -11,8 +11,9 @@ import numpy as np
 from edgekit.console import Part, Table
 from edgekit.data.files import prepare_image
 from edgekit.errors import UsageError
-from edgekit.evaluation.classifier import Classifier, remark_on_input
+from edgekit.evaluation.classifier import Classifier
 from edgekit.evaluation.input_options import InputOptions
+from edgekit.evaluation.task_model import remark_on_input
 from edgekit.inputs.contract import Pixels
 from edgekit.modelfiles.model_ref import find_models
 from edgekit.modelfiles.runtime_choice import BY_ENDING, RUNTIME

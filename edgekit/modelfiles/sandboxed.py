@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from edgekit.artifact import Array, TensorSpec
+from edgekit.data.intake import as_run
 from edgekit.errors import ModelError, UsageError
 from edgekit.modelfiles.contents import read_contents
 from edgekit.modelfiles.runtime_choice import require_runtime
@@ -90,10 +91,15 @@ def run(session: int, tensors: list[Array]) -> list[Array]:
     return _sessions[session].run(tensors)
 
 
-def run_rows(session: int, batch: Array) -> list[Array]:
-    """One inference per row of ``batch`` [N, ...] of a model with one input; outputs stacked [N, ...]."""
-    rows = [_sessions[session].run([batch[index : index + 1]]) for index in range(len(batch))]
-    return [np.concatenate(column) for column in zip(*rows, strict=True)]
+def run_rows(session: int, batches: list[Array]) -> list[Array]:
+    """One inference per row of ``batches``, one [N, ...] for each input; outputs stacked [N, ...]."""
+    opened = _sessions[session]
+
+    def feed(row: int) -> list[Array]:
+        return [as_run(batch, spec, row) for batch, spec in zip(batches, opened.inputs, strict=True)]
+
+    rows = [opened.run(feed(row)) for row in range(len(batches[0]))]
+    return [np.concatenate(list(map(np.atleast_1d, column))) for column in zip(*rows, strict=True)]
 
 
 def rehearse(path: str, runtime: str) -> dict[str, Any]:

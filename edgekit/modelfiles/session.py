@@ -70,9 +70,9 @@ class FileSession(Closing):
         """One inference: arrays of the inputs' shapes and dtypes to those of the outputs."""
         return list(self._call("run", session=self._number, tensors=list(tensors)))
 
-    def run_rows(self, batch: Array) -> list[Array]:
-        """One inference per row of ``batch`` [N, ...] of a one-input model; each output stacked to [N, ...]."""
-        return list(self._call("run_rows", session=self._number, batch=batch))
+    def run_rows(self, batches: Sequence[Array]) -> list[Array]:
+        """One inference per row of ``batches``, one [N, ...] for each input; each output stacked to [N, ...]."""
+        return list(self._call("run_rows", session=self._number, batches=list(batches)))
 
     def close(self) -> None:
         """End the worker."""

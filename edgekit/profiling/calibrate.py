@@ -260,6 +260,7 @@ def _forms(model: ModelProto, forms: Sequence[tuple[str, str]]) -> Iterator[tupl
     from edgekit.artifact import Metadata
     from edgekit.conversion.compact import compact
     from edgekit.conversion.tflite import lower
+    from edgekit.data.intake import Pictures
     from edgekit.graph.metadata import write_metadata
     from edgekit.graph.prepare import prepare
     from edgekit.inputs.contract import InputContract
@@ -269,7 +270,7 @@ def _forms(model: ModelProto, forms: Sequence[tuple[str, str]]) -> Iterator[tupl
 
     ready = prepare(model, None)
     _, channels, height, width = (axis.dim_value for axis in ready.graph.input[0].type.tensor_type.shape.dim)
-    groups = tie_groups(ready, InputContract(height, width, channels))
+    groups = tie_groups(ready, Pictures(InputContract(height, width, channels)))
     positive = {node.output[0] for node in ready.graph.node if node.op_type in ("Relu", "Clip")}
     # A range from 0 on makes a ReLU part of its quantization, as in every real file.
     ranges = [(0.0, LARGEST) if positive.intersection(group.tensors) else (-LARGEST, LARGEST) for group in groups]

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.console import progress
+from edgekit.data.intake import Feed, Intake
 from edgekit.errors import DataError
 from edgekit.graph.draft import Draft
 from edgekit.quantization.histogram import Glance, Histogram
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
     from edgekit.data.dataset import Split
-    from edgekit.inputs.contract import InputContract
 
 Reals = NDArray[np.float32]
 Item = TypeVar("Item")
@@ -38,30 +38,28 @@ THREADS = max(1, (os.cpu_count() or 1) // AT_ONCE)
 
 
 class RealInputs:
-    """The real inputs [1, C, H, W] of the chosen images of a split, made anew in every pass over them."""
+    """The real inputs of the chosen samples of a split, an image [1, C, H, W] or others, made anew in every pass."""
 
-    def __init__(self, split: Split, indices: NDArray[np.int64], contract: InputContract) -> None:
-        self.split, self.indices, self.contract = split, indices, contract
+    def __init__(self, split: Split, indices: NDArray[np.int64], intake: Intake) -> None:
+        self.split, self.indices, self.intake = split, indices, intake
 
     def __len__(self) -> int:
         return len(self.indices)
 
-    def __iter__(self) -> Iterator[Reals]:
-        for images, _ in self.split.batches(1, self.indices):
-            # numpy goes through memory in its order: planes of channels are much faster than pixels of three values.
-            planes = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
-            yield np.ascontiguousarray(self.contract.real(planes.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2))
+    def __iter__(self) -> Iterator[Feed]:
+        for rows, _ in self.split.batches(1, self.indices):
+            yield self.intake.feed(rows)
 
     def first(self, count: int) -> RealInputs:
         """The first ``count`` of them."""
-        return RealInputs(self.split, self.indices[:count], self.contract)
+        return RealInputs(self.split, self.indices[:count], self.intake)
 
     def parted(self, share: float) -> tuple[RealInputs, RealInputs]:
         """Every so-many-th image apart: (the others, a ``share`` of the images); one image serves as both."""
         held = np.zeros(len(self), bool)
         held[:: max(1, round(1 / share))] = True
         rest = self.indices[~held] if not held.all() else self.indices
-        return RealInputs(self.split, rest, self.contract), RealInputs(self.split, self.indices[held], self.contract)
+        return RealInputs(self.split, rest, self.intake), RealInputs(self.split, self.indices[held], self.intake)
 
 
 def calibrate(model: ModelProto, tensors: Sequence[str], inputs: RealInputs) -> dict[str, Histogram]:
@@ -73,14 +71,15 @@ def calibrate(model: ModelProto, tensors: Sequence[str], inputs: RealInputs) -> 
     """
     require_images(inputs)
     histograms = {name: Histogram(name) for name in tensors}
-    graph_input = model.graph.input[0].name
-    inner = [name for name in tensors if name != graph_input]
+    ends = input_names(model)
+    inner = [name for name in tensors if name not in ends]
     session = open_session(with_outputs(model, inner), optimize=True)
 
-    def glances(numbered: tuple[int, Reals]) -> dict[str, Glance]:
-        turn, image = numbered
-        values = dict(zip(inner, session.run(inner, {graph_input: image}), strict=True))
-        return {name: Glance.at(value, turn) for name, value in {graph_input: image, **values}.items()}
+    def glances(numbered: tuple[int, Feed]) -> dict[str, Glance]:
+        turn, feed = numbered
+        values = dict(zip(ends, feed, strict=True))
+        values |= zip(inner, session.run(inner, values), strict=True)
+        return {name: Glance.at(values[name], turn) for name in tensors}
 
     with progress("calibrating", len(inputs)) as bar:
         for done, seen in enumerate(ahead(glances, enumerate(inputs)), start=1):
@@ -96,6 +95,11 @@ def require_images(inputs: RealInputs) -> None:
         raise DataError("There are no calibration images; give --data at least one, better a few hundred.")
 
 
+def input_names(model: ModelProto) -> list[str]:
+    """The inputs of a model, in the order of a feed."""
+    return [value.name for value in model.graph.input]
+
+
 def with_outputs(model: ModelProto, tensors: Sequence[str]) -> ModelProto:
     """A copy of the model whose outputs are exactly ``tensors``."""
     draft = Draft.from_model(model)
@@ -103,18 +107,19 @@ def with_outputs(model: ModelProto, tensors: Sequence[str]) -> ModelProto:
     return draft.to_model()
 
 
-def outputs_of(model: ModelProto, images: Iterable[Reals], simulated: bool = False) -> Reals:
-    """All outputs of a model of one input for every image, float32 [images, values].
+def outputs_of(model: ModelProto, feeds: Iterable[Feed], simulated: bool = False) -> Reals:
+    """All outputs of a model for every feed, float32 [feeds, values].
 
     The integers of a QDQ graph are computed as such, or ``simulated``: see ``open_simulation``.
     """
     session = open_simulation(model) if simulated else open_session(model, optimize=True)
-    name = model.graph.input[0].name
+    names = input_names(model)
 
-    def row(image: Reals) -> Reals:
-        return np.concatenate([value.reshape(-1) for value in session.run(None, {name: image})]).astype(np.float32)
+    def row(feed: Feed) -> Reals:
+        values = session.run(None, dict(zip(names, feed, strict=True)))
+        return np.concatenate([value.reshape(-1) for value in values]).astype(np.float32)
 
-    return np.stack(list(ahead(row, images)))
+    return np.stack(list(ahead(row, feeds)))
 
 
 def ahead(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:

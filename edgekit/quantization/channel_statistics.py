@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit.data.intake import Feed
 from edgekit.graph.draft import Draft
 from edgekit.graph.messages import make_node, sizes_of, types_of
-from edgekit.quantization.calibrate import Reals, ahead, open_session
+from edgekit.quantization.calibrate import ahead, input_names, open_session
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -44,16 +45,16 @@ def channelled(model: ModelProto) -> dict[str, tuple[int, ...]]:
     return {name: size for name, size in sizes.items() if types[name].elem_type == TensorProto.FLOAT and len(size) >= 2}
 
 
-def channel_statistics(model: ModelProto, inputs: Iterable[Reals]) -> dict[str, Channels]:
-    """Run a prepared float model of one input over real inputs [1, C, H, W] and watch every channel."""
+def channel_statistics(model: ModelProto, inputs: Iterable[Feed]) -> dict[str, Channels]:
+    """Run a prepared float model over real inputs and watch every channel."""
     shapes = channelled(model)
     session = open_session(_with_reductions(model, shapes), optimize=True)
-    name = model.graph.input[0].name
+    names = input_names(model)
     low: dict[str, NDArray[np.float64]] = {}
     high: dict[str, NDArray[np.float64]] = {}
     power: dict[str, NDArray[np.float64]] = {}
     images = 0
-    for results in ahead(lambda image: session.run(None, {name: image}), inputs):
+    for results in ahead(lambda feed: session.run(None, dict(zip(names, feed, strict=True))), inputs):
         images += 1
         values = iter(results)
         for tensor, shape in shapes.items():

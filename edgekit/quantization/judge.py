@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.data.dataset import Split
+from edgekit.data.intake import Intake
 from edgekit.graph.messages import sizes_of
-from edgekit.inputs.contract import InputContract
 from edgekit.quantization.calibrate import RealInputs, Reals, outputs_of
 from edgekit.quantization.plan import Plan
 from edgekit.quantization.qdq import insert_qdq
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 class Judge:
     """Judges on the images ``indices`` of a split; the float model answers once."""
 
-    def __init__(self, model: ModelProto, contract: InputContract, split: Split, indices: NDArray[np.int64]) -> None:
+    def __init__(self, model: ModelProto, intake: Intake, split: Split, indices: NDArray[np.int64]) -> None:
         sizes = sizes_of(model.graph)
         self.task = task_of([sizes[value.name] for value in model.graph.output])
         self.split, self.indices = split, indices
         self.labels = None if split.labels is None else np.asarray(split.labels)[indices]
-        self.scores = self._scores(model, contract)
+        self.scores = self._scores(model, intake)
 
     def first(self, count: int) -> Judge:
         """A judge on the first of these images only."""
@@ -38,11 +38,11 @@ class Judge:
         few.labels = None if self.labels is None else self.labels[:count]
         return few
 
-    def judge(self, model: ModelProto, plan: Plan, contract: InputContract) -> Quality:
+    def judge(self, model: ModelProto, plan: Plan, intake: Intake) -> Quality:
         """Run the file that would be written, with real values at its ends."""
-        scores = self._scores(insert_qdq(model, plan, "float32", "uint8"), contract)
+        scores = self._scores(insert_qdq(model, plan, "float32", "uint8"), intake)
         return self.task.quality(scores, self.scores, self.labels)
 
-    def _scores(self, model: ModelProto, contract: InputContract) -> Reals:
+    def _scores(self, model: ModelProto, intake: Intake) -> Reals:
         """All outputs for every image, [images, values]."""
-        return outputs_of(model, RealInputs(self.split, self.indices, contract))
+        return outputs_of(model, RealInputs(self.split, self.indices, intake))

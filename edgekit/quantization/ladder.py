@@ -15,8 +15,8 @@ import numpy as np
 
 from edgekit.console import say
 from edgekit.data.dataset import Split
+from edgekit.data.intake import Intake, Pictures
 from edgekit.extras import install
-from edgekit.inputs.contract import InputContract
 from edgekit.quantization.calibrate import RealInputs
 from edgekit.quantization.channel_statistics import channel_statistics
 from edgekit.quantization.judge import Judge
@@ -59,7 +59,7 @@ class Candidate:
 
     model: ModelProto
     plan: Plan
-    contract: InputContract
+    intake: Intake
     groups: tuple[Group, ...]
     exact: ModelProto
 
@@ -99,10 +99,10 @@ class Ladder:
     candidates: list[Candidate] = field(default_factory=list)
     uncorrected: Candidate | None = None
 
-    def climb(self, model: ModelProto, contract: InputContract) -> tuple[Candidate, tuple[RungRecord, ...]]:
+    def climb(self, model: ModelProto, intake: Intake) -> tuple[Candidate, tuple[RungRecord, ...]]:
         """The best candidate found for a prepared float model, and what each rung did."""
         rungs = (self._ranges, self._equalize, self._round, self._mix, self._finetune)
-        start = Candidate(model, Plan({}), contract, (), model)
+        start = Candidate(model, Plan({}), intake, (), model)
         last = self.options.rungs or (TRAINS_NOTHING if self.options.max_drop is None else len(RUNGS))
         for number, (name, rung) in enumerate(zip(RUNGS[:last], rungs, strict=False), start=1):
             begun = time.perf_counter()
@@ -110,7 +110,7 @@ class Ladder:
             if found is None:
                 continue
             (candidate, detail), seconds = found, time.perf_counter() - begun
-            verdict = self.judge.judge(candidate.model, candidate.plan, candidate.contract)
+            verdict = self.judge.judge(candidate.model, candidate.plan, candidate.intake)
             self.records.append(RungRecord(number, name, seconds, verdict, detail))
             self.candidates.append(candidate)
             say(f"rung {number}, {name}: {verdict} ({seconds:.1f} s){': ' + detail if detail else ''}")
@@ -136,35 +136,36 @@ class Ladder:
         return index, self.candidates[index]
 
     def _plan(self, model: ModelProto, inputs: RealInputs) -> tuple[Plan, tuple[Group, ...], str]:
-        groups = tie_groups(model, inputs.contract)
+        groups = tie_groups(model, inputs.intake)
         choice = choose_ranges(model, groups, inputs, self.options.ranges)
         counts = {name: list(choice.methods.values()).count(name) for name in sorted(set(choice.methods.values()))}
         detail = ", ".join(f"{count} {name}" for name, count in counts.items())
         plan = Plan(choice.affines, weight_bits=self.options.weight_bits, per_tensor=self.options.per_tensor)
         return plan, groups, detail
 
-    def _inputs(self, contract: InputContract, count: int | None = None) -> RealInputs:
-        """The first images, as ``contract`` feeds them: ``count`` of usual size, or all."""
-        if count is not None and contract.height * contract.width <= SMALL_IMAGE:
+    def _inputs(self, intake: Intake, count: int | None = None) -> RealInputs:
+        """The first samples, as ``intake`` feeds them: ``count`` of usual size, or all."""
+        if count is not None and intake.size <= SMALL_IMAGE:
             count *= MORE_OF_SMALL
-        return RealInputs(self.inputs.split, self.inputs.indices[:count], contract)
+        return RealInputs(self.inputs.split, self.inputs.indices[:count], intake)
 
     def _ranges(self, start: Candidate) -> tuple[Candidate, str]:
-        model, contract, detail = start.model, start.contract, ""
-        if self.options.io != "float32":  # files with float ends keep taking what the float model took
-            folded = raw_input(model, contract, self._inputs(contract, 8))
+        model, intake, detail = start.model, start.intake, ""
+        # Files with float ends keep taking what the float model took.
+        if self.options.io != "float32" and isinstance(intake, Pictures):
+            folded = raw_input(model, intake, self._inputs(intake, 8))
             if folded is not None:
-                model, contract = folded
+                model, intake = folded
                 detail = "; the input's normalization is in the first layer, raw pixels go in"
-        plan, groups, methods = self._plan(model, self._inputs(contract))
-        return Candidate(model, plan, contract, groups, model), methods + detail
+        plan, groups, methods = self._plan(model, self._inputs(intake))
+        return Candidate(model, plan, intake, groups, model), methods + detail
 
     def _equalize(self, before: Candidate) -> tuple[Candidate, str]:
         own = with_own_constants(before.model)
         before = replace(before, model=own, exact=own)
         equalized, detail = self._equalized(before)
         # What equalization is worth shows when biases are right, in both.
-        inputs = self._inputs(before.contract, BIAS_IMAGES)
+        inputs = self._inputs(before.intake, BIAS_IMAGES)
         corrected, left_out = (
             replace(found, model=correct_biases(found.model, found.plan, inputs)) for found in (equalized, before)
         )
@@ -176,18 +177,18 @@ class Ladder:
         return corrected if kept else left_out, f"biases corrected, {note}"
 
     def _equalized(self, before: Candidate) -> tuple[Candidate, str]:
-        inputs = self._inputs(before.contract, CHANNEL_IMAGES)
+        inputs = self._inputs(before.intake, CHANNEL_IMAGES)
         channels = channel_statistics(before.model, inputs)
         model, absorbed = absorb_high_biases(before.model, channels)
         if absorbed:
             channels = channel_statistics(model, inputs)
         model = equalize(model, channels, self.options.per_tensor)
-        plan, groups, detail = self._plan(model, self._inputs(before.contract, RANGE_IMAGES))
-        return Candidate(model, plan, before.contract, groups, model), detail
+        plan, groups, detail = self._plan(model, self._inputs(before.intake, RANGE_IMAGES))
+        return Candidate(model, plan, before.intake, groups, model), detail
 
     def _round(self, before: Candidate) -> tuple[Candidate, str]:
         start = self.uncorrected or before
-        inputs = self._inputs(start.contract, ROUNDING_IMAGES)
+        inputs = self._inputs(start.intake, ROUNDING_IMAGES)
         found = {}
         for ranges, groups in (("ranges kept", ()), ("ranges tuned", start.groups)):
             model, plan = reconstruct(start.model, start.plan, inputs, groups)
@@ -199,7 +200,7 @@ class Ladder:
         gate = self.options.max_drop
         if gate is None:
             return None
-        floats = fewest_floats(before.model, before.exact, before.plan, before.contract, self.judge, gate)
+        floats = fewest_floats(before.model, before.exact, before.plan, before.intake, self.judge, gate)
         model = with_exact_biases(before.model, before.exact, floats)
         detail = f"{len(floats)} of {len(model.graph.node)} operators in float"
         return replace(before, model=model, plan=before.plan.with_floats(floats)), detail
@@ -215,14 +216,14 @@ class Ladder:
         ranked = [(record.verdict.sqnr_db, found) for record, found in pairs if not found.plan.floats]
         start = max(ranked, key=lambda pair: pair[0])[1]
         if lesson := self.lesson:
-            inputs = RealInputs(Split(lesson.images), np.arange(len(lesson.images)), start.contract)
+            inputs = RealInputs(Split(lesson.images), np.arange(len(lesson.images)), start.intake)
             tuned = finetune(start.model, start.plan, inputs, lesson.options, lesson.targets, lesson.loss)
         else:
             options = FinetuneOptions(seed=self.options.seed)
-            tuned = finetune(start.model, start.plan, self._inputs(start.contract), options)
+            tuned = finetune(start.model, start.plan, self._inputs(start.intake), options)
         return replace(start, model=tuned.model, plan=tuned.plan), f"epoch {tuned.kept} of {len(tuned.epochs) - 1} kept"
 
     def _sqnr(self, candidate: Candidate) -> float:
         """A quick look on few images, to compare two candidates within a rung."""
         few = self.judge.first(QUICK_IMAGES)
-        return few.judge(candidate.model, candidate.plan, candidate.contract).sqnr_db
+        return few.judge(candidate.model, candidate.plan, candidate.intake).sqnr_db

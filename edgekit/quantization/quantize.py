@@ -11,9 +11,8 @@ from edgekit.artifact import Metadata
 from edgekit.catalog import home_of, taken
 from edgekit.console import Part, Remark, Table
 from edgekit.conversion.tflite.lower_model import lower
-from edgekit.data import open_data
-from edgekit.errors import GateError, ModelError
-from edgekit.evaluation.classifier import ImageModel
+from edgekit.errors import GateError
+from edgekit.evaluation.task_model import TaskModel
 from edgekit.files import require_writable, staged, write_bytes, write_json
 from edgekit.graph.isolated import model_sha256
 from edgekit.graph.metadata import read_metadata, write_metadata
@@ -102,27 +101,25 @@ def quantize(options: QuantizeOptions, lesson: Lesson | None = None) -> Quantize
     metadata = Metadata(
         known.contract, known.labels, recipe.name, parents={"float": model_sha256(path)[:LINEAGE_DIGITS]}
     )
-    data = yardstick = None
+    data = yardstick = intake = None
     if source := options.data or (DATA if recipe.calibrates else ""):
-        with ImageModel(path, options=options.input) as original:
-            if recipe.calibrates and original.layout != "NCHW":
-                raise ModelError(
-                    f"{path} takes images as [N, H, W, C]; export it with [N, C, H, W] (tf2onnx: --inputs-as-nchw)."
-                )
-            data = open_data(source, original.contract, options.reading)
+        with TaskModel(path, options=options.input) as original:
+            data = original.open_data(source, options.reading)
+            intake = original.intake(data.train.images[:1])
             labels = original.metadata.labels if data.test.labels is None else original.class_names(data)
-            metadata = replace(metadata, contract=original.contract, labels=labels)
+            metadata = replace(metadata, contract=intake.contract, labels=labels)
             require_writable(folder)
             yardstick = Yardstick(original, data)
     require_writable(folder)
-    made = recipe.make(Start(model, options, metadata.contract, data, lesson))
-    metadata = replace(metadata, contract=made.contract)
+    made = recipe.make(Start(model, options, intake, data, lesson))
+    contract = made.intake.contract if made.intake else metadata.contract
+    metadata = replace(metadata, contract=contract)
     with staged(folder) as scratch:
         files = [scratch / file for file in recipe.files]
         _write(files, made, [metadata] * 2)
         qualities: list[Quality | None] = [None, None]
         if yardstick is not None:
-            onnx, tflite = (yardstick.measure(file, made.contract) for file in files)
+            onnx, tflite = (yardstick.measure(file, contract) for file in files)
             _check_gate(options, yardstick, onnx, tflite)
             _write(files, made, [replace(metadata, quality=found.figures(yardstick.split)) for found in (onnx, tflite)])
             qualities = [onnx, tflite]

@@ -20,6 +20,7 @@ from edgekit.scales import PIXELS, Quantization, range_quantization
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto, TensorProto
 
+    from edgekit.data.intake import Intake
     from edgekit.inputs.contract import InputContract
     from edgekit.quantization.histogram import Histogram
 
@@ -59,9 +60,9 @@ def float_operators(model: ModelProto) -> tuple[str, ...]:
     return tuple(str(node.output[0]) for node in model.graph.node if node.op_type not in INTEGER)
 
 
-def tie_groups(model: ModelProto, contract: InputContract) -> tuple[Group, ...]:
+def tie_groups(model: ModelProto, intake: Intake) -> tuple[Group, ...]:
     """The stored activation tensors of a prepared float model, in graph order, grouped by shared scale."""
-    fixed = _fixed(model, contract)
+    fixed = _fixed(model, intake)
     stored = stored_tensors(model)
     groups = Families(stored)
     for node in model.graph.node:
@@ -128,9 +129,9 @@ def affines(found: Sequence[Group], ranges: Sequence[Range]) -> dict[str, Quanti
     return result
 
 
-def _fixed(model: ModelProto, contract: InputContract) -> dict[str, Quantization]:
-    """Scales that need no calibration: the input's follow from its contract, some outputs from the specification."""
-    fixed = {item.name: input_affine(contract) for item in model.graph.input}
+def _fixed(model: ModelProto, intake: Intake) -> dict[str, Quantization]:
+    """Scales that need no calibration: a picture's follow from its contract, some outputs from the specification."""
+    fixed = {item.name: input_affine(intake.contract) for item in model.graph.input if intake.contract}
     for node in model.graph.node:
         rule = row_of(node.op_type).int8
         if rule is not None and rule.output is not None:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from edgekit.graph.draft import Draft
 from edgekit.graph.messages import constants_of, sizes_of, types_of
 from edgekit.operators import row_of
-from edgekit.quantization.calibrate import RealInputs, Reals, ahead, give_back_memory, open_simulation
+from edgekit.quantization.calibrate import RealInputs, Reals, ahead, give_back_memory, input_names, open_simulation
 from edgekit.quantization.rounding import add_rounding
 from edgekit.scales import Quantization
 
@@ -86,7 +86,7 @@ class Walk:
 
     def keep(self, position: int) -> None:
         """Make ``position`` the cut to go on from, if its values fit into the budget."""
-        made = {self.model.graph.input[0].name, *(name for node in self.nodes[:position] for name in node.output)}
+        made = {*input_names(self.model), *(name for node in self.nodes[:position] for name in node.output)}
         each = sum(self._bytes.get(name, 0) for name in made & self._live(position))
         if 2 * each * len(self.inputs) <= BUDGET:
             # What was kept before makes room as it is read.
@@ -137,11 +137,14 @@ class Walk:
             while forget and self._kept:
                 yield self._kept.popleft()
             return
-        name = self.model.graph.input[0].name
+        names = input_names(self.model)
+        for feed in self.inputs:
+            real = dict(zip(names, feed, strict=True))
+            yield real, {name: self._rounded(name, value) for name, value in real.items()}
+
+    def _rounded(self, name: str, value: Reals) -> Reals:
         affine = self.affines.get(name)
-        for image in self.inputs:
-            stored = image if affine is None else affine.dequantize(affine.quantize(image))
-            yield {name: image}, {name: stored}
+        return value if affine is None else affine.dequantize(affine.quantize(value))
 
 
 class _Run:

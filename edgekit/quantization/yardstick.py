@@ -9,8 +9,8 @@ import numpy as np
 
 from edgekit.data.dataset import Dataset, Split
 from edgekit.errors import DataError
-from edgekit.evaluation.classifier import ImageModel
 from edgekit.evaluation.evaluate import all_scores
+from edgekit.evaluation.task_model import TaskModel
 from edgekit.files import sha256_bytes
 from edgekit.graph.isolated import model_bytes
 from edgekit.inputs.contract import InputContract
@@ -50,17 +50,17 @@ class Yardstick:
         DataError: there are no images, or they have labels that the model has no score for.
     """
 
-    def __init__(self, original: ImageModel, data: Dataset) -> None:
+    def __init__(self, original: TaskModel, data: Dataset) -> None:
         self.split, images = _evaluation_split(data)
-        self.contract, self.task, self.specs = original.contract, original.task, original.session.outputs
+        self.task, self.specs = original.task, original.session.outputs
         original.check_labels(images)
         self.images = images.view(np.arange(len(images))[: self.task.most_images])
         self.scores = all_scores(original, self.images)
         self.original = self.task.quality(self.scores, self.scores, self.images.labels)
 
-    def measure(self, path: Path, contract: InputContract | None = None) -> Quality:
-        """Run a model file over the evaluation images in its format's runtime, by its own contract if it differs."""
-        with ImageModel(path, contract or self.contract) as opened:
+    def measure(self, path: Path, contract: InputContract | None) -> Quality:
+        """Run a file over the evaluation samples in its format's runtime; pictures become its input by ``contract``."""
+        with TaskModel(path, contract) as opened:
             scores = all_scores(opened, self.images, self.specs)
         return self.task.quality(scores, self.scores, self.images.labels)
 

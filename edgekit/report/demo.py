@@ -16,7 +16,7 @@ from edgekit import __version__
 from edgekit.console import Part, Remark, Table, Warn, say
 from edgekit.data import open_data
 from edgekit.data.dataset import Dataset
-from edgekit.evaluation.compare import CompareOptions, Comparison, compare_images
+from edgekit.evaluation.compare import CompareOptions, Comparison, compare_samples
 from edgekit.evaluation.evaluate import accuracy_of
 from edgekit.files import require_writable, write_json, write_text
 from edgekit.graph.load import load_onnx
@@ -148,7 +148,8 @@ def demo(options: DemoOptions) -> DemoResult:
         data = open_data(subject.data, metadata.contract)
         evaluations = {name: accuracy_of(folder / name, data.test) for name in STUDENT_FILES}
         onnx, tflite = (str(folder / name) for name in ("model.int8.onnx", "model.int8.tflite"))
-        comparison = compare_images(CompareOptions(onnx, tflite, subject.data))
+        comparison = compare_samples(CompareOptions(onnx, tflite, subject.data))
+        assert isinstance(comparison, Comparison)
     with clock.step("profile", "size, memory and latency of every file, each in processes of its own"):
         files = [str(folder / name) for name in (TEACHER_FILE, *STUDENT_FILES)]
         measured = profile(ProfileOptions(tuple(files), seconds=options.profile_seconds, turns=False))

@@ -74,6 +74,8 @@ class Classification(Outputs):
 
     def check_labels(self, labels: Labels, shapes: Sequence[tuple[int, ...]], source: str) -> None:
         """Raise DataError if a label has no score."""
+        if labels.dtype.kind == "f":
+            raise DataError(f"{source} gives {self.classes(shapes)} scores, but the data have no class numbers.")
         classes, highest = self.classes(shapes), int(labels.max())
         if highest >= classes:
             raise DataError(

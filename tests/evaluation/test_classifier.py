@@ -12,8 +12,9 @@ from tiny_models import Linear, float_onnx
 from edgekit.artifact import TensorSpec
 from edgekit.data.dataset import Dataset
 from edgekit.errors import ModelError
-from edgekit.evaluation.classifier import Classifier, default_contract, image_layout
+from edgekit.evaluation.classifier import Classifier
 from edgekit.evaluation.input_options import InputOptions
+from edgekit.evaluation.task_model import default_contract, image_layout
 from edgekit.inputs.contract import InputContract
 
 

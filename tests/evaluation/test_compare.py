@@ -11,14 +11,14 @@ from onnx import save
 from tiny_models import Linear, float_onnx, packed, quantized, tflite_model
 
 from edgekit.errors import ModelError
-from edgekit.evaluation.compare import CompareOptions, compare_images
+from edgekit.evaluation.compare import CompareOptions, compare_samples
 
 
 def test_one_file_gives_equal_integers_in_litert_and_tflite_micro(
     digit_files: dict[str, Path], small_mnist: Path
 ) -> None:
     path = digit_files["int8.tflite"]
-    result = compare_images(CompareOptions(str(path), f"{path}@tflm", str(small_mnist), images=100))
+    result = compare_samples(CompareOptions(str(path), f"{path}@tflm", str(small_mnist), images=100))
     assert (result.reference.runtime, result.other.runtime, result.images) == ("litert", "tflm", 100)
     parity = result.fidelity.parity
     assert parity is not None
@@ -33,7 +33,7 @@ def test_a_reference_that_answers_zero_to_all_is_not_called_equal(
 ) -> None:
     silent = Linear(np.zeros_like(linear.weights), np.zeros_like(linear.bias))
     save(float_onnx(silent), tmp_path / "silent.onnx")
-    result = compare_images(
+    result = compare_samples(
         CompareOptions(str(tmp_path / "silent.onnx"), str(digit_files["onnx"]), str(small_mnist), images=20)
     )
     assert result.fidelity.sqnr_db is None
@@ -43,7 +43,7 @@ def test_a_reference_that_answers_zero_to_all_is_not_called_equal(
 def test_the_int8_onnx_file_is_within_one_step_of_the_int8_tflite_file(
     digit_files: dict[str, Path], small_mnist: Path
 ) -> None:
-    result = compare_images(
+    result = compare_samples(
         CompareOptions(str(digit_files["int8.tflite"]), str(digit_files["int8.onnx"]), str(small_mnist))
     )
     assert result.fidelity.parity is not None
@@ -53,7 +53,9 @@ def test_the_int8_onnx_file_is_within_one_step_of_the_int8_tflite_file(
 
 
 def test_a_float_reference_has_fidelity_but_no_parity(digit_files: dict[str, Path], small_mnist: Path) -> None:
-    result = compare_images(CompareOptions(str(digit_files["onnx"]), str(digit_files["int8.tflite"]), str(small_mnist)))
+    result = compare_samples(
+        CompareOptions(str(digit_files["onnx"]), str(digit_files["int8.tflite"]), str(small_mnist))
+    )
     assert result.fidelity.parity is None
     assert result.fidelity.sqnr_db is not None
     assert result.fidelity.sqnr_db > 25
@@ -66,7 +68,7 @@ def test_other_weights_are_found_out(
 ) -> None:
     flipped = Linear(linear.weights[:, ::-1], linear.bias[::-1])
     (tmp_path / "flipped.tflite").write_bytes(packed(tflite_model(quantized(flipped))))
-    result = compare_images(
+    result = compare_samples(
         CompareOptions(str(digit_files["int8.tflite"]), str(tmp_path / "flipped.tflite"), str(small_mnist))
     )
     assert result.agreement < 0.2
@@ -84,4 +86,4 @@ def test_models_of_different_tasks_are_not_compared(
     model.buffers[3].data = np.frombuffer(linear.bias[:9].tobytes(), np.uint8)
     (tmp_path / "nine.tflite").write_bytes(packed(model))
     with pytest.raises(ModelError, match="compare models of the same task"):
-        compare_images(CompareOptions(str(digit_files["tflite"]), str(tmp_path / "nine.tflite"), str(small_mnist)))
+        compare_samples(CompareOptions(str(digit_files["tflite"]), str(tmp_path / "nine.tflite"), str(small_mnist)))

@@ -14,7 +14,7 @@ from tiny_models import Operator, Tensor, packed, tflite_graph
 from edgekit.artifact import Metadata
 from edgekit.conversion.tflite import lower
 from edgekit.errors import ModelError, UsageError
-from edgekit.evaluation.compare import CompareOptions, NoiseComparison, compare
+from edgekit.evaluation.compare import CompareOptions, OutputsComparison, compare
 from edgekit.evaluation.input_options import InputOptions
 from edgekit.graph.metadata import write_metadata
 from edgekit.graph.prepare import prepare
@@ -46,9 +46,9 @@ def detector(tmp_path: Path) -> dict[str, Path]:
     return {name: tmp_path / name for name in files}
 
 
-def compared(a: str, b: str, count: int = 5, **shape: tuple[int, ...]) -> NoiseComparison:
+def compared(a: str, b: str, count: int = 5, **shape: tuple[int, ...]) -> OutputsComparison:
     result = compare(CompareOptions(a, b, "noise", count, InputOptions(shape=shape)))
-    assert isinstance(result, NoiseComparison)
+    assert isinstance(result, OutputsComparison)
     return result
 
 

@@ -12,7 +12,7 @@ from tiny_models import Linear, packed, quantized, tflite_model
 from edgekit.artifact import TensorSpec
 from edgekit.errors import DataError, UsageError
 from edgekit.evaluation.classifier import Classifier
-from edgekit.evaluation.compare import CompareOptions, compare_images
+from edgekit.evaluation.compare import CompareOptions, compare_samples
 from edgekit.evaluation.evaluate import EvaluateOptions, evaluate
 from edgekit.evaluation.input_options import InputOptions
 from edgekit.evaluation.predict import PredictOptions, predict
@@ -87,7 +87,7 @@ def test_an_8_bit_file_needs_no_options(linear: Linear, tmp_path: Path, small_mn
 
 def test_compare_feeds_both_sides_alike(their_file: Path, small_mnist: Path) -> None:
     options = InputOptions((0.5,), (0.5,))
-    result = compare_images(
+    result = compare_samples(
         CompareOptions(str(their_file), f"{their_file}@litert-reference", str(small_mnist), 50, input=options)
     )
     assert result.agreement == 1.0

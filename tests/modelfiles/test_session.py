@@ -22,7 +22,7 @@ def test_a_session_in_a_worker_answers_like_one_here(digit_files: dict[str, Path
         assert (session.runtime, session.version) == ("litert", require_runtime("litert").version())
         assert (session.inputs, session.outputs) == (here.inputs, here.outputs)
         assert session.contents.operators == {"FULLY_CONNECTED": 1}
-        (rows,) = session.run_rows(pixels)
+        (rows,) = session.run_rows([pixels])
         for index, row in enumerate(rows):
             (expected,) = here.run([pixels[index : index + 1]])
             np.testing.assert_array_equal(row[None], expected)

@@ -10,6 +10,7 @@ from onnx.helper import make_node
 from small_graphs import graph_of, noise
 
 from edgekit.data.dataset import Dataset, Images, Split
+from edgekit.data.intake import Pictures
 from edgekit.errors import DataError, ModelError
 from edgekit.inputs.contract import InputContract
 from edgekit.quantization.calibrate import RealInputs, calibrate
@@ -36,7 +37,7 @@ class Photos:
 
 def test_extremes_are_those_of_all_images(mnist: Dataset) -> None:
     chosen = np.arange(20)
-    histograms = calibrate(MODEL, ["image", "out"], RealInputs(mnist.train, chosen, CONTRACT))
+    histograms = calibrate(MODEL, ["image", "out"], RealInputs(mnist.train, chosen, Pictures(CONTRACT)))
     assert (histograms["image"].low, histograms["image"].high) == (0, 1)
     reals = CONTRACT.real(mnist.train.images[chosen]).transpose(0, 3, 1, 2)
     windows = np.lib.stride_tricks.sliding_window_view(reals, (5, 5), axis=(2, 3))
@@ -48,7 +49,7 @@ def test_extremes_are_those_of_all_images(mnist: Dataset) -> None:
 def test_memory_does_not_grow_with_the_number_of_images() -> None:
     peaks = []
     for count in (50, 1000):
-        inputs = RealInputs(Split(Photos()), np.arange(count), CONTRACT)
+        inputs = RealInputs(Split(Photos()), np.arange(count), Pictures(CONTRACT))
         calibrate(MODEL, ["image", "out"], inputs.first(1))
         tracemalloc.start()
         calibrate(MODEL, ["image", "out"], inputs)
@@ -58,20 +59,20 @@ def test_memory_does_not_grow_with_the_number_of_images() -> None:
 
 
 def test_held_out_images_are_others_than_those_that_make_the_ranges() -> None:
-    inputs = RealInputs(Split(Photos()), np.arange(100), CONTRACT)
+    inputs = RealInputs(Split(Photos()), np.arange(100), Pictures(CONTRACT))
     seen, held = inputs.parted(1 / 4)
     assert (len(seen), len(held)) == (75, 25)
     assert sorted([*seen.indices, *held.indices]) == list(range(100))
 
 
 def test_a_single_image_serves_for_both() -> None:
-    seen, held = RealInputs(Split(Photos()), np.arange(1), CONTRACT).parted(1 / 4)
+    seen, held = RealInputs(Split(Photos()), np.arange(1), Pictures(CONTRACT)).parted(1 / 4)
     assert (len(seen), len(held)) == (1, 1)
 
 
 def test_without_images_there_is_a_clear_error() -> None:
     with pytest.raises(DataError, match="no calibration images"):
-        calibrate(MODEL, ["out"], RealInputs(Split(Photos()), np.arange(0), CONTRACT))
+        calibrate(MODEL, ["out"], RealInputs(Split(Photos()), np.arange(0), Pictures(CONTRACT)))
 
 
 def test_a_model_that_computes_no_numbers_is_named_by_its_tensor(mnist: Dataset) -> None:
@@ -81,4 +82,4 @@ def test_a_model_that_computes_no_numbers_is_named_by_its_tensor(mnist: Dataset)
         {"w": np.array([3e38], np.float32)},
     )
     with pytest.raises(ModelError, match="'out'"):
-        calibrate(broken, ["big", "out"], RealInputs(mnist.train, np.arange(1), CONTRACT))
+        calibrate(broken, ["big", "out"], RealInputs(mnist.train, np.arange(1), Pictures(CONTRACT)))

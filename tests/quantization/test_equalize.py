@@ -12,6 +12,7 @@ from random_images import CONTRACT, random_inputs, random_split
 from residual_graphs import BLOCKS, minmax_plan, residual, scores
 from small_graphs import graph_of, noise
 
+from edgekit.data.intake import Pictures
 from edgekit.graph.prepare import prepare
 from edgekit.quantization.channel_statistics import channel_statistics
 from edgekit.quantization.judge import Judge
@@ -25,7 +26,7 @@ def equalized(model: ModelProto, per_tensor: bool = False) -> ModelProto:
 
 
 def sqnr(original: ModelProto, model: ModelProto, **options: object) -> float:
-    judge = Judge(original, CONTRACT, random_split(8), np.arange(8))
+    judge = Judge(original, Pictures(CONTRACT), random_split(8), np.arange(8))
     return judge.judge(model, minmax_plan(model, INPUTS, **options), CONTRACT).sqnr_db
 
 

@@ -11,6 +11,7 @@ from small_graphs import graph_of, noise, static_plan
 
 from edgekit.catalog import resolve_model
 from edgekit.data.dataset import Dataset, Split
+from edgekit.data.intake import Pictures
 from edgekit.errors import DataError, TrainingError, UnsupportedError, UsageError
 from edgekit.graph.prepare import prepare
 from edgekit.inputs.contract import InputContract
@@ -34,7 +35,7 @@ def tiny() -> onnx.ModelProto:
 @pytest.fixture(scope="module")
 def broken(tiny: onnx.ModelProto, mnist: Dataset) -> Plan:
     """4-bit weights, one scale for each tensor of them."""
-    groups = tie_groups(tiny, CONTRACT)
+    groups = tie_groups(tiny, Pictures(CONTRACT))
     tensors = [name for group in groups for name in group.tensors]
     seen = calibrate(tiny, tensors, digits(mnist, 32))
     ranges = [group.range("minmax", seen) for group in groups]
@@ -47,13 +48,13 @@ def tuned(tiny: onnx.ModelProto, broken: Plan, mnist: Dataset) -> Finetuned:
 
 
 def digits(data: Dataset, count: int, first: int = 0) -> RealInputs:
-    return RealInputs(data.train, np.arange(first, first + count), CONTRACT)
+    return RealInputs(data.train, np.arange(first, first + count), Pictures(CONTRACT))
 
 
 def answers(model: onnx.ModelProto, inputs: RealInputs) -> np.ndarray:
     opened = open_session(model, optimize=False)
     name = opened.get_inputs()[0].name
-    return np.concatenate([opened.run(None, {name: image})[0] for image in inputs])
+    return np.concatenate([opened.run(None, {name: image})[0] for (image,) in inputs])
 
 
 def small(output: str = "Gemm") -> tuple[onnx.ModelProto, Plan, RealInputs]:
@@ -67,7 +68,7 @@ def small(output: str = "Gemm") -> tuple[onnx.ModelProto, Plan, RealInputs]:
     used = {name: value for name, value in constants.items() if name == "w" or output == "Gemm"}
     model = prepare(graph_of(nodes, {"image": (1, 1, 6, 6)}, used))
     pixels = np.random.default_rng(0).integers(0, 256, (24, 6, 6, 1), np.uint8)
-    return model, static_plan(model), RealInputs(Split(pixels), np.arange(24), InputContract(6, 6, 1))
+    return model, static_plan(model), RealInputs(Split(pixels), np.arange(24), Pictures(InputContract(6, 6, 1)))
 
 
 def test_a_broken_start_is_mended(tiny: onnx.ModelProto, broken: Plan, tuned: Finetuned, mnist: Dataset) -> None:
@@ -159,7 +160,7 @@ def test_a_teachers_scores_can_take_the_place_of_the_models_own() -> None:
 
 def test_labels_can_take_a_share_of_the_loss() -> None:
     model, plan, inputs = small()
-    labelled = RealInputs(Split(inputs.split.images, np.zeros(24, np.int64)), inputs.indices, inputs.contract)
+    labelled = RealInputs(Split(inputs.split.images, np.zeros(24, np.int64)), inputs.indices, inputs.intake)
     options = replace(FAST, epochs=12, learning_rate=0.05, scale_rate=0.02, label_share=1.0)
     result = finetune(model, plan, labelled, options)
     found = answers(insert_qdq(result.model, result.plan, "float32"), labelled).argmax(1)

@@ -9,6 +9,7 @@ from random_images import CONTRACT, random_inputs, random_split
 from residual_graphs import minmax_plan, residual
 
 from edgekit.data.dataset import Split
+from edgekit.data.intake import Pictures
 from edgekit.quantization.judge import Judge
 from edgekit.quantization.plan import Plan
 from edgekit.tasks.quality import MOST_DB
@@ -18,7 +19,7 @@ PLAN = minmax_plan(MODEL, random_inputs(8))
 
 
 def judge(split: Split, model: ModelProto = MODEL) -> Judge:
-    return Judge(model, CONTRACT, split, np.arange(len(split)))
+    return Judge(model, Pictures(CONTRACT), split, np.arange(len(split)))
 
 
 def answers() -> np.ndarray:

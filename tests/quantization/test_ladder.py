@@ -12,6 +12,7 @@ from onnx import ModelProto
 from random_images import CHANNELS, CONTRACT, SIZE, random_inputs, random_split
 from residual_graphs import BLOCKS, residual, scores
 
+from edgekit.data.intake import Intake, Pictures
 from edgekit.errors import UsageError
 from edgekit.inputs.contract import InputContract
 from edgekit.quantization.judge import Judge
@@ -27,16 +28,16 @@ NORMALIZED = InputContract(SIZE, SIZE, CHANNELS, mean=(0.48, 0.3, 0.1), std=(0.2
 class Demanding(Judge):
     """Counts each decibel below 200 as a point, so that no rung meets a gate of a few points."""
 
-    def judge(self, model: ModelProto, plan: Plan, contract: InputContract) -> Quality:
-        found = super().judge(model, plan, contract)
+    def judge(self, model: ModelProto, plan: Plan, intake: Intake) -> Quality:
+        found = super().judge(model, plan, intake)
         return replace(found, drop=200 - found.sqnr_db)
 
 
 def climb(
     model: ModelProto, contract: InputContract = CONTRACT, **options: object
 ) -> tuple[Candidate, tuple[RungRecord, ...]]:
-    judge = Judge(model, contract, random_split(IMAGES), np.arange(IMAGES))
-    return Ladder(random_inputs(IMAGES, contract), judge, QuantizeOptions(**options)).climb(model, contract)
+    judge = Judge(model, Pictures(contract), random_split(IMAGES), np.arange(IMAGES))
+    return Ladder(random_inputs(IMAGES, contract), judge, QuantizeOptions(**options)).climb(model, Pictures(contract))
 
 
 def kept(records: tuple[RungRecord, ...]) -> RungRecord:
@@ -73,8 +74,10 @@ def test_without_a_gate_nothing_is_left_in_float_and_nothing_trained() -> None:
 
 def test_no_rung_above_the_highest_is_tried() -> None:
     model = residual(["residual"], spread=2.5)
-    judge = Demanding(model, CONTRACT, random_split(IMAGES), np.arange(IMAGES))
-    _, records = Ladder(random_inputs(IMAGES), judge, QuantizeOptions(rungs=2, max_drop=1.0)).climb(model, CONTRACT)
+    judge = Demanding(model, Pictures(CONTRACT), random_split(IMAGES), np.arange(IMAGES))
+    _, records = Ladder(random_inputs(IMAGES), judge, QuantizeOptions(rungs=2, max_drop=1.0)).climb(
+        model, Pictures(CONTRACT)
+    )
     assert [record.rung for record in records] == [1, 2]
 
 
@@ -88,9 +91,9 @@ def test_coarse_weights_stay_coarse_on_every_rung() -> None:
 
 def test_the_fourth_rung_leaves_operators_in_float_for_the_gate() -> None:
     model = residual(["residual", "conv_relu", "residual"], spread=2.5)
-    judge = Demanding(model, CONTRACT, random_split(IMAGES), np.arange(IMAGES))
+    judge = Demanding(model, Pictures(CONTRACT), random_split(IMAGES), np.arange(IMAGES))
     ladder = Ladder(random_inputs(IMAGES), judge, QuantizeOptions(rungs=4, max_drop=1.0))
-    _, records = ladder.climb(model, CONTRACT)
+    _, records = ladder.climb(model, Pictures(CONTRACT))
     assert [record.rung for record in records] == [1, 2, 3, 4]
     floats = ladder.candidates[-1].plan.floats
     assert f"{len(floats)} of {len(model.graph.node)} operators in float" in records[-1].detail
@@ -100,10 +103,10 @@ def test_the_fourth_rung_leaves_operators_in_float_for_the_gate() -> None:
 def test_a_normalization_goes_into_the_first_layer_if_it_may() -> None:
     model = residual(["conv_relu"])
     best, records = climb(model, NORMALIZED, rungs=1)
-    assert set(best.contract.std) == {1.0}
+    assert set(best.intake.contract.std) == {1.0}
     assert "raw pixels go in" in records[0].detail
     best, records = climb(model, NORMALIZED, rungs=1, io="float32")
-    assert best.contract == NORMALIZED
+    assert best.intake.contract == NORMALIZED
 
 
 def test_a_record_is_plain() -> None:

@@ -10,6 +10,7 @@ from onnx import ModelProto
 from random_images import CONTRACT, random_inputs, random_split
 from residual_graphs import minmax_plan, residual
 
+from edgekit.data.intake import Pictures
 from edgekit.quantization.judge import Judge
 from edgekit.quantization.plan import Plan
 from edgekit.quantization.rungs.mixed_precision import MOST_FLOAT, fewest_floats, sensitivities
@@ -18,6 +19,7 @@ from edgekit.quantization.weighted_layers import weighted_layers, with_exact_bia
 from edgekit.scales import range_quantization
 from edgekit.tasks.quality import Quality
 
+TAKEN = Pictures(CONTRACT)
 INPUTS = random_inputs(8)
 MODEL = residual(["residual", "join", "conv_relu", "depthwise", "residual"], spread=0.5)
 PLAN = minmax_plan(MODEL, INPUTS)
@@ -26,14 +28,14 @@ PLAN = minmax_plan(MODEL, INPUTS)
 class Strict(Judge):
     """Counts noise as points, so that a gate can be set as finely as a test needs."""
 
-    def judge(self, model: ModelProto, plan: Plan, contract: object) -> Quality:
-        found = super().judge(model, plan, CONTRACT)
+    def judge(self, model: ModelProto, plan: Plan, intake: object) -> Quality:
+        found = super().judge(model, plan, TAKEN)
         return replace(found, drop=-found.sqnr_db)
 
 
 def floats(gate_db: float, plan: Plan = PLAN) -> frozenset[str]:
-    judge = Strict(MODEL, CONTRACT, random_split(8), np.arange(8))
-    return fewest_floats(MODEL, MODEL, plan, CONTRACT, judge, -gate_db)
+    judge = Strict(MODEL, TAKEN, random_split(8), np.arange(8))
+    return fewest_floats(MODEL, MODEL, plan, TAKEN, judge, -gate_db)
 
 
 def noisy(name: str) -> Plan:
@@ -59,18 +61,18 @@ def test_rounding_raw_pixels_does_no_harm() -> None:
 
 
 def test_a_looser_gate_leaves_fewer_operators_in_float() -> None:
-    judged = Strict(MODEL, CONTRACT, random_split(8), np.arange(8)).judge(MODEL, noisy(middle()), CONTRACT).sqnr_db
+    judged = Strict(MODEL, TAKEN, random_split(8), np.arange(8)).judge(MODEL, noisy(middle()), TAKEN).sqnr_db
     counts = [len(floats(gate, noisy(middle()))) for gate in (judged + 3, judged + 200)]
     assert 1 <= counts[0] < counts[1]
 
 
 def test_what_is_left_in_float_stands_around_the_bad_tensor() -> None:
     plan = noisy(middle())
-    judge = Strict(MODEL, CONTRACT, random_split(8), np.arange(8))
-    before = judge.judge(MODEL, plan, CONTRACT).sqnr_db
-    found = fewest_floats(MODEL, MODEL, plan, CONTRACT, judge, -(before + 6))
+    judge = Strict(MODEL, TAKEN, random_split(8), np.arange(8))
+    before = judge.judge(MODEL, plan, TAKEN).sqnr_db
+    found = fewest_floats(MODEL, MODEL, plan, TAKEN, judge, -(before + 6))
     assert middle() in found
-    assert judge.judge(MODEL, plan.with_floats(found), CONTRACT).sqnr_db >= before + 6
+    assert judge.judge(MODEL, plan.with_floats(found), TAKEN).sqnr_db >= before + 6
 
 
 def test_a_layer_left_in_float_has_its_own_bias_back() -> None:

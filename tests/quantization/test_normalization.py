@@ -10,6 +10,7 @@ from random_images import CHANNELS, SIZE, random_inputs
 from residual_graphs import scores
 from small_graphs import graph_of, noise
 
+from edgekit.data.intake import Pictures
 from edgekit.graph.prepare import prepare
 from edgekit.inputs.contract import InputContract
 from edgekit.quantization.rungs.raw_input import raw_input
@@ -25,9 +26,9 @@ def first_layer(*nodes: object, pads: int = 0) -> ModelProto:
 
 def test_raw_pixels_give_what_normalized_ones_gave() -> None:
     model, inputs = first_layer(), random_inputs(4, UNEVEN)
-    folded = raw_input(model, UNEVEN, inputs)
+    folded = raw_input(model, Pictures(UNEVEN), inputs)
     assert folded is not None
-    changed, contract = folded
+    changed, contract = folded[0], folded[1].contract
     assert set(contract.std) == {1.0}
     assert len(set(contract.mean)) == 1
     expected = scores(model, inputs)
@@ -37,10 +38,10 @@ def test_raw_pixels_give_what_normalized_ones_gave() -> None:
 
 
 def test_every_byte_is_then_stored_exactly() -> None:
-    folded = raw_input(first_layer(), UNEVEN, random_inputs(4, UNEVEN))
+    folded = raw_input(first_layer(), Pictures(UNEVEN), random_inputs(4, UNEVEN))
     assert folded is not None
-    affine = input_affine(folded[1])
-    level = round(255 * folded[1].mean[0])
+    affine = input_affine(folded[1].contract)
+    level = round(255 * folded[1].contract.mean[0])
     assert affine.scale == np.float32(1 / 255)
     assert affine.zero_point == level - 128
 
@@ -48,9 +49,9 @@ def test_every_byte_is_then_stored_exactly() -> None:
 def test_padding_is_told_apart_by_one_more_channel_where_the_common_level_is_far_from_a_mean() -> None:
     """Zeros around normalized pixels are the mean colour; around raw ones they are all channels at one level."""
     model, inputs = first_layer(pads=1), random_inputs(4, UNEVEN)
-    folded = raw_input(model, UNEVEN, inputs)
+    folded = raw_input(model, Pictures(UNEVEN), inputs)
     assert folded is not None
-    changed, contract = folded
+    changed, contract = folded[0], folded[1].contract
     assert [node.op_type for node in changed.graph.node] == ["Pad", "Conv"]
     expected = scores(model, inputs)
     np.testing.assert_allclose(
@@ -60,17 +61,17 @@ def test_padding_is_told_apart_by_one_more_channel_where_the_common_level_is_far
 
 def test_padding_with_nearly_the_common_level_needs_no_channel() -> None:
     close = InputContract(SIZE, SIZE, CHANNELS, mean=(0.4, 0.4, 0.4), std=(0.23, 0.5, 0.9))
-    folded = raw_input(first_layer(pads=1), close, random_inputs(4, close))
+    folded = raw_input(first_layer(pads=1), Pictures(close), random_inputs(4, close))
     assert folded is not None
     assert [node.op_type for node in folded[0].graph.node] == ["Conv"]
 
 
 def test_the_constant_channel_is_stored_like_the_image() -> None:
     model, inputs = first_layer(pads=1), random_inputs(4, UNEVEN)
-    folded = raw_input(model, UNEVEN, inputs)
+    folded = raw_input(model, Pictures(UNEVEN), inputs)
     assert folded is not None
-    changed, contract = folded
-    groups = tie_groups(changed, contract)
+    changed, contract = folded[0], folded[1].contract
+    groups = tie_groups(changed, Pictures(contract))
     assert ["image", "image with inside"] in [list(group.tensors) for group in groups]
 
 
@@ -86,4 +87,4 @@ def test_where_it_cannot_be_done_there_is_none(reason: str) -> None:
     else:
         nodes = [make_node("Relu", ["image"], ["a"]), make_node("Conv", ["a", "w"], ["out"])]
         model = prepare(graph_of(nodes, {"image": [1, CHANNELS, SIZE, SIZE]}, {"w": noise(4, CHANNELS, 1, 1)}))
-    assert raw_input(model, contract, random_inputs(2, contract)) is None
+    assert raw_input(model, Pictures(contract), random_inputs(2, contract)) is None

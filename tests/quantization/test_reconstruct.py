@@ -39,13 +39,13 @@ def error(model: ModelProto, changed: ModelProto, plan: Plan) -> float:
     """Mean squared difference of the file's scores, read as written, from the float model's."""
     expected = scores(model, INPUTS)
     opened = open_session(insert_qdq(changed, plan, "float32"), optimize=False)
-    found = np.stack([opened.run(None, {"image": image})[0].reshape(-1) for image in INPUTS])
+    found = np.stack([opened.run(None, {"image": image})[0].reshape(-1) for (image,) in INPUTS])
     return float(np.square(found - expected).mean())
 
 
 def channel_means(model: ModelProto) -> np.ndarray:
     opened = open_session(model, optimize=False)
-    return np.mean([opened.run(None, {"image": image})[0].mean(axis=(0, 2, 3)) for image in INPUTS], axis=0)
+    return np.mean([opened.run(None, {"image": image})[0].mean(axis=(0, 2, 3)) for (image,) in INPUTS], axis=0)
 
 
 @pytest.mark.parametrize("bits", [4, 8])
@@ -96,7 +96,7 @@ def test_rounding_errors_that_add_up_are_made_to_cancel() -> None:
 def test_each_weight_is_still_on_the_grid() -> None:
     model = with_own_constants(residual(["depthwise", "conv_relu"]))
     plan = minmax_plan(model, INPUTS, weight_bits=4)
-    decided = reconstruct(model, plan, INPUTS, tie_groups(model, INPUTS.contract))[1]
+    decided = reconstruct(model, plan, INPUTS, tie_groups(model, INPUTS.intake))[1]
     layers = weighted_layers(model)
     assert set(decided.weights) == {layer.name for layer in layers}
     for layer in layers:
@@ -112,14 +112,14 @@ def test_networks_come_closer_to_the_float_ones(block: str) -> None:
     for seed in range(3):
         model = with_own_constants(residual([block], seed, spread=1))
         plan = minmax_plan(model, INPUTS, weight_bits=4)
-        fitted = reconstruct(model, plan, INPUTS, tie_groups(model, INPUTS.contract))
+        fitted = reconstruct(model, plan, INPUTS, tie_groups(model, INPUTS.intake))
         gains.append(10 * np.log10(error(model, model, plan) / error(model, *fitted)))
     assert np.mean(gains) > 1
 
 
 def test_ranges_that_are_fixed_stay() -> None:
     model = with_own_constants(residual(["gate"]))
-    groups = tie_groups(model, INPUTS.contract)
+    groups = tie_groups(model, INPUTS.intake)
     plan = minmax_plan(model, INPUTS)
     decided = reconstruct(model, plan, INPUTS, groups)[1]
     fixed = [name for group in groups if group.fixed is not None for name in group.tensors]
@@ -145,7 +145,7 @@ def test_a_layer_that_reads_rows_is_fitted_too() -> None:
     constants = {"w": noise(4, 3, 1, 1), "shape": np.asarray([4, 64], np.int64), "v": noise(4, 5)}
     model = with_own_constants(prepare(graph_of(nodes, {"image": [1, 3, 8, 8]}, constants)))
     plan = minmax_plan(model, INPUTS, weight_bits=4)
-    fitted = reconstruct(model, plan, INPUTS, tie_groups(model, INPUTS.contract))
+    fitted = reconstruct(model, plan, INPUTS, tie_groups(model, INPUTS.intake))
     assert error(model, *fitted) < error(model, model, plan)
 
 
@@ -189,3 +189,8 @@ def test_a_layer_with_more_inputs_than_samples_is_fitted_from_the_samples() -> N
     model = with_own_constants(prepare(graph_of(nodes, {"image": [1, 3, 8, 8]}, weights)))
     plan = minmax_plan(model, INPUTS, weight_bits=4)
     assert error(model, *reconstruct(model, plan, INPUTS, ())) < error(model, model, plan) / 2
+
+
+def test_a_covariance_that_rounding_has_made_indefinite_is_damped_until_it_is_one() -> None:
+    spread = Spread.of_covariance(np.array([[1.0, 1.001], [1.001, 1.0]]), 1e-6)
+    np.testing.assert_allclose(spread.deviations.T @ spread.deviations, [[1, 1], [1, 1]], atol=0.02)

@@ -8,6 +8,7 @@ from onnx import ModelProto, NodeProto
 from onnx.helper import make_node
 from small_graphs import graph_of, noise
 
+from edgekit.data.intake import Pictures
 from edgekit.errors import UnsupportedError
 from edgekit.inputs.contract import InputContract
 from edgekit.quantization.tensor_groups import affines, check_operators, float_operators, stored_tensors, tie_groups
@@ -47,12 +48,15 @@ def test_pooling_keeps_the_scale_of_its_input_and_a_convolution_does_not() -> No
         make_node("MaxPool", ["features"], ["pooled"], kernel_shape=[2, 2]),
         make_node("Flatten", ["pooled"], ["out"]),
     )
-    assert [group.tensors for group in tie_groups(graph, PIXEL_CONTRACT)] == [("image",), ("features", "pooled", "out")]
+    assert [group.tensors for group in tie_groups(graph, Pictures(PIXEL_CONTRACT))] == [
+        ("image",),
+        ("features", "pooled", "out"),
+    ]
 
 
 def test_raw_pixels_have_the_scale_of_a_byte_and_so_has_what_is_tied_to_them() -> None:
     graph = model(make_node("MaxPool", ["image"], ["out"], kernel_shape=[2, 2]))
-    (group,) = tie_groups(graph, PIXEL_CONTRACT)
+    (group,) = tie_groups(graph, Pictures(PIXEL_CONTRACT))
     assert group.fixed == PIXELS
     assert affines([group], [(-9.0, 9.0)]) == {"image": PIXELS, "out": PIXELS}
 
@@ -60,7 +64,7 @@ def test_raw_pixels_have_the_scale_of_a_byte_and_so_has_what_is_tied_to_them() -
 def test_normalised_pixels_have_the_range_that_their_contract_allows() -> None:
     contract = InputContract(8, 8, 2, mean=(0.5, 0.25), std=(0.5, 0.25))
     graph = model(make_node("Relu", ["image"], ["out"]))
-    fixed = tie_groups(graph, contract)[0].fixed
+    fixed = tie_groups(graph, Pictures(contract))[0].fixed
     assert fixed is not None
     assert fixed.low == pytest.approx(-1, abs=0.02)
     assert fixed.high == pytest.approx(3, abs=0.02)
@@ -68,12 +72,12 @@ def test_normalised_pixels_have_the_range_that_their_contract_allows() -> None:
 
 def test_softmax_has_the_scale_that_the_specification_sets() -> None:
     graph = model(make_node("Softmax", ["image"], ["out"]))
-    assert tie_groups(graph, PIXEL_CONTRACT)[1].fixed == Quantization.per_tensor(1 / 256, -128)
+    assert tie_groups(graph, Pictures(PIXEL_CONTRACT))[1].fixed == Quantization.per_tensor(1 / 256, -128)
 
 
 def test_tensors_with_two_fixed_scales_are_not_tied() -> None:
     graph = model(make_node("Softmax", ["image"], ["soft"]), make_node("Concat", ["image", "soft"], ["out"], axis=1))
-    fixed = {name: group.fixed for group in tie_groups(graph, PIXEL_CONTRACT) for name in group.tensors}
+    fixed = {name: group.fixed for group in tie_groups(graph, Pictures(PIXEL_CONTRACT)) for name in group.tensors}
     assert fixed["image"] == PIXELS
     assert fixed["soft"] == Quantization.per_tensor(1 / 256, -128)
 
@@ -84,7 +88,7 @@ def test_what_is_joined_with_the_image_keeps_a_range_of_its_own() -> None:
         make_node("Conv", ["image", "w"], ["features"]),
         make_node("Concat", ["image", "features"], ["out"], axis=1),
     )
-    groups = tie_groups(graph, PIXEL_CONTRACT)
+    groups = tie_groups(graph, Pictures(PIXEL_CONTRACT))
     assert [(group.tensors, group.fixed) for group in groups] == [(("image",), PIXELS), (("features", "out"), None)]
 
 

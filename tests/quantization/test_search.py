@@ -13,6 +13,7 @@ from residual_graphs import residual
 from small_graphs import graph_of
 
 from edgekit.data.dataset import Dataset
+from edgekit.data.intake import Pictures
 from edgekit.errors import UnknownNameError
 from edgekit.graph.load import load_onnx
 from edgekit.graph.prepare import prepare
@@ -32,11 +33,11 @@ def model(float_model: Path) -> ModelProto:
 
 @pytest.fixture(scope="module")
 def inputs(mnist: Dataset) -> RealInputs:
-    return RealInputs(mnist.train, np.arange(80), CONTRACT)
+    return RealInputs(mnist.train, np.arange(80), Pictures(CONTRACT))
 
 
 def test_each_tensor_has_the_method_that_moves_its_readers_least(model: ModelProto, inputs: RealInputs) -> None:
-    groups = tie_groups(model, CONTRACT)
+    groups = tie_groups(model, Pictures(CONTRACT))
     choice = choose_ranges(model, groups, inputs)
     free = {group.tensors[0] for group in groups if group.fixed is None}
     assert set(choice.methods) == set(choice.readers_db) == free
@@ -59,13 +60,13 @@ def test_a_range_that_a_method_would_clip_too_much_is_taken_from_another() -> No
         make_node("Relu", ["rest"], ["out"]),
     ]
     small = prepare(graph_of(nodes, {"image": [1, 3, 8, 8]}, weights))
-    choice = choose_ranges(small, tie_groups(small, random_images.CONTRACT), random_images.random_inputs(16))
+    choice = choose_ranges(small, tie_groups(small, Pictures(random_images.CONTRACT)), random_images.random_inputs(16))
     assert choice.affines["sum"].high > 2.2
 
 
 def test_tensors_that_share_a_scale_are_chosen_together() -> None:
     joined = residual(["join", "pool"])
-    groups = tie_groups(joined, random_images.CONTRACT)
+    groups = tie_groups(joined, Pictures(random_images.CONTRACT))
     choice = choose_ranges(joined, groups, random_images.random_inputs(16))
     assert any(len(group.tensors) > 1 for group in groups)
     for group in groups:
@@ -73,12 +74,12 @@ def test_tensors_that_share_a_scale_are_chosen_together() -> None:
 
 
 def test_the_same_images_give_the_same_choice(model: ModelProto, inputs: RealInputs) -> None:
-    groups = tie_groups(model, CONTRACT)
+    groups = tie_groups(model, Pictures(CONTRACT))
     assert choose_ranges(model, groups, inputs) == choose_ranges(model, groups, inputs)
 
 
 def test_one_method_by_name_needs_no_search(model: ModelProto, inputs: RealInputs) -> None:
-    groups = tie_groups(model, CONTRACT)
+    groups = tie_groups(model, Pictures(CONTRACT))
     choice = choose_ranges(model, groups, inputs, "minmax")
     assert set(choice.methods.values()) == {"minmax"}
     assert set(choice.affines) == {name for group in groups for name in group.tensors}

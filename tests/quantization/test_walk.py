@@ -31,7 +31,7 @@ def test_the_segments_are_the_graph_cut_before_each_layer() -> None:
 def test_the_float_values_are_those_of_the_model() -> None:
     names = [node.output[0] for node in MODEL.graph.node if node.output[0] in AFFINES]
     opened = open_session(with_outputs(MODEL, names), optimize=False)
-    for image, (exact, _) in zip(INPUTS, Walk(MODEL, AFFINES, INPUTS).all_values(names, tuple), strict=True):
+    for (image,), (exact, _) in zip(INPUTS, Walk(MODEL, AFFINES, INPUTS).all_values(names, tuple), strict=True):
         for name, value in zip(names, opened.run(None, {"image": image}), strict=True):
             np.testing.assert_allclose(exact[name], value, atol=1e-5)
 
@@ -56,7 +56,9 @@ def test_the_quantized_values_are_those_of_the_file_but_for_its_weights() -> Non
     model = prepare(graph_of(nodes, {"image": [1, 3, 8, 8]}, {"w": weights}))
     plan = minmax_plan(model, INPUTS)
     file = insert_qdq(model, plan, "float32")
-    for image, (_, rounded) in zip(INPUTS, Walk(model, plan.affines, INPUTS).all_values(("out",), tuple), strict=True):
+    for (image,), (_, rounded) in zip(
+        INPUTS, Walk(model, plan.affines, INPUTS).all_values(("out",), tuple), strict=True
+    ):
         np.testing.assert_allclose(rounded["out"], run_onnx(file, image)[0], atol=1.01 * plan.affines["out"].scale)
 
 

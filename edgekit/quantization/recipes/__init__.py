@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
     from edgekit.data.dataset import Dataset
-    from edgekit.inputs.contract import InputContract
+    from edgekit.data.intake import Intake
     from edgekit.quantization.ladder import RungRecord
     from edgekit.quantization.options import QuantizeOptions
     from edgekit.quantization.rungs.finetune import Lesson
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Start:
-    """What a recipe begins with: a prepared float model, what it eats if that is known, and images where there are.
+    """What a recipe begins with: a prepared float model, what it takes if that is known, and samples where there are.
 
     ``lesson`` is what its fine-tuning learns.
     """
 
     model: ModelProto
     options: QuantizeOptions
-    contract: InputContract | None
+    intake: Intake | None
     data: Dataset | None
     lesson: Lesson | None = None
 
@@ -40,13 +40,13 @@ class Start:
 class Made:
     """What a recipe has made of a model: the form that is written as ONNX, and the one that becomes TFLite.
 
-    ``contract`` is how pixels become their input. The rest says how they came about: the images that calibrated, the
+    ``intake`` is how samples become their inputs. The rest says how they came about: the images that calibrated, the
     rungs of the ladder, each stored tensor, and the operators left in float.
     """
 
     onnx: ModelProto
     tflite: ModelProto
-    contract: InputContract | None
+    intake: Intake | None
     calibration_images: int = 0
     rungs: tuple[RungRecord, ...] = ()
     layers: tuple[TensorRow, ...] = ()

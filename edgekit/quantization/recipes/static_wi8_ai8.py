@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from edgekit.conversion.compact import compact
 from edgekit.data.dataset import Dataset
+from edgekit.data.tensors import check_calibration
 from edgekit.quantization.calibrate import RealInputs, require_images
 from edgekit.quantization.judge import Judge
 from edgekit.quantization.ladder import Ladder
@@ -26,21 +27,22 @@ def make(start: Start) -> Made:
     """Ranges and weights come from training images; ONNX gets uint8 activations, fastest on x86, TFLite its int8.
 
     Raises:
-        DataError: there are no images to calibrate on.
+        DataError: there are no samples to calibrate on, or they do not differ.
     """
-    options, data, contract = start.options, start.data, start.contract
+    options, data, intake = start.options, start.data, start.intake
     assert data is not None
-    assert contract is not None
+    assert intake is not None
     chosen = data.train.sample(options.calibration, options.seed)
-    inputs = RealInputs(data.train, chosen, contract)
+    check_calibration(data.train.view(chosen), data.name)
+    inputs = RealInputs(data.train, chosen, intake)
     require_images(inputs)
     judge = _judge(start.model, data, inputs, options.seed)
-    best, rungs = Ladder(inputs, judge, options, start.lesson).climb(start.model, contract)
-    layers = layer_table(best.exact, best.model, best.plan, RealInputs(data.train, chosen, best.contract))
+    best, rungs = Ladder(inputs, judge, options, start.lesson).climb(start.model, intake)
+    layers = layer_table(best.exact, best.model, best.plan, RealInputs(data.train, chosen, best.intake))
     return Made(
         onnx=compact(insert_qdq(best.model, best.plan, options.io, activations="uint8")),
         tflite=insert_qdq(best.model, best.plan, options.io),
-        contract=best.contract,
+        intake=best.intake,
         calibration_images=len(chosen),
         rungs=rungs,
         layers=layers,
@@ -51,8 +53,8 @@ def make(start: Start) -> Made:
 def _judge(model: ModelProto, data: Dataset, inputs: RealInputs, seed: int) -> Judge:
     """On validation images; where there are none on the last that calibrate, since the rungs fit to the first."""
     if len(data.validation):
-        return Judge(model, inputs.contract, data.validation, data.validation.sample(JUDGING_IMAGES, seed))
-    return Judge(model, inputs.contract, inputs.split, inputs.indices[-JUDGING_IMAGES:])
+        return Judge(model, inputs.intake, data.validation, data.validation.sample(JUDGING_IMAGES, seed))
+    return Judge(model, inputs.intake, inputs.split, inputs.indices[-JUDGING_IMAGES:])
 
 
 RECIPE = Recipe(

@@ -9,7 +9,7 @@ from edgekit.quantization.recipes import Made, Recipe, Start
 def make(start: Start) -> Made:
     """All large constants, rounded."""
     small = with_small_weights(start.model, FLOAT16)
-    return Made(small, small, start.contract)
+    return Made(small, small, start.intake)
 
 
 RECIPE = Recipe(

@@ -11,7 +11,7 @@ ONNX_FILE = "model.weights8.onnx"
 def make(start: Start) -> Made:
     """Weights by their own largest values."""
     small = with_small_weights(start.model, INT8)
-    return Made(small, small, start.contract)
+    return Made(small, small, start.intake)
 
 
 RECIPE = Recipe(

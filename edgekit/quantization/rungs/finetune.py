@@ -333,6 +333,6 @@ def _parts(rows: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
 
 
 def _batch(inputs: RealInputs, rows: NDArray[np.int64]) -> Tensor:
-    """The real inputs at ``rows``, float32 [N, C, H, W]."""
-    images = inputs.contract.real(inputs.split.images[inputs.indices[rows]])
-    return torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
+    """The real inputs at ``rows``, [N, ...]."""
+    (real,) = inputs.intake.real(inputs.split.images[inputs.indices[rows]])
+    return torch.from_numpy(real)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from edgekit.console import progress
 from edgekit.graph.draft import Draft
 from edgekit.graph.messages import makers_of
-from edgekit.inputs.contract import InputContract
 from edgekit.operators import operators_that
 from edgekit.quantization.calibrate import RealInputs, outputs_of
 from edgekit.quantization.judge import Judge
@@ -25,6 +24,8 @@ from edgekit.tasks.quality import signal_to_noise_db
 
 if TYPE_CHECKING:
     from onnx import ModelProto
+
+    from edgekit.data.intake import Intake
 
 ACTIVATIONS = operators_that(lambda row: row.is_activation)
 INFERENCES = 128
@@ -46,7 +47,7 @@ def sensitivities(model: ModelProto, affines: Mapping[str, Quantization], inputs
 
 
 def fewest_floats(
-    model: ModelProto, exact: ModelProto, plan: Plan, contract: InputContract, judge: Judge, gate: float
+    model: ModelProto, exact: ModelProto, plan: Plan, intake: Intake, judge: Judge, gate: float
 ) -> frozenset[str]:
     """The first outputs of the operators to leave in float, so that the drop is at most ``gate`` points.
 
@@ -57,7 +58,7 @@ def fewest_floats(
     """
     ends = {value.name for value in (*model.graph.input, *model.graph.output)}
     inner = {name: affine for name, affine in plan.affines.items() if name not in ends}
-    measured = sensitivities(model, inner, RealInputs(judge.split, judge.indices, contract))
+    measured = sensitivities(model, inner, RealInputs(judge.split, judge.indices, intake))
     order = sorted(measured, key=lambda name: measured[name])
     most = math.ceil(MOST_FLOAT * len(model.graph.node))
 
@@ -66,7 +67,7 @@ def fewest_floats(
 
     def passes(count: int) -> bool:
         tried = with_exact_biases(model, exact, floats(count))
-        return judge.judge(tried, plan.with_floats(floats(count)), contract).drop <= gate
+        return judge.judge(tried, plan.with_floats(floats(count)), intake).drop <= gate
 
     high = 1
     while high < len(order) and len(floats(high)) <= most and not passes(high):

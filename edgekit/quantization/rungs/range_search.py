@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.console import progress
+from edgekit.data.intake import Feed
 from edgekit.errors import UnknownNameError
 from edgekit.graph.draft import Draft
 from edgekit.graph.messages import make_node, readers_of, types_of
-from edgekit.quantization.calibrate import RealInputs, Reals, ahead, calibrate, give_back_memory, open_simulation
+from edgekit.quantization.calibrate import RealInputs, ahead, calibrate, give_back_memory, input_names, open_simulation
 from edgekit.quantization.histogram import Histogram
 from edgekit.quantization.ranges import METHODS, Range
 from edgekit.quantization.rounding import add_rounding
@@ -107,7 +108,7 @@ class _Trials:
 
         self.draft = Draft.from_model(model)
         self.readers = readers_of(model.graph.node)
-        self.input = model.graph.input[0].name
+        self.inputs = input_names(model)
         self.real = {name for name, kind in types_of(model.graph).items() if kind.elem_type == TensorProto.FLOAT}
         self.signals: dict[str, str] = {}
         self.moved: list[tuple[tuple[int, str], str, str]] = []
@@ -137,8 +138,8 @@ class _Trials:
         give_back_memory()
         session = open_simulation(self.draft.to_model())
 
-        def powers(image: Reals) -> NDArray[np.float64]:
-            return np.asarray(session.run(outputs, {self.input: image}), np.float64)
+        def powers(feed: Feed) -> NDArray[np.float64]:
+            return np.asarray(session.run(outputs, dict(zip(self.inputs, feed, strict=True))), np.float64)
 
         sums = np.zeros(len(outputs))
         with progress("choosing ranges", len(inputs)) as bar:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit.data.intake import Pictures
 from edgekit.graph.draft import Draft
 from edgekit.graph.messages import make_node, readers_of
 from edgekit.inputs.contract import InputContract
@@ -29,15 +30,13 @@ CLOSE_DB = 45.0
 """What moves the outputs less than this is a thirtieth of the noise of a good int8 network, or less."""
 
 
-def raw_input(
-    model: ModelProto, contract: InputContract, inputs: RealInputs
-) -> tuple[ModelProto, InputContract] | None:
-    """The model that takes raw pixels less a common level, and its contract.
+def raw_input(model: ModelProto, intake: Pictures, inputs: RealInputs) -> tuple[ModelProto, Pictures] | None:
+    """The model that takes raw pixels less a common level, and its intake.
 
     None where storing the normalized input in 8 bits is as close to the float model, or where the first layer cannot
     take the normalization up.
     """
-    name = model.graph.input[0].name
+    contract, name = intake.contract, model.graph.input[0].name
     readers = readers_of(model.graph.node).get(name, ())
     layers = [layer for layer in weighted_layers(model) if layer.node.input[0] == name]
     if contract.is_raw_pixels or len(model.graph.input) > 1 or len(readers) != 1 or len(layers) != 1:
@@ -45,7 +44,7 @@ def raw_input(
     if layers[0].node.op_type != "Conv" or layers[0].groups != 1:
         return None
     level = round(float(np.mean(contract.mean)) * 255) / 255
-    raw = replace(contract, mean=(level,) * contract.channels, std=(1.0,) * contract.channels)
+    raw = replace(intake, contract=replace(contract, mean=(level,) * contract.channels, std=(1.0,) * contract.channels))
     first = _Folded(layers[0], contract, level)
     exact = outputs_of(model, list(inputs))
     plain = first.without_channel(model)
@@ -53,7 +52,7 @@ def raw_input(
     if moved >= CLOSE_DB:
         return plain, raw
     affine = input_affine(contract)
-    rounded = outputs_of(model, [affine.dequantize(affine.quantize(image)) for image in inputs])
+    rounded = outputs_of(model, [(affine.dequantize(affine.quantize(image)),) for (image,) in inputs])
     return None if signal_to_noise_db(exact, rounded) >= CLOSE_DB else (first.with_channel(model), raw)
 
 

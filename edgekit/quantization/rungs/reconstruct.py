@@ -10,6 +10,7 @@ instead of by gradients through a relaxation. Ranges are chosen by the error tha
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -65,9 +66,12 @@ class Spread:
 
     @classmethod
     def of_covariance(cls, covariance: Matrix, damping: float) -> Spread:
-        """From a covariance matrix that is known, damped in the same way."""
+        """From a covariance matrix that is known, damped in the same way; more where its rounding asks for it."""
         own = damping * np.trace(covariance) / len(covariance) + 1e-12
-        return cls(np.linalg.cholesky(covariance + own * np.eye(len(covariance))).T, 0.0)
+        for more in (1, 1e2, 1e4):
+            with suppress(np.linalg.LinAlgError):
+                return cls(np.linalg.cholesky(covariance + more * own * np.eye(len(covariance))).T, 0.0)
+        return cls(np.diag(np.sqrt(np.maximum(np.diag(covariance), 0) + own)), 0.0)
 
     def begin(self, error: Matrix) -> None:
         """Start with an error."""

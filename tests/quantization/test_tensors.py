@@ -1,0 +1,161 @@
+"""Models of any fixed inputs, from the float file and an .npz to int8 files that are compared with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from onnx import ModelProto, TensorProto, helper, save
+from small_graphs import graph_of, noise
+
+from edgekit.errors import DataError
+from edgekit.evaluation.compare import CompareOptions, Comparison, OutputsComparison, compare
+from edgekit.evaluation.evaluate import EvaluateOptions, evaluate
+from edgekit.modelfiles.session import FileSession
+from edgekit.quantization.options import QuantizeOptions
+from edgekit.quantization.quantize import QuantizeResult, quantize
+
+node = helper.make_node
+SAMPLES = 36
+
+
+def keywords() -> ModelProto:
+    """Spectra [1, 10, 24] to scores of four words."""
+    nodes = [
+        node("Conv", ["mel", "w"], ["c"], strides=[2], pads=[2, 2]),
+        node("Relu", ["c"], ["r"]),
+        node("GlobalAveragePool", ["r"], ["g"]),
+        node("Flatten", ["g"], ["f"]),
+        node("Gemm", ["f", "m"], ["scores"], transB=1),
+    ]
+    return graph_of(nodes, {"mel": (1, 10, 24)}, {"w": noise(8, 10, 5) / 5, "m": noise(4, 8)}, outputs=["scores"])
+
+
+def sound() -> ModelProto:
+    """Raw audio [1, 1, 400]."""
+    nodes = [
+        node("Conv", ["wave", "w"], ["c"], strides=[8]),
+        node("Relu", ["c"], ["r"]),
+        node("GlobalAveragePool", ["r"], ["g"]),
+        node("Flatten", ["g"], ["scores"]),
+    ]
+    return graph_of(nodes, {"wave": ("batch", 1, 400)}, {"w": noise(6, 1, 16) / 4}, outputs=["scores"])
+
+
+def twins() -> ModelProto:
+    """Two images through the same layer, and how far they are from each other."""
+    nodes = [
+        *(
+            made
+            for name in ("left", "right")
+            for made in (
+                node("Conv", [name, "w"], [f"{name} c"], strides=[2, 2]),
+                node("Relu", [f"{name} c"], [f"{name} r"]),
+                node("GlobalAveragePool", [f"{name} r"], [f"{name} features"]),
+            )
+        ),
+        node("Sub", ["left features", "right features"], ["difference"]),
+        node("Mul", ["difference", "difference"], ["square"]),
+        node("Flatten", ["square"], ["flat"]),
+        node("ReduceSum", ["flat", "axes"], ["distance"]),
+    ]
+    constants = {"w": noise(8, 3, 3, 3), "axes": np.array([1])}
+    inputs = dict.fromkeys(("left", "right"), (1, 3, 12, 12))
+    return graph_of(nodes, inputs, constants, outputs=["distance", "left features"])
+
+
+def channels_last() -> ModelProto:
+    """An image [1, 12, 12, 3] as Keras has it, with the Transpose that tf2onnx writes."""
+    nodes = [
+        node("Transpose", ["image"], ["first"], perm=[0, 3, 1, 2]),
+        node("Conv", ["first", "w"], ["c"], strides=[2, 2], pads=[1, 1, 1, 1]),
+        node("Relu", ["c"], ["r"]),
+        node("GlobalAveragePool", ["r"], ["g"]),
+        node("Flatten", ["g"], ["scores"]),
+    ]
+    return graph_of(nodes, {"image": ("batch", 12, 12, 3)}, {"w": noise(6, 3, 3, 3)}, outputs=["scores"])
+
+
+def tokens() -> ModelProto:
+    """Integers beside real values, without a batch."""
+    nodes = [
+        node("Cast", ["ids"], ["real ids"], to=TensorProto.FLOAT),
+        node("Add", ["real ids", "x"], ["both"]),
+        node("MatMul", ["both", "m"], ["scores"]),
+    ]
+    model = graph_of(nodes, {"ids": (2, 4), "x": (2, 4)}, {"m": noise(4, 3)}, outputs=["scores"])
+    model.graph.input[0].type.tensor_type.elem_type = TensorProto.INT32
+    return model
+
+
+MODELS = {
+    "keywords": (keywords, {"mel": (10, 24)}),
+    "sound": (sound, {"wave": (1, 400)}),
+    "twins": (twins, {"left": (3, 12, 12), "right": (3, 12, 12)}),
+    "channels_last": (channels_last, {"image": (12, 12, 3)}),
+    "tokens": (tokens, {"ids": (2, 4), "x": (2, 4)}),
+}
+
+
+def quantized(name: str, folder: Path, **options: object) -> QuantizeResult:
+    make, shapes = MODELS[name]
+    save(make(), folder / "float.onnx")
+    arrays = {key: noise(SAMPLES, *shape, seed=place) for place, (key, shape) in enumerate(shapes.items())}
+    if "ids" in arrays:
+        arrays["ids"] = np.arange(SAMPLES * 8, dtype=np.int32).reshape(SAMPLES, 2, 4) % 7
+    np.savez(folder / "data.npz", **arrays)
+    data, out = str(folder / "data.npz"), folder / "out"
+    return quantize(QuantizeOptions(str(folder / "float.onnx"), data, out, int8=True, rungs=1, **options))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_float_model_of_any_inputs_becomes_int8_files_that_answer_alike(name: str, tmp_path: Path) -> None:
+    result = quantized(name, tmp_path)
+    for file in (result.onnx, result.tflite):
+        assert file.quality is not None
+        assert file.quality.sqnr_db > 25
+    files = [str(tmp_path / "out" / file) for file in ("model.int8.onnx", "model.int8.tflite")]
+    answer = compare(CompareOptions(*files, str(tmp_path / "data.npz")))
+    found = [answer.fidelity] if isinstance(answer, Comparison) else answer.outputs
+    assert all(each.sqnr_db is None or each.sqnr_db > 40 for each in found)
+
+
+def test_several_outputs_are_compared_one_by_one(tmp_path: Path) -> None:
+    quantized("twins", tmp_path)
+    files = [str(tmp_path / "float.onnx"), str(tmp_path / "out" / "model.int8.tflite")]
+    answer = compare(CompareOptions(*files, str(tmp_path / "data.npz")))
+    assert isinstance(answer, OutputsComparison)
+    assert [output.name for output in answer.outputs] == ["distance", "left features"]
+    assert "6 samples of" in str(answer)
+
+
+def test_an_image_with_its_channels_last_keeps_them_there(tmp_path: Path) -> None:
+    quantized("channels_last", tmp_path)
+    for file in ("model.int8.onnx", "model.int8.tflite"):
+        with FileSession(tmp_path / "out" / file, threads=1) as session:
+            assert session.inputs[0].shape == (1, 12, 12, 3)
+
+
+def test_pictures_of_a_folder_calibrate_an_image_with_its_channels_last(tmp_path: Path) -> None:
+    save(channels_last(), tmp_path / "float.onnx")
+    images = np.random.default_rng(0).integers(0, 256, (SAMPLES, 12, 12, 3)).astype(np.uint8)
+    np.savez(tmp_path / "photos.npz", images=images)
+    options = QuantizeOptions(str(tmp_path / "float.onnx"), str(tmp_path / "photos.npz"), tmp_path / "out", rungs=1)
+    result = quantize(options)
+    assert result.tflite.quality is not None
+    assert result.tflite.quality.sqnr_db > 30
+
+
+def test_labels_measure_a_classifier_of_tensors(tmp_path: Path) -> None:
+    save(keywords(), tmp_path / "float.onnx")
+    np.savez(tmp_path / "data.npz", mel=noise(SAMPLES, 10, 24), labels=np.arange(SAMPLES) % 4)
+    (found,) = evaluate(EvaluateOptions((str(tmp_path / "float.onnx"),), str(tmp_path / "data.npz"))).evaluations
+    assert found.figures.images == 8
+
+
+def test_a_single_sample_calibrates_nothing(tmp_path: Path) -> None:
+    save(keywords(), tmp_path / "float.onnx")
+    with pytest.raises(DataError, match="holds one sample of 'mel'"):
+        quantize(QuantizeOptions(str(tmp_path / "float.onnx"), {"mel": noise(1, 10, 24)}, tmp_path / "out"))
+    assert not (tmp_path / "out" / "model.int8.onnx").exists()
