@@ -49,20 +49,24 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class Metadata:
-    """The self-description that is written into a file; every field may be absent in a third-party file."""
+    """The self-description that is written into a file; every field may be absent in a third-party file.
+
+    ``rest`` says what an app has to do with the results, where the model was ended early.
+    """
 
     contract: InputContract | None = None
     labels: tuple[str, ...] = ()
     recipe: str = ""
     quality: Mapping[str, float] = field(default_factory=dict)
     parents: Mapping[str, str] = field(default_factory=dict)
+    rest: str = ""
 
     def to_json(self) -> str:
         """Compact JSON; absent fields and defaults are left out, since the bytes count on a device."""
         document: dict[str, Any] = {}
         if self.contract is not None:
             document["contract"] = self.contract.to_dict()
-        for name in ("labels", "recipe", "quality", "parents"):
+        for name in ("labels", "recipe", "quality", "parents", "rest"):
             if value := getattr(self, name):
                 document[name] = dict(value) if isinstance(value, Mapping) else value
         return json.dumps(document, separators=(",", ":"), ensure_ascii=False)
@@ -84,6 +88,7 @@ class Metadata:
                 recipe=str(document.get("recipe", "")),
                 quality={str(k): float(v) for k, v in document.get("quality", {}).items()},
                 parents={str(k): str(v) for k, v in document.get("parents", {}).items()},
+                rest=str(document.get("rest", "")),
             )
         except InputError as exc:
             raise ModelError(f"{source} has an impossible 'edgekit' description: {exc}") from exc

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgekit.catalog import home_of, resolve_models
-from edgekit.console import Part, Table
+from edgekit.console import Part, Remark, Table
 from edgekit.conversion.tflite import lower
 from edgekit.errors import ModelError, naming
 from edgekit.files import require_file, require_writable, sha256_bytes, write_bytes
@@ -31,6 +31,7 @@ class ExportOptions(Options):
     model: str = argument(MODEL, metavar="MODEL")
     to: str = option("The format to write.", "tflite", choices=FORMATS)
     shape: Shapes = shape_option()
+    cut_at: str = option("End the file before this node, or the one that makes this value.", "", metavar="NAME")
     out: Path | None = option("Folder for the result.", None, metavar="DIR", unset="the run folder, else runs/NAME")
 
 
@@ -43,10 +44,13 @@ class ExportResult(Result):
     format: str
     file_bytes: int
     sha256: str
+    left_to_the_app: str = ""
 
     def parts(self) -> Iterator[Part]:
         """What was written."""
         yield Table("", ("file", "bytes"), [(str(self.path), f"{self.file_bytes:,}")])
+        if self.left_to_the_app:
+            yield Remark(self.left_to_the_app)
 
 
 def export(options: ExportOptions) -> ExportResult:
@@ -59,7 +63,7 @@ def export(options: ExportOptions) -> ExportResult:
     """
     source = _onnx_file(options.model)
     folder = require_writable(options.out or home_of(options.model))
-    prepared = open_prepared(source, shapes=options.shape)
+    prepared = open_prepared(source, shapes=options.shape, cut_at=options.cut_at)
     metadata = read_metadata(prepared, str(source))
     metadata = replace(metadata, parents={**metadata.parents, "onnx": model_sha256(source)})
     quantized = is_quantized(prepared)
@@ -72,7 +76,7 @@ def export(options: ExportOptions) -> ExportResult:
         with naming(source):
             data = lower(prepared, metadata)
     write_bytes(folder / name, data)
-    return ExportResult(source, folder / name, options.to, len(data), sha256_bytes(data))
+    return ExportResult(source, folder / name, options.to, len(data), sha256_bytes(data), metadata.rest)
 
 
 def _onnx_file(model: str) -> Path:

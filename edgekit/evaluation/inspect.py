@@ -113,6 +113,7 @@ def _rows(facts: FileFacts) -> list[tuple[str, str]]:
         ("opens", f"not in {facts.runtime}: {facts.refusal}" if facts.refusal else f"in {facts.runtime}"),
         ("XNNPACK", _delegation(facts)),
         ("contract", "" if contract is None else _contract(contract)),
+        ("left to the app", metadata.rest),
         ("labels", ", ".join(metadata.labels[:12]) + (", ..." if len(metadata.labels) > 12 else "")),
         ("recipe", metadata.recipe),
         ("quality", ", ".join(f"{name} {value:g}" for name, value in metadata.quality.items())),

@@ -27,13 +27,16 @@ QUANTIZED_OPERATORS = frozenset(
 )
 
 
-def open_prepared(path: Path, limits: Limits | None = None, shapes: Shapes | None = None) -> ModelProto:
+def open_prepared(
+    path: Path, limits: Limits | None = None, shapes: Shapes | None = None, cut_at: str = ""
+) -> ModelProto:
     """The prepared form of the float model in a file; of a model that is quantized already only constants are folded.
 
-    ``shapes``: the dimensions of inputs that leave more open than the batch, by their names.
+    ``shapes``: the dimensions of inputs that leave more open than the batch, by their names. ``cut_at``: a node before
+    which the model ends.
 
     Raises:
-        ModelError, UnsupportedError: see ``check_onnx`` and ``prepare``.
+        ModelError, UnsupportedError, UnknownNameError: see ``check_onnx`` and ``prepare``.
         RuntimeCrashError: the file made the worker crash, hang or want too much memory.
     """
     import onnx
@@ -41,7 +44,7 @@ def open_prepared(path: Path, limits: Limits | None = None, shapes: Shapes | Non
     require_file(path)
     sizes = {name: list(shape) for name, shape in (shapes or {}).items()}
     with Sandbox(str(path), limits) as sandbox:
-        data = sandbox.call("edgekit.graph.isolated:prepared_bytes", path=str(path), shapes=sizes)
+        data = sandbox.call("edgekit.graph.isolated:prepared_bytes", path=str(path), shapes=sizes, cut_at=cut_at)
     return onnx.load_model_from_string(data.tobytes())
 
 
@@ -68,13 +71,13 @@ def whole_bytes(path: str) -> NDArray[np.uint8]:
     return np.frombuffer(whole_file(Path(path)), np.uint8)
 
 
-def prepared_bytes(path: str, shapes: Shapes | None = None) -> NDArray[np.uint8]:
+def prepared_bytes(path: str, shapes: Shapes | None = None, cut_at: str = "") -> NDArray[np.uint8]:
     """What ``open_prepared`` does inside its worker: the serialized model."""
     from edgekit.graph.prepare import prepare
 
     model = check_onnx(path)
     with naming(path):
-        model = folded(model) if is_quantized(model) else prepare(model, shapes)
+        model = folded(model) if is_quantized(model) else prepare(model, shapes, cut_at)
     return np.frombuffer(model.SerializeToString(), np.uint8)
 
 

@@ -7,15 +7,18 @@ Static shapes with batch 1, float32, no constants left to compute, BatchNormaliz
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from edgekit.errors import UnsupportedError
 from edgekit.graph.constants import fold_constants
+from edgekit.graph.cut import end_before
 from edgekit.graph.draft import Draft, run_passes
 from edgekit.graph.inputs import fix_inputs
 from edgekit.graph.messages import opset_version
+from edgekit.graph.metadata import read_metadata, write_metadata
 from edgekit.graph.passes import CANONICAL, LAST
 from edgekit.runtimes.runtime import Shapes
 
@@ -29,7 +32,7 @@ NEWEST = 21
 NEWER_FUNCTIONS = ("Swish", "RMSNormalization", "RotaryEmbedding", "Attention")
 
 
-def prepare(model: ModelProto, shapes: Shapes | None = None) -> ModelProto:
+def prepare(model: ModelProto, shapes: Shapes | None = None, cut_at: str = "") -> ModelProto:
     """Bring a float model to the canonical form; the argument is left as it was.
 
     The result has operator set 20 or 21, IR version 10, batch 1 where the batch was open, every shape known, and
@@ -38,9 +41,10 @@ def prepare(model: ModelProto, shapes: Shapes | None = None) -> ModelProto:
     Args:
         model: checked, float.
         shapes: the dimensions of inputs that leave more open than the batch, by the inputs' names.
+        cut_at: a node before which the model ends (see ``end_before``); its metadata then say what is left to do.
 
     Raises:
-        UnknownNameError: ``shapes`` names what is no input.
+        UnknownNameError: ``shapes`` names what is no input, or ``cut_at`` what is no node.
         ModelError: an input leaves another size than the batch open, or ``shapes`` contradicts what it fixes.
         UnsupportedError: the model's shapes depend on its data, it has control flow or operators of other sets than
             ONNX's own, a recurrent one is of a form that is not known, or its operator set cannot be converted.
@@ -49,6 +53,7 @@ def prepare(model: ModelProto, shapes: Shapes | None = None) -> ModelProto:
 
     inlined = inliner.inline_local_functions(model) if model.functions else model
     draft = Draft.from_model(_convert_opset(inlined))
+    rest = end_before(draft, cut_at) if cut_at else ""
     draft.drop_unused()
     _check_operators(draft)
     _to_float32(draft)
@@ -63,7 +68,7 @@ def prepare(model: ModelProto, shapes: Shapes | None = None) -> ModelProto:
     _check_sizes(draft)
     prepared = draft.to_model()
     checker.check_model(prepared)
-    return prepared
+    return write_metadata(prepared, replace(read_metadata(prepared, ""), rest=rest)) if rest else prepared
 
 
 def _convert_opset(model: ModelProto) -> ModelProto:
@@ -130,7 +135,7 @@ def _check_operators(draft: Draft) -> None:
         if node.domain not in ("", "ai.onnx") or any(item.HasField("g") or item.graphs for item in node.attribute):
             raise UnsupportedError(
                 f"{node.op_type} '{node.name}' is control flow or not an operator of ONNX's own ('{node.domain}'); "
-                "export the model with standard operators only."
+                "export the model with standard operators only, or let 'edgekit export --cut-at' end it before."
             )
 
 
@@ -139,6 +144,6 @@ def _check_sizes(draft: Draft) -> None:
         for name in node.output:
             if name and min(draft.shapes.get(name, (0,)), default=1) < 1:
                 raise UnsupportedError(
-                    f"The size of '{name}' ({node.op_type} '{node.name}') is zero or follows from the data; export the "
-                    "model up to there, and leave the rest to the app."
+                    f"The size of '{name}' ({node.op_type} '{node.name}') is zero or follows from the data; end the "
+                    f"file before it with 'edgekit export --to onnx --cut-at {name}', and leave the rest to the app."
                 )

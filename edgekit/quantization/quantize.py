@@ -99,7 +99,11 @@ def quantize(options: QuantizeOptions, lesson: Lesson | None = None) -> Quantize
     model = checked_model(path, options.input.shape, integers=recipe.calibrates)
     known = read_metadata(model, str(path))
     metadata = Metadata(
-        known.contract, known.labels, recipe.name, parents={"float": model_sha256(path)[:LINEAGE_DIGITS]}
+        known.contract,
+        known.labels,
+        recipe.name,
+        parents={"float": model_sha256(path)[:LINEAGE_DIGITS]},
+        rest=known.rest,
     )
     data = yardstick = intake = None
     if source := options.data or (DATA if recipe.calibrates else ""):
