@@ -33,6 +33,7 @@ from edgekit.training.answers.cache import Answers
 from edgekit.training.augment import View
 from edgekit.training.depthwise import FastDepthwise
 from edgekit.training.losses import Loss, find_loss
+from edgekit.training.teacher import images_at_once
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,9 +41,6 @@ if TYPE_CHECKING:
 TIMING = "timing.jsonl"
 FIRST_STEPS = 12
 """Of a training, by which is said how long it will take."""
-MAX_BATCH = 500
-BATCH_VALUES = 8 << 20
-"""Of the real pixels that a network is measured on together."""
 
 Teaching = Callable[[View], Answers]
 """A view -> the teacher's answers to exactly its pictures."""
@@ -180,9 +178,9 @@ def evaluate(model: nn.Module, contract: InputContract, split: Split) -> float:
 def logits_of(model: nn.Module, contract: InputContract, split: Split) -> NDArray[np.float32]:
     """Logits float32 [N, classes] of a network, in evaluation mode, on the images of a split."""
     model.eval()
-    size = min(MAX_BATCH, max(1, BATCH_VALUES // math.prod(contract.shape)))
+    batches = split.batches(images_at_once(contract))
     with torch.inference_mode():
-        return np.concatenate([model(to_tensor(images, contract)).numpy() for images, _ in split.batches(size)])
+        return np.concatenate([model(to_tensor(images, contract)).numpy() for images, _ in batches])
 
 
 def to_tensor(images: Images, contract: InputContract) -> Tensor:

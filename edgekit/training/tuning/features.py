@@ -20,12 +20,12 @@ from edgekit.console import progress
 from edgekit.data.dataset import ImageArray
 from edgekit.files import sha256_bytes, user_cache, write_bytes
 from edgekit.inputs.contract import InputContract
+from edgekit.training.teacher import images_at_once
 
 if TYPE_CHECKING:
     from torch import nn
 
 FORMAT = 1
-BATCH = 64
 LARGEST = float(np.finfo(np.float16).max)
 
 Features = NDArray[np.float16]
@@ -66,10 +66,11 @@ class FeatureCache:
 
         from edgekit.training.loop import has_bf16, to_tensor
 
+        size = images_at_once(self.contract)
         network = self.backbone.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         with progress(label, len(images)) as bar:
-            for start in range(0, len(images), BATCH):
-                block = images[start : start + BATCH]
+            for start in range(0, len(images), size):
+                block = images[start : start + size]
                 inputs = to_tensor(np.ascontiguousarray(block[:, :, ::-1]) if mirrored else block, self.contract)
                 with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=has_bf16()):
                     found = network(inputs).float().numpy()
