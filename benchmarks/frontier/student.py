@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -26,12 +27,20 @@ FILES = ("model.onnx", "model.int8.onnx", "model.int8.tflite")
 def main(name: str, data: str, folder: Path) -> None:
     """Distill, quantize, evaluate, and record."""
     distilled = distill(DistillOptions(name, data=data, out=folder, resume=True))
-    quantize(QuantizeOptions(str(folder), data, folder))
-    evaluations = evaluate(EvaluateOptions(tuple(str(folder / file) for file in FILES), data)).evaluations
-    figures = {Path(found.model).name: found.to_dict() for found in evaluations}
     result = {
         "teacher_test_accuracy": distilled.teacher_test_accuracy,
         "validation_accuracy": distilled.validation_accuracy,
+        **of_files(folder, data),
+    }
+    record(__file__, result, f"{name} {Path(data).name} DIR", name=name)
+
+
+def of_files(folder: Path, data: str) -> dict[str, Any]:
+    """Quantize the student of a run, and measure its files on the test images."""
+    quantize(QuantizeOptions(str(folder), data, folder))
+    evaluations = evaluate(EvaluateOptions(tuple(str(folder / file) for file in FILES), data)).evaluations
+    figures = {Path(found.model).name: found.to_dict() for found in evaluations}
+    return {
         "files": {
             file: {
                 "bytes": (folder / file).stat().st_size,
@@ -44,7 +53,6 @@ def main(name: str, data: str, folder: Path) -> None:
         "drop_points": 100 * (figures["model.onnx"]["accuracy"] - figures["model.int8.tflite"]["accuracy"]),
         **of_run(folder, "distill.json"),
     }
-    record(__file__, result, f"{name} {Path(data).name} DIR", name=name)
 
 
 if __name__ == "__main__":
