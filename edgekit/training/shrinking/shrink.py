@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 PHOTOS = TrainRecipe(
     epochs=40,
     batch_size=64,
-    learning_rate=1e-3,
+    learning_rate=5e-3,
     ema=0.99,
     views=8,
     augmentation=Augmentation(resized_crop=0.4, flip=0.5),
@@ -60,7 +60,7 @@ class ShrinkOptions(Options):
     )
     data: Source = option(SOURCES, "", metavar="SRC", unset="the card's")
     size: int | None = option("Side of the student's pictures, in pixels.", None, unset="the teacher's", least=8)
-    steps: int = option("Cuts, each followed by distilling back.", 3, least=1, most=16)
+    steps: int = option("Cuts, each followed by distilling back.", 1, least=1, most=16)
     teacher_weights: Path | None = option("safetensors or state dict of module:factory.", None, metavar="FILE")
     teacher_mean: tuple[float, ...] = option("Per-channel mean of the input of module:factory.", (), read=numbers)
     teacher_std: tuple[float, ...] = option("Per-channel standard deviation of it.", (), read=numbers)
