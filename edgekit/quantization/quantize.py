@@ -17,6 +17,7 @@ from edgekit.files import require_writable, staged, write_bytes, write_json
 from edgekit.graph.isolated import model_sha256
 from edgekit.graph.metadata import read_metadata, write_metadata
 from edgekit.modelfiles.delegation import UndelegatedOperator, summarize, undelegated
+from edgekit.quantization.float_part import FloatPart
 from edgekit.quantization.float_source import LINEAGE_DIGITS, RECORD_FILE, ROUNDING, checked_model, float_onnx
 from edgekit.quantization.ladder import RungRecord
 from edgekit.quantization.options import QuantizeOptions
@@ -40,7 +41,8 @@ class QuantizeResult(Result):
 
     It is a drop of accuracy where the evaluation images have labels, and otherwise the share of images on which the
     top answer is no longer the float model's. ``rungs`` says what each rung of the ladder did, ``layers`` which tensor
-    hurts, ``floats`` which operators are left in float, ``undelegated`` which ones LiteRT's XNNPACK does not take.
+    hurts, ``floats`` which operators are left in float, ``float_part`` what they cost, ``undelegated`` which
+    ones LiteRT's XNNPACK does not take.
     """
 
     folder: str
@@ -58,6 +60,7 @@ class QuantizeResult(Result):
     rungs: tuple[RungRecord, ...]
     layers: tuple[TensorRow, ...]
     floats: tuple[str, ...]
+    float_part: FloatPart | None
     undelegated: tuple[UndelegatedOperator, ...]
 
     def parts(self) -> Iterator[Part]:
@@ -72,8 +75,8 @@ class QuantizeResult(Result):
         scheme = "," if RECIPES[self.recipe].calibrates else f": {SMALL_WEIGHTS};"
         rows = [item.cells() for item in (self.original, self.onnx, self.tflite)]
         yield Table(f"{self.recipe}{scheme} {self.io} in and out; {images}", columns, rows)
-        if self.floats:
-            yield Remark(f"left in float: {len(self.floats)} operators (see {RECORD_FILE})")
+        if self.float_part:
+            yield Remark(f"left in float: {self.float_part} (see {RECORD_FILE})")
         if self.undelegated:
             yield Remark(f"LiteRT's XNNPACK does not take: {summarize(self.undelegated)}")
         yield Remark(f"wrote {self.onnx.file}, {self.tflite.file} and {RECORD_FILE} to {self.folder}")
@@ -145,6 +148,7 @@ def quantize(options: QuantizeOptions, lesson: Lesson | None = None) -> Quantize
             rungs=made.rungs,
             layers=made.layers,
             floats=made.floats,
+            float_part=FloatPart.of(made.tflite, made.floats, files[1]),
             undelegated=undelegated(files[1]),
         )
         write_json(scratch / RECORD_FILE, {**result.to_dict(), "seed": options.seed})

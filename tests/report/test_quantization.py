@@ -46,6 +46,7 @@ def result(tmp_path: Path) -> QuantizeResult:
         ),
         layers=(row("first", 40.0), row("worst", 12.5), row("near", 17.0), row("none", None, is_float=True)),
         floats=("none",),
+        float_part=None,
         undelegated=(),
     )
 

@@ -8,11 +8,13 @@ import numpy as np
 
 from edgekit.artifact import Metadata
 from edgekit.conversion.tflite.compressed import with_stored_weights
+from edgekit.conversion.tflite.float_part import float_part
 from edgekit.conversion.tflite.fuse import fuse_activations
 from edgekit.conversion.tflite.islands import CONVERSIONS, with_conversions
 from edgekit.conversion.tflite.shared_scales import unit_scales
 from edgekit.conversion.tflite.standard_metadata import described_file
 from edgekit.conversion.tflite.tidy import tidy
+from edgekit.conversion.tflite.writer import write_model
 from edgekit.conversion.weights_only import stored_weights
 from edgekit.errors import EdgekitError, UnsupportedError
 from edgekit.graph.read import read_graph
@@ -40,6 +42,12 @@ def lower(model: ModelProto, metadata: Metadata) -> bytes:
     """
     stored, lowered = _lowered(model)
     return described_file(with_stored_weights(lowered, stored), metadata)
+
+
+def lower_float_part(model: ModelProto) -> bytes | None:
+    """The operators of a QDQ model that compute in float, as a .tflite file of their own; None if there are none."""
+    part = float_part(_lowered(model)[1])
+    return None if part is None else write_model(part)
 
 
 def check_lowerable(model: ModelProto) -> None:
