@@ -16,7 +16,7 @@ from torch import nn
 from edgekit.artifact import Metadata
 from edgekit.conversion.torch_onnx import to_onnx
 from edgekit.errors import ModelError
-from edgekit.training.hubs import open_hub
+from edgekit.training.hubs import hf, open_hub
 from edgekit.training.teachers import TeacherOptions, open_teacher
 from edgekit.training.tuning.pretrained import pretrained_network, teacher_card
 
@@ -236,13 +236,37 @@ def test_a_tuned_network_exports(tmp_path: Path) -> None:
         torch.testing.assert_close(torch.from_numpy(teacher.answer(IMAGES)), network(real), atol=1e-4, rtol=1e-4)
 
 
-def test_a_folder_of_timm_teaches(tmp_path: Path) -> None:
+def test_a_torchvision_that_does_not_fit_is_the_one_to_blame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As builds for CUDA are beside a torch that has none."""
+
+    def unfit(folder: Path) -> None:
+        raise RuntimeError("operator torchvision::nms does not exist")
+
+    saved(tmp_path)
+    monkeypatch.setattr(hf, "network", unfit)
+    with pytest.raises(ModelError, match=r"torchvision::nms does not exist\); torchvision is built for another torch"):
+        open_teacher(TeacherOptions(f"hf:{tmp_path}"), (32, 32, 3))
+
+
+@pytest.mark.parametrize("architecture", ["resnet10t", "mobilenetv3_small_050"])
+def test_a_folder_of_timm_teaches_and_gets_a_new_head(architecture: str, tmp_path: Path) -> None:
     timm = pytest.importorskip("timm", exc_type=ImportError)
-    model = timm.create_model("resnet10t", pretrained=False, num_classes=5).eval()
+    torch.manual_seed(0)
+    model = timm.create_model(architecture, pretrained=False, num_classes=5).eval()
     timm.models.save_for_hf(model, tmp_path, safe_serialization=True)
     teacher = open_teacher(TeacherOptions(f"timm:{tmp_path}"), (32, 32, 3))
-    images = np.zeros((2, *teacher.contract.shape), np.uint8)
+    trained = model.pretrained_cfg
+    assert teacher.contract.shape == (*trained["input_size"][1:], 3)
+    assert (teacher.contract.mean, teacher.contract.std) == (trained["mean"], trained["std"])
+    images = np.random.default_rng(0).integers(0, 256, (2, *teacher.contract.shape), np.uint8)
     real = torch.from_numpy(teacher.contract.real(images).transpose(0, 3, 1, 2))
     with torch.inference_mode():
         torch.testing.assert_close(torch.from_numpy(teacher.answer(images)), model(real), atol=1e-4, rtol=1e-4)
-    assert pretrained_network(teacher_card(f"timm:{tmp_path}"), 7)(real).shape == (2, 7)
+    card = teacher_card(f"timm:{tmp_path}")
+    network = pretrained_network(card, 7)
+    assert network(real).shape == (2, 7)
+    exported = to_onnx(network, card.contract, Metadata(card.contract))
+    (tmp_path / "tuned.onnx").write_bytes(exported.SerializeToString())
+    tuned = open_teacher(TeacherOptions(str(tmp_path / "tuned.onnx")), (32, 32, 3))
+    with torch.inference_mode():
+        torch.testing.assert_close(torch.from_numpy(tuned.answer(images)), network(real), atol=1e-3, rtol=1e-3)

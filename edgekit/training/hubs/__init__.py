@@ -122,10 +122,10 @@ def _of_hub(name: str) -> Iterator[None]:
         package = "'edgekit[hub]'" if exc.name in HUB_PACKAGES else exc.name
         raise ModelError(f"{name} needs {exc.name}, which is not installed; run: pip install {package}") from exc
     except Exception as exc:  # the hub's libraries raise what they like
-        raise ModelError(
-            f"{name} cannot be opened ({first_line(exc)}); check the name and the connection to the hub, or name a "
-            "folder that save_pretrained wrote."
-        ) from exc
+        way = "check the name and the connection to the hub, or name a folder that save_pretrained wrote"
+        if "torchvision" in str(exc):
+            way = "torchvision is built for another torch: install the build that goes with it, or none"
+        raise ModelError(f"{name} cannot be opened ({first_line(exc)}); {way}.") from exc
 
 
 def _kind(name: str) -> ModuleType:
