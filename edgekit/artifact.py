@@ -18,6 +18,7 @@ from edgekit.errors import ModelError
 from edgekit.inputs import tensors
 from edgekit.inputs.contract import InputContract
 from edgekit.inputs.error import InputError
+from edgekit.inputs.golden import Golden
 
 METADATA_KEY = "edgekit"
 
@@ -52,6 +53,7 @@ class Metadata:
     """The self-description that is written into a file; every field may be absent in a third-party file.
 
     ``rest`` says what an app has to do with the results, where the model was ended early.
+    ``golden`` is what the file answered to a made-up input where it was written.
     """
 
     contract: InputContract | None = None
@@ -60,6 +62,7 @@ class Metadata:
     quality: Mapping[str, float] = field(default_factory=dict)
     parents: Mapping[str, str] = field(default_factory=dict)
     rest: str = ""
+    golden: Golden | None = None
 
     def to_json(self) -> str:
         """Compact JSON; absent fields and defaults are left out, since the bytes count on a device."""
@@ -69,6 +72,8 @@ class Metadata:
         for name in ("labels", "recipe", "quality", "parents", "rest"):
             if value := getattr(self, name):
                 document[name] = dict(value) if isinstance(value, Mapping) else value
+        if self.golden is not None:
+            document["golden"] = self.golden.to_dict()
         return json.dumps(document, separators=(",", ":"), ensure_ascii=False)
 
     @classmethod
@@ -81,7 +86,7 @@ class Metadata:
         try:
             document = json.loads(text)
             json.dumps(document, ensure_ascii=False).encode()  # half a surrogate pair could be written nowhere
-            contract = document.get("contract")
+            contract, golden = document.get("contract"), document.get("golden")
             return cls(
                 contract=None if contract is None else InputContract.from_dict(contract),
                 labels=tuple(str(label) for label in document.get("labels", ())),
@@ -89,6 +94,7 @@ class Metadata:
                 quality={str(k): float(v) for k, v in document.get("quality", {}).items()},
                 parents={str(k): str(v) for k, v in document.get("parents", {}).items()},
                 rest=str(document.get("rest", "")),
+                golden=None if golden is None else Golden.from_dict(golden),
             )
         except InputError as exc:
             raise ModelError(f"{source} has an impossible 'edgekit' description: {exc}") from exc

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,8 @@ from edgekit.conversion.tflite import lower
 from edgekit.errors import ModelError, naming
 from edgekit.files import require_file, require_writable, sha256_bytes, write_bytes
 from edgekit.graph.isolated import is_quantized, model_sha256, open_prepared
-from edgekit.graph.metadata import read_metadata, write_metadata
+from edgekit.graph.metadata import read_metadata
+from edgekit.modelfiles.golden import onnx_with_example, with_example
 from edgekit.options import MODEL, Options, argument, option, shape_option
 from edgekit.result import Result
 from edgekit.runtimes.runtime import Shapes
@@ -70,11 +72,11 @@ def export(options: ExportOptions) -> ExportResult:
     if options.to == "onnx":
         if quantized:
             raise ModelError(f"{source} is int8 already; give the float ONNX file that it was made from.")
-        name, data = "model.onnx", write_metadata(prepared, metadata).SerializeToString(deterministic=True)
+        name, data = "model.onnx", onnx_with_example(prepared, metadata)
     else:
         name = "model.int8.tflite" if quantized else "model.tflite"
         with naming(source):
-            data = lower(prepared, metadata)
+            data = with_example(partial(lower, prepared), metadata, "litert")
     write_bytes(folder / name, data)
     return ExportResult(source, folder / name, options.to, len(data), sha256_bytes(data), metadata.rest)
 

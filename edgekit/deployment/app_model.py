@@ -16,6 +16,8 @@ from edgekit.evaluation.task_model import remark_on_input
 from edgekit.files import model_name, sha256_bytes
 from edgekit.graph.isolated import model_bytes
 from edgekit.inputs.contract import InputContract
+from edgekit.inputs.golden import Golden
+from edgekit.modelfiles.golden import example_of, remark_on_example
 from edgekit.modelfiles.model_ref import ModelRef, find_models
 from edgekit.tasks.classification import holds_probabilities
 
@@ -37,6 +39,7 @@ class AppModel:
         contract: how uint8 pixels become real input.
         labels: one name for each class.
         gives_probabilities: true if the scores are known to be probabilities, and need no softmax.
+        golden: what the file answered to a made-up input where it was written, else what it answers here.
     """
 
     name: str
@@ -50,6 +53,7 @@ class AppModel:
     contract: InputContract
     labels: tuple[str, ...]
     gives_probabilities: bool
+    golden: Golden | None
 
     @property
     def file(self) -> str:
@@ -67,6 +71,7 @@ class AppModel:
             "output": {**asdict(self.output), "probabilities": self.gives_probabilities},
             "contract": asdict(self.contract),
             "labels": list(self.labels),
+            "golden": self.golden and self.golden.to_dict(),
         }
 
 
@@ -88,6 +93,7 @@ def read_app_model(
     target = _choose(model, runtime, preferred)
     with Classifier(target.path, runtime=target.runtime, threads=1, options=options) as classifier:
         remark_on_input(classifier)
+        remark_on_example(classifier.session)
         for spec in (classifier.input, classifier.output):
             if spec.dtype not in APP_DTYPES:
                 raise ModelError(
@@ -109,6 +115,7 @@ def read_app_model(
             contract=classifier.contract,
             labels=classifier.labels,
             gives_probabilities=holds_probabilities(classifier.output),
+            golden=classifier.metadata.golden or example_of(data, target.runtime),
         )
 
 

@@ -23,6 +23,7 @@ from edgekit.evaluation.evaluate import image_batches
 from edgekit.evaluation.fidelity import Fidelity
 from edgekit.evaluation.input_options import InputOptions
 from edgekit.evaluation.task_model import TaskModel, as_shaped, remark_on_input
+from edgekit.modelfiles.golden import remark_on_example
 from edgekit.modelfiles.model_ref import ModelRef, find_models
 from edgekit.modelfiles.session import FileSession
 from edgekit.options import SOURCES, Options, argument, group, option
@@ -139,6 +140,7 @@ def compare_samples(options: CompareOptions) -> Comparison | OutputsComparison:
     ):
         for model in (a, b):
             remark_on_input(model)
+            remark_on_example(model.session)
         _check_alike(a.session, b.session, "inputs", a.session.inputs, b.session.inputs)
         _check_alike(a.session, b.session, "outputs", a.session.outputs, b.session.outputs)
         data = a.open_data(options.data, options.reading)
@@ -190,6 +192,7 @@ def compare_noise(reference: ModelRef, other: ModelRef, inputs: int, shapes: Sha
     ):
         for session in (a, b):
             _check_sizes(session)
+            remark_on_example(session)
         _check_alike(a, b, "inputs", a.inputs, b.inputs)
         _check_alike(a, b, "outputs", a.outputs, b.outputs)
         for count in range(inputs):

@@ -17,6 +17,8 @@ from edgekit.files import require_writable, staged, write_bytes, write_json
 from edgekit.graph.isolated import model_sha256
 from edgekit.graph.metadata import read_metadata, write_metadata
 from edgekit.modelfiles.delegation import UndelegatedOperator, summarize, undelegated
+from edgekit.modelfiles.golden import example_of
+from edgekit.modelfiles.runtime_choice import USUAL
 from edgekit.quantization.float_part import FloatPart
 from edgekit.quantization.float_source import LINEAGE_DIGITS, RECORD_FILE, ROUNDING, checked_model, float_onnx
 from edgekit.quantization.ladder import RungRecord
@@ -123,13 +125,16 @@ def quantize(options: QuantizeOptions, lesson: Lesson | None = None) -> Quantize
     metadata = replace(metadata, contract=contract)
     with staged(folder) as scratch:
         files = [scratch / file for file in recipe.files]
-        _write(files, made, [metadata] * 2)
+        described = [metadata] * 2
+        _write(files, made, described)
         qualities: list[Quality | None] = [None, None]
         if yardstick is not None:
             onnx, tflite = (yardstick.measure(file, contract) for file in files)
             _check_gate(options, yardstick, onnx, tflite)
-            _write(files, made, [replace(metadata, quality=found.figures(yardstick.split)) for found in (onnx, tflite)])
+            described = [replace(metadata, quality=found.figures(yardstick.split)) for found in (onnx, tflite)]
             qualities = [onnx, tflite]
+        goldens = [example_of(file.read_bytes(), runtime) for file, runtime in zip(files, USUAL, strict=True)]
+        _write(files, made, [replace(one, golden=golden) for one, golden in zip(described, goldens, strict=True)])
         drops = [found.drop for found in qualities if found is not None]
         onnx_file, tflite_file = map(MeasuredFile.of, files, qualities)
         result = QuantizeResult(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 from .interpreter import InterpreterRuntime
-from .litert_profiler import ProfiledModel
 from .refusal import Refusal
-from .runtime import Shapes
+from .runtime import Profiler, Shapes
 
 
 @dataclass(frozen=True)
@@ -22,11 +22,13 @@ class LiteRt(InterpreterRuntime):
         """The choice of kernels."""
         return {"experimental_op_resolver_type": module.OpResolverType[self.resolver]}
 
-    def profiler(self, model: str, threads: int, shapes: Shapes) -> ProfiledModel:
+    def profiler(self, model: str, threads: int, shapes: Shapes) -> Profiler:
         """See ``Runtime.profiler``."""
         if shapes:
             raise Refusal("model", "LiteRT's profiler takes a file as it is, without --shape")
-        return ProfiledModel(model, threads, self.mode)
+        # By its name, so that an app, which carries what is imported here, does not carry it.
+        profiler: Profiler = import_module(".litert_profiler", __package__).ProfiledModel(model, threads, self.mode)
+        return profiler
 
 
 def _litert(name: str, title: str, resolver: str, mode: str) -> LiteRt:

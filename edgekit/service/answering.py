@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from edgekit.errors import ModelError
 from edgekit.inputs.contract import InputContract
 from edgekit.inputs.error import InputError
+from edgekit.inputs.golden import Golden, make_inputs
 from edgekit.inputs.tensors import to_probabilities
 from edgekit.modelfiles.sandboxed import OpenFile
 
@@ -50,8 +51,11 @@ class Served:
 _served: list[Served] = []
 
 
-def open_served(data: Bytes, student: Mapping[str, Any]) -> dict[str, int]:
-    """Open a model file of which ``student`` is the description in its card; the answer says this process's memory."""
+def open_served(data: Bytes, student: Mapping[str, Any]) -> dict[str, Any]:
+    """Open a model file of which ``student`` is the description in its card.
+
+    The answer says this process's memory, and in ``complaint`` how the model answers its golden example differently.
+    """
     session = OpenFile(data.tobytes(), student["runtime"])
     _served[:] = [
         Served(
@@ -62,7 +66,14 @@ def open_served(data: Bytes, student: Mapping[str, Any]) -> dict[str, int]:
             gives_probabilities=student["output"]["probabilities"],
         )
     ]
-    return {"memory": resident_bytes()}
+    return {"memory": resident_bytes(), "complaint": _complaint(session, student.get("golden"))}
+
+
+def _complaint(session: OpenFile, golden: Mapping[str, Any] | None) -> str:
+    if golden is None:
+        return ""
+    known = Golden.from_dict(golden)
+    return known.complaint(session.run(make_inputs(session.inputs, known.seed))[0])
 
 
 def predict(pictures: Sequence[Bytes], tops: Sequence[int]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from edgekit.console import warn
 from edgekit.errors import DataError, EdgekitError, RuntimeCrashError
 from edgekit.sandbox import Limits, Sandbox
 from edgekit.store.store import Entry
@@ -93,6 +94,8 @@ class ModelWorker:
             self._sandbox = None
             raise
         self.memory = opened["memory"]
+        if opened["complaint"]:
+            warn(f"'{self._entry.name}' answers its golden example differently here: {opened['complaint']}")
 
     def _answer(self, batch: Sequence[Request]) -> list[Guesses | Exception]:
         """Guesses or an error for each request; where the process crashes, the others do not suffer for one of them."""

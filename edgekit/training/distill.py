@@ -14,6 +14,7 @@ from edgekit.data.reading import Reading
 from edgekit.errors import UsageError
 from edgekit.files import require_writable, sha256_file, write_bytes, write_json
 from edgekit.inputs.contract import InputContract
+from edgekit.modelfiles.golden import onnx_with_example
 from edgekit.options import ANY_SEED, LARGEST_SEED, SOURCES, Options, group, numbers, option
 from edgekit.result import Result
 from edgekit.training.answers.ensemble import WAYS, Ensemble, Member
@@ -157,7 +158,7 @@ def distill(options: DistillOptions) -> DistillResult:
     if not isinstance(options.student, str):
         options.student.load_state_dict(model.state_dict())
     path = folder / "model.onnx"
-    write_bytes(path, to_onnx(model, card.contract, metadata).SerializeToString(deterministic=True))
+    write_bytes(path, onnx_with_example(to_onnx(model, card.contract, metadata), metadata))
     int8 = None
     if options.qat:
         from edgekit.training.qat import quantize_with_teacher

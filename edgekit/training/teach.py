@@ -16,6 +16,7 @@ from edgekit.data.dataset import Dataset, Images
 from edgekit.data.reading import Reading
 from edgekit.errors import DataError, UsageError
 from edgekit.files import require_writable, sha256_file, write_bytes, write_json
+from edgekit.modelfiles.golden import onnx_with_example
 from edgekit.options import ANY_SEED, LARGEST_SEED, SOURCES, Options, argument, group, option
 from edgekit.recipe import TrainRecipe
 from edgekit.result import Result
@@ -220,7 +221,7 @@ def _finished(
         parents={"data": data.sha256, **({"initial": run.origin["initial"]} if "initial" in run.origin else {})},
     )
     weights, model = save_weights(network, run.folder / WEIGHTS), run.folder / "model.onnx"
-    write_bytes(model, to_onnx(network, card.contract, metadata).SerializeToString(deterministic=True))
+    write_bytes(model, onnx_with_example(to_onnx(network, card.contract, metadata), metadata))
     result = TeachResult(
         name=card.name,
         tune=run.origin["tune"],

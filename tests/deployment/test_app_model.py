@@ -37,6 +37,7 @@ def test_a_student_is_all_that_an_app_must_know(tflite: Path) -> None:
         "contract": {"height": 28, "width": 28, "channels": 1, "mean": (0.0,), "std": (1.0,), "domain": "digit"}
         | {"mean": [0.0], "std": [1.0]},
         "labels": list("0123456789"),
+        "golden": {"seed": 0, "output": [-76, -34, 43, -91, 20, -48, -15, 7, 16, -81], "limit": 6},
     }
 
 

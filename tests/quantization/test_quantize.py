@@ -19,6 +19,7 @@ from edgekit.errors import DataError, GateError, ModelError, UnknownNameError, U
 from edgekit.evaluation.classifier import Classifier
 from edgekit.files import sha256_file
 from edgekit.inputs.contract import InputContract
+from edgekit.inputs.golden import make_inputs
 from edgekit.options import build
 from edgekit.quantization.options import QuantizeOptions
 from edgekit.quantization.quantize import QuantizeResult, quantize
@@ -72,6 +73,9 @@ def test_files_describe_themselves_and_their_parent(result: QuantizeResult, floa
     for file, name in ((result.onnx, "model.int8.onnx"), (result.tflite, "model.int8.tflite")):
         with Classifier(Path(result.folder) / name) as classifier:
             metadata = classifier.metadata
+            assert metadata.golden is not None
+            answer = classifier.session.run(make_inputs(classifier.session.inputs, metadata.golden.seed))[0]
+            assert metadata.golden.complaint(answer) == ""
         assert metadata.contract == CONTRACT
         assert metadata.labels == tuple("0123456789")
         assert metadata.recipe == "static_wi8_ai8"

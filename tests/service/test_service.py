@@ -18,7 +18,9 @@ import pytest
 from served import edgekit_serve, png, running
 
 from edgekit.data.dataset import Dataset
+from edgekit.deployment.app_model import read_app_model
 from edgekit.evaluation.predict import PredictOptions, predict
+from edgekit.sandbox import Sandbox
 from edgekit.service.service import FRESH_S, service_app
 from edgekit.store.store import Store
 from edgekit.web.body import BodyReader
@@ -341,3 +343,14 @@ def test_a_port_in_use_is_said(store_file: Path) -> None:
 def test_drawings_of_any_size_are_read(service: httpx.Client, mnist: Dataset) -> None:
     large = [np.kron(255 - image[..., 0], np.ones((6, 6), np.uint8))[..., None] for image in mnist.test.images[:4]]
     assert labels(service, "tiny", [png(image) for image in large]) == ["7", "2", "1", "0"]
+
+
+@pytest.mark.parametrize(("off", "complaint"), [(0, ""), (40, "a value is off by 40, where rounding explains 6")])
+def test_a_model_that_answers_differently_here_is_noticed_when_it_is_opened(off: int, complaint: str) -> None:
+    student = read_app_model("mnist-tiny@litert")
+    card = json.loads(json.dumps(student.to_dict()))
+    card["golden"]["output"][0] += off
+    with Sandbox("mnist-tiny") as sandbox:
+        data = np.frombuffer(student.data, np.uint8)
+        opened = sandbox.call("edgekit.service.answering:open_served", data=data, student=card)
+    assert opened["complaint"] == complaint

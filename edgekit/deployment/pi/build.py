@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,6 +13,7 @@ from edgekit import inputs
 from edgekit.deployment.app_model import AppModel
 from edgekit.deployment.bundle import Bundle, json_bytes
 from edgekit.deployment.deploy import DeployOptions
+from edgekit.modelfiles.golden import trail_of
 
 FILES = Path(__file__).parent / "files"
 TEMPLATES = ("README.md", "app.service")
@@ -48,6 +50,9 @@ def build(model: AppModel, options: DeployOptions) -> Bundle:
     files["labels.txt"] = "".join(f"{' '.join(label.split())}\n" for label in model.labels).encode()
     about = {key: value for key, value in model.to_dict().items() if key != "labels"}  # labels.txt has them
     files["model.json"] = json_bytes(about)
+    if model.golden is not None and model.runtime == "litert":
+        trail = trail_of(model.data, model.runtime, model.golden.seed)
+        files["operators.json"] = json.dumps(trail, separators=(",", ":")).encode()
     files[model.file] = model.data
     return Bundle(files, PROGRAMS)
 

@@ -7,6 +7,7 @@ import {paper} from "./paper.js";
 import {fromImageData} from "./picture.js";
 import {openStudent} from "./student.js";
 
+const ODD = "This device answers differently than the one where the model was made";
 const GREETINGS = {digit: "Draw a digit, or show one.", photo: "Show a picture."};
 
 const find = (selector) => document.querySelector(selector);
@@ -21,6 +22,7 @@ async function main() {
   if (contract.domain === "digit") useDrawing(answer, view);
   usePhotos(answer);
   say(GREETINGS[contract.domain]);
+  if (student.complaint) find("#odd").textContent = `${ODD}: ${student.complaint}.`;
   document.documentElement.dataset.ready = String(Math.round(performance.now()));
 }
 

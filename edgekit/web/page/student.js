@@ -1,18 +1,22 @@
 // The student as the page sees it: pictures in, probabilities out.
 
+import {complaintOf, goldenInput} from "./golden.js";
 import {encoder, prepare, probabilities} from "./preprocess.js";
-import {arrayOf, load, sizeOf} from "./runtime.js";
+import {load} from "./runtime.js";
 
 /**
  * Open the bundle's model. look(image) gives {probabilities, output, ms}: one number for each of `labels`, the output
- * tensor's values as they are stored, and how long the runtime took.
+ * tensor's values as they are stored, and how long the runtime took. `complaint` says how this device answers
+ * differently than the machine where the model was made; it is empty if it does not.
  */
 export async function openStudent() {
   const description = await (await fetch("./model.json")).json();
   const session = await load(`./${description.file}`, description);
   const encode = encoder(description);
+  const {golden} = description;
   // The first run is slow, and better now than under somebody's finger.
-  await session.run(new (arrayOf(description.input.dtype))(sizeOf(description.input)));
+  const first = await session.run(goldenInput(description.input, golden?.seed ?? 0));
+  const complaint = golden ? complaintOf(golden, first) : "";
 
   async function look(image) {
     const input = encode(prepare(image, description.contract));
@@ -22,5 +26,5 @@ export async function openStudent() {
     return {probabilities: probabilities(output, description.output), output, ms};
   }
 
-  return {description, look};
+  return {description, look, complaint};
 }

@@ -1,8 +1,11 @@
+import hashlib
 import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +26,45 @@ def test_predict_prints_labels_with_probabilities(bundle: Path, digits: list[Pat
     assert done.returncode == 0
     assert [line.split(": ")[1][0] for line in done.stdout.splitlines()] == ["7", "2", "1"]
     assert done.stdout.splitlines()[0].startswith(f"{digits[0]}: 7 ")
+
+
+def changed(own: Path, name: str, change: Callable[[Any], None]) -> None:
+    """Change a JSON file of a bundle, and its sum."""
+    document = json.loads((own / name).read_text())
+    change(document)
+    (own / name).write_text(json.dumps(document))
+    manifest = json.loads((own / "manifest.json").read_text())
+    manifest["files"][name] = hashlib.sha256((own / name).read_bytes()).hexdigest()
+    (own / "manifest.json").write_text(json.dumps(manifest))
+
+
+@pytest.mark.parametrize("form", ["bundle", "onnx_bundle"])
+def test_a_device_that_answers_as_the_host_did_says_nothing(
+    form: str, request: pytest.FixtureRequest, digits: list[Path]
+) -> None:
+    done = app(request.getfixturevalue(form), "predict", digits[0])
+    assert "warning" not in done.stderr
+
+
+def test_a_device_that_answers_differently_says_so_with_the_first_operator(own: Path, digits: list[Path]) -> None:
+    def odd(about: Any) -> None:
+        about["golden"]["output"][2] += 40
+
+    changed(own, "model.json", odd)
+    done = app(own, "predict", digits[0])
+    assert done.returncode == 0
+    assert ": 7 " in done.stdout
+    assert (
+        "app.py: warning: this device answers differently than the machine where the model was made: a value is off "
+        "by 40, where rounding explains 6.\n"
+    ) in done.stderr
+
+    def astray(trail: Any) -> None:
+        trail["operators"][3]["values"] = [value ^ 64 for value in trail["operators"][3]["values"]]
+
+    changed(own, "operators.json", astray)
+    done = app(own, "predict", digits[0])
+    assert "; the first operator that differs is DEPTHWISE_CONV_2D (number 3).\n" in done.stderr
 
 
 def test_a_python_without_the_packages_is_told_of_the_installer(bundle: Path, digits: list[Path]) -> None:

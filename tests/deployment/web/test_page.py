@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -294,3 +295,23 @@ def luminance(colour: str) -> float:
     parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
     linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
     return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
+
+
+def test_a_phone_that_answers_as_the_host_did_says_nothing(
+    phone: Page, serve: Callable[[Path], Site], digits_bundle: Path
+) -> None:
+    opened(phone, serve(digits_bundle))
+    expect(phone.locator("#odd")).to_be_empty()
+
+
+def test_a_phone_that_answers_differently_says_so(
+    phone: Page, serve: Callable[[Path], Site], digits_bundle: Path, tmp_path: Path
+) -> None:
+    own = Path(shutil.copytree(digits_bundle, tmp_path / "own"))
+    about = json.loads((own / "model.json").read_text())
+    about["golden"]["output"][2] += 40
+    (own / "model.json").write_text(json.dumps(about))
+    for copy in own.glob("model.json.*"):
+        copy.unlink()
+    opened(phone, serve(own))
+    expect(phone.locator("#odd")).to_contain_text("a value is off by 40, where rounding explains 6.")

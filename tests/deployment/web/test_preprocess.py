@@ -20,6 +20,7 @@ from edgekit.inputs.contract import InputContract
 from edgekit.inputs.domains.digit import to_digit
 from edgekit.inputs.domains.photo import fit as to_photo
 from edgekit.inputs.error import InputError
+from edgekit.inputs.golden import Golden, make_inputs
 from edgekit.inputs.tensors import to_probabilities
 
 Pixels = NDArray[np.uint8]
@@ -140,3 +141,20 @@ def test_scores_become_the_same_probabilities_as_in_python(
     seen = script("preprocess.js", "return module.probabilities(given[0], given[1]);", [values, output])
     expected = to_probabilities(spec.dequantize(np.array([values], spec.dtype)), given)
     np.testing.assert_allclose(seen, expected[0], atol=1e-7)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "float32"])
+def test_the_golden_input_is_the_same_as_in_python(script: Callable[..., Any], dtype: str) -> None:
+    spec = TensorSpec("image", (1, 20, 30, 1), dtype)
+    body = "return Array.from(module.goldenInput(given, 3));"
+    made = script("golden.js", body, {"shape": spec.shape, "dtype": dtype})
+    np.testing.assert_array_equal(np.array(made, dtype), make_inputs([spec], 3)[0].reshape(-1))
+
+
+def test_a_golden_output_is_complained_of_as_in_python(script: Callable[..., Any]) -> None:
+    golden = Golden(0, (5, 4), 3, (2, 0))
+    body = "return given.outputs.map((output) => module.complaintOf(given.golden, output));"
+    outputs = [[4, 0, 5], [1, 0, 8], [4, 0, 9]]
+    found = script("golden.js", body, {"golden": golden.to_dict(), "outputs": outputs})
+    assert found == [golden.complaint(np.array(output)) for output in outputs]
+    assert [bool(text) for text in found] == [False, False, True]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 MAX_THREADS = 64
 MAX_COUNT = 10**9
+ODD = "this device answers differently than the machine where the model was made"
 
 
 def main(folder: Path, words: Sequence[str]) -> int:
@@ -31,7 +32,10 @@ def main(folder: Path, words: Sequence[str]) -> int:
         return 1
 
     try:
-        status: int = options.run(Model(folder, options.threads), options)
+        model = Model(folder, options.threads)
+        if model.complaint:
+            print(f"app.py: warning: {ODD}: {model.complaint}.", file=sys.stderr)
+        status: int = options.run(model, options)
         return status
     except AppError as exc:
         print(f"app.py: {exc}", file=sys.stderr)

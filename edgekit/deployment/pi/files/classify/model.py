@@ -16,6 +16,8 @@ from PIL import Image
 
 from edgekit.inputs import tensors
 from edgekit.inputs.contract import InputContract
+from edgekit.inputs.golden import Golden, make_inputs
+from edgekit.inputs.trail import first_astray
 from edgekit.runtimes import RUNTIMES
 from edgekit.runtimes.refusal import Refusal
 from edgekit.runtimes.runtime import Session
@@ -46,6 +48,8 @@ class Model:
         path = folder / self.about["file"]
         self._session = open_model(path, self.about["runtime"], threads or default_threads(path))
         self._lock = Lock()
+        self.complaint = self._compare(folder, path)
+        """How this device answers differently than the machine where the model was made; empty if it does not."""
 
     def answer(self, data: bytes, name: str, top: int = DEFAULT_TOP) -> dict[str, Any]:
         """The likeliest classes of an encoded picture, likeliest first, and the milliseconds of the inference alone.
@@ -75,6 +79,18 @@ class Model:
         scores: list[Any] = stored.reshape(-1).tolist()
         return scores
 
+    def _compare(self, folder: Path, path: Path) -> str:
+        if not self.about["golden"]:
+            return ""
+        golden = Golden.from_dict(self.about["golden"])
+        (output,) = self._session.run(make_inputs([SimpleNamespace(**self.about["input"])], golden.seed))
+        complaint, trail = golden.complaint(output), folder / "operators.json"
+        if not complaint or not trail.is_file():
+            return complaint
+        operators = json.loads(trail.read_text(encoding="utf-8"))
+        culprit = first_astray(path.read_bytes(), operators, lambda model: open_model(model, self.about["runtime"], 1))
+        return complaint + (f"; the first operator that differs is {culprit}" if culprit else "")
+
     def probabilities(self, stored: Array) -> NDArray[np.float64]:
         """The output tensor as one probability for each class."""
         spec = self.about["output"]
@@ -88,8 +104,8 @@ def default_threads(path: Path) -> int:
     return 1 if path.stat().st_size < SMALL_BYTES else min(MAX_THREADS, os.cpu_count() or 1)
 
 
-def open_model(path: Path, runtime: str, threads: int) -> Session:
-    """Open the model file; where LiteRT is missing, its predecessor tflite-runtime will do.
+def open_model(model: Path | bytes, runtime: str, threads: int) -> Session:
+    """Open the model file, or what is in one; where LiteRT is missing, its predecessor tflite-runtime will do.
 
     Raises:
         AppError: the runtime is not installed here, or refuses the file.
@@ -98,9 +114,9 @@ def open_model(path: Path, runtime: str, threads: int) -> Session:
     for name in (runtime, *FALLBACKS):
         if name in RUNTIMES:
             try:
-                return RUNTIMES[name].open(str(path), threads)
+                return RUNTIMES[name].open(model if isinstance(model, bytes) else str(model), threads)
             except Refusal as exc:
                 if exc.kind != "runtime":
-                    raise AppError(f"{path.name} cannot be opened: {exc}; copy the bundle again") from exc
+                    raise AppError(f"the model cannot be opened: {exc}; copy the bundle again") from exc
                 missing = missing or exc
-    raise AppError(f"{path.name} cannot be opened: {missing}; run ./install.sh, then .venv/bin/python app.py")
+    raise AppError(f"the model cannot be opened: {missing}; run ./install.sh, then .venv/bin/python app.py")
