@@ -28,6 +28,7 @@ from edgekit.graph.patterns import PATTERNS, clip_limits
 from edgekit.graph.pools import POOLS, automatic_padding, counted_padding, every_nth_pixel, rounded_up_end
 from edgekit.graph.products import PRODUCTS
 from edgekit.graph.recurrent import unroll
+from edgekit.graph.resizing import resize_by_products
 from edgekit.graph.signals import LINES
 from edgekit.graph.transposed import TRANSPOSED
 
@@ -189,6 +190,7 @@ CANONICAL = (
     clip_to_relu,
     mean_to_pool,
     *TRANSPOSED,
+    resize_by_products,
     einsum,
     *PRODUCTS,
     plain_gemm,
