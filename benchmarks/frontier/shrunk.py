@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from edgekit.training.shrink import ShrinkOptions, shrink
+from edgekit.training.shrinking.shrink import ShrinkOptions, shrink
 from record import record
 from student import of_files
 
