@@ -13,9 +13,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from edgekit.training.shrinking.shrink import ShrinkOptions, shrink
 from record import record
 from student import of_files
+
+from edgekit.training.shrinking.shrink import ShrinkOptions, shrink
 
 
 def main(teacher: str, data: str, size: str, side: str, folder: Path) -> None:

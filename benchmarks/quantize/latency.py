@@ -13,7 +13,7 @@ from models import MODEL_NAMES, Model, open_model
 from numpy.typing import NDArray
 from tools import EDGEKIT, EDGEKIT_FLOAT_IO, FORMATS, TOOLS, outcome_of
 
-from edgekit.evaluation.classifier import image_layout
+from edgekit.evaluation.task_model import image_layout
 from edgekit.modelfiles.sandboxed import OpenFile
 from edgekit.profiling.statistics import median_interval, variance_inflation
 
