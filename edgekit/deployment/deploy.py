@@ -47,7 +47,7 @@ class DeployOptions(Options):
     out: Path | None = option("Folder for the bundle.", None, metavar="DIR", unset="runs/NAME/TARGET")
     archive: bool = option("Also write the bundle as one file, DIR.tar.gz.", False)
     runtime: str | None = option("litert or ort.", None, unset="the target's best")
-    input: InputOptions = group(InputOptions, without=("shape",))
+    input: InputOptions = group(InputOptions, without=("shape", "task"))
 
 
 @dataclass(frozen=True)

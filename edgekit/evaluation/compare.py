@@ -30,6 +30,7 @@ from edgekit.options import SOURCES, Options, argument, group, option
 from edgekit.result import Result
 from edgekit.runtimes.refusal import Refusal
 from edgekit.runtimes.runtime import Shapes, fixed_sizes
+from edgekit.tasks.classification import Classification
 
 SEED = 0
 NOISE = "noise"
@@ -162,7 +163,7 @@ def compare_samples(options: CompareOptions) -> Comparison | OutputsComparison:
                 mine, real, a.session.outputs, b.session.outputs, strict=True
             )
         ]
-        if a.task.has_answers:
+        if isinstance(a.task, Classification):
             differ = np.flatnonzero(mine[0].argmax(axis=1) != real[0].argmax(axis=1))
             agreement = 1 - len(differ) / len(split)
             disagreements = tuple(int(index) for index in chosen[differ][:LISTED])

@@ -115,7 +115,6 @@ def evaluate(options: EvaluateOptions) -> EvaluateResult:
             found for model in options.models or (taken(""),) for found in find_models(model, options.runtime)
         ):
             with TaskModel(target.path, runtime=target.runtime, options=options.input, device=place) as model:
-                model.require(model.task.has_answers)
                 remark_on_input(model)
                 data = opened[model.eats] = opened.get(model.eats) or model.open_data(options.data, options.reading)
                 test = data.test
@@ -152,10 +151,12 @@ def measure(model: TaskModel, split: Split, names: Sequence[str] = ()) -> Figure
     """
     if len(split) == 0:
         raise DataError("The evaluation split has no images; choose data with a test split.")
-    if split.labels is None:
-        raise DataError("The evaluation images have no labels; put them into one folder per class.")
-    model.check_labels(split)
-    return model.task.figures(all_scores(model, split), split.labels, names, model.session.outputs[0])
+    task, truth = model.judged_on(split)
+    model.require(task.has_answers)
+    if truth is None:
+        way = "put them into one folder per class" if split.holds_pictures else "give an array of labels beside them"
+        raise DataError(f"The evaluation samples have no labels; {way}.")
+    return task.figures(all_scores(model, split), truth, names, model.session.outputs[0])
 
 
 def all_scores(model: TaskModel, split: Split, like: Sequence[TensorSpec] = ()) -> Reals:

@@ -26,6 +26,9 @@ class InputOptions(Options):
     std: tuple[float, ...] = option("What they are divided by then.", (), unset=FILES_OWN, read=numbers)
     pixels: int = option("A white pixel's value before --mean: 1, or 255.", 1)
     domain: str = option("photo or digit: how pictures are fitted.", "", unset=FILES_OWN)
+    task: str = option(
+        "classification, regression or reconstruction: what the outputs are.", "", unset="by shapes and labels"
+    )
     labels: Path | None = option("Class names, one a line.", None, unset=FILES_OWN, metavar="FILE")
     shape: Shapes = shape_option()
 

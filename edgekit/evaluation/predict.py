@@ -30,7 +30,7 @@ class PredictOptions(Options):
     images: tuple[Path, ...] = argument("Picture files of any size and mode.", many=True, metavar="IMAGE")
     runtime: str | None = option(RUNTIME, None, unset=BY_ENDING)
     top: int = option("How many classes to print for each picture.", 3, least=1)
-    input: InputOptions = group(InputOptions)
+    input: InputOptions = group(InputOptions, without=("task",))
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
@@ -22,11 +22,19 @@ from edgekit.evaluation.device_session import DeviceSession
 from edgekit.evaluation.input_options import InputOptions
 from edgekit.inputs.contract import InputContract
 from edgekit.modelfiles.session import FileSession
-from edgekit.tasks import task_of
+from edgekit.tasks import judged_by, task_of
+from edgekit.tasks.outputs import Outputs
 from edgekit.tasks.quality import Reals
 
 CHANNELS = (1, 3, 4)
 NOT_A_CLASSIFIER = "give an image classifier (profile and inspect take any model, and compare with --data noise)."
+
+
+class Judged(NamedTuple):
+    """A task, and what the outputs are judged by, None if nothing is known."""
+
+    task: Outputs
+    truth: Any
 
 
 class TaskModel(Closing):
@@ -67,7 +75,8 @@ class TaskModel(Closing):
         )
         try:
             self.metadata = self.session.contents.metadata(str(path))
-            self.task = task_of(self.shapes)
+            self.named_task = options.task
+            self.task = task_of(self.shapes, [spec.shape for spec in self.session.inputs], options.task)
             self.tensors, self.is_input_assumed = Tensors(self.session.inputs), False
             self.pictures: Pictures | None = None
             if _takes_image(self.session):
@@ -181,10 +190,22 @@ class TaskModel(Closing):
         """
         return self.task.class_names(self.metadata.labels, data.classes, str(self.path), data.name)
 
-    def check_labels(self, split: Split) -> None:
-        """Raise DataError if the images have labels that the model cannot give."""
+    def judged_on(self, split: Split) -> Judged:
+        """The task that a split's labels judge, and what is true of its samples; None if nothing is known of that.
+
+        Raises:
+            DataError: the labels are none that the model could give.
+        """
+        task = judged_by(self.task, split.labels, self.named_task)
         if split.labels is not None:
-            self.task.check_labels(split.labels, self.shapes, str(self.path))
+            task.check_labels(split.labels, self.shapes, str(self.path))
+        return Judged(task, task.truth(split.labels, lambda: self._inputs(split)))
+
+    def _inputs(self, split: Split) -> Reals:
+        """The real inputs of a split, float32 [N, values]."""
+        rows = split.images[:]
+        real = self.intake(rows).real(rows)
+        return np.concatenate([array.reshape(len(array), -1).astype(np.float32) for array in real], axis=1)
 
     def close(self) -> None:
         """End the worker."""

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 Order = tuple[int, ...]
 CHANNELS_LAST: Order = (0, 2, 3, 1)
+IMAGE_CHANNELS = (1, 3)
+SCALING = ("Add", "Sub", "Mul", "Div", "Cast")
+"""What a model does to the pixels before it looks at them."""
 ACTIVATIONS = {"": 0, "Relu": 1, "ReluN1": 2, "Relu6": 3}
 """The schema's ActivationFunctionType."""
 ACTIVATION_LIMITS = {(0.0, math.inf): "Relu", (0.0, 6.0): "Relu6", (-1.0, 1.0): "ReluN1"}
@@ -278,10 +281,25 @@ def default_order(tensor: Tensor) -> Order:
 
 
 def _input_order(graph: Graph, tensor: Tensor) -> Order:
-    """The default, but an input that the model itself transposes to channels first has them last already."""
+    """The default, but ONNX's own for an image whose channels are last already."""
+    return (0, 1, 2, 3) if _has_channels_last(graph, tensor) else default_order(tensor)
+
+
+def _has_channels_last(graph: Graph, tensor: Tensor) -> bool:
+    """True if the model transposes an image to channels first, be it scaled before, or takes a square one as a row."""
     readers = graph.users(tensor.name)
-    transposed = [node.op == "Transpose" and tuple(node.attributes.get("perm", ())) == (0, 3, 1, 2) for node in readers]
-    return (0, 1, 2, 3) if transposed and all(transposed) else default_order(tensor)
+    if len(tensor.shape) != 4 or not readers:
+        return False
+    _, height, width, channels = tensor.shape
+    looks_so = channels in IMAGE_CHANNELS and height == width and height not in IMAGE_CHANNELS
+
+    def is_so(node: Node) -> bool:
+        if node.op in SCALING and graph.tensors[node.outputs[0]].shape == tensor.shape:
+            return _has_channels_last(graph, graph.tensors[node.outputs[0]])
+        is_transposed = node.op == "Transpose" and tuple(node.attributes.get("perm", ())) == (0, 3, 1, 2)
+        return is_transposed or (looks_so and node.op in ("Flatten", "Reshape"))
+
+    return all(map(is_so, readers))
 
 
 def is_in_order(shape: Sequence[int], order: Order) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from copy import copy
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from edgekit.graph.messages import sizes_of
 from edgekit.quantization.calibrate import RealInputs, Reals, outputs_of
 from edgekit.quantization.plan import Plan
 from edgekit.quantization.qdq import insert_qdq
-from edgekit.tasks import task_of
+from edgekit.tasks import judged_by, task_of
 from edgekit.tasks.quality import Quality
 
 if TYPE_CHECKING:
@@ -24,24 +25,32 @@ if TYPE_CHECKING:
 class Judge:
     """Judges on the images ``indices`` of a split; the float model answers once."""
 
-    def __init__(self, model: ModelProto, intake: Intake, split: Split, indices: NDArray[np.int64]) -> None:
-        sizes = sizes_of(model.graph)
-        self.task = task_of([sizes[value.name] for value in model.graph.output])
+    def __init__(
+        self, model: ModelProto, intake: Intake, split: Split, indices: NDArray[np.int64], task: str = ""
+    ) -> None:
+        sizes, labels = sizes_of(model.graph), None if split.labels is None else np.asarray(split.labels)[indices]
+        outputs, inputs = ([sizes[value.name] for value in ends] for ends in (model.graph.output, model.graph.input))
+        self.task = judged_by(task_of(outputs, inputs, task), labels, task)
+        self.sizes = [math.prod(shape) for shape in outputs]
         self.split, self.indices = split, indices
-        self.labels = None if split.labels is None else np.asarray(split.labels)[indices]
+        self.truth = self.task.truth(labels, lambda: self._inputs(intake))
         self.scores = self._scores(model, intake)
 
     def first(self, count: int) -> Judge:
         """A judge on the first of these images only."""
         few = copy(self)
         few.indices, few.scores = self.indices[:count], self.scores[:count]
-        few.labels = None if self.labels is None else self.labels[:count]
+        few.truth = None if self.truth is None else self.truth[:count]
         return few
 
     def judge(self, model: ModelProto, plan: Plan, intake: Intake) -> Quality:
         """Run the file that would be written, with real values at its ends."""
         scores = self._scores(insert_qdq(model, plan, "float32", "uint8"), intake)
-        return self.task.quality(scores, self.scores, self.labels)
+        return self.task.quality(scores, self.scores, self.truth, self.sizes)
+
+    def _inputs(self, intake: Intake) -> Reals:
+        feeds = RealInputs(self.split, self.indices, intake)
+        return np.stack([np.concatenate([array.reshape(-1) for array in feed]) for feed in feeds]).astype(np.float32)
 
     def _scores(self, model: ModelProto, intake: Intake) -> Reals:
         """All outputs for every image, [images, values]."""

@@ -78,7 +78,7 @@ class RungRecord:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         found = {**self.verdict.to_dict(), "sqnr_db": self.verdict.sqnr_db, "drop": self.verdict.drop}
-        verdict = {name: value if value is None else round(value, 6) for name, value in found.items()}
+        verdict = {name: round(value, 6) if isinstance(value, float) else value for name, value in found.items()}
         return {**vars(self), "seconds": round(self.seconds, 2), "verdict": verdict}
 
     def cells(self) -> tuple[str, ...]:

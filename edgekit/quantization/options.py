@@ -35,7 +35,8 @@ class QuantizeOptions(Options):
     fp16: bool = option("float16 weights, computing in float.", False)
     io: str = option("Types of the input and output tensors.", "int8", choices=IO_TYPES)
     max_drop: float | None = option(
-        "Points of accuracy (or, without labels, of agreement) that may be lost: the ladder is climbed until then; "
+        "Points of accuracy (or, without labels, of agreement; else percent of error) that may be lost: the ladder is "
+        "climbed until then; "
         "more exits with status 3 and leaves no file.",
         None,
     )
@@ -66,9 +67,9 @@ class QuantizeOptions(Options):
         if self.recipe.calibrates:
             return
         said = {name for name, unsaid in vars(QuantizeOptions()).items() if vars(self)[name] != unsaid}
-        if said - set(OF_ALL) or self.input != InputOptions(shape=self.input.shape):
+        if said - set(OF_ALL) or self.input != InputOptions(shape=self.input.shape, task=self.input.task):
             raise UsageError(
-                "--weights-only and --fp16 keep the float input as it is; they take --data, --shape and --max-drop."
+                "--weights-only and --fp16 keep the float input as it is: only --data, --shape, --task and --max-drop."
             )
         if self.max_drop is not None and not self.data:
             raise UsageError("--max-drop needs images to measure the drop on; name them with --data.")

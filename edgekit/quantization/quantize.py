@@ -115,7 +115,8 @@ def quantize(options: QuantizeOptions, lesson: Lesson | None = None) -> Quantize
         with TaskModel(path, options=options.input) as original:
             data = original.open_data(source, options.reading)
             intake = original.intake(data.train.images[:1])
-            labels = original.metadata.labels if data.test.labels is None else original.class_names(data)
+            are_named = data.classes and data.test.labels is not None
+            labels = original.class_names(data) if are_named else original.metadata.labels
             metadata = replace(metadata, contract=intake.contract, labels=labels)
             require_writable(folder)
             yardstick = Yardstick(original, data)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from edgekit.data.dataset import Dataset, Split
-from edgekit.errors import DataError
+from edgekit.errors import DataError, ModelError
 from edgekit.evaluation.evaluate import all_scores
 from edgekit.evaluation.task_model import TaskModel
 from edgekit.files import sha256_bytes
 from edgekit.graph.isolated import model_bytes
 from edgekit.inputs.contract import InputContract
-from edgekit.tasks.quality import Quality
+from edgekit.tasks.quality import Quality, Reals
 
 OF_TRAINING = 500
 """Training images that stand in for a test split: as many as most take to calibrate, drawn at random."""
@@ -48,21 +49,30 @@ class Yardstick:
 
     Raises:
         DataError: there are no images, or they have labels that the model has no score for.
+        ModelError: the model gives the same for all samples of tensors.
     """
 
     def __init__(self, original: TaskModel, data: Dataset) -> None:
         self.split, images = _evaluation_split(data)
-        self.task, self.specs = original.task, original.session.outputs
-        original.check_labels(images)
-        self.images = images.view(np.arange(len(images))[: self.task.most_images])
+        self.specs = original.session.outputs
+        self.images = images.view(np.arange(len(images))[: original.judged_on(images).task.most_images])
+        self.task, self.truth = original.judged_on(self.images)
         self.scores = all_scores(original, self.images)
-        self.original = self.task.quality(self.scores, self.scores, self.images.labels)
+        if not images.holds_pictures and len(self.scores) > 1 and (self.scores == self.scores[0]).all():
+            names = ", ".join(f"'{spec.name}'" for spec in self.specs)
+            raise ModelError(
+                f"{original.path} gives the same {names} for all samples; check the model and the samples."
+            )
+        self.original = self._quality(self.scores)
 
     def measure(self, path: Path, contract: InputContract | None) -> Quality:
         """Run a file over the evaluation samples in its format's runtime; pictures become its input by ``contract``."""
         with TaskModel(path, contract) as opened:
-            scores = all_scores(opened, self.images, self.specs)
-        return self.task.quality(scores, self.scores, self.images.labels)
+            return self._quality(all_scores(opened, self.images, self.specs))
+
+    def _quality(self, scores: Reals) -> Quality:
+        sizes = [abs(math.prod(spec.shape)) for spec in self.specs]
+        return self.task.quality(scores, self.scores, self.truth, sizes)
 
 
 def _evaluation_split(data: Dataset) -> tuple[str, Split]:

@@ -38,7 +38,7 @@ class AddOptions(Options):
     models: tuple[str, ...] = argument(MODELS, metavar="MODEL", many=True)
     name: str = option("Its name in the store.", "", unset="the file's or folder's")
     replace: bool = option("Let a name stand for another model than before.", False)
-    input: InputOptions = group(InputOptions, without=("shape",))
+    input: InputOptions = group(InputOptions, without=("shape", "task"))
     where: StoreOptions = group(StoreOptions)
 
 

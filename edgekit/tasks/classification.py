@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from edgekit.artifact import TensorSpec
 from edgekit.errors import DataError
 from edgekit.inputs.tensors import to_probabilities
-from edgekit.tasks.outputs import Labels, Outputs
+from edgekit.tasks.outputs import Labels, Outputs, gives_back
 from edgekit.tasks.quality import Reals
 
 PROBABILITY_STEP = 1 / 256
@@ -64,9 +64,11 @@ class Classification(Outputs):
     most_images = None
     has_answers = True
 
-    def fits(self, shapes: Sequence[tuple[int, ...]]) -> bool:
-        """True for one output [classes] or [1, ..., classes] of at least two."""
-        return len(shapes) == 1 and shapes[0][-1:] >= (2,) and all(size in (-1, 1) for size in shapes[0][:-1])
+    def fits(self, shapes: Sequence[tuple[int, ...]], inputs: Sequence[tuple[int, ...]] = ()) -> bool:
+        """True for one output [classes] or [1, ..., classes] of at least two, other than the input."""
+        if len(shapes) != 1 or gives_back(shapes, inputs):
+            return False
+        return shapes[0][-1:] >= (2,) and all(size in (-1, 1) for size in shapes[0][:-1])
 
     def classes(self, shapes: Sequence[tuple[int, ...]]) -> int:
         """How many scores a row has."""

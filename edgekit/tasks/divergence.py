@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from torch import Tensor
-from torch.nn import functional as F
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def divergence(logits: Tensor, answers: Tensor, temperature: float = 1.0) -> Tensor:
@@ -11,5 +13,7 @@ def divergence(logits: Tensor, answers: Tensor, temperature: float = 1.0) -> Ten
 
     T² keeps the gradient's size independent of the temperature (Hinton, Vinyals, Dean 2015).
     """
+    from torch.nn import functional as F
+
     student, teacher = (F.log_softmax(scores / temperature, dim=1) for scores in (logits, answers))
     return F.kl_div(student, teacher, log_target=True, reduction="batchmean") * temperature**2

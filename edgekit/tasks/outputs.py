@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.artifact import TensorSpec
-from edgekit.tasks.quality import MOST_DB, Quality, Reals, signal_to_noise_db
+from edgekit.tasks.quality import MOST_DB, Quality, Reals, bounded_db
 
 Labels = NDArray[np.int64]
 
@@ -27,6 +27,11 @@ class Figures(Protocol):
         """Texts for the columns."""
 
 
+def gives_back(shapes: Sequence[tuple[int, ...]], inputs: Sequence[tuple[int, ...]]) -> bool:
+    """True if the one output has the shape of the one input, whatever their batch."""
+    return len(shapes) == len(inputs) == 1 and len(shapes[0]) > 1 and shapes[0][1:] == inputs[0][1:]
+
+
 class Outputs:
     """A task without answers, and the base of those that have some.
 
@@ -40,8 +45,8 @@ class Outputs:
     has_answers = False
     """True if labels can say which answers are right."""
 
-    def fits(self, shapes: Sequence[tuple[int, ...]]) -> bool:
-        """True for a model with outputs of these shapes."""
+    def fits(self, shapes: Sequence[tuple[int, ...]], inputs: Sequence[tuple[int, ...]] = ()) -> bool:
+        """True for a model with outputs of these shapes, and inputs of those."""
         return True
 
     def classes(self, shapes: Sequence[tuple[int, ...]]) -> int:
@@ -59,6 +64,21 @@ class Outputs:
         """
         return known
 
+    def truth(self, labels: Labels | None, inputs: Callable[[], Reals]) -> Any:
+        """What the answers are judged by, for the arguments ``labels`` here; None if nothing.
+
+        ``inputs`` gives the model's real inputs, float32 [N, values].
+        """
+        return labels
+
+    def metric_of(self, truth: Any) -> str:
+        """What the metric by this truth is called."""
+        return self.metric
+
+    def lost(self, before: float, after: float, labels: Any) -> float:
+        """Points that were lost of the metric."""
+        return 100 * (before - after)
+
     def accuracy(self, outputs: Reals, labels: Labels) -> float | None:
         """The metric of the answers."""
         return None
@@ -67,18 +87,27 @@ class Outputs:
         """The share of rows with the answer of ``reference``."""
         return None
 
-    def quality(self, outputs: Reals, reference: Reals, labels: Labels | None = None) -> Quality:
-        """What the outputs are worth against those of the original, and by the labels."""
+    def quality(
+        self, outputs: Reals, reference: Reals, labels: Labels | None = None, sizes: Sequence[int] = ()
+    ) -> Quality:
+        """What the outputs are worth against those of the original, and by the labels.
+
+        ``sizes`` are the values of each output, where there are several.
+        """
         accuracy, before = (None if labels is None else self.accuracy(rows, labels) for rows in (outputs, reference))
         agreement = self.agreement(outputs, reference)
-        sqnr_db = min(max(-MOST_DB, signal_to_noise_db(reference, outputs)), MOST_DB)
+        sqnr_db = bounded_db(reference, outputs)
+        cuts = np.cumsum(sizes)[:-1]
+        parts = zip(np.split(reference, cuts, axis=1), np.split(outputs, cuts, axis=1), strict=True)
+        by_output = tuple(round(bounded_db(*pair), 2) for pair in parts) if len(sizes) > 1 else ()
         if accuracy is not None and before is not None:
-            drop = 100 * (before - accuracy)
+            drop = self.lost(before, accuracy, labels)
         elif agreement is not None:
             drop = 100 * (1 - agreement)
         else:
-            drop = 0.0 if sqnr_db == MOST_DB else 100 * 10 ** (-sqnr_db / 20)
-        return Quality(accuracy, agreement, sqnr_db, drop, self.metric)
+            worst = min((sqnr_db, *by_output))
+            drop = 0.0 if worst == MOST_DB else 100 * 10 ** (-worst / 20)
+        return Quality(accuracy, agreement, sqnr_db, drop, self.metric_of(labels), by_output)
 
     def figures(self, outputs: Reals, labels: Labels, names: Sequence[str], spec: TensorSpec) -> Figures:
         """All that labels say of the answers, where there are some; ``spec`` is the first output's tensor."""

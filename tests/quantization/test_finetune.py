@@ -86,7 +86,9 @@ def test_the_written_file_answers_as_in_training(tuned: Finetuned, mnist: Datase
     written = answers(insert_qdq(tuned.model, tuned.plan, "float32"), unseen)
     with torch.no_grad():
         trained = (
-            QuantizedModule(tuned.model, tuned.plan).eval()(torch.from_numpy(np.concatenate(list(unseen))))[0].numpy()
+            QuantizedModule(tuned.model, tuned.plan)
+            .eval()(torch.from_numpy(np.concatenate([image for (image,) in unseen])))[0]
+            .numpy()
         )
     assert np.mean(written.argmax(1) == trained.argmax(1)) > 0.99
     assert np.abs(written - trained).mean() < tuned.plan.affines["logits"].scale / 10

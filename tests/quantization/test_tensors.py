@@ -9,7 +9,7 @@ import pytest
 from onnx import ModelProto, TensorProto, helper, save
 from small_graphs import graph_of, noise
 
-from edgekit.errors import DataError
+from edgekit.errors import DataError, ModelError
 from edgekit.evaluation.compare import CompareOptions, Comparison, OutputsComparison, compare
 from edgekit.evaluation.evaluate import EvaluateOptions, evaluate
 from edgekit.modelfiles.session import FileSession
@@ -66,15 +66,18 @@ def twins() -> ModelProto:
 
 
 def channels_last() -> ModelProto:
-    """An image [1, 12, 12, 3] as Keras has it, with the Transpose that tf2onnx writes."""
+    """An image [1, 12, 12, 3] as Keras has it, rescaled, with the Transpose that tf2onnx writes."""
     nodes = [
-        node("Transpose", ["image"], ["first"], perm=[0, 3, 1, 2]),
+        node("Mul", ["image", "scale"], ["scaled"]),
+        node("Transpose", ["scaled"], ["first"], perm=[0, 3, 1, 2]),
         node("Conv", ["first", "w"], ["c"], strides=[2, 2], pads=[1, 1, 1, 1]),
         node("Relu", ["c"], ["r"]),
         node("GlobalAveragePool", ["r"], ["g"]),
         node("Flatten", ["g"], ["scores"]),
     ]
-    return graph_of(nodes, {"image": ("batch", 12, 12, 3)}, {"w": noise(6, 3, 3, 3)}, outputs=["scores"])
+    return graph_of(
+        nodes, {"image": ("batch", 12, 12, 3)}, {"w": noise(6, 3, 3, 3), "scale": np.float32(2)}, outputs=["scores"]
+    )
 
 
 def tokens() -> ModelProto:
@@ -159,3 +162,29 @@ def test_a_single_sample_calibrates_nothing(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="holds one sample of 'mel'"):
         quantize(QuantizeOptions(str(tmp_path / "float.onnx"), {"mel": noise(1, 10, 24)}, tmp_path / "out"))
     assert not (tmp_path / "out" / "model.int8.onnx").exists()
+
+
+def autoencoder(scale: float = 1.0) -> ModelProto:
+    """Frames [1, 16] through four values and back; with ``scale`` 0 it gives zeros whatever comes in."""
+    basis = np.linalg.qr(noise(16, 4))[0].astype(np.float32)
+    nodes = [node("MatMul", ["frame", "down"], ["code"]), node("MatMul", ["code", "up"], ["out"])]
+    return graph_of(nodes, {"frame": (1, 16)}, {"down": scale * basis, "up": basis.T.copy()})
+
+
+def test_an_autoencoder_is_judged_by_how_well_its_error_tells_anomalies(tmp_path: Path) -> None:
+    save(autoencoder(), tmp_path / "float.onnx")
+    basis = np.linalg.qr(noise(16, 4))[0].astype(np.float32)
+    usual = noise(60, 4, seed=1) @ basis.T
+    test = np.concatenate([usual[:20], noise(20, 16, seed=2)])
+    arrays = {"frame_train": usual[20:], "frame_test": test, "labels_test": np.repeat([0, 1], 20)}
+    np.savez(tmp_path / "frames.npz", **arrays)
+    options = QuantizeOptions(str(tmp_path / "float.onnx"), str(tmp_path / "frames.npz"), tmp_path / "out", rungs=1)
+    for file in (quantize(options).original, quantize(options).tflite):
+        assert file.quality is not None
+        assert (file.quality.metric, file.quality.accuracy) == ("AUC", 1.0)
+
+
+def test_a_model_that_gives_the_same_for_all_samples_is_refused(tmp_path: Path) -> None:
+    save(autoencoder(scale=0.0), tmp_path / "float.onnx")
+    with pytest.raises(ModelError, match="gives the same 'out' for all samples"):
+        quantize(QuantizeOptions(str(tmp_path / "float.onnx"), {"frame": noise(30, 16)}, tmp_path / "out"))

@@ -18,6 +18,8 @@ from edgekit.quantization.tensor_groups import float_operators
 if TYPE_CHECKING:
     from onnx import ModelProto
 
+    from edgekit.quantization.options import QuantizeOptions
+
 ONNX_FILE = "model.int8.onnx"
 JUDGING_IMAGES = 128
 """Images that the rungs of the ladder are judged on."""
@@ -36,7 +38,7 @@ def make(start: Start) -> Made:
     check_calibration(data.train.view(chosen), data.name)
     inputs = RealInputs(data.train, chosen, intake)
     require_images(inputs)
-    judge = _judge(start.model, data, inputs, options.seed)
+    judge = _judge(start.model, data, inputs, options)
     best, rungs = Ladder(inputs, judge, options, start.lesson).climb(start.model, intake)
     layers = layer_table(best.exact, best.model, best.plan, RealInputs(data.train, chosen, best.intake))
     return Made(
@@ -50,11 +52,13 @@ def make(start: Start) -> Made:
     )
 
 
-def _judge(model: ModelProto, data: Dataset, inputs: RealInputs, seed: int) -> Judge:
+def _judge(model: ModelProto, data: Dataset, inputs: RealInputs, options: QuantizeOptions) -> Judge:
     """On validation images; where there are none on the last that calibrate, since the rungs fit to the first."""
     if len(data.validation):
-        return Judge(model, inputs.intake, data.validation, data.validation.sample(JUDGING_IMAGES, seed))
-    return Judge(model, inputs.intake, inputs.split, inputs.indices[-JUDGING_IMAGES:])
+        split, chosen = data.validation, data.validation.sample(JUDGING_IMAGES, options.seed)
+    else:
+        split, chosen = inputs.split, inputs.indices[-JUDGING_IMAGES:]
+    return Judge(model, inputs.intake, split, chosen, options.input.task)
 
 
 RECIPE = Recipe(
