@@ -86,11 +86,13 @@ def test_a_run_on_other_photos_is_not(asked: list[Any], photos: str) -> None:
     assert [type(options) for options in asked] == [TeachOptions, ShrinkOptions]
 
 
-def test_a_named_student_learns_from_the_photos_teacher(asked: list[Any], photos: str) -> None:
+@pytest.mark.parametrize("student", ["photo-s", "runs/small"])
+def test_a_named_student_learns_from_the_photos_teacher(asked: list[Any], photos: str, student: str) -> None:
     taught(Path("runs/mine"), photos)
-    natural.distill(DistillOptions("photo-s", data=photos))
+    Path("runs/small").mkdir()
+    natural.distill(DistillOptions(student, data=photos))
     (options,) = asked
-    assert (options.student, options.teacher) == ("photo-s", ("runs/mine",))
+    assert (options.student, options.teacher) == (student, ("runs/mine",))
 
 
 def test_a_student_whose_card_names_a_teacher_keeps_it(asked: list[Any], photos: str) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from edgekit.catalog import Architecture
 from edgekit.errors import ModelError, UsageError
 from edgekit.inputs.contract import InputContract
 from edgekit.recipe import TrainRecipe
@@ -89,6 +91,19 @@ def test_a_student_of_a_card_is_opened_again_too(arrays, tmp_path: Path) -> None
     assert run.contract == InputContract(28, 28, 1, domain="digit")
     assert run.classes == tuple("0123456789")
     assert sum(weight.numel() for weight in run.network.parameters()) == result.parameters
+
+
+def test_a_network_is_padded_for_the_images_that_it_was_built_for(tmp_path: Path) -> None:
+    """Where shrink gives it smaller ones, it stays what it was."""
+    architecture, shape, contract = Architecture("efficientnet_lite"), (64, 64, 3), InputContract(50, 50, 3)
+    network, images = build(architecture, shape, 4).eval(), torch.rand(2, 3, 50, 50)
+    save_weights(network, tmp_path / "weights.safetensors")
+    record = {"recipe": {}, "contract": contract.to_dict(), "classes": list("abcd"), "shape": shape}
+    (tmp_path / "distill.json").write_text(json.dumps({**record, "architecture": asdict(architecture)}))
+    run = open_run(tmp_path)
+    assert run is not None
+    assert run.contract == contract
+    torch.testing.assert_close(run.network(images), network(images))
 
 
 def test_a_run_that_cannot_be_a_network_again_is_one_sentence(arrays, tmp_path: Path) -> None:

@@ -165,9 +165,10 @@ def test_a_run_that_was_stopped_ends_with_the_same_files(arrays, tmp_path: Path)
     assert record["recipe"]["loss"] == SUM
 
 
-def test_the_end_under_the_quantizer_goes_on_without_the_hint(arrays, tmp_path: Path) -> None:
+def test_images_without_labels_have_hints_and_the_end_under_the_quantizer_has_none(arrays, tmp_path: Path) -> None:
     recipe = DistillRecipeOptions(replace(RECIPE, epochs=1), loss=SUM)
-    result = distill(DistillOptions(Small(), "mnist-cnn", data=arrays, out=tmp_path, recipe=recipe, qat=True))
+    options = DistillOptions(Small(), "mnist-cnn", data=arrays, out=tmp_path, recipe=recipe)
+    result = distill(replace(options, qat=True, extra=arrays))
     assert result.int8 is not None
     assert (tmp_path / "model.int8.tflite").is_file()
 
