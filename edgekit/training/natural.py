@@ -42,6 +42,7 @@ def distill(options: DistillOptions) -> DistillResult:
     if is_unset(options.data) or options.data == "mnist":
         return distilling.distill(replace(options, student=STUDENT))
     if not holds_photos(options.data):
+        open_data(options.data, reading=options.reading)  # what cannot be opened says so itself
         raise UsageError(f"Nothing says which student learns {options.data}; name one with --student.")
     chosen = _with_teacher(options)
     if len(chosen.teacher) > 1:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from edgekit.data import open_data
 from edgekit.data.reading import STRICT, Reading
-from edgekit.errors import UsageError
+from edgekit.errors import UnknownNameError, UsageError
 from edgekit.inputs.contract import InputContract
 from edgekit.training import natural
 from edgekit.training.distill import DistillOptions
@@ -113,3 +113,9 @@ def test_what_nothing_suits_is_said(asked: list[Any], photos: str, tmp_path: Pat
     with pytest.raises(UsageError, match="out of one teacher"):
         natural.distill(DistillOptions(data=photos, teacher=("a", "b")))
     assert asked == []
+
+
+def test_a_source_that_is_not_there_says_so(asked: list[Any]) -> None:
+    with pytest.raises(UnknownNameError, match="elsewhere"):
+        natural.distill(DistillOptions(data="elsewhere"))
+    assert not asked
