@@ -108,8 +108,10 @@ def test_nothing_named_is_digits(asked: list[Any]) -> None:
 
 
 def test_what_nothing_suits_is_said(asked: list[Any], photos: str, tmp_path: Path) -> None:
+    pixels = tmp_path / "pixels.npz"
+    np.savez(pixels, train_images=np.zeros((9, 4, 4, 3), np.uint8), train_labels=np.arange(9) % 3)
     with pytest.raises(UsageError, match="name one with --student"):
-        natural.distill(DistillOptions(data=str(tmp_path / "pixels.npz")))
+        natural.distill(DistillOptions(data=str(pixels)))
     with pytest.raises(UsageError, match="out of one teacher"):
         natural.distill(DistillOptions(data=photos, teacher=("a", "b")))
     assert asked == []
