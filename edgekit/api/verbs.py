@@ -144,5 +144,7 @@ deploy: Verb[Deployment] = Verb(
     "edgekit.deployment.deploy:deploy", "Make a working app of a model file: for a Raspberry Pi, or for a phone."
 )
 doctor: Verb[Result] = Verb(
-    "edgekit.diagnosis.doctor:doctor", "Say what is here or on a device, and what is missing for which command."
+    "edgekit.diagnosis.doctor:doctor",
+    "Say what is here or on a device and what is missing, or where a model loses by int8 and what would help.",
+    True,
 )

@@ -4,31 +4,55 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edgekit.data import Source
+from edgekit.data.reading import Reading
 from edgekit.devices.ssh.address import SCHEME, parse_address
-from edgekit.diagnosis.here import look_here
 from edgekit.errors import UsageError
-from edgekit.options import Options, argument
+from edgekit.evaluation.input_options import InputOptions
+from edgekit.options import LARGEST_SEED, SOURCES, Options, argument, group, option
 from edgekit.result import Result
 
 
 @dataclass(frozen=True)
 class DoctorOptions(Options):
-    """What to look at."""
+    """What to look at; all but ``model`` is for models."""
 
-    subject: str = argument("A device, as in ssh://user@host.", "", metavar="DEVICE", unset="this machine")
+    model: str = argument(
+        "A device, as in ssh://user@host; or a float model: an .onnx file, a run folder or a student's name.",
+        "",
+        metavar="SUBJECT",
+        unset="this machine",
+    )
+    data: Source = option(SOURCES, "", metavar="SRC", unset="mnist")
+    rungs: int = option("Rungs of the ladder that are climbed before each layer is looked at.", 1, least=1, most=3)
+    calibration: int = option("Samples to calibrate on.", 200, least=1)
+    input: InputOptions = group(InputOptions)
+    reading: Reading = group(Reading)
+    seed: int = option("Seed of the choice of samples.", 0, least=0, most=LARGEST_SEED)
 
 
 def doctor(options: DoctorOptions) -> Result:
-    """What a machine has and lacks, and for which command; nothing is changed there or fetched here.
+    """What a machine has and lacks and for which command, or where a model loses by quantization and what would help.
+
+    Nothing is changed, fetched or written.
 
     Raises:
-        UsageError: it is no device that can be asked.
-        DeviceError: there is no connection, or no python3 there.
+        UsageError: data are named, but no model.
+        DeviceError: there is no connection to a device, or no python3 there.
+        ModelError, DataError, UnknownNameError: see ``edgekit.diagnosis.model.diagnose``.
     """
-    if not options.subject:
-        return look_here()
-    if not options.subject.startswith(SCHEME):
-        raise UsageError(f"{options.subject} is no device that can be asked; give ssh://user@host, or nothing.")
-    from edgekit.diagnosis.board import look_at
+    is_model = bool(options.model) and not options.model.startswith(SCHEME)
+    if not is_model and options.data:
+        raise UsageError("--data is for the doctor of a model; name one.")
+    if not options.model:
+        from edgekit.diagnosis.here import look_here
 
-    return look_at(parse_address(options.subject))
+        return look_here()
+    if not is_model:
+        from edgekit.diagnosis.board import look_at
+
+        return look_at(parse_address(options.model))
+    from edgekit.diagnosis.model import diagnose
+    from edgekit.quantization.options import QuantizeOptions
+
+    return diagnose(QuantizeOptions(int8=True, **vars(options)))

@@ -29,13 +29,17 @@ class Options:
 
 @dataclass(frozen=True)
 class OperatorRecord:
-    """An operator by its builtin name, e.g. ``CONV_2D``; inputs and outputs are tensor indices, -1 for absent."""
+    """An operator by its builtin name, e.g. ``CONV_2D``; inputs and outputs are tensor indices, -1 for absent.
+
+    ``node`` is the first output of the ONNX node that it belongs to, of which no file says anything.
+    """
 
     code: str
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     options: Options | None = None
     version: int = 1
+    node: str = field(default="", compare=False)
 
 
 @dataclass

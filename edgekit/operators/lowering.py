@@ -65,11 +65,15 @@ class Placed:
 
 
 class Lowering:
-    """What the operators' lowering functions work with: they place inputs and constants, and emit operators."""
+    """What the operators' lowering functions work with: they place inputs and constants, and emit operators.
+
+    ``node`` is the first output of the node that is lowered now.
+    """
 
     def __init__(self, graph: Graph, operators: Mapping[str, Operator]) -> None:
         self.graph, self.operators = graph, operators
         self.model = ModelRecord()
+        self.node = ""
         self._placed: dict[str, Placed] = {}
         self._copies: dict[tuple[str, Order], int] = {}
         for name in graph.inputs:
@@ -178,7 +182,7 @@ class Lowering:
     ) -> None:
         """Append an operator with one output or several."""
         outputs = (output,) if isinstance(output, int) else tuple(output)
-        self.model.operators.append(OperatorRecord(code, tuple(inputs), outputs, options, version))
+        self.model.operators.append(OperatorRecord(code, tuple(inputs), outputs, options, version, self.node))
 
     def compute(self, code: str, operands: Sequence[int], target: int, activation: str = "") -> None:
         """Append ADD, SUB, MUL, DIV, MINIMUM or MAXIMUM of two tensors, or what takes no options of one."""

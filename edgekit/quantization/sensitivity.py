@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit.console import progress
+from edgekit.graph.draft import Draft
 from edgekit.graph.messages import constants_of, makers_of
-from edgekit.quantization.calibrate import RealInputs, Reals, give_back_memory
+from edgekit.quantization.calibrate import RealInputs, Reals, give_back_memory, outputs_of
 from edgekit.quantization.plan import Plan
-from edgekit.quantization.rungs.mixed_precision import sensitivities
+from edgekit.quantization.rungs.mixed_precision import INFERENCES, sensitivities
 from edgekit.quantization.walk import Values, Walk
 from edgekit.quantization.weighted_layers import weighted_layers
+from edgekit.tasks.quality import signal_to_noise_db
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -72,6 +75,25 @@ def layer_table(exact: ModelProto, model: ModelProto, plan: Plan, inputs: RealIn
         stored = (affine.scale, affine.zero_point, affine.bits)
         rows.append(TensorRow(name, operator, *stored, _rounded(sqnr), _rounded(alone[name]), kept))
     return tuple(rows)
+
+
+def weights_alone(exact: ModelProto, model: ModelProto, plan: Plan, inputs: RealInputs) -> dict[str, float | None]:
+    """For each layer with weights, by its first output, the outputs' signal to noise in dB when they alone are rounded.
+
+    Arguments as of ``layer_table``; None where nothing changes.
+    """
+    layers = [layer for layer in weighted_layers(exact) if layer.name not in plan.floats]
+    images = list(inputs.first(max(1, INFERENCES // max(1, len(layers)))))
+    reals, stored = outputs_of(exact, images, simulated=True), constants_of(model)
+    found = {}
+    with progress("sensitivity to each layer's weights", len(layers)) as bar:
+        for done, layer in enumerate(layers, start=1):
+            draft = Draft.from_model(exact)
+            draft.constants[layer.weight_name] = plan.weights_of(layer.node, stored).real
+            noisy = outputs_of(draft.to_model(), images, simulated=True)
+            found[layer.name] = _rounded(signal_to_noise_db(reals, noisy))
+            bar.update(done)
+    return found
 
 
 def _powers(exact: ModelProto, model: ModelProto, plan: Plan, inputs: RealInputs) -> dict[str, NDArray[np.float64]]:

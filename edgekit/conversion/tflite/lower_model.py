@@ -50,6 +50,11 @@ def lower_float_part(model: ModelProto) -> bytes | None:
     return None if part is None else write_model(part)
 
 
+def operator_nodes(model: ModelProto) -> tuple[str, ...]:
+    """For each operator of the file that ``lower`` writes, the first output of the node that it belongs to."""
+    return tuple(operator.node for operator in _lowered(model)[1].operators)
+
+
 def check_lowerable(model: ModelProto) -> None:
     """Raise what ``lower`` would raise, before any long work on a model.
 
@@ -72,6 +77,7 @@ def _lowered(model: ModelProto) -> tuple[str, ModelRecord]:
         lowering = Lowering(graph, OPERATORS)
         for node in graph.nodes:
             place = str(node)
+            lowering.node = node.outputs[0]
             row_of(node.op).lower(lowering, node)
         return stored, tidy(lowering.finish())
     except EdgekitError:

@@ -38,7 +38,7 @@ def make(start: Start) -> Made:
     check_calibration(data.train.view(chosen), data.name)
     inputs = RealInputs(data.train, chosen, intake)
     require_images(inputs)
-    judge = _judge(start.model, data, inputs, options)
+    judge = judge_for(start.model, data, inputs, options)
     best, rungs = Ladder(inputs, judge, options, start.lesson).climb(start.model, intake)
     layers = layer_table(best.exact, best.model, best.plan, RealInputs(data.train, chosen, best.intake))
     return Made(
@@ -52,7 +52,7 @@ def make(start: Start) -> Made:
     )
 
 
-def _judge(model: ModelProto, data: Dataset, inputs: RealInputs, options: QuantizeOptions) -> Judge:
+def judge_for(model: ModelProto, data: Dataset, inputs: RealInputs, options: QuantizeOptions) -> Judge:
     """On validation images; where there are none on the last that calibrate, since the rungs fit to the first."""
     if len(data.validation):
         split, chosen = data.validation, data.validation.sample(JUDGING_IMAGES, options.seed)

@@ -63,7 +63,7 @@ def fewest_floats(
     most = math.ceil(MOST_FLOAT * len(model.graph.node))
 
     def floats(count: int) -> frozenset[str]:
-        return frozenset().union(*(_around(model, name) for name in order[:count]))
+        return frozenset().union(*(around(model, name) for name in order[:count]))
 
     def passes(count: int) -> bool:
         tried = with_exact_biases(model, exact, floats(count))
@@ -81,7 +81,7 @@ def fewest_floats(
     return floats(high)
 
 
-def _around(model: ModelProto, name: str) -> frozenset[str]:
+def around(model: ModelProto, name: str) -> frozenset[str]:
     """The operators that make or read a tensor, with the one whose activation function makes it."""
     makers = makers_of(model.graph.node)
     found = {str(node.output[0]) for node in model.graph.node if name in node.input}

@@ -5,7 +5,7 @@ import platform
 import pytest
 
 import edgekit
-from edgekit.errors import DeviceError, UsageError
+from edgekit.errors import DeviceError
 from edgekit.extras import installed
 
 
@@ -24,8 +24,3 @@ def test_a_device_that_is_not_there_is_an_error(server):
     server.stop()
     with pytest.raises(DeviceError, match="Connection refused"):
         edgekit.doctor(server.address)
-
-
-def test_what_is_no_device_is_refused():
-    with pytest.raises(UsageError, match="no device that can be asked"):
-        edgekit.doctor("somewhere")
