@@ -78,6 +78,11 @@ def assert_float_agrees(model: onnx.ModelProto, *inputs: NDArray) -> bytes:
 
 def signed(model: onnx.ModelProto, reach: float) -> onnx.ModelProto:
     """The QDQ form of a prepared model over inputs in [-reach, reach]."""
+    return insert_qdq(model, signed_plan(model, reach))
+
+
+def signed_plan(model: onnx.ModelProto, reach: float) -> Plan:
+    """The plan of a prepared model over inputs in [-reach, reach]."""
     names = [name for name in stored_tensors(model) if all(name != item.name for item in model.graph.input)]
     watched = onnx.ModelProto()
     watched.CopyFrom(model)
@@ -90,7 +95,7 @@ def signed(model: onnx.ModelProto, reach: float) -> onnx.ModelProto:
     groups = tie_groups(model, Pictures(InputContract(1, 1, 1, mean=(0.5,), std=(0.5 / reach,))))
     parts = [[values[name] for name in group.tensors] for group in groups]
     ranges = [(float(min(map(np.min, part))), float(max(map(np.max, part)))) for part in parts]
-    return insert_qdq(model, Plan(affines(groups, ranges)))
+    return Plan(affines(groups, ranges))
 
 
 def assert_integers_agree(

@@ -23,7 +23,7 @@ def slice_(low: Lowering, node: Node) -> None:
 
 
 def split(low: Lowering, node: Node) -> None:
-    """Split → SPLIT into equal parts, or SPLIT_V into others."""
+    """Split → SPLIT into equal parts, SLICE into others: XNNPACK has no SPLIT_V."""
     order = low.placed(node.inputs[0]).order
     axis = node.attributes.get("axis", 0) % len(order)
     if "" in node.outputs:
@@ -42,8 +42,11 @@ def split(low: Lowering, node: Node) -> None:
     if len(set(sizes)) == 1:
         low.emit("SPLIT", (where, source), parts, Options("SplitOptions", count), version)
     else:
-        lengths = low.constant(np.asarray(sizes, np.int32))
-        low.emit("SPLIT_V", (source, lengths, where), parts, Options("SplitVOptions", count), version)
+        place, start = order.index(axis), 0
+        ranges = [range(length) for length in low.model.tensors[source].shape]
+        for part, size in zip(parts, sizes, strict=True):
+            ranges[place], start = range(start, start + size), start + size
+            emit_slice(low, source, part, ranges)
     for part, target in zip(parts, targets, strict=True):
         if part != target:
             low.rescale(part, target)

@@ -27,6 +27,7 @@ from edgekit.quantization.rungs.mixed_precision import fewest_floats
 from edgekit.quantization.rungs.range_search import choose_ranges
 from edgekit.quantization.rungs.raw_input import raw_input
 from edgekit.quantization.rungs.reconstruct import correct_biases, reconstruct
+from edgekit.quantization.running_sums import running_sums
 from edgekit.quantization.tensor_groups import Group, tie_groups
 from edgekit.quantization.weighted_layers import with_exact_biases, with_own_constants
 from edgekit.tasks.quality import Quality
@@ -141,7 +142,7 @@ class Ladder:
         counts = {name: list(choice.methods.values()).count(name) for name in sorted(set(choice.methods.values()))}
         detail = ", ".join(f"{count} {name}" for name, count in counts.items())
         plan = Plan(choice.affines, weight_bits=self.options.weight_bits, per_tensor=self.options.per_tensor)
-        return plan, groups, detail
+        return plan.with_floats(running_sums(model)), groups, detail
 
     def _inputs(self, intake: Intake, count: int | None = None) -> RealInputs:
         """The first samples, as ``intake`` feeds them: ``count`` of usual size, or all."""
@@ -211,9 +212,9 @@ class Ladder:
         except ImportError:
             say(f"rung 5, fine-tuning, is left out: it needs torch; run: {install('train')}")
             return None
-        # It starts from the best candidate that computes in integers throughout.
-        pairs = zip(self.records, self.candidates, strict=True)
-        ranked = [(record.verdict.sqnr_db, found) for record, found in pairs if not found.plan.floats]
+        # It starts from the best candidate with no more in float than the first.
+        pairs, least = zip(self.records, self.candidates, strict=True), self.candidates[0].plan.floats
+        ranked = [(record.verdict.sqnr_db, found) for record, found in pairs if found.plan.floats == least]
         start = max(ranked, key=lambda pair: pair[0])[1]
         if lesson := self.lesson:
             inputs = RealInputs(Split(lesson.images), np.arange(len(lesson.images)), start.intake)
