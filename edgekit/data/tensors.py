@@ -60,7 +60,7 @@ def holds_tensors(source: Any, names: Sequence[str]) -> bool:
         if path.suffix != ".npz" or not path.is_file():
             return False
         held = read_npz(path)
-        found = [held[key] for key in _found(held, names).values()]
+        found = [held[key] for affix in ("", *ALIASES["train"]) for key in _found(held, names, affix).values()]
         return bool(found) and not (holds_images(held) and all(map(are_pixels, found)))
     if isinstance(source, Mapping):
         return not set(source) <= set(ALIASES)

@@ -210,3 +210,9 @@ def test_one_sample_or_samples_that_are_all_the_same_calibrate_nothing() -> None
 def test_a_source_without_samples_says_what_is_wanted() -> None:
     with pytest.raises(DataError, match=r"mnist has no samples for the input 'mel' \[1, 4, 6\]; give --data"):
         opened("mnist")
+
+
+def test_splits_of_an_input_are_found_for_a_model_of_pictures_too(tmp_path: Path) -> None:
+    path = stored(tmp_path, input_train=noise(20, 1, 4, 4), input_test=noise(4, 1, 4, 4))
+    data = open_samples(path, (TensorSpec("input", (1, 1, 4, 4), "float32"),), InputContract(4, 4, 1))
+    assert (len(data.train), len(data.test)) == (18, 4)
