@@ -45,8 +45,8 @@ SHORT = 4
 """A cut that is not the last is followed by this part of the recipe's epochs."""
 JUDGING_IMAGES = 128
 """Training images that channels are judged by."""
-DESCRIPTION_BYTES = 256
-"""What the description of the int8 file grows by when it is measured."""
+DESCRIPTION_BYTES = 384
+"""What the description of the int8 file grows by when it is measured, its golden example included."""
 TRIES = 8
 
 
