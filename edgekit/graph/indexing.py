@@ -62,6 +62,21 @@ def smallest_values(draft: Draft, node: NodeProto) -> bool:
     return True
 
 
+def scatter_elements(draft: Draft, node: NodeProto) -> bool:
+    """A ScatterElements at constant indices is a ScatterND whose indices name the place on all axes."""
+    indices = draft.constant(node, 1) if node.op_type == "ScatterElements" else None
+    if indices is None:
+        return False
+    options = attributes(node)
+    axis = options.pop("axis", 0) % indices.ndim
+    places = np.indices(indices.shape)
+    places[axis] = indices % draft.shapes[node.input[0]][axis]
+    where = draft.add_constant(f"{node.input[1]}_places", np.moveaxis(places, 0, -1).astype(np.int64))
+    inputs = [node.input[0], where, node.input[2]]
+    draft.replace(node, make_node("ScatterND", inputs, node.output, node.name, **options))
+    return True
+
+
 def scatter_at_constants(draft: Draft, node: NodeProto) -> bool:
     """A ScatterND at constant indices takes each row from the data or from the updates.
 
@@ -136,4 +151,4 @@ def _joined(draft: Draft, parts: Sequence[str], wish: str) -> str:
     return draft.put("Concat", parts, f"{wish}_joined", (*shapes[0][:-1], size), axis=-1)
 
 
-INDEXING = (gather_elements, gather_batches, smallest_values, scatter_at_constants)
+INDEXING = (gather_elements, gather_batches, smallest_values, scatter_elements, scatter_at_constants)

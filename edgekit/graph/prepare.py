@@ -17,7 +17,7 @@ from edgekit.graph.constants import fold_constants
 from edgekit.graph.cut import end_before
 from edgekit.graph.draft import Draft, run_passes
 from edgekit.graph.inputs import fix_inputs
-from edgekit.graph.messages import opset_version
+from edgekit.graph.messages import attributes, make_node, opset_version
 from edgekit.graph.metadata import read_metadata, write_metadata
 from edgekit.graph.passes import CANONICAL, LAST
 from edgekit.runtimes.runtime import Shapes
@@ -29,6 +29,8 @@ OLDEST = 20
 """The canonical forms of GELU, LayerNormalization and HardSwish are operators of set 20."""
 NEWEST = 21
 """What came later are new types for old operators, and operators that are functions of older ones."""
+PER_CHANNEL = 21
+"""From this set on a GroupNormalization has a factor and a shift for each channel, not for each group."""
 NEWER_FUNCTIONS = ("Swish", "RMSNormalization", "RotaryEmbedding", "Attention")
 
 
@@ -57,6 +59,7 @@ def prepare(model: ModelProto, shapes: Shapes | None = None, cut_at: str = "") -
     draft.drop_unused()
     _check_operators(draft)
     _to_float32(draft)
+    _write_out_group_norms(draft)
     fix_inputs(draft, shapes or {})
     fold_constants(draft)
     _check_sizes(draft)
@@ -122,6 +125,29 @@ def _to_float32(draft: Draft) -> None:
                 item.i = TensorProto.FLOAT
             if item.HasField("t") and item.t.data_type in other:
                 item.t.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(item.t).astype(np.float32)))
+
+
+def _write_out_group_norms(draft: Draft) -> None:
+    """A GroupNormalization, of which ONNX infers no type, is an InstanceNormalization of groups, a Mul and an Add."""
+    per_channel = opset_version(draft.template) >= PER_CHANNEL
+    for node in draft.nodes:
+        if node.op_type != "GroupNormalization" or node.input[1] not in draft.constants:
+            continue
+        (source, scale, bias), target, options = node.input, node.output[0], attributes(node)
+        groups = options["num_groups"]
+        width = len(draft.constants[scale]) if per_channel else groups
+        shapes = [draft.add_integers(f"{target}_parts", [0, parts, -1]) for parts in (groups, width)]
+        neutral = [draft.add_constant(f"{target}_{value}", np.full(groups, value, np.float32)) for value in (1, 0)]
+        last = draft.add_integers(f"{target}_last", [1])
+        factor, shift = (draft.put("Unsqueeze", [name, last], f"{name}_column", (width, 1)) for name in (scale, bias))
+        rows = draft.put("Reshape", [source, shapes[0]], f"{target}_rows", ())
+        options = {"epsilon": options.get("epsilon", 1e-5), "name": node.name}
+        normal = draft.put("InstanceNormalization", [rows, *neutral], f"{target}_normal", (), **options)
+        channels = draft.put("Reshape", [normal, shapes[1]], f"{target}_channels", ())
+        scaled = draft.put("Mul", [channels, factor], f"{target}_scaled", ())
+        shifted = draft.put("Add", [scaled, shift], f"{target}_shifted", ())
+        sizes = draft.put("Shape", [source], f"{target}_sizes", ())
+        draft.replace(node, make_node("Reshape", [shifted, sizes], [target]))
 
 
 def _check_operators(draft: Draft) -> None:

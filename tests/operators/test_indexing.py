@@ -131,6 +131,13 @@ def test_scatters_at_constant_indices(indices: np.ndarray) -> None:
         assert operators_of(data) == ["SLICE", "SLICE", "CONCATENATION"]
 
 
+@pytest.mark.parametrize("axis", [1, -1])
+def test_scatters_elements_along_an_axis(axis: int) -> None:
+    indices = np.asarray([[[0, 2, -1, 1]]], np.int64) if axis == 1 else np.asarray([[[3], [0], [-2]]], np.int64)
+    scatter = node("ScatterElements", ["x", "i", "y"], ["out"], axis=axis)
+    assert_moved_exactly(graph_of([scatter], {"x": (1, 3, 4), "y": indices.shape}, {"i": indices}))
+
+
 def test_scatters_into_a_constant() -> None:
     scatter = node("ScatterND", ["c", "i", "x"], ["out"])
     assert_float_agrees(graph_of([scatter], {"x": (1, 4)}, {"c": noise(3, 4), "i": np.asarray([[1]])}), noise(1, 4))

@@ -27,6 +27,15 @@ def test_layers_over_the_last_axes(shape: tuple[int, ...], axis: int, shift: boo
     assert_float_agrees(graph_of([norm], {"x": shape}, weights, opset=18), 3 + noise(*shape, seed=2))
 
 
+@pytest.mark.parametrize(("opset", "width"), [(18, 3), (21, 6)])
+def test_groups_of_channels(opset: int, width: int) -> None:
+    """With a factor and a shift for each group, or for each channel."""
+    norm = node("GroupNormalization", ["x", "w", "b"], ["n"], num_groups=3, epsilon=1e-3)
+    weights = {"w": noise(width), "b": noise(width, seed=1)}
+    model = graph_of([norm, node("Relu", ["n"], ["out"])], {"x": IMAGE}, weights, opset=opset)
+    assert_float_agrees(model, 3 + noise(*IMAGE, seed=2))
+
+
 def test_each_image_channel_by_itself() -> None:
     norm = node("InstanceNormalization", ["x", "w", "b"], ["out"], epsilon=1e-3)
     model = graph_of([norm], {"x": IMAGE}, {"w": noise(6), "b": noise(6, seed=1)})
