@@ -145,6 +145,25 @@ def test_a_network_becomes_verified_files_that_other_verbs_take(tmp_path: Path) 
         edgekit.quantize(nn.Conv2d(3, 3, 8), data=data, weight_bits=2, rungs=1, max_drop=0, out=tmp_path / "gate")
 
 
+def test_a_network_of_several_inputs_is_quantized_on_arrays_by_their_names(tmp_path: Path) -> None:
+    nn = pytest.importorskip("torch").nn
+
+    class Meeting(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.one, self.other = nn.Linear(6, 3), nn.Linear(4, 3)
+
+        def forward(self, left: Any, right: Any) -> Any:
+            return self.one(left) + self.other(right)
+
+    generator = np.random.default_rng(0)
+    data = {"left": generator.random((40, 6), np.float32), "right": generator.random((40, 4), np.float32)}
+    found = edgekit.quantize(Meeting(), data=data, out=tmp_path, rungs=1)
+    assert found.tflite.quality is not None
+    assert found.tflite.quality.sqnr_db > 25
+    assert edgekit.compare(found.folder + "/model.onnx", found.folder + "/model.int8.tflite", data=data).images == 7
+
+
 def test_a_network_needs_a_shape_and_a_forward_that_can_be_exported(tmp_path: Path) -> None:
     nn = pytest.importorskip("torch").nn
     with pytest.raises(UsageError, match=r"give example=\(1, 3, 224, 224\), or data"):

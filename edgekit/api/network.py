@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from edgekit.artifact import Metadata
 from edgekit.data import open_data
+from edgekit.data.arrays import CLASS_WORDS, LABEL_WORDS
+from edgekit.data.splits import ALIASES
 from edgekit.errors import EdgekitError, ModelError, UsageError, input_errors
 from edgekit.files import require_writable, write_bytes
 from edgekit.inputs.contract import InputContract
 from edgekit.runtimes.refusal import first_line
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def network_file(network: Any, given: dict[str, Any]) -> str:
@@ -30,10 +38,11 @@ def network_file(network: Any, given: dict[str, Any]) -> str:
     name = type(network).__name__
     if not isinstance(network, nn.Module):
         raise UsageError(f"A {name} is no model here; give a path, a name, an opened model or a torch.nn.Module.")
-    contract = _contract(name, given.pop("example", None), given.get("data"))
+    takes = _takes(name, given.pop("example", None), given.get("data"))
+    contract = takes if isinstance(takes, InputContract) else None
     folder = given["out"] = Path(given.get("out") or Path("runs") / name.lower())
     try:
-        model = to_onnx(copy.deepcopy(network), contract, Metadata(contract))
+        model = to_onnx(copy.deepcopy(network), takes, Metadata(contract))
     except EdgekitError:
         raise
     except Exception as exc:  # torch raises whatever the user's code leads to
@@ -45,13 +54,35 @@ def network_file(network: Any, given: dict[str, Any]) -> str:
     return str(path)
 
 
-def _contract(name: str, example: Any, data: Any) -> InputContract:
+def _takes(name: str, example: Any, data: Any) -> InputContract | dict[str, Tensor]:
+    """The contract of its one image, or an example of each input by name."""
+    import torch
+
+    if example is None and isinstance(data, Mapping) and not set(data) <= set(ALIASES):
+        labels = {key for key in data if key in (*LABEL_WORDS, *CLASS_WORDS)}
+        example = {key: np.asarray(array)[:1] for key, array in data.items() if key not in labels}
     if example is None and data is None:
         raise UsageError(f"Nothing says what {name} takes; give example=(1, 3, 224, 224), or data.")
     if example is None:
         return InputContract(*open_data(data).image_shape)
-    if len(example) != 4 or example[0] != 1:
-        raise UsageError(f"{name} takes one image, so example is as in (1, 3, 224, 224), not {tuple(example)}.")
-    _, channels, height, width = example
+    if isinstance(example, Mapping):
+        return {
+            key: torch.as_tensor(value) if hasattr(value, "dtype") else torch.zeros(_sizes(name, value))
+            for key, value in example.items()
+        }
+    sizes = _sizes(name, example)
+    if len(sizes) != len("NCHW"):
+        return {"input": torch.zeros(sizes)}
+    _, channels, height, width = sizes
     with input_errors(UsageError, "example: "):
         return InputContract(height, width, channels)
+
+
+def _sizes(name: str, example: Any) -> tuple[int, ...]:
+    sizes = tuple(example)
+    if len(sizes) < 2 or sizes[0] != 1:
+        raise UsageError(
+            f"{name} takes a batch of 1, so example is as in (1, 3, 224, 224), not {sizes}; of several inputs it is a "
+            "mapping of their names to such."
+        )
+    return sizes

@@ -1,9 +1,10 @@
-"""torch → float ONNX: BatchNorm folded, batch 1, input ``image`` [1, C, H, W], output ``logits`` [1, classes]."""
+"""torch → float ONNX: BatchNorm folded, batch 1; of an image ``image`` [1, C, H, W] to ``logits`` [1, classes]."""
 
 from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from edgekit.artifact import Metadata
@@ -13,14 +14,20 @@ from edgekit.inputs.contract import InputContract
 
 if TYPE_CHECKING:
     from onnx import ModelProto
-    from torch import nn
+    from torch import Tensor, nn
 
 
-def to_onnx(model: nn.Module, contract: InputContract, metadata: Metadata) -> ModelProto:
-    """Export a network in evaluation mode; the same weights give the same bytes."""
+def to_onnx(model: nn.Module, takes: InputContract | Mapping[str, Tensor], metadata: Metadata) -> ModelProto:
+    """Export a network in evaluation mode; the same weights give the same bytes.
+
+    ``takes`` is the contract of its one image, or an example of each input in the order of its arguments.
+    """
     import torch
 
-    example = torch.zeros(1, contract.channels, contract.height, contract.width)
+    outputs = None
+    if isinstance(takes, InputContract):
+        takes = {"image": torch.zeros(1, takes.channels, takes.height, takes.width)}
+        outputs = ["logits"]
     model = model.eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     chatter = logging.getLogger("torch.onnx")
     level = chatter.level
@@ -30,7 +37,12 @@ def to_onnx(model: nn.Module, contract: InputContract, metadata: Metadata) -> Mo
         chatter.setLevel(logging.ERROR)
         try:
             program = torch.onnx.export(
-                model, (example,), input_names=["image"], output_names=["logits"], dynamo=True, verbose=False
+                model,
+                tuple(takes.values()),
+                input_names=list(takes),
+                output_names=outputs,
+                dynamo=True,
+                verbose=False,
             )
         finally:
             chatter.setLevel(level)

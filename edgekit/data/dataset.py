@@ -157,6 +157,11 @@ class Dataset:
                 )
 
     @property
+    def kind(self) -> str:
+        """What its rows are called: ``images``, or ``samples`` of other inputs."""
+        return "images" if self.train.holds_pictures else "samples"
+
+    @property
     def image_shape(self) -> tuple[int, int, int]:
         """(height, width, channels)."""
         _, height, width, channels = self.train.images.shape

@@ -71,6 +71,7 @@ class Comparison(Result):
     agreement: float
     fidelity: Fidelity
     disagreements: tuple[int, ...]
+    kind: str = "images"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -81,7 +82,7 @@ class Comparison(Result):
     def parts(self) -> Iterator[Part]:
         """What was compared and found."""
         rows = [
-            ("data", f"{self.data}, {self.images:,} test images"),
+            ("data", f"{self.data}, {self.images:,} test {self.kind}"),
             ("reference", f"{self.reference.model} in {self.reference.runtime} {self.reference.version}"),
             ("other", f"{self.other.model} in {self.other.runtime} {self.other.version}"),
             ("same top answer", f"{self.agreement:.2%}"),
@@ -167,7 +168,7 @@ def compare_samples(options: CompareOptions) -> Comparison | OutputsComparison:
             differ = np.flatnonzero(mine[0].argmax(axis=1) != real[0].argmax(axis=1))
             agreement = 1 - len(differ) / len(split)
             disagreements = tuple(int(index) for index in chosen[differ][:LISTED])
-            return Comparison(*sides, data.name, len(split), agreement, found[0], disagreements)
+            return Comparison(*sides, data.name, len(split), agreement, found[0], disagreements, data.kind)
         outputs = tuple(
             OutputFidelity(**vars(each), name=spec.name, shape=spec.shape)
             for each, spec in zip(found, a.session.outputs, strict=True)

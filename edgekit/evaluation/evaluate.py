@@ -89,12 +89,13 @@ class EvaluateResult(Result):
     data: str
     data_sha256: str
     evaluations: tuple[Evaluation, ...]
+    kind: str = "images"
 
     def parts(self) -> Iterator[Part]:
         """A table of the evaluations, and how a device's outputs compare with this machine's."""
         first = self.evaluations[0].figures
         rows = [(item.model, item.runtime, *item.figures.cells()) for item in self.evaluations]
-        yield Table(f"{self.data}, {first.images:,} test images", ("model", "runtime", *first.columns), rows)
+        yield Table(f"{self.data}, {first.images:,} test {self.kind}", ("model", "runtime", *first.columns), rows)
         for evaluation in self.evaluations:
             if agreement := evaluation.agreement:
                 yield f"{evaluation.model} on {agreement.device} ({agreement.provenance}): {_compared(agreement)}"
@@ -123,7 +124,7 @@ def evaluate(options: EvaluateOptions) -> EvaluateResult:
                 session, figures = model.session, measure(model, test, model.class_names(data))
                 of_file = (str(model.path), session.runtime, session.version)
                 evaluations.append(Evaluation(*of_file, figures, _agreement(session)))
-    return EvaluateResult(data.name, data.sha256, tuple(evaluations))
+    return EvaluateResult(data.name, data.sha256, tuple(evaluations), data.kind)
 
 
 def accuracy_of(

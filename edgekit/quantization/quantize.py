@@ -44,7 +44,7 @@ class QuantizeResult(Result):
     It is a drop of accuracy where the evaluation images have labels, and otherwise the share of images on which the
     top answer is no longer the float model's. ``rungs`` says what each rung of the ladder did, ``layers`` which tensor
     hurts, ``floats`` which operators are left in float, ``float_part`` what they cost, ``undelegated`` which
-    ones LiteRT's XNNPACK does not take.
+    ones LiteRT's XNNPACK does not take, ``kind`` what the data are: images, or samples of other inputs.
     """
 
     folder: str
@@ -64,16 +64,17 @@ class QuantizeResult(Result):
     floats: tuple[str, ...]
     float_part: FloatPart | None
     undelegated: tuple[UndelegatedOperator, ...]
+    kind: str = "images"
 
     def parts(self) -> Iterator[Part]:
         """A table of the rungs, one of the float model and the two files, and remarks."""
         if self.rungs:
             columns: tuple[str, ...] = ("", "rung", "against the float model", "took", "what it did")
-            yield Table("the ladder, judged on a few images", columns, [rung.cells() for rung in self.rungs])
+            yield Table(f"the ladder, judged on a few {self.kind}", columns, [rung.cells() for rung in self.rungs])
         columns, images = ("file", "bytes"), "not measured"
         if self.original.quality is not None:
             columns += (self.original.quality.metric, *COLUMNS)
-            images = f"{self.evaluation_images:,} {self.evaluated_on} images of {self.data}"
+            images = f"{self.evaluation_images:,} {self.evaluated_on} {self.kind} of {self.data}"
         scheme = "," if RECIPES[self.recipe].calibrates else f": {SMALL_WEIGHTS};"
         rows = [item.cells() for item in (self.original, self.onnx, self.tflite)]
         yield Table(f"{self.recipe}{scheme} {self.io} in and out; {images}", columns, rows)
@@ -144,6 +145,7 @@ def quantize(options: QuantizeOptions, lesson: Lesson | None = None) -> Quantize
             io=options.io if recipe.calibrates else "float32",
             data=data.name if data else "",
             data_sha256=data.sha256 if data else "",
+            kind=data.kind if data else "images",
             calibration_images=made.calibration_images,
             evaluated_on=yardstick.split if yardstick else "",
             evaluation_images=len(yardstick.images) if yardstick else 0,
@@ -173,5 +175,5 @@ def _check_gate(options: QuantizeOptions, yardstick: Yardstick, onnx: Quality, t
         raise GateError(
             f"The files lose {drop:.2f} points, more than --max-drop {limit:g}: float {yardstick.original.headline()}, "
             f"ONNX {onnx.headline()}, TFLite {tflite.headline()} on {len(yardstick.images):,} {yardstick.split} "
-            f"images; nothing was written. {options.recipe.advice}"
+            f"{yardstick.kind}; nothing was written. {options.recipe.advice}"
         )

@@ -54,7 +54,7 @@ class Yardstick:
 
     def __init__(self, original: TaskModel, data: Dataset) -> None:
         self.split, images = _evaluation_split(data)
-        self.specs = original.session.outputs
+        self.specs, self.kind = original.session.outputs, data.kind
         self.images = images.view(np.arange(len(images))[: original.judged_on(images).task.most_images])
         self.task, self.truth = original.judged_on(self.images)
         self.scores = all_scores(original, self.images)
