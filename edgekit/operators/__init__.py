@@ -19,7 +19,8 @@ FAMILIES = tuple(
 
 def _refuse(_: Lowering, node: Node) -> None:
     raise UnsupportedError(
-        f"{node} has no TFLite form; write that layer with operators that docs/operators.md lists, or keep to ONNX."
+        f"{node} has no TFLite form; write that layer with operators of docs/operators.md, end the file before it "
+        "(export --cut-at), or keep to ONNX."
     )
 
 
