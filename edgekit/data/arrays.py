@@ -38,7 +38,7 @@ def open_npz(path: Path) -> Dataset:
     if "train" not in parts:
         raise DataError(
             f"{path} holds {', '.join(arrays) or 'no arrays'}, but training images are needed; "
-            "call the arrays x_train, y_train, x_test, y_test, or images, labels."
+            "call the arrays x_train, y_train, x_test, y_test, or images, labels, or by the model's inputs."
         )
     names = next((by_name[word] for word in CLASS_WORDS if word in by_name), None)
     classes = None if names is None else tuple(map(str, names.tolist()))
@@ -126,9 +126,8 @@ def read_npz(path: Path) -> dict[str, Array]:
                 try:
                     arrays[name] = archive[name]
                 except ValueError as exc:
-                    raise DataError(
-                        f"{path}: '{name}' cannot be read ({str(exc).rstrip('.')}); write numbers."
-                    ) from exc
+                    reason = "it holds Python objects" if "Object arrays" in str(exc) else str(exc).rstrip(".")
+                    raise DataError(f"{path}: '{name}' cannot be read ({reason}); write an array of numbers.") from exc
         return arrays
     except DataError:
         raise

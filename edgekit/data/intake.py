@@ -111,7 +111,7 @@ def as_input(array: Array, spec: TensorSpec, name: str) -> Array:
     """
     kinds = "fiub" if is_real(spec) else "iub"
     if array.dtype.kind not in kinds:
-        held = "Python objects" if array.dtype.kind == "O" else str(array.dtype)
+        held = {"O": "Python objects", "U": "text", "S": "text"}.get(array.dtype.kind, str(array.dtype))
         raise DataError(f"'{name}' holds {held} and the input '{spec.name}' takes {spec.dtype}; convert the array.")
     shaped = _shaped(array, sample_shape(spec))
     if shaped is None:

@@ -153,7 +153,9 @@ def measure(model: TaskModel, split: Split, names: Sequence[str] = ()) -> Figure
     if len(split) == 0:
         raise DataError("The evaluation split has no images; choose data with a test split.")
     task, truth = model.judged_on(split)
-    model.require(task.has_answers)
+    if not task.has_answers:
+        shapes = ", ".join(str(shape) for shape in model.shapes)
+        raise ModelError(f"{model.path} gives {shapes}, not one row of scores; say what by --task, or compare it.")
     if truth is None:
         way = "put them into one folder per class" if split.holds_pictures else "give an array of labels beside them"
         raise DataError(f"The evaluation samples have no labels; {way}.")

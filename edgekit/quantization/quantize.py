@@ -11,6 +11,7 @@ from edgekit.artifact import Metadata
 from edgekit.catalog import home_of, taken
 from edgekit.console import Part, Remark, Table
 from edgekit.conversion.tflite.lower_model import lower
+from edgekit.data.tensors import check_calibration
 from edgekit.errors import GateError
 from edgekit.evaluation.task_model import TaskModel
 from edgekit.files import require_writable, staged, write_bytes, write_json
@@ -115,6 +116,8 @@ def quantize(options: QuantizeOptions, lesson: Lesson | None = None) -> Quantize
     if source := options.data or (DATA if recipe.calibrates else ""):
         with TaskModel(path, options=options.input) as original:
             data = original.open_data(source, options.reading)
+            if recipe.calibrates:
+                check_calibration(data.train.view(data.train.sample(options.calibration, options.seed)), data.name)
             intake = original.intake(data.train.images[:1])
             are_named = data.classes and data.test.labels is not None
             labels = original.class_names(data) if are_named else original.metadata.labels

@@ -129,7 +129,7 @@ def test_a_file_without_images_names_what_it_holds(tmp_path: Path) -> None:
 
 
 def test_pickled_objects_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"d\.npz: 'x' cannot be read \(Object arrays"):
+    with pytest.raises(DataError, match=r"d\.npz: 'x' cannot be read \(it holds Python objects\)"):
         open_npz(save(tmp_path / "d.npz", x=np.array([{"a": 1}], object), y=LABELS))
 
 

@@ -188,3 +188,9 @@ def test_a_model_that_gives_the_same_for_all_samples_is_refused(tmp_path: Path) 
     save(autoencoder(scale=0.0), tmp_path / "float.onnx")
     with pytest.raises(ModelError, match="gives the same 'out' for all samples"):
         quantize(QuantizeOptions(str(tmp_path / "float.onnx"), {"frame": noise(30, 16)}, tmp_path / "out"))
+
+
+def test_samples_that_are_all_the_same_are_named_before_anything_is_computed(tmp_path: Path) -> None:
+    save(keywords(), tmp_path / "float.onnx")
+    with pytest.raises(DataError, match="all samples of 'mel' are the same"):
+        quantize(QuantizeOptions(str(tmp_path / "float.onnx"), {"mel": np.ones((30, 10, 24))}, tmp_path / "out"))

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from edgekit.conversion.compact import compact
 from edgekit.data.dataset import Dataset
-from edgekit.data.tensors import check_calibration
 from edgekit.quantization.calibrate import RealInputs, require_images
 from edgekit.quantization.judge import Judge
 from edgekit.quantization.ladder import Ladder
@@ -29,13 +28,12 @@ def make(start: Start) -> Made:
     """Ranges and weights come from training images; ONNX gets uint8 activations, fastest on x86, TFLite its int8.
 
     Raises:
-        DataError: there are no samples to calibrate on, or they do not differ.
+        DataError: there are no samples to calibrate on.
     """
     options, data, intake = start.options, start.data, start.intake
     assert data is not None
     assert intake is not None
     chosen = data.train.sample(options.calibration, options.seed)
-    check_calibration(data.train.view(chosen), data.name)
     inputs = RealInputs(data.train, chosen, intake)
     require_images(inputs)
     judge = judge_for(start.model, data, inputs, options)
