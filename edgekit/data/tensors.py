@@ -182,6 +182,8 @@ def _read_npy(file: Path) -> Array:
     try:
         array: Array = np.load(file, mmap_mode="r", allow_pickle=False)
     except Exception as exc:  # numpy raises whatever the broken bytes lead to
+        if "Python objects" in str(exc):
+            raise DataError(f"{file} holds Python objects; write an array of numbers.") from exc
         raise DataError(f"{file} is not a readable array ({str(exc).rstrip('.')}); write it with numpy.save.") from exc
     return array
 

@@ -141,11 +141,12 @@ def compare_samples(options: CompareOptions) -> Comparison | OutputsComparison:
         TaskModel(two.path, runtime=two.runtime, options=options.input) as b,
     ):
         for model in (a, b):
-            remark_on_input(model)
             remark_on_example(model.session)
         _check_alike(a.session, b.session, "inputs", a.session.inputs, b.session.inputs)
         _check_alike(a.session, b.session, "outputs", a.session.outputs, b.session.outputs)
         data = a.open_data(options.data, options.reading)
+        for model in (a, b):
+            remark_on_input(model, data)
         if len(data.test) == 0:
             raise DataError(f"{data.name} has no test images; choose data that have some.")
         chosen = data.test.sample(options.images, SEED)

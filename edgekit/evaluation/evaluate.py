@@ -116,8 +116,8 @@ def evaluate(options: EvaluateOptions) -> EvaluateResult:
             found for model in options.models or (taken(""),) for found in find_models(model, options.runtime)
         ):
             with TaskModel(target.path, runtime=target.runtime, options=options.input, device=place) as model:
-                remark_on_input(model)
                 data = opened[model.eats] = opened.get(model.eats) or model.open_data(options.data, options.reading)
+                remark_on_input(model, data)
                 test = data.test
                 if options.images is not None:
                     test = test.take(test.sample(options.images, SEED))

@@ -242,9 +242,9 @@ def default_contract(spec: TensorSpec, layout: str, path: Path) -> InputContract
         return InputContract(height, width, channels, mean=(mean,), std=(1 / (255 * spec.scale),))
 
 
-def remark_on_input(model: TaskModel) -> None:
-    """Say what a file's input is taken to be where nobody knows it."""
-    if model.is_input_assumed:
+def remark_on_input(model: TaskModel, data: Dataset | None = None) -> None:
+    """Say what a file's input is taken to be where nobody knows it, unless the data hold that input as it is."""
+    if model.is_input_assumed and (data is None or data.train.holds_pictures):
         say(
             f"{model.path} does not say how pixels become its input: it gets pixel / 255 "
             "(--mean, --std and --pixels say it otherwise)"

@@ -66,7 +66,7 @@ class OpenFile:
             with refusing():
                 return self.session.run(tensors)
         except Refusal as exc:
-            raise ModelError(f"{self.source} cannot be run ({exc}); check or export it again.") from exc
+            raise ModelError(f"{self.source} cannot be run ({exc}); check its inputs, or export it again.") from exc
 
 
 def describe(path: str) -> dict[str, Any]:

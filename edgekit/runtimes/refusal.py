@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 
 MAX_CHARACTERS = 160
@@ -16,6 +17,10 @@ class Refusal(Exception):
 
 
 def first_line(exc: BaseException) -> str:
-    """The beginning of a native runtime's complaint, as a part of a sentence of ours."""
+    """The beginning of a native runtime's complaint, as a part of a sentence of ours.
+
+    Of a failed node's, ONNX Runtime's preamble of a hundred characters goes but for the node's name.
+    """
     text = str(exc).strip() or type(exc).__name__
-    return textwrap.shorten(text.splitlines()[0], MAX_CHARACTERS, placeholder=" ...").rstrip(". ")
+    text = re.sub(r"^\[ONNXRuntimeError\].*? Name:'(.*?)' Status Message: ", r"\1: ", text.splitlines()[0])
+    return textwrap.shorten(text, MAX_CHARACTERS, placeholder=" ...").rstrip(". ")

@@ -53,7 +53,10 @@ class Regression(Outputs):
         """Raise DataError unless there is a target for each value."""
         given, wanted = labels[0].size, sum(abs(int(np.prod(shape))) for shape in shapes)
         if given != wanted:
-            raise DataError(f"{source} gives {wanted} values, and the labels have {given} for each sample.")
+            raise DataError(
+                f"{source} gives {wanted} values, and the labels have {given} for each sample; give a target for each "
+                "value, or class numbers from 0."
+            )
 
     def accuracy(self, outputs: Reals, labels: Labels) -> float:
         """The mean squared error."""

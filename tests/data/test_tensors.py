@@ -181,6 +181,12 @@ def test_what_does_not_fit_is_named(arrays: dict[str, Any], sentence: str, tmp_p
             opened(source, *PAIR)
 
 
+def test_an_array_of_objects_in_a_folder_is_named(tmp_path: Path) -> None:
+    np.save(tmp_path / "mel.npy", np.array([None] * 3), allow_pickle=True)
+    with pytest.raises(DataError, match=r"mel\.npy holds Python objects; write an array of numbers"):
+        opened(tmp_path)
+
+
 def test_numbers_that_are_not_finite_are_found_with_their_sample() -> None:
     with pytest.raises(DataError, match="'mel' has a value that is not a finite number in sample 300"):
         opened({"mel": wrong(400, 300, 1, 2)})

@@ -157,6 +157,35 @@ def test_labels_measure_a_classifier_of_tensors(tmp_path: Path) -> None:
     assert found.figures.images == 8
 
 
+@pytest.mark.parametrize("pictures", [True, False])
+def test_only_of_pictures_it_is_said_how_they_become_the_input(
+    pictures: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save(graph_of([node("Flatten", ["spectrum"], ["out"])], {"spectrum": (1, 1, 2, 3)}), tmp_path / "float.onnx")
+    samples = {"images": np.zeros((SAMPLES, 2, 3), np.uint8)} if pictures else {"spectrum": noise(SAMPLES, 2, 3)}
+    np.savez(tmp_path / "data.npz", **samples, labels=np.arange(SAMPLES) % 6)
+    model, data = str(tmp_path / "float.onnx"), str(tmp_path / "data.npz")
+    for measure in (
+        lambda: evaluate(EvaluateOptions((model,), data)),
+        lambda: compare(CompareOptions(model, model, data)),
+    ):
+        measure()
+        assert ("pixel / 255" in capsys.readouterr().err) == pictures
+
+
+def test_a_number_that_the_model_knows_not_is_said_as_its_node_says_it(tmp_path: Path) -> None:
+    model = graph_of(
+        [node("Gather", ["table", "ids"], ["out"], name="look up")], {"ids": (1, 2)}, {"table": noise(5, 2)}
+    )
+    model.graph.input[0].type.tensor_type.elem_type = TensorProto.INT64
+    save(model, tmp_path / "float.onnx")
+    with (
+        FileSession(tmp_path / "float.onnx") as session,
+        pytest.raises(ModelError, match=r"cannot be run \(look up: indices element out of .*\); check its inputs"),
+    ):
+        session.run([np.array([[1, 9]])])
+
+
 def test_a_single_sample_calibrates_nothing(tmp_path: Path) -> None:
     save(keywords(), tmp_path / "float.onnx")
     with pytest.raises(DataError, match="holds one sample of 'mel'"):
