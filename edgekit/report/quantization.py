@@ -45,13 +45,13 @@ def write_page(result: QuantizeResult) -> Path:
 def render_quantization(result: QuantizeResult) -> str:
     """The page as text."""
     title = f"{result.original.file} in 8 bits"
-    images = f"{result.evaluation_images:,} {result.evaluated_on} images of {result.data}"
+    samples = f"{result.evaluation_images:,} {result.evaluated_on} {result.kind} of {result.data}"
     return document(
         title,
         element(
             "header", element("h1", title), element("p", f"{result.recipe}, {result.io} in and out.", class_="lead")
         ),
-        element("section", element("h2", "Files"), element("p", f"Measured on {images}."), _files(result)),
+        element("section", element("h2", "Files"), element("p", f"Measured on {samples}."), _files(result)),
         element("section", element("h2", "The ladder"), _rungs(result)),
         element("section", element("h2", "Which layer hurts"), element("p", _EXPLANATION), _layers(result)),
         element("section", element("h2", "LiteRT"), element("p", _undelegated(result))),
@@ -65,12 +65,13 @@ _EXPLANATION = (
 
 
 def _files(result: QuantizeResult) -> Html:
-    rows = []
+    rows, metric = [], "accuracy"
     for item in (result.original, result.onnx, result.tflite):
         if item.quality is not None:
+            metric = item.quality.metric
             accuracy, _, agreement, signal = item.quality.cells()
             rows.append((item.file, f"{item.file_bytes:,}", accuracy, agreement, signal or "equal"))
-    return _table(("file", "bytes", "accuracy", "agreement", "signal over noise"), rows)
+    return _table(("file", "bytes", metric, "agreement", "signal over noise"), rows)
 
 
 def _rungs(result: QuantizeResult) -> Html:

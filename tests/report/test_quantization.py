@@ -59,6 +59,14 @@ def test_the_page_says_what_each_file_and_each_rung_is_worth(result: QuantizeRes
         assert text in page
 
 
+def test_other_tasks_than_classifying_pictures_have_their_own_words(result: QuantizeResult) -> None:
+    judged = replace(result.tflite, quality=Quality(1.25, None, 34.5, 0.1, "mean squared error"))
+    page = render_quantization(replace(result, original=judged, onnx=judged, tflite=judged, rungs=(), kind="samples"))
+    assert "10,000 test samples of mnist" in page
+    assert ">mean squared error<" in page
+    assert "accuracy" not in page
+
+
 def test_the_tensors_that_cost_the_outputs_most_are_marked(result: QuantizeResult) -> None:
     page = render_quantization(result)
     assert [f"<b>{value}" in page for value in ("12.5 dB", "17.0 dB", "40.0 dB")] == [True, True, False]
