@@ -115,6 +115,7 @@ def shrink(options: ShrinkOptions) -> ShrinkResult:
 
     assert isinstance(options.to, int)
     teacher, source, recipe = _opened(options)
+    network = copy.deepcopy(_network_of(teacher))
     height, width, _ = teacher.contract.shape
     contract = replace(teacher.contract, height=options.size or height, width=options.size or width)
     data = open_data(source, contract, options.reading)
@@ -122,7 +123,7 @@ def shrink(options: ShrinkOptions) -> ShrinkResult:
     metadata = Metadata(contract, data.classes)
     chosen = np.sort(data.train.sample(JUDGING_IMAGES, options.seed))
     images = loop.to_tensor(data.train.images[chosen], contract)
-    network = copy.deepcopy(_network_of(teacher, images[:1]))
+    _require_fit(network, images[:1], teacher.name)
     whole = int8_bytes = _int8_bytes(network, metadata)
     if options.to >= whole:
         raise UsageError(f"The int8 file of {teacher.name} has {whole:,} bytes already; quantize it, or ask for less.")
@@ -186,25 +187,25 @@ def _card_for(teacher: str | nn.Module) -> NetworkCard:
     return NetworkCard(name, Path(), "", Architecture(name), anything, (), data="", recipes={"full": recipe})
 
 
-def _network_of(teacher: Teacher, image: Tensor) -> nn.Module:
-    """A teacher's network.
-
-    Raises:
-        UsageError: it has none that torch computes, or one that fails on an ``image`` [1, C, H, W].
-    """
+def _network_of(teacher: Teacher) -> nn.Module:
+    """A teacher's network; raise UsageError if it has none that torch computes."""
     if teacher.network is None:
         raise UsageError(
             f"The teacher {teacher.name} is no torch network that channels can be taken from; distill it into a "
             "student, or give a card's name, a run folder of its own or module:factory."
         )
+    return teacher.network
+
+
+def _require_fit(network: nn.Module, image: Tensor, teacher: str) -> None:
+    """Raise UsageError if a teacher's network fails on an ``image`` [1, C, H, W]."""
     try:
-        teacher.network.eval()(image)
+        network.eval()(image)
     except Exception as exc:  # the user's own code raises what it likes
         height, width = image.shape[2:]
         raise UsageError(
-            f"The teacher {teacher.name} fails on pictures of {height}x{width} ({first_line(exc)}); leave out --size."
+            f"The teacher {teacher} fails on pictures of {height}x{width} ({first_line(exc)}); leave out --size."
         ) from exc
-    return teacher.network
 
 
 def _cut(network: nn.Module, now: int, images: Tensor, metadata: Metadata, to: int, seed: int) -> tuple[nn.Module, int]:

@@ -161,6 +161,7 @@ def test_other_sizes_are_refused(text: str) -> None:
         byte_size(text)
 
 
-def test_a_file_of_another_runtime_has_no_channels_to_take(arrays, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no torch network"):
-        shrink(ShrinkOptions("students/mnist-tiny/model.onnx", to="5KB", data=arrays, out=tmp_path))
+def test_a_file_of_another_runtime_has_no_channels_to_take_whatever_the_data(arrays, tmp_path: Path) -> None:
+    for data in (arrays, str(tmp_path / "missing.npz")):
+        with pytest.raises(UsageError, match="no torch network"):
+            shrink(ShrinkOptions("students/mnist-tiny/model.onnx", to="5KB", data=data, out=tmp_path))
