@@ -33,10 +33,11 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 PHOTOS = TrainRecipe(
-    epochs=24,
+    epochs=20,
     batch_size=64,
     learning_rate=5e-3,
     ema=0.99,
+    views=8,
     augmentation=Augmentation(resized_crop=0.4, flip=0.5),
 )
 """The recipe where the teacher has no card that says one."""
