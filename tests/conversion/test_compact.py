@@ -57,7 +57,7 @@ def test_the_answers_are_identical_with_and_without_optimization(blocks: list[st
     model = written(blocks, io, per_tensor=per_tensor)
     small = compact(model)
     onnx.checker.check_model(small, full_check=True)
-    image = next(iter(IMAGES))
+    (image,) = next(iter(IMAGES))
     if io == "int8":
         image = (image * 255 - 128).astype(np.int8)
     np.testing.assert_array_equal(run_onnx(small, image)[0], run_onnx(model, image)[0])

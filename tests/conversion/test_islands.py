@@ -38,7 +38,7 @@ def assert_same_answers(model: onnx.ModelProto, plan: Plan, steps: float = 1) ->
     file = insert_qdq(model, plan, "float32")
     data = lower(file, Metadata())
     step = plan.affines[model.graph.output[0].name].scale
-    for image in INPUTS:
+    for (image,) in INPUTS:
         expected = reference(file, image)[0]
         np.testing.assert_allclose(run_tflite(data, image)[0], expected, atol=steps * 1.01 * step)
     return data
@@ -71,7 +71,7 @@ def test_a_network_all_in_float_gives_the_float_answers() -> None:
     model = residual(BLOCKS, spread=0.5)
     plan = minmax_plan(model, INPUTS).with_floats(node.output[0] for node in model.graph.node)
     file = insert_qdq(model, plan, "float32")
-    for image in INPUTS:
+    for (image,) in INPUTS:
         np.testing.assert_allclose(reference(file, image)[0], reference(model, image)[0], rtol=1e-3, atol=1e-4)
     assert_same_answers(model, plan)
 

@@ -14,7 +14,7 @@ from small_graphs import graph_of, noise, run_onnx
 from edgekit.graph.names import with_short_names
 from edgekit.quantization.qdq import insert_qdq
 
-IMAGE = next(iter(random_inputs(1)))
+(IMAGE,) = next(iter(random_inputs(1)))
 
 
 @settings(max_examples=8)

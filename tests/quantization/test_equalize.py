@@ -27,7 +27,7 @@ def equalized(model: ModelProto, per_tensor: bool = False) -> ModelProto:
 
 def sqnr(original: ModelProto, model: ModelProto, **options: object) -> float:
     judge = Judge(original, Pictures(CONTRACT), random_split(8), np.arange(8))
-    return judge.judge(model, minmax_plan(model, INPUTS, **options), CONTRACT).sqnr_db
+    return judge.judge(model, minmax_plan(model, INPUTS, **options), Pictures(CONTRACT)).sqnr_db
 
 
 @settings(max_examples=12)
