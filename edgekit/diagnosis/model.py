@@ -26,6 +26,7 @@ from edgekit.quantization.float_source import checked_model, float_onnx
 from edgekit.quantization.ladder import Candidate, Ladder
 from edgekit.quantization.options import QuantizeOptions
 from edgekit.quantization.qdq import insert_qdq
+from edgekit.quantization.quantize import DATA
 from edgekit.quantization.recipes.static_wi8_ai8 import judge_for
 from edgekit.quantization.sensitivity import TensorRow, layer_table, weights_alone
 from edgekit.result import Result
@@ -34,7 +35,6 @@ from edgekit.tasks.quality import Quality
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-DATA = "mnist"
 RENAMED = re.compile(r"(_nchwc|_nhwc|_quant|_token_\d+|_fused)+$")
 """What ONNX Runtime appends to the name of an operator that it replaces."""
 EXPLANATION = (

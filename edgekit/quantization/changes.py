@@ -116,10 +116,11 @@ def _activations(
 ) -> Iterator[tuple[str, str, str, Candidate]]:
     """The network with another activation function behind the tensor, where that has an alternative."""
     maker, (_, high) = makers_of(before.model.graph.node).get(tensor), found
+    limits: tuple[float, ...]
     if maker is not None and maker.op_type == "Relu" and high > SIX:
         operator, limits, name = "Clip", (0.0, SIX), "ReLU6"
     elif maker is not None and maker.op_type in TO_RELU:
-        operator, limits, name = "Relu", (), "Relu"  # type: ignore[assignment]
+        operator, limits, name = "Relu", (), "Relu"
     else:
         return
     model, exact = (_with_operator(one, tensor, operator, limits) for one in (before.model, before.exact))
