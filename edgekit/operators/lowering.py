@@ -301,7 +301,8 @@ def _has_channels_last(graph: Graph, tensor: Tensor) -> bool:
         if node.op in SCALING and graph.tensors[node.outputs[0]].shape == tensor.shape:
             return _has_channels_last(graph, graph.tensors[node.outputs[0]])
         is_transposed = node.op == "Transpose" and tuple(node.attributes.get("perm", ())) == (0, 3, 1, 2)
-        return is_transposed or (looks_so and node.op in ("Flatten", "Reshape"))
+        is_row = node.op in ("Flatten", "Reshape") and len(graph.tensors[node.outputs[0]].shape) < 4
+        return is_transposed or (looks_so and is_row)
 
     return all(map(is_so, readers))
 

@@ -82,6 +82,12 @@ def test_usual_ways_of_doubling_an_image(kernel: int, options: dict, expected: l
     assert agree(graph_of([conv], {"x": (1, 3, 5, 6)}, {"w": noise(3, 2, kernel, kernel)})) == expected
 
 
+def test_an_image_as_wide_as_a_colour_is_deep_keeps_its_channels_first() -> None:
+    """Zeros are put between its pixels by a Reshape, which takes no row of an image with channels last."""
+    conv = node("ConvTranspose", ["x", "w"], ["out"], strides=[1, 2], group=2)
+    agree(graph_of([conv], {"x": (1, 4, 4, 3)}, {"w": noise(4, 1, 1, 1)}))
+
+
 @given(
     kernel=st.tuples(st.integers(1, 4), st.integers(1, 4)),
     strides=st.tuples(small, small),
