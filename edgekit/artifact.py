@@ -52,6 +52,7 @@ class TensorSpec:
 class Metadata:
     """The self-description that is written into a file; every field may be absent in a third-party file.
 
+    ``tensors`` is true for a file that was calibrated on arrays as they are, so that nothing is known of pictures.
     ``rest`` says what an app has to do with the results, where the model was ended early.
     ``golden`` is what the file answered to a made-up input where it was written.
     """
@@ -61,6 +62,7 @@ class Metadata:
     recipe: str = ""
     quality: Mapping[str, float] = field(default_factory=dict)
     parents: Mapping[str, str] = field(default_factory=dict)
+    tensors: bool = False
     rest: str = ""
     golden: Golden | None = None
 
@@ -69,7 +71,7 @@ class Metadata:
         document: dict[str, Any] = {}
         if self.contract is not None:
             document["contract"] = self.contract.to_dict()
-        for name in ("labels", "recipe", "quality", "parents", "rest"):
+        for name in ("labels", "recipe", "quality", "parents", "tensors", "rest"):
             if value := getattr(self, name):
                 document[name] = dict(value) if isinstance(value, Mapping) else value
         if self.golden is not None:
@@ -93,6 +95,7 @@ class Metadata:
                 recipe=str(document.get("recipe", "")),
                 quality={str(k): float(v) for k, v in document.get("quality", {}).items()},
                 parents={str(k): str(v) for k, v in document.get("parents", {}).items()},
+                tensors=bool(document.get("tensors", False)),
                 rest=str(document.get("rest", "")),
                 golden=None if golden is None else Golden.from_dict(golden),
             )

@@ -41,6 +41,7 @@ def test_metadata_survives_the_file() -> None:
         recipe="static_wi8_ai8",
         quality={"test_accuracy": 0.99},
         parents={"float": "ab"},
+        tensors=True,
     )
     assert Metadata.from_json(metadata.to_json(), "file") == metadata
     assert Metadata.from_json(Metadata().to_json(), "file") == Metadata()

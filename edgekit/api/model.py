@@ -14,7 +14,7 @@ from edgekit.data.files import prepare_image
 from edgekit.errors import DataError, ModelError, UnknownNameError, UsageError, input_errors
 from edgekit.evaluation.classifier import Classifier
 from edgekit.evaluation.input_options import InputOptions
-from edgekit.evaluation.predict import PredictOptions, PredictResult, predict_pixels
+from edgekit.evaluation.predict import PredictOptions, PredictResult, predict_rows
 from edgekit.evaluation.task_model import remark_on_input
 from edgekit.inputs.contract import InputContract, Pixels
 from edgekit.modelfiles.model_ref import find_models
@@ -75,8 +75,8 @@ class Model(Closing):
             ModelError: the model does not classify images.
         """
         classifier, given = self._classifier, pictures if isinstance(pictures, list) else [pictures]
-        named = ((_name(picture, index), self._pixels(picture, index)) for index, picture in enumerate(given))
-        return predict_pixels(classifier, named, top)
+        named = ((_name(picture, index), self._pixels(picture, index)[None]) for index, picture in enumerate(given))
+        return predict_rows(classifier, named, top)
 
     def run(self, tensors: Mapping[str, Any]) -> dict[str, Array]:
         """One inference: arrays by the names of the inputs, each of the input's own type and shape, to the outputs.

@@ -113,8 +113,8 @@ def as_input(array: Array, spec: TensorSpec, name: str) -> Array:
     if array.dtype.kind not in kinds:
         held = {"O": "Python objects", "U": "text", "S": "text"}.get(array.dtype.kind, str(array.dtype))
         raise DataError(f"'{name}' holds {held} and the input '{spec.name}' takes {spec.dtype}; convert the array.")
-    shaped = _shaped(array, sample_shape(spec))
-    if shaped is None:
+    found = shaped(array, sample_shape(spec))
+    if found is None:
         wanted, given = (
             "x".join("?" if size < 0 else str(size) for size in shape)
             for shape in (sample_shape(spec), array.shape[1:])
@@ -123,7 +123,7 @@ def as_input(array: Array, spec: TensorSpec, name: str) -> Array:
             f"'{name}' holds samples of {given or 'a number'}, and the input '{spec.name}' takes "
             f"{wanted or 'a number'}; the first axis of an array counts samples."
         )
-    return np.ascontiguousarray(shaped, np.float32 if is_real(spec) else np.dtype(spec.dtype))
+    return np.ascontiguousarray(found, np.float32 if is_real(spec) else np.dtype(spec.dtype))
 
 
 def is_real(spec: TensorSpec) -> bool:
@@ -148,7 +148,7 @@ def fits(shape: Sequence[int], wanted: Sequence[int]) -> bool:
     )
 
 
-def _shaped(array: Array, wanted: tuple[int, ...]) -> Array | None:
+def shaped(array: Array, wanted: tuple[int, ...]) -> Array | None:
     """[n, ...] as [n, *wanted], or None."""
     own = array.shape[1:]
     if fits(own, wanted):

@@ -18,9 +18,10 @@ import numpy as np
 from edgekit.console import say
 from edgekit.data.arrays import CLASS_WORDS, IMAGE_WORDS, LABEL_WORDS, are_pixels, holds_images, read_npz
 from edgekit.data.dataset import HELD_OUT, Dataset, Split, content_sha256, divide, number_classes
-from edgekit.data.intake import Array, Tensors, as_input
+from edgekit.data.intake import Array, Tensors, as_input, sample_shape, shaped
 from edgekit.data.splits import ALIASES
 from edgekit.errors import DataError, EdgekitError, naming
+from edgekit.files import require_file
 
 MOST_SAMPLES = 20_000
 """That are taken of an iterable, which may be endless."""
@@ -82,6 +83,23 @@ def open_tensors(source: str | Path | Dataset, intake: Tensors) -> Dataset:
         return _dataset(str(path), read_npz(path), intake)
     taken = ", ".join(f"'{spec.name}' {list(spec.shape)}" for spec in intake.inputs)
     raise DataError(f"{source} has no samples for the input {taken}; give --data {WAYS}.")
+
+
+def read_samples(path: Path, intake: Tensors) -> TensorArray:
+    """The samples of an .npz file, or of an .npy file for a model of one input; a lone one needs no first axis.
+
+    Raises:
+        DataError: see ``open_tensors``.
+    """
+    held = read_npz(path) if path.suffix == ".npz" else {path.stem: _read_npy(require_file(path, DataError))}
+    found = _found(held, [spec.name for spec in intake.inputs])
+    for spec in intake.inputs:
+        if key := found.get(spec.name):
+            held[key] = _counted(held[key], sample_shape(spec))
+    samples = _samples(str(path), held, intake, "")
+    if not samples:
+        raise _nothing_for(str(path), held, intake)
+    return TensorArray({name: np.asarray(array) for name, array in samples.items()})
 
 
 def tensors_of(value: Any, name: str, intake: Tensors) -> Dataset:
@@ -196,8 +214,7 @@ def _dataset(source: str, held: Mapping[str, Array], intake: Tensors) -> Dataset
                 parts[split] = Split(TensorArray(samples), _labels(source, held, affix, samples))
                 break
     if "train" not in parts:
-        taken = ", ".join(f"'{spec.name}' {list(spec.shape)}" for spec in intake.inputs)
-        raise DataError(f"{source} holds {_listed(held)}, and the model takes {taken}; name an array for each input.")
+        raise _nothing_for(source, held, intake)
     classes: tuple[str, ...] = ()
     numbers = [part.labels for part in parts.values() if part.labels is not None and part.labels.dtype.kind == "i"]
     if numbers:
@@ -206,6 +223,17 @@ def _dataset(source: str, held: Mapping[str, Array], intake: Tensors) -> Dataset
         classes = counted if names is None else tuple(map(str, names.tolist()))
     digest = content_sha256(*(held[name] for name in sorted(held)))
     return Dataset(source, classes, **_divided(source, parts, classes), sha256=digest)
+
+
+def _nothing_for(source: str, held: Mapping[str, Array], intake: Tensors) -> DataError:
+    taken = ", ".join(f"'{spec.name}' {list(spec.shape)}" for spec in intake.inputs)
+    return DataError(f"{source} holds {_listed(held)}, and the model takes {taken}; name an array for each input.")
+
+
+def _counted(array: Array, wanted: tuple[int, ...]) -> Array:
+    """An array whose first axis counts samples of the shape ``wanted``, that of a lone one."""
+    is_lone = array.ndim == 0 or (shaped(array, wanted) is None and shaped(array[None], wanted) is not None)
+    return array[None] if is_lone else array
 
 
 def _divided(source: str, parts: dict[str, Split], classes: tuple[str, ...]) -> dict[str, Split]:

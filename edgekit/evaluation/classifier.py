@@ -19,7 +19,7 @@ class Classifier(TaskModel):
         super().__init__(*arguments, **named)
         try:
             if self.pictures is None:
-                self.refuse("takes", self.session.inputs, "one image [1, H, W, C]")
+                self.refuse_pictures()
             self.require(isinstance(self.task, Classification))
         except ModelError:
             self.close()
@@ -41,12 +41,6 @@ class Classifier(TaskModel):
     def classes(self) -> int:
         """The number of scores."""
         return self.output.shape[-1]
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """One name for each class: the file's, or ``class 0`` and so on where it does not name them all."""
-        names = self.metadata.labels
-        return names if len(names) == self.classes else tuple(f"class {index}" for index in range(self.classes))
 
     def stored(self, images: Images) -> Array:
         """uint8 [N, H, W, C] to the outputs as they are stored, [N, classes] of the output's type.

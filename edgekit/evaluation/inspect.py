@@ -112,7 +112,7 @@ def _rows(facts: FileFacts) -> list[tuple[str, str]]:
         *(("output", _describe(spec)) for spec in facts.outputs),
         ("opens", f"not in {facts.runtime}: {facts.refusal}" if facts.refusal else f"in {facts.runtime}"),
         ("XNNPACK", _delegation(facts)),
-        ("contract", "" if contract is None else _contract(contract)),
+        ("contract", _contract(contract) if contract else "arrays as they are" if metadata.tensors else ""),
         ("left to the app", metadata.rest),
         ("labels", ", ".join(metadata.labels[:12]) + (", ..." if len(metadata.labels) > 12 else "")),
         ("recipe", metadata.recipe),

@@ -1,33 +1,44 @@
-"""``edgekit predict``: what a model file sees in pictures."""
+"""``edgekit predict``: what a model file sees in pictures, or makes of arrays."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from edgekit.artifact import Array, TensorSpec
 from edgekit.console import Part, Table
+from edgekit.data.arrays import as_images
+from edgekit.data.dataset import Images
 from edgekit.data.files import prepare_image
+from edgekit.data.tensors import read_samples
 from edgekit.errors import UsageError
-from edgekit.evaluation.classifier import Classifier
 from edgekit.evaluation.input_options import InputOptions
-from edgekit.evaluation.task_model import remark_on_input
-from edgekit.inputs.contract import Pixels
+from edgekit.evaluation.task_model import TaskModel, remark_on_input
 from edgekit.modelfiles.model_ref import find_models
 from edgekit.modelfiles.runtime_choice import BY_ENDING, RUNTIME
 from edgekit.options import MODEL, Options, argument, group, option
 from edgekit.result import Result
-from edgekit.tasks.classification import probabilities
+from edgekit.tasks.classification import Classification, probabilities
+from edgekit.tasks.quality import Reals
+
+Row = Images | Mapping[str, Array]
+"""One sample as a row of a split."""
+ARRAYS = (".npz", ".npy")
+SHOWN = 4
+"""Values of an output that the table shows."""
 
 
 @dataclass(frozen=True)
 class PredictOptions(Options):
-    """Which model sees which pictures; of its files the first that the runtime opens."""
+    """Which model sees which pictures or arrays; of its files the first that the runtime opens."""
 
     model: str = argument(MODEL, metavar="MODEL")
-    images: tuple[Path, ...] = argument("Picture files of any size and mode.", many=True, metavar="IMAGE")
+    images: tuple[Path, ...] = argument(
+        "Picture files of any size and mode; .npz or .npy files of samples.", many=True, metavar="FILE"
+    )
     runtime: str | None = option(RUNTIME, None, unset=BY_ENDING)
     top: int = option("How many classes to print for each picture.", 3, least=1)
     input: InputOptions = group(InputOptions, without=("task",))
@@ -42,16 +53,41 @@ class Guess:
 
 
 @dataclass(frozen=True)
+class Values:
+    """What an output holds: its ``first`` real values in memory's order, and the extent of all."""
+
+    output: str
+    shape: tuple[int, ...]
+    first: tuple[float, ...]
+    low: float
+    mean: float
+    high: float
+
+    @classmethod
+    def of(cls, spec: TensorSpec, real: Reals) -> Values:
+        """Those of one sample, [values]."""
+        low, mean, high = (float(of(real)) for of in (np.min, np.mean, np.max))
+        return cls(spec.name, spec.shape, tuple(real[:SHOWN].tolist()), low, mean, high)
+
+    def cells(self) -> tuple[str, ...]:
+        """A row of the table."""
+        shape = "x".join("?" if size < 0 else str(size) for size in self.shape)
+        first = ", ".join(f"{value:g}" for value in self.first) + (", ..." if len(self.first) == SHOWN else "")
+        return (self.output, shape, first, *(f"{value:g}" for value in (self.low, self.mean, self.high)))
+
+
+@dataclass(frozen=True)
 class Prediction:
-    """The likeliest classes of one picture, likeliest first."""
+    """What a classifier says of a picture or sample, likeliest class first; of any other model all ``outputs``."""
 
     image: str
-    guesses: tuple[Guess, ...]
+    guesses: tuple[Guess, ...] = ()
+    outputs: tuple[Values, ...] = ()
 
 
 @dataclass(frozen=True)
 class PredictResult(Result):
-    """One Prediction per picture."""
+    """One Prediction for each picture or sample."""
 
     model: str
     runtime: str
@@ -63,37 +99,64 @@ class PredictResult(Result):
         return tuple(prediction.guesses[0].label for prediction in self.predictions)
 
     def parts(self) -> Iterator[Part]:
-        """A line per picture."""
+        """A line for each picture, or for each output of each sample."""
+        title = f"{self.model} in {self.runtime}"
+        if self.predictions[0].outputs:
+            columns = ("sample", "output", "shape", "values", "lowest", "mean", "highest")
+            found = [(one.image, *values.cells()) for one in self.predictions for values in one.outputs]
+            yield Table(title, columns, found)
+            return
         rows = [
             (prediction.image, *(f"{guess.label} {guess.probability:.1%}" for guess in prediction.guesses))
             for prediction in self.predictions
         ]
         others = tuple("then" for _ in rows[0][2:])
-        yield Table(f"{self.model} in {self.runtime}", ("picture", "answer", *others), rows)
+        yield Table(title, ("picture", "answer", *others), rows)
 
 
 def predict(options: PredictOptions) -> PredictResult:
-    """Classify picture files of any size and mode.
+    """What a model makes of picture files of any size and mode, or of arrays: classes, or the values of its outputs.
 
     Raises:
-        DataError: a picture is missing, broken or no picture.
-        ModelError, UsageError, RuntimeCrashError: see ``Classifier``.
+        DataError: a file is missing or broken, or holds nothing that the model takes.
+        ModelError, UsageError, RuntimeCrashError: see ``TaskModel``.
     """
     if not options.images:
         raise UsageError("No picture was named; add one or more image files after the model.")
     target = find_models(options.model, options.runtime)[0]
-    with Classifier(target.path, runtime=target.runtime, threads=1, options=options.input) as classifier:
-        remark_on_input(classifier)
-        pictures = ((str(path), prepare_image(path, classifier.contract)) for path in options.images)
-        return predict_pixels(classifier, pictures, options.top)
+    with TaskModel(target.path, runtime=target.runtime, threads=1, options=options.input) as model:
+        if any(path.suffix not in ARRAYS for path in options.images):
+            remark_on_input(model)
+        return predict_rows(model, (pair for path in options.images for pair in _rows(model, path)), options.top)
 
 
-def predict_pixels(classifier: Classifier, pictures: Iterable[tuple[str, Pixels]], top: int) -> PredictResult:
-    """Classify named pictures uint8 [H, W, C] of the shape that an open classifier takes."""
+def predict_rows(model: TaskModel, rows: Iterable[tuple[str, Row]], top: int) -> PredictResult:
+    """What an open model makes of named rows, each of a single sample."""
     predictions: list[Prediction] = []
-    for name, pixels in pictures:
-        chances = probabilities(classifier.scores(pixels[None]), classifier.output)[0]
-        order = np.argsort(-chances, kind="stable")[:top]
-        guesses = tuple(Guess(classifier.labels[index], round(float(chances[index]), 4)) for index in order)
-        predictions.append(Prediction(name, guesses))
-    return PredictResult(str(classifier.path), classifier.session.runtime, tuple(predictions))
+    outputs = model.session.outputs
+    for name, row in rows:
+        reals = model.reals(row)
+        if isinstance(model.task, Classification):
+            chances = probabilities(reals[0], outputs[0])[0]
+            order = np.argsort(-chances, kind="stable")[:top]
+            guesses = tuple(Guess(model.labels[index], round(float(chances[index]), 4)) for index in order)
+            predictions.append(Prediction(name, guesses))
+        else:
+            values = tuple(Values.of(spec, real[0]) for spec, real in zip(outputs, reals, strict=True))
+            predictions.append(Prediction(name, outputs=values))
+    return PredictResult(str(model.path), model.session.runtime, tuple(predictions))
+
+
+def _rows(model: TaskModel, path: Path) -> Iterator[tuple[str, Row]]:
+    """A picture, or the samples of a file of arrays; bytes are pixels where the model takes such."""
+    if path.suffix not in ARRAYS:
+        if model.pictures is None:
+            model.refuse_pictures()
+        yield str(path), prepare_image(path, model.pictures.contract)[None]
+        return
+    samples = read_samples(path, model.tensors)
+    (first, *_) = samples.arrays.values()
+    rows = as_images(first, str(path)) if model.pictures and first.dtype == np.uint8 else samples
+    for index in range(len(rows)):
+        name = f"{path}, sample {index}" if len(rows) > 1 else str(path)
+        yield name, rows[index : index + 1]

@@ -29,6 +29,11 @@ from edgekit.tasks.quality import Reals
 CHANNELS = (1, 3, 4)
 NOT_A_CLASSIFIER = "give an image classifier (profile and inspect take any model, and compare with --data noise)."
 
+HOW_TO_FEED = (
+    "evaluate, compare and predict give it an .npz or .npy, and if its input is an image after all, --mean and --std "
+    "say how pixels become it."
+)
+
 
 class Judged(NamedTuple):
     """A task, and what the outputs are judged by, None if nothing is known."""
@@ -79,7 +84,8 @@ class TaskModel(Closing):
             self.task = task_of(self.shapes, [spec.shape for spec in self.session.inputs], options.task)
             self.tensors, self.is_input_assumed = Tensors(self.session.inputs), False
             self.pictures: Pictures | None = None
-            if _takes_image(self.session):
+            is_said = contract is not None or options.says_pixels
+            if _takes_image(self.session) and (is_said or not self.metadata.tensors):
                 self._take_pictures(contract or self.metadata.contract, options)
             if classes := self.task.classes(self.shapes):
                 self.metadata = replace(self.metadata, labels=options.class_names(self.metadata.labels, classes))
@@ -128,7 +134,7 @@ class TaskModel(Closing):
         if isinstance(rows, Mapping):
             return self.tensors
         if self.pictures is None:
-            self.refuse("takes", self.session.inputs, "one image")
+            self.refuse_pictures()
         wanted, given = ("x".join(map(str, shape)) for shape in (self.pictures.contract.shape, rows.shape[1:]))
         if wanted != given:
             raise ModelError(f"{self.path} takes images of {wanted}, not {given}; choose data of that shape.")
@@ -171,6 +177,18 @@ class TaskModel(Closing):
             if not np.isfinite(columns[-1]).all():
                 raise ModelError(f"{self.path} gives scores that are not finite numbers; train or export it again.")
         return columns
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """One name for each class: the file's, or ``class 0`` and so on where it does not name them all."""
+        names, classes = self.metadata.labels, self.task.classes(self.shapes)
+        return names if len(names) == classes else tuple(f"class {index}" for index in range(classes))
+
+    def refuse_pictures(self) -> NoReturn:
+        """Raise ModelError for a model that takes no pictures."""
+        if _takes_image(self.session):
+            raise ModelError(f"{self.path} was calibrated on arrays and takes no pictures; {HOW_TO_FEED}")
+        self.refuse("takes", self.session.inputs, "one image [1, H, W, C]")
 
     def refuse(self, verb: str, specs: Sequence[TensorSpec], wanted: str) -> NoReturn:
         """Raise ModelError for a model that takes or gives something else than what is asked for."""

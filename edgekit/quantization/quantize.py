@@ -110,6 +110,7 @@ def quantize(options: QuantizeOptions, lesson: Lesson | None = None) -> Quantize
         known.labels,
         recipe.name,
         parents={"float": model_sha256(path)[:LINEAGE_DIGITS]},
+        tensors=known.tensors,
         rest=known.rest,
     )
     data = yardstick = intake = None
@@ -121,7 +122,8 @@ def quantize(options: QuantizeOptions, lesson: Lesson | None = None) -> Quantize
             intake = original.intake(data.train.images[:1])
             are_named = data.classes and data.test.labels is not None
             labels = original.class_names(data) if are_named else original.metadata.labels
-            metadata = replace(metadata, contract=intake.contract, labels=labels)
+            contract = intake.contract
+            metadata = replace(metadata, contract=contract, tensors=contract is None, labels=labels)
             require_writable(folder)
             yardstick = Yardstick(original, data)
     require_writable(folder)

@@ -1,4 +1,4 @@
-"""Picture files to labels."""
+"""Picture files to labels, arrays to labels or values."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from onnx import helper, save
 from PIL import Image
+from small_graphs import graph_of, noise
 
 from edgekit.data.dataset import Dataset
 from edgekit.errors import DataError, UsageError
@@ -48,3 +50,36 @@ def test_a_file_that_is_no_picture_is_named(digit_files: dict[str, Path], tmp_pa
         predict(PredictOptions(str(digit_files["onnx"]), [tmp_path / "note.png"]))
     with pytest.raises(UsageError, match="No picture was named"):
         predict(PredictOptions(str(digit_files["onnx"]), []))
+
+
+def test_arrays_go_into_a_classifier_as_samples(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Flatten", ["mel"], ["f"]), helper.make_node("MatMul", ["f", "m"], ["scores"])]
+    save(graph_of(nodes, {"mel": (1, 2, 3)}, {"m": noise(6, 4)}, outputs=["scores"]), tmp_path / "words.onnx")
+    samples = noise(3, 2, 3)
+    np.savez(tmp_path / "three.npz", mel=samples)
+    np.save(tmp_path / "lone.npy", samples[0])
+    result = predict(PredictOptions(str(tmp_path / "words.onnx"), (tmp_path / "three.npz", tmp_path / "lone.npy")))
+    expected = (samples.reshape(3, 6) @ noise(6, 4)).argmax(axis=1)
+    assert result.labels == tuple(f"class {index}" for index in (*expected, expected[0]))
+    assert result.predictions[2].image.endswith("three.npz, sample 2")
+
+
+def test_of_a_model_without_classes_each_output_is_shown(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Add", ["a", "b"], ["sum"]), helper.make_node("Sub", ["a", "b"], ["difference"])]
+    save(graph_of(nodes, {"a": (1, 3), "b": (1, 3)}, {}, outputs=["sum", "difference"]), tmp_path / "two.onnx")
+    np.savez(tmp_path / "pair.npz", a=np.float32([3, 2, 1]), b=np.float32([1, 1, 1]))
+    result = predict(PredictOptions(str(tmp_path / "two.onnx"), (tmp_path / "pair.npz",)))
+    found = [(values.output, values.first, values.low, values.high) for values in result.predictions[0].outputs]
+    assert found == [("sum", (4, 3, 2), 2, 4), ("difference", (2, 1, 0), 0, 2)]
+    np.save(tmp_path / "one.npy", np.zeros(3, np.float32))
+    with pytest.raises(DataError, match=r"holds 'one', and the model takes 'a' \[1, 3\], 'b' \[1, 3\]"):
+        predict(PredictOptions(str(tmp_path / "two.onnx"), (tmp_path / "one.npy",)))
+
+
+def test_bytes_in_an_array_are_pixels_of_a_model_of_pictures(
+    digit_files: dict[str, Path], mnist: Dataset, tmp_path: Path
+) -> None:
+    np.save(tmp_path / "digits.npy", mnist.test.images[:10])
+    answers = predict(PredictOptions(str(digit_files["int8.tflite"]), (tmp_path / "digits.npy",))).labels
+    assert mnist.test.labels is not None
+    assert sum(int(answer) == label for answer, label in zip(answers, mnist.test.labels[:10], strict=True)) >= 8

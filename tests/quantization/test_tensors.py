@@ -7,11 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from onnx import ModelProto, TensorProto, helper, save
+from PIL import Image
 from small_graphs import graph_of, noise
 
+from edgekit.deployment.deploy import DeployOptions, deploy
 from edgekit.errors import DataError, ModelError
 from edgekit.evaluation.compare import CompareOptions, Comparison, OutputsComparison, compare
 from edgekit.evaluation.evaluate import EvaluateOptions, evaluate
+from edgekit.evaluation.input_options import InputOptions
+from edgekit.evaluation.predict import PredictOptions, predict
 from edgekit.modelfiles.session import FileSession
 from edgekit.quantization.options import QuantizeOptions
 from edgekit.quantization.quantize import QuantizeResult, quantize
@@ -138,6 +142,23 @@ def test_an_image_with_its_channels_last_keeps_them_there(tmp_path: Path) -> Non
     for file in ("model.int8.onnx", "model.int8.tflite"):
         with FileSession(tmp_path / "out" / file, threads=1) as session:
             assert session.inputs[0].shape == (1, 12, 12, 3)
+
+
+def test_a_file_that_arrays_calibrated_takes_no_pictures_unless_it_is_said_how(tmp_path: Path) -> None:
+    quantized("channels_last", tmp_path)
+    photos = (np.zeros((SAMPLES, 12, 12, 3), np.uint8), np.arange(SAMPLES) % 6)
+    file, picture, sample = tmp_path / "out" / "model.int8.tflite", tmp_path / "photo.png", tmp_path / "one.npy"
+    Image.fromarray(np.zeros((9, 9, 3), np.uint8)).save(picture)
+    for refused in (
+        lambda: predict(PredictOptions(str(file), (picture,))),
+        lambda: deploy(DeployOptions(str(file), "pi", tmp_path / "pi")),
+        lambda: compare(CompareOptions(str(tmp_path / "float.onnx"), str(file), photos)),
+    ):
+        with pytest.raises(ModelError, match="was calibrated on arrays and takes no pictures"):
+            refused()
+    np.save(sample, noise(12, 12, 3))
+    assert predict(PredictOptions(str(file), (sample,))).labels
+    assert predict(PredictOptions(str(file), (picture,), input=InputOptions(mean=(0.0,), std=(1.0,)))).labels
 
 
 def test_pictures_of_a_folder_calibrate_an_image_with_its_channels_last(tmp_path: Path) -> None:
