@@ -9,7 +9,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -135,12 +135,9 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def require_writable(folder: Path) -> Path:
-    """Make ``folder`` and prove that a file can be written there, before any long work begins."""
-    with storage_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    return folder
+    """Prove that a file can be written into ``folder``, before any long work begins; no new folder stays behind."""
+    with storage_errors(folder), _there(folder), tempfile.TemporaryFile(dir=folder):
+        return folder
 
 
 @contextmanager
@@ -149,12 +146,24 @@ def staged(folder: Path) -> Iterator[Path]:
 
     So several files that belong together appear together: a failure leaves nothing that looks finished.
     """
-    require_writable(folder)
-    scratch = Path(tempfile.mkdtemp(prefix=".staged-", dir=folder))
-    try:
-        with storage_errors(folder):
+    with storage_errors(folder), _there(folder):
+        scratch = Path(tempfile.mkdtemp(prefix=".staged-", dir=folder))
+        try:
             yield scratch
             for item in sorted(scratch.iterdir()):
                 os.replace(item, folder / item.name)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextmanager
+def _there(folder: Path) -> Iterator[None]:
+    """``folder`` inside; of it and those above, what had to be made goes again if it stayed empty."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        with suppress(OSError):  # the first that holds something, and so those above it, stay
+            for path in missing:
+                path.rmdir()

@@ -66,6 +66,17 @@ def test_staged_files_appear_together_or_not_at_all(tmp_path: Path) -> None:
     assert sorted(item.name for item in tmp_path.iterdir()) == ["a", "b"]
 
 
+def test_a_refusal_leaves_no_folder_that_was_not_there(tmp_path: Path) -> None:
+    assert require_writable(tmp_path / "runs" / "new") == tmp_path / "runs" / "new"
+    assert not (tmp_path / "runs").exists()
+    with pytest.raises(KeyError), staged(tmp_path / "runs" / "new"):
+        raise KeyError
+    assert not (tmp_path / "runs").exists()
+    (tmp_path / "runs").mkdir()
+    require_writable(tmp_path / "runs")
+    assert (tmp_path / "runs").is_dir()
+
+
 def test_a_really_full_disk_is_said_and_leaves_nothing(tmp_path: Path) -> None:
     """RLIMIT_FSIZE makes the kernel refuse the write itself, as a full disk does."""
     code = """
