@@ -27,6 +27,11 @@ Source = str | Any
 """A name or path, or what a Python program has in hand; see ``open_data``."""
 
 
+def is_unset(source: Source) -> bool:
+    """True for the empty text, which stands for a default."""
+    return isinstance(source, str) and not source
+
+
 def open_data(source: Source, contract: InputContract | None = None, reading: Reading = STRICT) -> Dataset:
     """Open a data source as what a model of ``contract`` eats.
 

@@ -27,6 +27,8 @@ MOST_SAMPLES = 20_000
 """That are taken of an iterable, which may be endless."""
 FEWEST_HELD_OUT = 12
 """Samples of which some are held out; fewer serve as all splits."""
+LARGEST = 1e15
+"""Of the size of a value: the sum of the squares of a hundred million such is less than float32's largest number."""
 CHUNK = 256
 WAYS = "a .npz with an array for each input, a folder of .npy files, or module:factory"
 
@@ -52,7 +54,7 @@ class TensorArray:
 def holds_tensors(source: Any, names: Sequence[str]) -> bool:
     """True if a source has arrays for inputs of these ``names``.
 
-    In an .npz file those that are called images are such if they may be: bytes, or floats in [0, 1].
+    An .npz file has, unless its arrays are called images and may be such: bytes, or floats in [0, 1].
     """
     if isinstance(source, str | Path):
         path = Path(source)
@@ -62,7 +64,7 @@ def holds_tensors(source: Any, names: Sequence[str]) -> bool:
             return False
         held = read_npz(path)
         found = [held[key] for affix in ("", *ALIASES["train"]) for key in _found(held, names, affix).values()]
-        return bool(found) and not (holds_images(held) and all(map(are_pixels, found)))
+        return not (holds_images(held) and all(map(are_pixels, found)))
     if isinstance(source, Mapping):
         return not set(source) <= set(ALIASES)
     return not isinstance(source, Dataset) and (hasattr(source, "__next__") or callable(source))
@@ -139,7 +141,7 @@ def check_calibration(split: Split, name: str) -> None:
     """Raise DataError if the samples cannot say in which ranges a model computes.
 
     Raises:
-        DataError: there is one alone, or all are the same.
+        DataError: there is one alone, all are the same, or a value is too large.
     """
     if split.holds_pictures:
         return
@@ -150,6 +152,13 @@ def check_calibration(split: Split, name: str) -> None:
     constant = [item for item, array in rows.items() if all(bool((row == array[0]).all()) for row in array)]
     if len(constant) == len(rows):
         raise DataError(f"{name}: all samples of {held} are the same; calibrate on what the model will see.")
+    for item, array in rows.items():
+        largest = float(max(array.max(), -array.min()))
+        if largest > LARGEST:
+            raise DataError(
+                f"{name}: '{item}' holds values as large as {largest:.3g}, whose squares float32 cannot add up; take "
+                "out what stands for missing values, or scale them."
+            )
     for item in constant:
         say(f"{name}: all samples of '{item}' are the same, so its range is that one value's")
 
@@ -227,7 +236,10 @@ def _dataset(source: str, held: Mapping[str, Array], intake: Tensors) -> Dataset
 
 def _nothing_for(source: str, held: Mapping[str, Array], intake: Tensors) -> DataError:
     taken = ", ".join(f"'{spec.name}' {list(spec.shape)}" for spec in intake.inputs)
-    return DataError(f"{source} holds {_listed(held)}, and the model takes {taken}; name an array for each input.")
+    hint = ", or pictures 'images'" if len(intake.inputs) == 1 and len(intake.inputs[0].shape) == 4 else ""
+    return DataError(
+        f"{source} holds {_listed(held)}, and the model takes {taken}; name an array for each input{hint}."
+    )
 
 
 def _counted(array: Array, wanted: tuple[int, ...]) -> Array:

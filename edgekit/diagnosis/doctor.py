@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgekit.data import Source
+from edgekit.data import Source, is_unset
 from edgekit.data.reading import Reading
 from edgekit.devices.ssh.address import SCHEME, parse_address
 from edgekit.errors import UsageError
@@ -42,7 +42,7 @@ def doctor(options: DoctorOptions) -> Result:
         ModelError, DataError, UnknownNameError: see ``edgekit.diagnosis.model.diagnose``.
     """
     is_model = bool(options.model) and not options.model.startswith(SCHEME)
-    if not is_model and options.data:
+    if not is_model and not is_unset(options.data):
         raise UsageError("--data is for the doctor of a model; name one.")
     if not options.model:
         from edgekit.diagnosis.here import look_here

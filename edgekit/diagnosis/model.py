@@ -13,20 +13,17 @@ from edgekit.artifact import Metadata
 from edgekit.catalog import taken
 from edgekit.console import Part, Remark, Table, say
 from edgekit.conversion.tflite.lower_model import lower, operator_nodes
-from edgekit.data.tensors import check_calibration
 from edgekit.devices.device import Job
 from edgekit.devices.drivers.local import LocalDevice
 from edgekit.evaluation.task_model import TaskModel
 from edgekit.graph.messages import readers_of
 from edgekit.modelfiles.delegation import undelegated
 from edgekit.profiling.records import OperatorProfile
-from edgekit.quantization.calibrate import RealInputs, require_images
 from edgekit.quantization.changes import Change, helpful_changes
-from edgekit.quantization.float_source import checked_model, float_onnx
+from edgekit.quantization.float_source import asking_for_data, calibration_of, checked_model, float_onnx
 from edgekit.quantization.ladder import Candidate, Ladder
 from edgekit.quantization.options import QuantizeOptions
 from edgekit.quantization.qdq import insert_qdq
-from edgekit.quantization.quantize import DATA
 from edgekit.quantization.recipes.static_wi8_ai8 import judge_for
 from edgekit.quantization.sensitivity import TensorRow, layer_table, weights_alone
 from edgekit.result import Result
@@ -115,17 +112,12 @@ def diagnose(options: QuantizeOptions) -> Diagnosis:
     """
     path = float_onnx(taken(options.model))
     model = checked_model(path, options.input.shape)
-    with TaskModel(path, options=options.input) as original:
-        data = original.open_data(options.data or DATA, options.reading)
-        intake = original.intake(data.train.images[:1])
-    chosen = data.train.sample(options.calibration, options.seed)
-    check_calibration(data.train.view(chosen), data.name)
-    inputs = RealInputs(data.train, chosen, intake)
-    require_images(inputs)
+    with asking_for_data(options), TaskModel(path, options=options.input) as original:
+        data, inputs = calibration_of(original, options)
     judge = judge_for(model, data, inputs, options)
-    best, records = Ladder(inputs, judge, options).climb(model, intake)
+    best, records = Ladder(inputs, judge, options).climb(model, inputs.intake)
     kept = next(record for record in records if record.kept)
-    own = RealInputs(inputs.split, inputs.indices, best.intake)
+    own = inputs.taken_by(best.intake)
     say("looking at each layer")
     rows = layer_table(best.exact, best.model, best.plan, own)
     layers = _layers(rows, best, weights_alone(best.exact, best.model, best.plan, own))

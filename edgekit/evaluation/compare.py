@@ -123,7 +123,7 @@ def compare(options: CompareOptions) -> Comparison | OutputsComparison:
     Raises:
         ModelError, DataError, UsageError, RuntimeCrashError: see ``compare_samples`` and ``compare_noise``.
     """
-    if options.data == NOISE:
+    if isinstance(options.data, str) and options.data == NOISE:
         return compare_noise(find_models(options.a)[0], find_models(options.b)[0], options.images, options.input.shape)
     return compare_samples(options)
 

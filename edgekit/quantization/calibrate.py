@@ -50,6 +50,10 @@ class RealInputs:
         for rows, _ in self.split.batches(1, self.indices):
             yield self.intake.feed(rows)
 
+    def taken_by(self, intake: Intake) -> RealInputs:
+        """The same samples as another intake feeds them."""
+        return RealInputs(self.split, self.indices, intake)
+
     def first(self, count: int) -> RealInputs:
         """The first ``count`` of them."""
         return RealInputs(self.split, self.indices[:count], self.intake)

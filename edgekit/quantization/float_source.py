@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgekit.catalog import resolve_model
 from edgekit.conversion.tflite import check_lowerable
-from edgekit.errors import ModelError, naming
+from edgekit.data import is_unset
+from edgekit.data.tensors import check_calibration
+from edgekit.errors import DataError, ModelError, naming
 from edgekit.graph.isolated import is_quantized, open_prepared
+from edgekit.quantization.calibrate import RealInputs, require_images
 from edgekit.quantization.tensor_groups import check_operators
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
+    from edgekit.data.dataset import Dataset
+    from edgekit.evaluation.task_model import TaskModel
+    from edgekit.quantization.options import QuantizeOptions
     from edgekit.runtimes.runtime import Shapes
 
 FLOAT_FILE, RECORD_FILE = "model.onnx", "quantize.json"
+DATA = "mnist"
+"""What calibrates where nothing else is named."""
 LINEAGE_DIGITS = 32
 """Of a parent's sha256 inside the files: 128 bits name it as well, and each digit is a byte on the device."""
 ROUNDING = 1e-9
@@ -57,3 +67,28 @@ def checked_model(path: Path, shapes: Shapes | None = None, integers: bool = Tru
             check_operators(prepared)
         check_lowerable(prepared)
     return prepared
+
+
+def calibration_of(original: TaskModel, options: QuantizeOptions) -> tuple[Dataset, RealInputs]:
+    """The data of a quantization, and of its training samples those that calibrate.
+
+    Raises:
+        UnknownNameError, DataError: the data cannot be opened or do not fit, or their samples say nothing of ranges.
+    """
+    data = original.open_data(DATA if is_unset(options.data) else options.data, options.reading)
+    chosen = data.train.sample(options.calibration, options.seed)
+    inputs = RealInputs(data.train, chosen, original.intake(data.train.images[:1]))
+    require_images(inputs)
+    check_calibration(data.train.view(chosen), data.name)
+    return data, inputs
+
+
+@contextmanager
+def asking_for_data(options: QuantizeOptions) -> Iterator[None]:
+    """What is raised of the data inside, with the advice to name some where nobody has."""
+    try:
+        yield
+    except DataError as exc:
+        if not is_unset(options.data):
+            raise
+        raise DataError(f"Name your data with --data; {DATA}, taken without, does not fit: {exc}") from exc

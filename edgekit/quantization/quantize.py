@@ -11,7 +11,7 @@ from edgekit.artifact import Metadata
 from edgekit.catalog import home_of, taken
 from edgekit.console import Part, Remark, Table
 from edgekit.conversion.tflite.lower_model import lower
-from edgekit.data.tensors import check_calibration
+from edgekit.data import is_unset
 from edgekit.errors import GateError
 from edgekit.evaluation.task_model import TaskModel
 from edgekit.files import require_writable, staged, write_bytes, write_json
@@ -21,7 +21,15 @@ from edgekit.modelfiles.delegation import UndelegatedOperator, summarize, undele
 from edgekit.modelfiles.golden import example_of
 from edgekit.modelfiles.runtime_choice import USUAL
 from edgekit.quantization.float_part import FloatPart
-from edgekit.quantization.float_source import LINEAGE_DIGITS, RECORD_FILE, ROUNDING, checked_model, float_onnx
+from edgekit.quantization.float_source import (
+    LINEAGE_DIGITS,
+    RECORD_FILE,
+    ROUNDING,
+    asking_for_data,
+    calibration_of,
+    checked_model,
+    float_onnx,
+)
 from edgekit.quantization.ladder import RungRecord
 from edgekit.quantization.options import QuantizeOptions
 from edgekit.quantization.recipes import RECIPES, Made, Start
@@ -33,8 +41,6 @@ from edgekit.tasks.quality import COLUMNS, Quality
 if TYPE_CHECKING:
     from edgekit.quantization.rungs.finetune import Lesson
 
-DATA = "mnist"
-"""What calibrates where nothing else is named."""
 SMALL_WEIGHTS = "weights alone are stored small, everything computes in float32"
 
 
@@ -113,12 +119,13 @@ def quantize(options: QuantizeOptions, lesson: Lesson | None = None) -> Quantize
         tensors=known.tensors,
         rest=known.rest,
     )
-    data = yardstick = intake = None
-    if source := options.data or (DATA if recipe.calibrates else ""):
-        with TaskModel(path, options=options.input) as original:
-            data = original.open_data(source, options.reading)
+    data = yardstick = intake = inputs = None
+    if recipe.calibrates or not is_unset(options.data):
+        with asking_for_data(options), TaskModel(path, options=options.input) as original:
             if recipe.calibrates:
-                check_calibration(data.train.view(data.train.sample(options.calibration, options.seed)), data.name)
+                data, inputs = calibration_of(original, options)
+            else:
+                data = original.open_data(options.data, options.reading)
             intake = original.intake(data.train.images[:1])
             are_named = data.classes and data.test.labels is not None
             labels = original.class_names(data) if are_named else original.metadata.labels
@@ -127,7 +134,7 @@ def quantize(options: QuantizeOptions, lesson: Lesson | None = None) -> Quantize
             require_writable(folder)
             yardstick = Yardstick(original, data)
     require_writable(folder)
-    made = recipe.make(Start(model, options, intake, data, lesson))
+    made = recipe.make(Start(model, options, intake, data, inputs, lesson))
     contract = made.intake.contract if made.intake else metadata.contract
     metadata = replace(metadata, contract=contract)
     with staged(folder) as scratch:

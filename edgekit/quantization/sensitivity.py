@@ -117,7 +117,7 @@ def _powers(exact: ModelProto, model: ModelProto, plan: Plan, inputs: RealInputs
 
 
 def _power(values: Reals) -> float:
-    return float(np.square(values).sum(dtype=np.float64))
+    return float(np.square(values, dtype=np.float64).sum())
 
 
 def _rounded(value: float | None) -> float | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.artifact import Metadata
 from edgekit.console import Part, Remark, Table, say
-from edgekit.data import Source
+from edgekit.data import Source, is_unset
 from edgekit.data.reading import Reading
 from edgekit.errors import UsageError
 from edgekit.files import require_writable, sha256_file, write_bytes, write_json
@@ -21,7 +21,7 @@ from edgekit.training.answers.ensemble import WAYS, Ensemble, Member
 from edgekit.training.answers.extra import with_extra
 from edgekit.training.recipe_options import DistillRecipeOptions
 from edgekit.training.runs import DISTILL, WEIGHTS, Structure, open_run
-from edgekit.training.student import is_run, is_unset, network_of, open_student, teacher_of
+from edgekit.training.student import is_run, network_of, open_student, teacher_of
 from edgekit.training.teachers import TeacherOptions, open_teacher
 from edgekit.training.weights import save_weights
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from edgekit import catalog
 from edgekit.console import say
-from edgekit.data import Source, holds_photos, open_data
+from edgekit.data import Source, holds_photos, is_unset, open_data
 from edgekit.data.reading import Reading
 from edgekit.errors import EdgekitError, UsageError
 from edgekit.files import require_writable
@@ -22,7 +22,7 @@ from edgekit.training import distill as distilling
 from edgekit.training.distill import DistillOptions, DistillResult
 from edgekit.training.runs import TEACH
 from edgekit.training.shrinking.shrink import ShrinkOptions, shrink
-from edgekit.training.student import is_run, is_unset
+from edgekit.training.student import is_run
 from edgekit.training.teach import TeachOptions, teach
 
 TEACHER, STUDENT, SIZE = "efficientnet-lite0", "mnist-tiny", "1MB"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit import catalog
 from edgekit.catalog import Architecture, NetworkCard
-from edgekit.data import Source, open_data
+from edgekit.data import Source, is_unset, open_data
 from edgekit.data.dataset import Dataset
 from edgekit.data.reading import STRICT, Reading
 from edgekit.errors import UsageError
@@ -20,11 +20,6 @@ from edgekit.zoo import build
 
 if TYPE_CHECKING:
     from torch import nn
-
-
-def is_unset(value: Any) -> bool:
-    """True for the empty text, which stands for what the card says."""
-    return isinstance(value, str) and not value
 
 
 def is_run(student: Any) -> bool:

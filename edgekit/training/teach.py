@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from edgekit.artifact import Metadata, TensorSpec
 from edgekit.catalog import NetworkCard
 from edgekit.console import Part, Remark, Table, say
-from edgekit.data import Source, open_data
+from edgekit.data import Source, is_unset, open_data
 from edgekit.data.balance import class_weights, is_even
 from edgekit.data.dataset import Dataset, Images
 from edgekit.data.reading import Reading
@@ -23,7 +23,6 @@ from edgekit.result import Result
 from edgekit.tasks.classification import TASK, Classified, macro_f1
 from edgekit.training.recipe_options import RecipeOptions
 from edgekit.training.runs import TEACH, WEIGHTS
-from edgekit.training.student import is_unset
 from edgekit.training.tuning.pretrained import pretrained_network, teacher_card
 from edgekit.training.weights import load_weights, save_weights
 from edgekit.zoo import build

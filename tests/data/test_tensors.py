@@ -222,3 +222,12 @@ def test_splits_of_an_input_are_found_for_a_model_of_pictures_too(tmp_path: Path
     path = stored(tmp_path, input_train=noise(20, 1, 4, 4), input_test=noise(4, 1, 4, 4))
     data = open_samples(path, (TensorSpec("input", (1, 1, 4, 4), "float32"),), InputContract(4, 4, 1))
     assert (len(data.train), len(data.test)) == (18, 4)
+
+
+def test_wrong_names_of_arrays_for_an_image_say_which_input_is_wanted(tmp_path: Path) -> None:
+    path, wanted = (
+        stored(tmp_path, a=noise(20, 1, 4, 4), b=noise(20, 1, 4, 4)),
+        TensorSpec("input", (1, 1, 4, 4), "float32"),
+    )
+    with pytest.raises(DataError, match=r"holds 'a', 'b', and the model takes 'input' \[1, 1, 4, 4\]; .* 'images'"):
+        open_samples(path, (wanted,), InputContract(4, 4, 1))

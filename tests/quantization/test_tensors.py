@@ -11,6 +11,7 @@ from PIL import Image
 from small_graphs import graph_of, noise
 
 from edgekit.deployment.deploy import DeployOptions, deploy
+from edgekit.diagnosis.model import diagnose
 from edgekit.errors import DataError, ModelError
 from edgekit.evaluation.compare import CompareOptions, Comparison, OutputsComparison, compare
 from edgekit.evaluation.evaluate import EvaluateOptions, evaluate
@@ -238,6 +239,29 @@ def test_a_model_that_gives_the_same_for_all_samples_is_refused(tmp_path: Path) 
     save(autoencoder(scale=0.0), tmp_path / "float.onnx")
     with pytest.raises(ModelError, match="gives the same 'out' for all samples"):
         quantize(QuantizeOptions(str(tmp_path / "float.onnx"), {"frame": noise(30, 16)}, tmp_path / "out"))
+
+
+def test_an_array_in_hand_is_data_of_quantize_and_compare(tmp_path: Path) -> None:
+    save(keywords(), tmp_path / "float.onnx")
+    model, samples = str(tmp_path / "float.onnx"), noise(SAMPLES, 10, 24)
+    assert quantize(QuantizeOptions(model, samples, tmp_path / "out", rungs=1)).calibration_images == 28
+    assert isinstance(compare(CompareOptions(model, model, samples)), Comparison)
+
+
+def test_where_no_data_are_named_the_refusal_of_mnist_asks_for_them(tmp_path: Path) -> None:
+    save(channels_last(), tmp_path / "float.onnx")
+    for verb in (quantize, diagnose):
+        with pytest.raises(DataError, match=r"Name your data with --data; mnist.* needs 12x12x3"):
+            verb(QuantizeOptions(str(tmp_path / "float.onnx"), out=tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_values_too_large_for_float32_are_named_with_their_input(tmp_path: Path) -> None:
+    save(keywords(), tmp_path / "float.onnx")
+    samples = noise(30, 10, 24)
+    samples[::4, 0, 0] = -1e30
+    with pytest.raises(DataError, match="'mel' holds values as large as 1e\\+30"):
+        quantize(QuantizeOptions(str(tmp_path / "float.onnx"), {"mel": samples}, tmp_path / "out"))
 
 
 def test_samples_that_are_all_the_same_are_named_before_anything_is_computed(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from edgekit.data.dataset import Dataset
     from edgekit.data.intake import Intake
+    from edgekit.quantization.calibrate import RealInputs
     from edgekit.quantization.ladder import RungRecord
     from edgekit.quantization.options import QuantizeOptions
     from edgekit.quantization.rungs.finetune import Lesson
@@ -26,13 +27,14 @@ if TYPE_CHECKING:
 class Start:
     """What a recipe begins with: a prepared float model, what it takes if that is known, and samples where there are.
 
-    ``lesson`` is what its fine-tuning learns.
+    Of the data the ``inputs`` calibrate, None where nothing does. ``lesson`` is what its fine-tuning learns.
     """
 
     model: ModelProto
     options: QuantizeOptions
     intake: Intake | None
     data: Dataset | None
+    inputs: RealInputs | None = None
     lesson: Lesson | None = None
 
 

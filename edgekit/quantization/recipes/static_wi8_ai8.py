@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from edgekit.conversion.compact import compact
 from edgekit.data.dataset import Dataset
-from edgekit.quantization.calibrate import RealInputs, require_images
+from edgekit.quantization.calibrate import RealInputs
 from edgekit.quantization.judge import Judge
 from edgekit.quantization.ladder import Ladder
 from edgekit.quantization.qdq import insert_qdq
@@ -25,25 +25,18 @@ JUDGING_IMAGES = 128
 
 
 def make(start: Start) -> Made:
-    """Ranges and weights come from training images; ONNX gets uint8 activations, fastest on x86, TFLite its int8.
-
-    Raises:
-        DataError: there are no samples to calibrate on.
-    """
-    options, data, intake = start.options, start.data, start.intake
+    """Ranges and weights come from training images; ONNX gets uint8 activations, fastest on x86, TFLite its int8."""
+    options, data, inputs = start.options, start.data, start.inputs
     assert data is not None
-    assert intake is not None
-    chosen = data.train.sample(options.calibration, options.seed)
-    inputs = RealInputs(data.train, chosen, intake)
-    require_images(inputs)
+    assert inputs is not None
     judge = judge_for(start.model, data, inputs, options)
-    best, rungs = Ladder(inputs, judge, options, start.lesson).climb(start.model, intake)
-    layers = layer_table(best.exact, best.model, best.plan, RealInputs(data.train, chosen, best.intake))
+    best, rungs = Ladder(inputs, judge, options, start.lesson).climb(start.model, inputs.intake)
+    layers = layer_table(best.exact, best.model, best.plan, inputs.taken_by(best.intake))
     return Made(
         onnx=compact(insert_qdq(best.model, best.plan, options.io, activations="uint8")),
         tflite=insert_qdq(best.model, best.plan, options.io),
         intake=best.intake,
-        calibration_images=len(chosen),
+        calibration_images=len(inputs),
         rungs=rungs,
         layers=layers,
         floats=tuple(sorted({*best.plan.floats, *float_operators(best.model)})),

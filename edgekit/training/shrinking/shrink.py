@@ -14,7 +14,7 @@ from edgekit import catalog
 from edgekit.artifact import Metadata
 from edgekit.catalog import Architecture, NetworkCard
 from edgekit.console import Part, Remark, say
-from edgekit.data import Source, open_data
+from edgekit.data import Source, is_unset, open_data
 from edgekit.data.reading import Reading
 from edgekit.errors import UsageError
 from edgekit.files import model_name, require_writable, write_json
@@ -25,7 +25,7 @@ from edgekit.runtimes.refusal import first_line
 from edgekit.training.distill import DistillOptions, DistillResult, distill
 from edgekit.training.recipe_options import DistillRecipeOptions
 from edgekit.training.runs import record_of
-from edgekit.training.student import is_unset, name_of
+from edgekit.training.student import name_of
 from edgekit.training.teacher import Teacher
 from edgekit.training.teachers import TeacherOptions, open_teacher
 
