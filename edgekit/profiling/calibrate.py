@@ -266,6 +266,7 @@ def _forms(model: ModelProto, forms: Sequence[tuple[str, str]]) -> Iterator[tupl
     from edgekit.inputs.contract import InputContract
     from edgekit.quantization.plan import Plan
     from edgekit.quantization.qdq import insert_qdq
+    from edgekit.quantization.stem import with_fast_stem
     from edgekit.quantization.tensor_groups import affines, tie_groups
 
     ready = prepare(model, None)
@@ -279,7 +280,7 @@ def _forms(model: ModelProto, forms: Sequence[tuple[str, str]]) -> Iterator[tupl
         if precision == "float32":
             yield (runtime, precision), ready.SerializeToString() if runtime == "ort" else lower(ready, Metadata())
         elif runtime == "ort":
-            quantized = compact(insert_qdq(ready, plan, activations="uint8"))
+            quantized = compact(insert_qdq(*with_fast_stem(ready, plan), activations="uint8"))
             # Described as EdgeKit's own, so that ONNX Runtime computes it as it does those.
             yield (runtime, precision), write_metadata(quantized, Metadata()).SerializeToString()
         else:

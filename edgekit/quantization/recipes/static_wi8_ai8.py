@@ -12,6 +12,7 @@ from edgekit.quantization.ladder import Ladder
 from edgekit.quantization.qdq import insert_qdq
 from edgekit.quantization.recipes import Made, Recipe, Start
 from edgekit.quantization.sensitivity import layer_table
+from edgekit.quantization.stem import with_fast_stem
 from edgekit.quantization.tensor_groups import float_operators
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def make(start: Start) -> Made:
     best, rungs = Ladder(inputs, judge, options, start.lesson).climb(start.model, inputs.intake)
     layers = layer_table(best.exact, best.model, best.plan, inputs.taken_by(best.intake))
     return Made(
-        onnx=compact(insert_qdq(best.model, best.plan, options.io, activations="uint8")),
+        onnx=compact(insert_qdq(*with_fast_stem(best.model, best.plan), options.io, activations="uint8")),
         tflite=insert_qdq(best.model, best.plan, options.io),
         intake=best.intake,
         calibration_images=len(inputs),
