@@ -116,8 +116,12 @@ def outputs_of(model: ModelProto, feeds: Iterable[Feed], simulated: bool = False
 
     The integers of a QDQ graph are computed as such, or ``simulated``: see ``open_simulation``.
     """
-    session = open_simulation(model) if simulated else open_session(model, optimize=True)
-    names = input_names(model)
+    return answers_of(open_simulation(model) if simulated else open_session(model, optimize=True), feeds)
+
+
+def answers_of(session: onnxruntime.InferenceSession, feeds: Iterable[Feed]) -> Reals:
+    """All outputs of an open model for every feed, float32 [feeds, values]."""
+    names = [value.name for value in session.get_inputs()]
 
     def row(feed: Feed) -> Reals:
         values = session.run(None, dict(zip(names, feed, strict=True)))

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.console import progress
+from edgekit.console import progress, say
 from edgekit.graph.draft import Draft
-from edgekit.graph.messages import constants_of, makers_of
+from edgekit.graph.messages import constants_of, makers_of, sizes_of
 from edgekit.quantization.calibrate import RealInputs, Reals, give_back_memory, outputs_of
 from edgekit.quantization.plan import Plan
 from edgekit.quantization.rungs.mixed_precision import INFERENCES, sensitivities
 from edgekit.quantization.walk import Values, Walk
 from edgekit.quantization.weighted_layers import weighted_layers
+from edgekit.scales import Quantization
 from edgekit.tasks.quality import signal_to_noise_db
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
 IMAGES = 8
+MOST_TENSORS = 500
+"""That are rounded alone: what it takes grows with the square of a network's length."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,8 @@ class TensorRow:
         zero_point: of its stored values.
         bits: 8 or 16.
         sqnr_db: signal over noise of its values in the quantized network; None where they are equal.
-        alone_db: signal over noise of the network's outputs when this tensor alone is rounded; None for no change.
+        alone_db: signal over noise of the network's outputs when this tensor alone is rounded; None for no change, and
+            where so many as ``MOST_TENSORS`` have coarser steps.
         is_float: its operator computes in float.
     """
 
@@ -62,7 +67,7 @@ def layer_table(exact: ModelProto, model: ModelProto, plan: Plan, inputs: RealIn
     few = inputs.first(IMAGES)
     powers = _powers(exact, model, plan, few)
     give_back_memory()
-    alone = sensitivities(exact, plan.affines, few)
+    alone = sensitivities(exact, _coarsest(exact, plan.affines, powers), few)
     makers = makers_of(exact.graph.node)
     rows = []
     order = {name: place for place, name in enumerate(makers)}
@@ -73,7 +78,7 @@ def layer_table(exact: ModelProto, model: ModelProto, plan: Plan, inputs: RealIn
         kept = maker is not None and maker.output[0] in plan.floats
         operator = "input" if maker is None else maker.op_type
         stored = (affine.scale, affine.zero_point, affine.bits)
-        rows.append(TensorRow(name, operator, *stored, _rounded(sqnr), _rounded(alone[name]), kept))
+        rows.append(TensorRow(name, operator, *stored, _rounded(sqnr), _rounded(alone.get(name)), kept))
     return tuple(rows)
 
 
@@ -114,6 +119,23 @@ def _powers(exact: ModelProto, model: ModelProto, plan: Plan, inputs: RealInputs
         for name, sums in image.items():
             totals[name] += sums
     return totals
+
+
+def _coarsest(
+    exact: ModelProto, affines: Mapping[str, Quantization], powers: Mapping[str, NDArray[np.float64]]
+) -> dict[str, Quantization]:
+    """The ``MOST_TENSORS`` whose steps are the largest beside their values, in their order."""
+    if len(affines) <= MOST_TENSORS:
+        return dict(affines)
+    say(f"of {len(affines):,} tensors the {MOST_TENSORS} of the coarsest steps are rounded alone")
+    sizes = sizes_of(exact.graph)
+
+    def coarseness(name: str) -> float:
+        signal = float(powers[name][0])
+        return affines[name].scale ** 2 * math.prod(sizes[name]) / signal if signal else 0.0
+
+    chosen = set(sorted(affines, key=coarseness, reverse=True)[:MOST_TENSORS])
+    return {name: affine for name, affine in affines.items() if name in chosen}
 
 
 def _power(values: Reals) -> float:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from onnx.helper import make_node
 from random_images import random_inputs
 from residual_graphs import minmax_plan, residual
 from small_graphs import graph_of
 
 from edgekit.graph.prepare import prepare
+from edgekit.quantization import sensitivity
 from edgekit.quantization.plan import Plan
 from edgekit.quantization.rungs.reconstruct import correct_biases
 from edgekit.quantization.sensitivity import TensorRow, layer_table
@@ -50,6 +52,17 @@ def test_the_tensor_with_a_range_far_too_wide_hurts_most() -> None:
     before = rows(PLAN)[BAD].sqnr_db
     assert before is not None
     assert found[BAD].sqnr_db < before - 20
+
+
+def test_of_many_tensors_those_of_the_coarsest_steps_are_tried_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sensitivity, "MOST_TENSORS", 2)
+    found = rows(with_bad_range())
+    tried = [name for name, row in found.items() if row.alone_db is not None]
+    assert len(tried) == 2
+    assert BAD in tried
+    assert f"of {len(found)} tensors the 2 of the coarsest steps" in capsys.readouterr().err
 
 
 def test_errors_add_up_along_the_network_but_not_alone() -> None:

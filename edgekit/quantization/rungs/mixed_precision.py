@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from edgekit.console import progress
 from edgekit.graph.draft import Draft
-from edgekit.graph.messages import makers_of
+from edgekit.graph.messages import make_node, makers_of
 from edgekit.operators import operators_that
-from edgekit.quantization.calibrate import RealInputs, outputs_of
+from edgekit.quantization.calibrate import RealInputs, Reals, answers_of, open_simulation
 from edgekit.quantization.judge import Judge
 from edgekit.quantization.plan import Plan
-from edgekit.quantization.rounding import add_rounding, rounded_name
+from edgekit.quantization.rounding import add_rounding
 from edgekit.quantization.weighted_layers import with_exact_biases
 from edgekit.scales import Quantization
 from edgekit.tasks.quality import signal_to_noise_db
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 ACTIVATIONS = operators_that(lambda row: row.is_activation)
 INFERENCES = 128
 """Of the whole network, for all sensitivities together; each tensor sees at least one image."""
+TOGETHER = 32
+"""Tensors in one graph: to open one takes longer than to run it, and each that could be rounded slows every run."""
 MOST_FLOAT = 1 / 3
 """Of the operators: beyond it a float file is the better answer."""
 
@@ -37,12 +41,20 @@ MOST_FLOAT = 1 / 3
 def sensitivities(model: ModelProto, affines: Mapping[str, Quantization], inputs: RealInputs) -> dict[str, float]:
     """For each stored tensor, the outputs' signal-to-noise ratio in dB when it alone is rounded; infinite for none."""
     images = list(inputs.first(max(1, INFERENCES // max(1, len(affines)))))
-    exact = outputs_of(model, images, simulated=True)
-    found = {}
+    names, found = list(affines), {}
     with progress("sensitivity of each tensor", len(affines)) as bar:
-        for done, (name, affine) in enumerate(affines.items(), start=1):
-            found[name] = signal_to_noise_db(exact, outputs_of(_rounded(model, name, affine), images, simulated=True))
-            bar.update(done)
+        for start in range(0, len(names), TOGETHER):
+            part = names[start : start + TOGETHER]
+            session = open_simulation(_switched(model, {name: affines[name] for name in part}))
+
+            def answers(place: int | None, size: int = len(part), session: Any = session) -> Reals:
+                switches = np.arange(size) == place
+                return answers_of(session, ((*feed, switches) for feed in images))
+
+            exact = answers(None)
+            for place, name in enumerate(part):
+                found[name] = signal_to_noise_db(exact, answers(place))
+                bar.update(len(found))
     return found
 
 
@@ -93,9 +105,17 @@ def around(model: ModelProto, name: str) -> frozenset[str]:
     return frozenset(found)
 
 
-def _rounded(model: ModelProto, name: str, affine: Quantization) -> ModelProto:
-    """The model with one tensor rounded before everything that reads it."""
+def _switched(model: ModelProto, affines: Mapping[str, Quantization]) -> ModelProto:
+    """The model with tensors rounded before everything that reads them, each if its place in a last input is true."""
+    from onnx import TensorProto, helper
+
     draft = Draft.from_model(model)
-    draft.redirect(name, rounded_name(name))
-    add_rounding(draft, name, affine)
+    switches = draft.new_name("switches")
+    draft.inputs.append(helper.make_tensor_value_info(switches, TensorProto.BOOL, [len(affines)]))
+    for place, (name, affine) in enumerate(affines.items()):
+        chosen = draft.new_name(f"{name}/chosen")
+        draft.redirect(name, chosen)
+        index = draft.add_constant(f"{name}/place", np.asarray(place, np.int64))
+        switch = draft.put("Gather", [switches, index], f"{name}/switch", ())
+        draft.add(make_node("Where", [switch, add_rounding(draft, name, affine), name], [chosen]))
     return draft.to_model()
