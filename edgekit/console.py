@@ -37,6 +37,15 @@ def printable(text: str) -> str:
     )
 
 
+def duration(nanoseconds: float) -> str:
+    """A time with three significant digits and the unit that fits."""
+    for unit, size in (("s", 1e9), ("ms", 1e6), ("µs", 1e3)):
+        value = float(f"{nanoseconds / size:.3g}")  # rounded first, so that 999.6 µs becomes 1 ms
+        if value >= 1 or unit == "µs":
+            break
+    return f"{value:.0f} {unit}" if value >= 100 else f"{value:.3g} {unit}"
+
+
 def say(text: str) -> None:
     """A remark for a person, on stderr."""
     if not _QUIET.get():

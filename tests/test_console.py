@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from edgekit.console import Table, emit_json, html_of, print_part, progress, quiet, say, text_of, warn
+from edgekit.console import Table, duration, emit_json, html_of, print_part, progress, quiet, say, text_of, warn
 
 
 def test_json_has_null_where_a_figure_is_no_number(capsys: pytest.CaptureFixture[str]) -> None:
@@ -83,3 +83,19 @@ def test_in_quiet_there_is_no_progress_and_no_remark(capsys: pytest.CaptureFixtu
         warn("a warning")
     say("a later remark")
     assert capsys.readouterr().err == "warning: a warning\na later remark\n"
+
+
+@pytest.mark.parametrize(
+    ("nanoseconds", "text"),
+    [
+        (950, "0.95 µs"),
+        (48_512, "48.5 µs"),
+        (999_000, "999 µs"),
+        (999_600, "1 ms"),
+        (1.5e6, "1.5 ms"),
+        (12.34e9, "12.3 s"),
+        (4e12, "4000 s"),
+    ],
+)
+def test_a_time_is_written_with_three_digits_and_the_unit_that_fits(nanoseconds: float, text: str) -> None:
+    assert duration(nanoseconds) == text

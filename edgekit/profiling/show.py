@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from edgekit.console import Part, Table, Warn
+from edgekit.console import Part, Table, Warn, duration
 from edgekit.devices.latency.model import COVERAGE, Prediction
 from edgekit.files import short_names
 from edgekit.profiling.counts import CLASSES, OperatorCount
@@ -44,15 +44,6 @@ def parts(result: ProfileResult) -> Iterator[Part]:
     rows = [row for device in result.devices for row in _latencies(device)]
     if len(result.devices) > 1 and rows:
         yield Table("Side by side", SIDE_BY_SIDE, rows)
-
-
-def duration(nanoseconds: float) -> str:
-    """A time with three significant digits and the unit that fits."""
-    for unit, size in (("s", 1e9), ("ms", 1e6), ("µs", 1e3)):
-        value = float(f"{nanoseconds / size:.3g}")  # rounded first, so that 999.6 µs becomes 1 ms
-        if value >= 1 or unit == "µs":
-            break
-    return f"{value:.0f} {unit}" if value >= 100 else f"{value:.3g} {unit}"
 
 
 def _named(device: DeviceProfile) -> list[tuple[str, ModelProfile]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from edgekit.conversion.tflite.lower_model import lower_float_part
 from edgekit.graph.messages import makers_of
-from edgekit.modelfiles.share_of_time import share_of_time
+from edgekit.modelfiles.times import Timed, times_in_turns
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -35,7 +35,8 @@ class FloatPart:
         makers = makers_of(model.graph.node)
         nodes = [makers.get(name) or makers.get(f"{name}_real") for name in floats]
         kinds = Counter(node.op_type for node in nodes if node is not None)
-        return cls(dict(kinds.most_common()), round(share_of_time(part, file), 3))
+        own, whole = times_in_turns([Timed("litert", part), Timed("litert", file)])
+        return cls(dict(kinds.most_common()), round(min(own / whole, 1.0), 3))
 
     def __str__(self) -> str:
         kinds = ", ".join(f"{count} {kind}" for kind, count in self.operators.items())

@@ -34,6 +34,7 @@ from edgekit.quantization.ladder import RungRecord
 from edgekit.quantization.options import QuantizeOptions
 from edgekit.quantization.recipes import RECIPES, Made, Start
 from edgekit.quantization.sensitivity import TensorRow
+from edgekit.quantization.speed import Speed
 from edgekit.quantization.yardstick import MeasuredFile, Yardstick
 from edgekit.result import Result
 from edgekit.tasks.quality import COLUMNS, Quality
@@ -51,7 +52,8 @@ class QuantizeResult(Result):
     It is a drop of accuracy where the evaluation images have labels, and otherwise the share of images on which the
     top answer is no longer the float model's. ``rungs`` says what each rung of the ladder did, ``layers`` which tensor
     hurts, ``floats`` which operators are left in float, ``float_part`` what they cost, ``undelegated`` which
-    ones LiteRT's XNNPACK does not take, ``kind`` what the data are: images, or samples of other inputs.
+    ones LiteRT's XNNPACK does not take, ``speed`` how fast the three files are here, ``kind`` what the data are:
+    images, or samples of other inputs.
     """
 
     folder: str
@@ -71,6 +73,7 @@ class QuantizeResult(Result):
     floats: tuple[str, ...]
     float_part: FloatPart | None
     undelegated: tuple[UndelegatedOperator, ...]
+    speed: Speed | None = None
     kind: str = "images"
 
     def parts(self) -> Iterator[Part]:
@@ -89,6 +92,9 @@ class QuantizeResult(Result):
             yield Remark(f"left in float: {self.float_part} (see {RECORD_FILE})")
         if self.undelegated:
             yield Remark(f"LiteRT's XNNPACK does not take: {summarize(self.undelegated)}")
+        if self.speed:
+            names = [item.file for item in (self.original, self.onnx, self.tflite)]
+            yield Remark(f"fastest on one thread of this machine: {self.speed.text(names)}")
         yield Remark(f"wrote {self.onnx.file}, {self.tflite.file} and {RECORD_FILE} to {self.folder}")
         if remark := RECIPES[self.recipe].remark:
             yield Remark(remark)
@@ -170,6 +176,7 @@ def quantize(options: QuantizeOptions, lesson: Lesson | None = None) -> Quantize
             floats=made.floats,
             float_part=FloatPart.of(made.tflite, made.floats, files[1]),
             undelegated=undelegated(files[1]),
+            speed=Speed.of(path, files, options.input.shape),
         )
         write_json(scratch / RECORD_FILE, {**result.to_dict(), "seed": options.seed})
     return result

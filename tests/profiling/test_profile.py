@@ -9,13 +9,13 @@ from onnx import helper
 from typer.testing import CliRunner
 
 from edgekit.cli.main import app
+from edgekit.console import duration
 from edgekit.devices.drivers.null import ANSWERS, NullDevice
 from edgekit.errors import ModelError, RuntimeCrashError, UnknownNameError, UsageError
 from edgekit.files import sha256_file
 from edgekit.modelfiles.model_ref import ModelRef
 from edgekit.profiling.profile import choose_runtime, profile, profile_on
 from edgekit.profiling.records import ProfileOptions, ProfileResult
-from edgekit.profiling.show import duration
 
 
 @pytest.fixture(scope="module")
@@ -170,19 +170,3 @@ def test_a_truncated_file_is_a_clear_error(tflite_file, tmp_path):
     path.write_bytes(tflite_file.read_bytes()[:200])
     with pytest.raises(ModelError, match=r"cut\.tflite"):
         profile(ProfileOptions((str(path),)))
-
-
-@pytest.mark.parametrize(
-    ("nanoseconds", "text"),
-    [
-        (950, "0.95 µs"),
-        (48_512, "48.5 µs"),
-        (999_000, "999 µs"),
-        (999_600, "1 ms"),
-        (1.5e6, "1.5 ms"),
-        (12.34e9, "12.3 s"),
-        (4e12, "4000 s"),
-    ],
-)
-def test_a_time_is_written_with_three_digits_and_the_unit_that_fits(nanoseconds, text):
-    assert duration(nanoseconds) == text

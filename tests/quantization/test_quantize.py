@@ -23,6 +23,7 @@ from edgekit.inputs.golden import make_inputs
 from edgekit.options import build
 from edgekit.quantization.options import QuantizeOptions
 from edgekit.quantization.quantize import QuantizeResult, quantize
+from edgekit.quantization.speed import Speed
 
 CONTRACT = InputContract(28, 28, 1, domain="digit")
 
@@ -42,6 +43,26 @@ def test_it_writes_both_files_and_a_record(result: QuantizeResult) -> None:
     assert record["tflite"]["sha256"] == sha256_file(folder / "model.int8.tflite") == result.tflite.sha256
     assert record["onnx"]["sha256"] == sha256_file(folder / "model.int8.onnx")
     assert record["drop"] == result.drop
+
+
+def test_it_says_which_file_is_the_fastest_here(result: QuantizeResult) -> None:
+    speed = json.loads((Path(result.folder) / "quantize.json").read_text())["speed"]
+    assert set(speed) == {"original_ns", "onnx_ns", "tflite_ns"}
+    assert min(speed.values()) > 0
+    names = [item.file for item in (result.original, result.onnx, result.tflite)]
+    assert f"fastest on one thread of this machine: {Speed(**speed).text(names)}" in str(result)
+
+
+def test_files_that_cannot_be_run_have_no_speed(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"nothing")
+    assert Speed.of(broken, [broken, broken]) is None
+
+
+def test_the_fastest_file_comes_first() -> None:
+    names = ("float", "onnx", "tflite")
+    assert Speed(2e6, 3e6, 1e6).text(names) == "tflite 1 ms; float 2 ms, onnx 3 ms"
+    assert Speed(900.0, 3e6, 1e6).text(names) == "float 0.9 µs; tflite 1 ms, onnx 3 ms"
 
 
 def test_int8_keeps_the_answers(result: QuantizeResult) -> None:

@@ -18,7 +18,7 @@ import math
 import random
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from .. import RUNTIMES
@@ -60,7 +60,10 @@ def take_turns(request: dict[str, Any], emit: Callable[..., None]) -> dict[str, 
             name, path = files[index]
             opened[index] = RUNTIMES[name].start(path, request["threads"], request["shapes"])
             turn(opened[index], WARM_UP_NS)
-        episodes.append(_episode([opened[index] for index in range(len(files))], order, request))
+        runs = [opened[index] for index in range(len(files))]
+        least_runs, seconds = math.ceil(request["runs"] / EPISODES), request["seconds"] / EPISODES
+        episodes.append(rounds(runs, order, least_runs, seconds, request["threads"]))
+        del runs
         opened.clear()
         gc.collect()
         emit(progress=(number + 1) / EPISODES)
@@ -80,21 +83,26 @@ def turn(run: Run, duration_ns: int) -> list[int]:
     return samples[1:] or samples
 
 
-def _episode(runs: list[Run], order: list[int], request: dict[str, Any]) -> list[list[float]]:
-    least_runs = math.ceil(request["runs"] / EPISODES)
-    least_ns = request["seconds"] * 1e9 * len(runs) / EPISODES
+def rounds(
+    runs: Sequence[Run], order: Sequence[int], least_runs: int = 1, seconds: float = 0.0, threads: int = 1
+) -> list[list[float]]:
+    """The median nanoseconds of each file's turns, until each had its runs and, on average, its seconds.
+
+    ``order`` is that of the first round; ``threads`` are those of the runtimes.
+    """
+    least_ns = seconds * 1e9 * len(runs)
     medians: list[list[float]] = [[] for _ in runs]
     counts = [0] * len(runs)
     gc.disable()
     begin = time.perf_counter_ns()
-    rounds = 0
-    while rounds < MIN_ROUNDS or min(counts) < least_runs or time.perf_counter_ns() - begin < least_ns:
-        for index in order if rounds % 2 == 0 else order[::-1]:
-            if request["threads"] > 1:
+    done = 0
+    while done < MIN_ROUNDS or min(counts) < least_runs or time.perf_counter_ns() - begin < least_ns:
+        for index in order if done % 2 == 0 else order[::-1]:
+            if threads > 1:
                 time.sleep(SPINNING_S)
             samples = turn(runs[index], TURN_NS)
             medians[index].append(float(statistics.median(samples)))
             counts[index] += len(samples)
-        rounds += 1
+        done += 1
     gc.enable()
     return medians
