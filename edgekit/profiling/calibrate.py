@@ -29,6 +29,8 @@ from edgekit.result import Result
 if TYPE_CHECKING:
     from onnx import ModelProto
 
+    from edgekit.quantization.plan import Plan
+
 FORMS = (("litert", "float32"), ("litert", "int8"), ("ort", "float32"), ("ort", "int8"))
 FEWEST = 20
 """Networks that a table takes."""
@@ -255,27 +257,33 @@ def _style(file: ProbeFile) -> str:
     return file.name.rpartition("-")[-1] if file.name.startswith(LIKE_REAL) else ""
 
 
-def _forms(model: ModelProto, forms: Sequence[tuple[str, str]]) -> Iterator[tuple[tuple[str, str], bytes]]:
-    """The bytes of a probe in each form."""
-    from edgekit.artifact import Metadata
-    from edgekit.conversion.compact import compact
-    from edgekit.conversion.tflite import lower
+def int8_plan(ready: ModelProto) -> Plan:
+    """How a prepared network of an image is stored in 8 bits; its ranges are made up and change nothing of its cost."""
     from edgekit.data.intake import Pictures
-    from edgekit.graph.metadata import write_metadata
-    from edgekit.graph.prepare import prepare
     from edgekit.inputs.contract import InputContract
     from edgekit.quantization.plan import Plan
-    from edgekit.quantization.qdq import insert_qdq
-    from edgekit.quantization.stem import with_fast_stem
     from edgekit.quantization.tensor_groups import affines, tie_groups
 
-    ready = prepare(model, None)
     _, channels, height, width = (axis.dim_value for axis in ready.graph.input[0].type.tensor_type.shape.dim)
     groups = tie_groups(ready, Pictures(InputContract(height, width, channels)))
     positive = {node.output[0] for node in ready.graph.node if node.op_type in ("Relu", "Clip")}
     # A range from 0 on makes a ReLU part of its quantization, as in every real file.
     ranges = [(0.0, LARGEST) if positive.intersection(group.tensors) else (-LARGEST, LARGEST) for group in groups]
-    plan = Plan(affines(groups, ranges))
+    return Plan(affines(groups, ranges))
+
+
+def _forms(model: ModelProto, forms: Sequence[tuple[str, str]]) -> Iterator[tuple[tuple[str, str], bytes]]:
+    """The bytes of a probe in each form."""
+    from edgekit.artifact import Metadata
+    from edgekit.conversion.compact import compact
+    from edgekit.conversion.tflite import lower
+    from edgekit.graph.metadata import write_metadata
+    from edgekit.graph.prepare import prepare
+    from edgekit.quantization.qdq import insert_qdq
+    from edgekit.quantization.stem import with_fast_stem
+
+    ready = prepare(model, None)
+    plan = int8_plan(ready)
     for runtime, precision in forms:
         if precision == "float32":
             yield (runtime, precision), ready.SerializeToString() if runtime == "ort" else lower(ready, Metadata())
