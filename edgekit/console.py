@@ -46,6 +46,11 @@ def duration(nanoseconds: float) -> str:
     return f"{value:.0f} {unit}" if value >= 100 else f"{value:.3g} {unit}"
 
 
+def counted(count: int, nouns: str) -> str:
+    """``1 epoch`` or ``2,000 epochs``, for ``epochs``."""
+    return f"{count:,} {nouns.removesuffix('s') if count == 1 else nouns}"
+
+
 def say(text: str) -> None:
     """A remark for a person, on stderr."""
     if not _QUIET.get():

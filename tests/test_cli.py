@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,10 @@ print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)
 """
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]"
+
+
+def test_the_version_is_said() -> None:
+    assert edgekit("--version").stdout == f"edgekit {version('edgekit')}\n"
 
 
 def test_help_of_a_command_needs_no_torch() -> None:

@@ -8,7 +8,19 @@ from collections import Counter
 
 import pytest
 
-from edgekit.console import Table, duration, emit_json, html_of, print_part, progress, quiet, say, text_of, warn
+from edgekit.console import (
+    Table,
+    counted,
+    duration,
+    emit_json,
+    html_of,
+    print_part,
+    progress,
+    quiet,
+    say,
+    text_of,
+    warn,
+)
 
 
 def test_json_has_null_where_a_figure_is_no_number(capsys: pytest.CaptureFixture[str]) -> None:
@@ -99,3 +111,8 @@ def test_in_quiet_there_is_no_progress_and_no_remark(capsys: pytest.CaptureFixtu
 )
 def test_a_time_is_written_with_three_digits_and_the_unit_that_fits(nanoseconds: float, text: str) -> None:
     assert duration(nanoseconds) == text
+
+
+def test_one_is_no_plural() -> None:
+    assert [counted(count, "test images") for count in (0, 1)] == ["0 test images", "1 test image"]
+    assert counted(2000, "epochs") == "2,000 epochs"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 import typer
 from typer.core import TyperGroup
 
+from edgekit import __version__
 from edgekit.api.verbs import Verb
 from edgekit.errors import UsageError
 from edgekit.options import Place, build, flag_of, places
@@ -32,8 +33,23 @@ class Group:
     commands: Mapping[str, Verb[Any] | Group]
 
 
-def app_of(name: str, group: Group) -> typer.Typer:
-    """The program: its commands are made when they are called or explained."""
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"edgekit {__version__}")
+        raise typer.Exit
+
+
+ShowVersion = Annotated[
+    bool, typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True)
+]
+
+
+def with_version(version: ShowVersion = False) -> None:
+    """The options of the program itself."""
+
+
+def app_of(name: str, group: Group, options: Callable[..., None] = lambda: None) -> typer.Typer:
+    """The program: its commands are made when they are called or explained; ``options`` come before them."""
     made = {key: _command(key, value) for key, value in group.commands.items()}
 
     class Commands(TyperGroup):
@@ -52,7 +68,7 @@ def app_of(name: str, group: Group) -> typer.Typer:
     app = typer.Typer(
         name=name, cls=Commands, help=group.summary, no_args_is_help=True, context_settings=settings, **PLAIN
     )
-    app.callback()(lambda: None)
+    app.callback()(options)
     return app
 
 

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from edgekit.api import verbs
 from edgekit.api.verbs import Verb
-from edgekit.cli.derive import Group, app_of
+from edgekit.cli.derive import Group, app_of, with_version
 
 STORE = "edgekit.store.commands"
 INTERRUPTED = 130
@@ -65,7 +65,7 @@ COMMANDS = Group(
     },
 )
 
-app = app_of("edgekit", COMMANDS)
+app = app_of("edgekit", COMMANDS, with_version)
 
 
 def main() -> None:

@@ -46,13 +46,15 @@ class ExportResult(Result):
     format: str
     file_bytes: int
     sha256: str
+    outputs: tuple[str, ...]
     left_to_the_app: str = ""
 
     def parts(self) -> Iterator[Part]:
         """What was written."""
         yield Table("", ("file", "bytes"), [(str(self.path), f"{self.file_bytes:,}")])
         if self.left_to_the_app:
-            yield Remark(self.left_to_the_app)
+            ends = ", ".join(f"'{name}'" for name in self.outputs)
+            yield Remark(f"the file ends with {ends}. {self.left_to_the_app}")
 
 
 def export(options: ExportOptions) -> ExportResult:
@@ -78,7 +80,8 @@ def export(options: ExportOptions) -> ExportResult:
         with naming(source):
             data = with_example(partial(lower, prepared), metadata, "litert")
     write_bytes(folder / name, data)
-    return ExportResult(source, folder / name, options.to, len(data), sha256_bytes(data), metadata.rest)
+    outputs = tuple(value.name for value in prepared.graph.output)
+    return ExportResult(source, folder / name, options.to, len(data), sha256_bytes(data), outputs, metadata.rest)
 
 
 def _onnx_file(model: str) -> Path:

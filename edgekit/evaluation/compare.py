@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.artifact import Array, TensorSpec
-from edgekit.console import Part, Table, progress
+from edgekit.console import Part, Table, counted, progress
 from edgekit.data import Source
 from edgekit.data.intake import FIRST_TO_LAST, LAST_TO_FIRST, fits
 from edgekit.data.reading import Reading
@@ -82,7 +82,7 @@ class Comparison(Result):
     def parts(self) -> Iterator[Part]:
         """What was compared and found."""
         rows = [
-            ("data", f"{self.data}, {self.images:,} test {self.kind}"),
+            ("data", f"{self.data}, {counted(self.images, f'test {self.kind}')}"),
             ("reference", f"{self.reference.model} in {self.reference.runtime} {self.reference.version}"),
             ("other", f"{self.other.model} in {self.other.runtime} {self.other.version}"),
             ("same top answer", f"{self.agreement:.2%}"),
@@ -111,8 +111,9 @@ class OutputsComparison(Result):
     def parts(self) -> Iterator[Part]:
         """What was compared, and each output."""
         sides = [("reference", self.reference), ("other", self.other)]
-        what = "random inputs" if self.data == NOISE else f"samples of {self.data}"
-        yield Table(f"comparison on {self.inputs:,} {what}", (), sides)
+        what = "random inputs" if self.data == NOISE else "samples"
+        source = "" if self.data == NOISE else f" of {self.data}"
+        yield Table(f"comparison on {counted(self.inputs, what)}{source}", (), sides)
         for output in self.outputs:
             yield Table(f"output {output.name} {'x'.join(map(str, output.shape))}", (), output.rows(self.inputs))
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from edgekit.artifact import TensorSpec
 from edgekit.catalog import taken
-from edgekit.console import Part, Table, progress
+from edgekit.console import Part, Table, counted, progress
 from edgekit.data import Source
 from edgekit.data.dataset import Dataset, Images, Split
 from edgekit.data.reading import Reading
@@ -95,7 +95,8 @@ class EvaluateResult(Result):
         """A table of the evaluations, and how a device's outputs compare with this machine's."""
         first = self.evaluations[0].figures
         rows = [(item.model, item.runtime, *item.figures.cells()) for item in self.evaluations]
-        yield Table(f"{self.data}, {first.images:,} test {self.kind}", ("model", "runtime", *first.columns), rows)
+        title = f"{self.data}, {counted(first.images, f'test {self.kind}')}"
+        yield Table(title, ("model", "runtime", *first.columns), rows)
         for evaluation in self.evaluations:
             if agreement := evaluation.agreement:
                 yield f"{evaluation.model} on {agreement.device} ({agreement.provenance}): {_compared(agreement)}"
@@ -186,8 +187,8 @@ def image_batches(split: Split, size_bytes: int = BATCH_BYTES) -> Iterator[Image
 
 def _compared(agreement: Agreement) -> str:
     if not agreement.differing:
-        return f"outputs identical to this machine's on all {agreement.images:,} images"
-    share = f"{agreement.differing:,} of {agreement.images:,} images"
+        return f"outputs identical to this machine's on all {counted(agreement.images, 'images')}"
+    share = f"{agreement.differing:,} of {counted(agreement.images, 'images')}"
     return f"outputs differ from this machine's on {share}, by at most {agreement.difference:g} as stored"
 
 

@@ -14,6 +14,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit.console import counted
 from edgekit.tasks.quality import signal_to_noise_db
 
 GRID_TOLERANCE = 1e-2
@@ -45,7 +46,7 @@ class Parity:
         return [
             ("equal integers", f"{self.equal_share:.3%}"),
             ("images with all equal", f"{self.equal_images} of {images}"),
-            ("largest difference", f"{self.largest} steps"),
+            ("largest difference", counted(self.largest, "steps")),
         ]
 
 

@@ -52,7 +52,10 @@ def end_before(draft: Draft, name: str) -> str:
     if not ends:
         raise UnsupportedError(f"{first.op_type} '{name}' reads nothing that the model computes; name a later node.")
     sources = " and ".join(f"'{item}'" for item in first.input if item in ends)
-    task = f"{first.op_type} '{name}' is left to the app: it works on {sources}{_details(draft, first)}."
+    behind_it = ", ".join(dict.fromkeys(node.op_type for node in left if node is not first))
+    lost = " and ".join(f"'{value.name}'" for value in draft.outputs if value.name in behind)
+    then = f"; {behind_it} follow, up to {lost}" if behind_it else f"; it gives {lost}"
+    task = f"{first.op_type} '{name}' is left to the app: it works on {sources}{_details(draft, first)}{then}."
     for node in left:
         draft.remove(node)
     named = {value.name for value in kept}

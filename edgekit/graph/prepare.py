@@ -169,7 +169,9 @@ def _check_sizes(draft: Draft) -> None:
     for node in draft.nodes:
         for name in node.output:
             if name and min(draft.shapes.get(name, (0,)), default=1) < 1:
+                sources = " and ".join(f"'{item}'" for item in node.input if draft.producer(item) is not None)
                 raise UnsupportedError(
                     f"The size of '{name}' ({node.op_type} '{node.name}') is zero or follows from the data; end the "
-                    f"file before it with 'edgekit export --to onnx --cut-at {name}', and leave the rest to the app."
+                    f"file before it with 'edgekit export --to onnx --cut-at {name}', and let the app go on from "
+                    f"{sources or 'there'}."
                 )

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgekit.artifact import METADATA_KEY, Metadata
+from edgekit.console import counted
 from edgekit.errors import ModelError
 from edgekit.operators import operators_that
 
@@ -59,9 +60,9 @@ class ModelContents:
         """How numbers are stored and computed, as in ``int8 weights; computes in int8 (9 operators)``."""
         weights = max(self.constants, key=lambda kind: self.constants[kind], default="no")
         types = Counter(self.computed).most_common()
-        counted = ", ".join(f"{kind} ({count:,} operator{'' if count == 1 else 's'})" for kind, count in types)
+        computed = ", ".join(f"{kind} ({counted(count, 'operators')})" for kind, count in types)
         weights = "float32" if weights == "float" else weights  # ONNX's name for it
-        return f"{weights} weights" + (f"; computes in {counted}" if counted else "")
+        return f"{weights} weights" + (f"; computes in {computed}" if computed else "")
 
     def metadata(self, source: str) -> Metadata:
         """The file's description of itself, EdgeKit's own first; an empty one if it has none."""

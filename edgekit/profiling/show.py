@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from edgekit.console import Part, Table, Warn, duration
+from edgekit.console import Part, Table, Warn, counted, duration
 from edgekit.devices.latency.model import COVERAGE, Prediction
 from edgekit.files import short_names
 from edgekit.profiling.counts import CLASSES, OperatorCount
@@ -144,8 +144,8 @@ def _memory_row(timing: Timing) -> tuple[str, ...]:
 
 
 def _show_operators(name: str, profile: OperatorProfile) -> Table:
-    seen = f"which saw {duration(profile.profiled_ns)}"
-    title = f"Operators of {name} ({profile.runs:,} runs under the runtime's profiler, {seen}; its own cost taken off)"
+    seen = f"{counted(profile.runs, 'runs')} under the runtime's profiler, which saw {duration(profile.profiled_ns)}"
+    title = f"Operators of {name} ({seen}; its own cost taken off)"
     operators = [(operator.name, operator.type, operator.mean_ns) for operator in profile.operators]
     whole = [("all operators", "", profile.sum_ns), ("a run without the profiler", "", profile.total_ns)]
     return _shares(title, "time", duration, operators, whole, max(profile.total_ns, 1.0))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgekit.console import progress
+from edgekit.console import counted, progress
 from edgekit.graph.draft import Draft
 from edgekit.graph.messages import make_node, makers_of
 from edgekit.quantization.calibrate import RealInputs, calibrate
@@ -91,7 +91,7 @@ def _tries(before: Candidate, tensors: Sequence[str], inputs: RealInputs) -> Ite
         if tensor not in ends:
             floats = around(before.model, tensor)
             model = with_exact_biases(before.model, before.exact, floats)
-            what = f"in float: {len(floats)} operators"
+            what = f"in float: {counted(len(floats), 'operators')}"
             yield "float", tensor, what, replace(before, model=model, plan=before.plan.with_floats(floats))
         if tensor not in free:
             continue

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgekit.console import say
+from edgekit.console import counted, say
 from edgekit.data.dataset import Split
 from edgekit.data.intake import Intake, Pictures
 from edgekit.extras import install
@@ -195,7 +195,7 @@ class Ladder:
             model, plan = reconstruct(start.model, start.plan, inputs, groups)
             found[ranges] = replace(start, model=model, plan=plan)
         best = max(found, key=lambda ranges: self._sqnr(found[ranges]))
-        return found[best], f"{len(found[best].plan.weights)} layers rounded, {best}"
+        return found[best], f"{counted(len(found[best].plan.weights), 'layers')} rounded, {best}"
 
     def _mix(self, before: Candidate) -> tuple[Candidate, str] | None:
         gate = self.options.max_drop

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from edgekit.artifact import Metadata
 from edgekit.catalog import home_of, taken
-from edgekit.console import Part, Remark, Table
+from edgekit.console import Part, Remark, Table, counted
 from edgekit.conversion.tflite.lower_model import lower
 from edgekit.data import is_unset
 from edgekit.errors import GateError
@@ -17,9 +17,11 @@ from edgekit.evaluation.task_model import TaskModel
 from edgekit.files import require_writable, staged, write_bytes, write_json
 from edgekit.graph.isolated import model_sha256
 from edgekit.graph.metadata import read_metadata, write_metadata
+from edgekit.graph.recurrent import GATES
 from edgekit.modelfiles.delegation import UndelegatedOperator, summarize, undelegated
 from edgekit.modelfiles.golden import example_of
 from edgekit.modelfiles.runtime_choice import USUAL
+from edgekit.modelfiles.session import vet
 from edgekit.quantization.float_part import FloatPart
 from edgekit.quantization.float_source import (
     LINEAGE_DIGITS,
@@ -53,7 +55,7 @@ class QuantizeResult(Result):
     top answer is no longer the float model's. ``rungs`` says what each rung of the ladder did, ``layers`` which tensor
     hurts, ``floats`` which operators are left in float, ``float_part`` what they cost, ``undelegated`` which
     ones LiteRT's XNNPACK does not take, ``speed`` how fast the three files are here, ``kind`` what the data are:
-    images, or samples of other inputs.
+    images, or samples of other inputs. ``growth`` says which file is larger than the float one, and why.
     """
 
     folder: str
@@ -75,6 +77,7 @@ class QuantizeResult(Result):
     undelegated: tuple[UndelegatedOperator, ...]
     speed: Speed | None = None
     kind: str = "images"
+    growth: str = ""
 
     def parts(self) -> Iterator[Part]:
         """A table of the rungs, one of the float model and the two files, and remarks."""
@@ -84,7 +87,7 @@ class QuantizeResult(Result):
         columns, images = ("file", "bytes"), "not measured"
         if self.original.quality is not None:
             columns += (self.original.quality.metric, *COLUMNS)
-            images = f"{self.evaluation_images:,} {self.evaluated_on} {self.kind} of {self.data}"
+            images = f"{counted(self.evaluation_images, f'{self.evaluated_on} {self.kind}')} of {self.data}"
         scheme = "," if RECIPES[self.recipe].calibrates else f": {SMALL_WEIGHTS};"
         rows = [item.cells() for item in (self.original, self.onnx, self.tflite)]
         yield Table(f"{self.recipe}{scheme} {self.io} in and out; {images}", columns, rows)
@@ -95,6 +98,8 @@ class QuantizeResult(Result):
         if self.speed:
             names = [item.file for item in (self.original, self.onnx, self.tflite)]
             yield Remark(f"fastest on one thread of this machine: {self.speed.text(names)}")
+        if self.growth:
+            yield Remark(self.growth)
         yield Remark(f"wrote {self.onnx.file}, {self.tflite.file} and {RECORD_FILE} to {self.folder}")
         if remark := RECIPES[self.recipe].remark:
             yield Remark(remark)
@@ -157,6 +162,7 @@ def quantize(options: QuantizeOptions, lesson: Lesson | None = None) -> Quantize
         _write(files, made, [replace(one, golden=golden) for one, golden in zip(described, goldens, strict=True)])
         drops = [found.drop for found in qualities if found is not None]
         onnx_file, tflite_file = map(MeasuredFile.of, files, qualities)
+        float_file = MeasuredFile.of(path, yardstick.original if yardstick else None)
         result = QuantizeResult(
             folder=str(folder),
             recipe=recipe.name,
@@ -167,7 +173,7 @@ def quantize(options: QuantizeOptions, lesson: Lesson | None = None) -> Quantize
             calibration_images=made.calibration_images,
             evaluated_on=yardstick.split if yardstick else "",
             evaluation_images=len(yardstick.images) if yardstick else 0,
-            original=MeasuredFile.of(path, yardstick.original if yardstick else None),
+            original=float_file,
             onnx=onnx_file,
             tflite=tflite_file,
             drop=round(max(drops), 6) if drops else None,
@@ -177,6 +183,7 @@ def quantize(options: QuantizeOptions, lesson: Lesson | None = None) -> Quantize
             float_part=FloatPart.of(made.tflite, made.floats, files[1]),
             undelegated=undelegated(files[1]),
             speed=Speed.of(path, files, options.input.shape),
+            growth=_growth(path, float_file, (onnx_file, tflite_file)),
         )
         write_json(scratch / RECORD_FILE, {**result.to_dict(), "seed": options.seed})
     return result
@@ -186,6 +193,16 @@ def _write(files: list[Path], made: Made, described: list[Metadata]) -> None:
     onnx, tflite = described
     write_bytes(files[0], write_metadata(made.onnx, onnx).SerializeToString(deterministic=True))
     write_bytes(files[1], lower(made.tflite, tflite))
+
+
+def _growth(source: Path, original: MeasuredFile, made: tuple[MeasuredFile, ...]) -> str:
+    """Which files are larger than the float one in ``source``, and why; empty if none is."""
+    larger = " and ".join(one.file for one in made if one.file_bytes > original.file_bytes)
+    if not larger:
+        return ""
+    recurrent = " and ".join(name for name in vet(source).operators if name in GATES)
+    why = f"each step of its {recurrent} is written out" if recurrent else "it has few weights beside its operators"
+    return f"larger than {original.file}: {larger}, since {why}"
 
 
 def _check_gate(options: QuantizeOptions, yardstick: Yardstick, onnx: Quality, tflite: Quality) -> None:

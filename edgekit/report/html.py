@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterable
 from pathlib import Path
 
+from edgekit.console import counted
 from edgekit.data.dataset import Images
 from edgekit.report.markup import Html, element, join
 from edgekit.report.plots import (
@@ -122,7 +123,7 @@ def _latency_cell(latency: Latency | None) -> tuple[str, ...]:
     if latency is None:
         return ("–",)
     low, high = (time_text(value) for value in latency.interval_ns)
-    threads = f"{latency.threads} thread{'s' if latency.threads > 1 else ''}"
+    threads = counted(latency.threads, "threads")
     return (
         join([element("span", f"{time_text(latency.p50_ns)} "), _provenance(latency)]),
         element("small", f"{low} to {high}"),
@@ -164,7 +165,7 @@ def parity_text(parity: Parity) -> str:
     return (
         f"{parity.first} and {parity.second} were run on the same {parity.images:,} test images: "
         f"{share_text(parity.equal_share)} of their output integers are equal, the largest difference is "
-        f"{parity.max_steps} step{'' if parity.max_steps == 1 else 's'} of quantization, and they gave the same answer "
+        f"{counted(parity.max_steps, 'steps')} of quantization, and they gave the same answer "
         f"to {share_text(parity.same_answer_share)} of the images."
     )
 

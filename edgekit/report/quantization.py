@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from edgekit.console import counted
 from edgekit.errors import UsageError
 from edgekit.files import write_text
 from edgekit.modelfiles.delegation import summarize
@@ -45,7 +46,7 @@ def write_page(result: QuantizeResult) -> Path:
 def render_quantization(result: QuantizeResult) -> str:
     """The page as text."""
     title = f"{result.original.file} in 8 bits"
-    samples = f"{result.evaluation_images:,} {result.evaluated_on} {result.kind} of {result.data}"
+    samples = f"{counted(result.evaluation_images, f'{result.evaluated_on} {result.kind}')} of {result.data}"
     return document(
         title,
         element(

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit.console import counted
 from edgekit.files import write_text
 from edgekit.report.html import card, document, figures_of, tile
 from edgekit.report.markup import Html, element
@@ -48,7 +49,7 @@ def render_teaching(result: TeachResult) -> str:
     """The page as text."""
     test = result.test
     how = {"": "trained from scratch", "head": "its head trained", "lora": "fine-tuned by LoRA", "full": "fine-tuned"}
-    lead = f"{result.name}, {how[result.tune]} on {result.photos:,} images of {result.data}."
+    lead = f"{result.name}, {how[result.tune]} on {counted(result.photos, 'images')} of {result.data}."
     tiles = (
         tile("Test accuracy", f"{test.accuracy:.2%}", f"95% interval {interval_text(*test.interval)}"),
         tile("F1 (macro)", f"{result.test_f1:.2%}", "every class counts alike"),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgekit.console import Part, Table, progress
+from edgekit.console import Part, Table, counted, progress
 from edgekit.errors import ModelError, StorageError, UsageError
 from edgekit.evaluation.input_options import InputOptions
 from edgekit.options import MODELS, Options, argument, group, option
@@ -101,8 +101,7 @@ class Swept(Result):
 
     def parts(self) -> Iterator[Part]:
         """What was swept."""
-        count = len(self.found.removed)
-        models = "1 model" if count == 1 else f"{count} models"
+        models = counted(len(self.found.removed), "models")
         yield f"{self.store}: {models} without a name removed, {self.found.freed_bytes:,} bytes"
 
     def to_dict(self) -> dict[str, Any]:

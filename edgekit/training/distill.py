@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.artifact import Metadata
-from edgekit.console import Part, Remark, Table, say
+from edgekit.console import Part, Remark, Table, counted, say
 from edgekit.data import Source, is_unset
 from edgekit.data.reading import Reading
 from edgekit.errors import UsageError
@@ -23,7 +23,7 @@ from edgekit.training.recipe_options import DistillRecipeOptions
 from edgekit.training.runs import DISTILL, WEIGHTS, Structure, open_run
 from edgekit.training.student import is_run, network_of, open_student, teacher_of
 from edgekit.training.teachers import TeacherOptions, open_teacher
-from edgekit.training.weights import save_weights
+from edgekit.training.weights import save_weights, weights_sha256
 
 if TYPE_CHECKING:
     from edgekit.quantization.quantize import QuantizeResult
@@ -140,9 +140,11 @@ def distill(options: DistillOptions) -> DistillResult:
         asked = with_features(ensemble)
         trained = Hinted(model, card.contract.shape, asked.members[0].teacher.features)
     answers = asked.answers(recipe.augmentation, seed, side=card.contract.height)
-    say(f"distilling {ensemble.name} into {card.name} on {data.name}: {recipe.epochs} epochs")
+    say(f"distilling {ensemble.name} into {card.name} on {data.name}: {counted(recipe.epochs, 'epochs')}")
     answers.announce(recipe.distinct_views)
     origin = {"network": str(card.architecture), "teacher": answers.key}
+    if not isinstance(options.student, str):
+        origin["starting point"] = weights_sha256(model)
     run = loop.TrainRun(recipe, seed, folder, origin, options.resume, options.recipe.own_loss)
     kept, metrics = loop.train(trained, card.contract, data, run, answers)
     model = kept.student if isinstance(kept, Hinted) else kept

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from edgekit.console import Bar, print_part, progress, say
+from edgekit.console import Bar, counted, print_part, progress, say
 from edgekit.data.balance import remarks_on_balance
 from edgekit.data.dataset import Dataset, Images, Split
 from edgekit.errors import DataError, TrainingError, UsageError
@@ -262,7 +262,8 @@ class _Display:
         pace = (now - self._begun) / (self._done - 1)
         total = (self._recipe.epochs - self._first) * self._steps
         if self._done == FIRST_STEPS and (left := pace * (total - self._done)) > 60:
-            say(f"about {left / 60:.0f} minutes for {self._recipe.epochs - self._first} epochs, by the first steps")
+            epochs = counted(self._recipe.epochs - self._first, "epochs")
+            say(f"about {counted(round(left / 60), 'minutes')} for {epochs}, by the first steps")
         if step % 20 == 0:
             title, rate = f"epoch {epoch + 1}/{self._recipe.epochs}", self._recipe.batch_size / pace
             note = f"{title} loss {loss:.4f} acc {accuracy:.2%} {rate:,.0f} images/s"

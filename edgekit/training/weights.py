@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgekit.errors import ModelError
-from edgekit.files import require_file, write_bytes
+from edgekit.files import require_file, sha256_bytes, write_bytes
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -16,11 +16,19 @@ if TYPE_CHECKING:
 
 def save_weights(model: nn.Module, path: Path) -> Path:
     """Store a network's parameters and buffers as safetensors, atomically."""
+    write_bytes(path, _packed(model))
+    return path
+
+
+def weights_sha256(model: nn.Module) -> str:
+    """The SHA-256 of the file that ``save_weights`` would write."""
+    return sha256_bytes(_packed(model))
+
+
+def _packed(model: nn.Module) -> bytes:
     from safetensors.torch import save
 
-    tensors = {name: value.contiguous() for name, value in model.state_dict().items()}
-    write_bytes(path, save(tensors))
-    return path
+    return bytes(save({name: value.contiguous() for name, value in model.state_dict().items()}))
 
 
 def load_weights(model: nn.Module, path: Path) -> nn.Module:

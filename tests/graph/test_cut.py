@@ -52,7 +52,9 @@ def test_the_file_ends_before_the_node_and_says_what_is_left(name: str) -> None:
 
 
 def test_without_a_cut_the_message_says_how_to_make_one() -> None:
-    with pytest.raises(UnsupportedError, match=r"'chosen' \(NonMaxSuppression 'nms'\) .* --cut-at chosen"):
+    with pytest.raises(
+        UnsupportedError, match=r"'chosen' \(NonMaxSuppression .* --cut-at chosen', .* 'boxes' and 'scores'"
+    ):
         prepare(detector())
 
 
@@ -62,8 +64,10 @@ def test_export_tells_the_app_what_to_do_and_the_file_keeps_it(tmp_path: Path, f
     made = export(ExportOptions(str(tmp_path / "detector.onnx"), to=form, cut_at="nms", out=tmp_path))
     assert made.left_to_the_app == (
         "NonMaxSuppression 'nms' is left to the app: it works on 'boxes' and 'scores', boxes as two corners, at most "
-        "20 boxes of each class, overlaps up to 0.45 IoU, scores above 0.25."
+        "20 boxes of each class, overlaps up to 0.45 IoU, scores above 0.25; Slice, Squeeze, Gather follow, up to "
+        "'out'."
     )
+    assert "the file ends with 'mean', 'boxes', 'scores'. NonMaxSuppression" in " ".join(str(made).split())
     facts = inspect_file(made.path)
     assert facts.metadata.rest == made.left_to_the_app
     assert [spec.name for spec in facts.outputs] == ["mean", "boxes", "scores"]

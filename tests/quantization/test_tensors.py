@@ -138,6 +138,18 @@ def test_several_outputs_are_compared_one_by_one(tmp_path: Path) -> None:
     assert "6 samples of" in str(answer)
 
 
+def test_a_small_recurrent_network_is_said_to_grow(tmp_path: Path) -> None:
+    constants = {"w": noise(1, 16, 3), "r": noise(1, 16, 4)}
+    steps = node("LSTM", ["sound", "w", "r"], ["", "last"], hidden_size=4)
+    save(graph_of([steps], {"sound": (6, 1, 3)}, constants, outputs=["last"]), tmp_path / "float.onnx")
+    result = quantize(
+        QuantizeOptions(str(tmp_path / "float.onnx"), {"sound": noise(20, 6, 3)}, tmp_path / "out", rungs=1)
+    )
+    assert result.tflite.file_bytes > result.original.file_bytes
+    assert "model.int8.tflite, since each step of its LSTM is written out" in " ".join(str(result).split())
+    assert "few weights" in quantized("keywords", tmp_path).growth
+
+
 def test_an_image_with_its_channels_last_keeps_them_there(tmp_path: Path) -> None:
     quantized("channels_last", tmp_path)
     for file in ("model.int8.onnx", "model.int8.tflite"):

@@ -69,8 +69,8 @@ def test_what_is_of_one_teacher_is_not_said_of_several() -> None:
 
 
 def test_a_run_of_a_module_goes_on_where_it_stopped(arrays, tmp_path: Path) -> None:
-    def run(folder: Path, epochs: int, resume: bool = False) -> bytes:
-        torch.manual_seed(0)
+    def run(folder: Path, epochs: int, resume: bool = False, seed: int = 0) -> bytes:
+        torch.manual_seed(seed)
         recipe = DistillRecipeOptions(TrainRecipe(epochs=2, batch_size=64), epochs=epochs)
         options = DistillOptions(
             student=Small(), teacher="mnist-cnn", data=arrays, out=folder, recipe=recipe, resume=resume
@@ -79,6 +79,8 @@ def test_a_run_of_a_module_goes_on_where_it_stopped(arrays, tmp_path: Path) -> N
 
     assert run(tmp_path / "a", 2) == run(tmp_path / "b", 2)
     assert run(tmp_path / "a", 2, resume=True) == run(tmp_path / "b", 2)
+    with pytest.raises(UsageError, match="belongs to a run with another starting point"):
+        run(tmp_path / "a", 2, resume=True, seed=1)
 
 
 def test_the_contract_of_a_module_says_how_pictures_become_its_input(arrays, tmp_path: Path) -> None:

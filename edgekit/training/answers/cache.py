@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.console import progress, say
+from edgekit.console import counted, progress, say
 from edgekit.data.dataset import Dataset
 from edgekit.files import sha256_bytes, user_cache
 from edgekit.recipe import Augmentation
@@ -65,7 +65,7 @@ class AnswerCache:
     def announce(self, views: int) -> None:
         """Say what the answers to so many views take on the disk."""
         count, size = len(self.images), views * len(self.images) * self.form.row.itemsize
-        say(f"answers: {views} views x {count:,} x {self.form}, {size / 1e6:.3g} MB in {self.folder}")
+        say(f"answers: {counted(views, 'views')} x {count:,} x {self.form}, {size / 1e6:.3g} MB in {self.folder}")
 
     def __call__(self, view: View) -> Answers:
         """The answers to the pictures of a view: from disk, or asked and stored."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgekit.console import say
+from edgekit.console import counted, say
 from edgekit.data import Source, open_unlabelled
 from edgekit.data.dataset import Dataset, Joined, Labels, Split
 from edgekit.data.reading import Reading
@@ -35,7 +35,7 @@ def with_extra(
     asked = _with_data(ensemble, [replace(part, classes=data.classes) for part in seen])
     view = View(extra.train.images, None, Augmentation(), 0, 0)
     labels = asked.answers(Augmentation(), 0, contract.height)(view)[np.arange(len(view))].argmax(1)
-    say(f"{len(labels):,} images of {extra.name} without labels are learned as {ensemble.name} answers them")
+    say(f"{counted(len(labels), 'images')} of {extra.name} without labels: learned as {ensemble.name} answers")
     parts = zip(ensemble.members, seen, strict=True)
     return _joined(data, extra, labels), _with_data(ensemble, [_joined(one.data, part, labels) for one, part in parts])
 
