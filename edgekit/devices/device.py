@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from edgekit.devices.cards import DRIVERS, DeviceCard, card_paths, device_card
+from edgekit.devices.latency.predict import latency_tables
 from edgekit.errors import UnknownNameError, UsageError
 from edgekit.result import Result
 
@@ -91,7 +92,7 @@ class Device(ABC):
     def figures(self) -> tuple[str, ...]:
         """What its figures are: measured, emulated, predicted."""
         ran = (self.provenance,) if self.can & (Can.TIME | Can.COUNT) else ()
-        return (*ran, "predicted") if Can.PREDICT in self.can and self.card.latency else ran
+        return (*ran, "predicted") if Can.PREDICT in self.can and latency_tables(self.card) else ran
 
     @abstractmethod
     def run(self, job: Job, watch: Watch) -> dict[str, Any]:

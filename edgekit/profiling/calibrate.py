@@ -204,8 +204,6 @@ def fit_tables(measured: Sequence[tuple[ProbeFile, float]], threads: int) -> tup
                 fitted_on=f"{len(found)} small networks measured there",
                 rows=len(found),
                 families=len(set(map(_style, (file for file, _ in found)))) - 1,
-                smallest=max(0.001, min(file.workload.macs for file, _ in found) / 1e6),
-                largest=max(file.workload.macs for file, _ in found) / 1e6,
                 median_error=float(np.median(errors)),
                 p90_error=float(np.quantile(errors, 0.9)),
                 low=1 / factor,

@@ -140,7 +140,7 @@ def choose_runtime(path: Path, wanted: str) -> str:
 
 def _predict(model: ModelProfile, card: DeviceCard, options: ProfileOptions) -> ModelProfile:
     try:
-        return replace(model, predictions=predict(Path(model.file), card, model.runtime, options.shape))
+        return replace(model, predictions=predict(Path(model.file), card, model.runtime, options.shape, options.clock))
     except (UsageError, ModelError) as exc:
         return model.lacks("predictions", str(exc))
 

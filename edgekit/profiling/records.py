@@ -42,6 +42,9 @@ class ProfileOptions(Options):
     runs: int = option("Time at least this many runs.", 50, least=1)
     seconds: float = option("Time for at least this long.", 1.0, least=0, most=300)
     pin: str = option("Cores to keep to: auto (one for each thread), off, or numbers as in 2,3.", "auto")
+    clock: float | None = option(
+        "Predict for boards whose processor has this clock, in MHz.", None, least=1, metavar="MHZ", unset="the card's"
+    )
     shape: Mapping[str, Sequence[int]] = shape_option()
     budget: str = option(
         "On emulated boards, limits as in instructions=2e6,size=16000,memory=1e6; more: exit status 3.",

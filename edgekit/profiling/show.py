@@ -61,6 +61,8 @@ def _show_device(device: DeviceProfile) -> Iterator[Part]:
         yield Table(
             title, PREDICTED, [(name, str(one.table.threads), str(one), _basis(one)) for name, one in predicted]
         )
+    for name, remark in dict.fromkeys((name, one.remark) for name, one in predicted if one.remark):
+        yield f"{name} {remark}."
     for text in dict.fromkeys(model.missing["predictions"] for _, model in named if "predictions" in model.missing):
         yield f"Not predicted: {text}."
     if any(model.counting or model.finding for _, model in named):
@@ -97,8 +99,9 @@ def _latencies(device: DeviceProfile) -> list[tuple[str, ...]]:
 def _basis(prediction: Prediction) -> str:
     table = prediction.table
     if table.median_error is None:
-        return f"{table.rows} rows of one family: not tested on others"
-    return f"{table.rows} rows of {table.families} families, median error {table.median_error:.0%}"
+        return f"{table.fitted_on}: not tested there"
+    families = "1 family" if table.families == 1 else f"{table.families} families"
+    return f"{table.rows} rows of {families}, median error {table.median_error:.0%}"
 
 
 def _show_times(device: DeviceProfile, timed: Sequence[tuple[str, ModelProfile, Timing]]) -> Iterator[Part]:

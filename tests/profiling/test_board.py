@@ -13,7 +13,6 @@ from edgekit.catalog import resolve_model
 from edgekit.cli.main import app
 from edgekit.conversion.tflite import lower
 from edgekit.devices.cards import card_paths
-from edgekit.devices.latency.tables import MARK
 from edgekit.errors import UsageError
 from edgekit.graph.prepare import prepare
 from edgekit.profiling.profile import profile
@@ -23,9 +22,9 @@ from tests.small_graphs import graph_of, noise
 
 @pytest.fixture
 def kitchen(tmp_path, monkeypatch):
-    """A device with latency tables and no emulator, as calibration writes it."""
-    tables = card_paths()["raspberry-pi-4b"].read_text().partition(MARK)[2]
-    (tmp_path / "kitchen.toml").write_text(f'summary = "x"\ndriver = "board"\n{MARK}{tables}')
+    """A board of a known core and no emulator."""
+    text = card_paths()["raspberry-pi-4b"].read_text().partition("[emulator]")[0]
+    (tmp_path / "kitchen.toml").write_text(text)
     monkeypatch.setenv("EDGEKIT_DEVICES", str(tmp_path))
     return "kitchen"
 
@@ -69,8 +68,15 @@ def test_kernels_without_xnnpack_are_predicted_from_their_own_tables(model, monk
 
 
 def test_what_is_neither_predicted_nor_emulated_is_an_error(kitchen):
-    with pytest.raises(UsageError, match="far from the"):
-        profile(ProfileOptions((str(resolve_model("mnist-tiny", ".tflite")),), (kitchen,)))
+    with pytest.raises(UsageError, match="has no latency table for LiteRT reference kernels"):
+        profile(ProfileOptions((str(resolve_model("mnist-tiny", ".tflite")),), (kitchen,), runtime="litert-reference"))
+
+
+def test_a_tiny_student_is_predicted_and_said_to_be_smaller_than_what_is_known(kitchen):
+    shown = CliRunner().invoke(app, ["profile", "mnist-tiny@litert", "--device", kitchen, "--clock", "750"])
+    assert shown.exit_code == 0
+    assert shown.output.count("predicted)") == 4
+    assert " ".join(shown.output.split()).count("is smaller than any network whose latency is known") == 1
 
 
 def test_without_an_emulator_a_prediction_comes_with_one_remark(model, monkeypatch):
@@ -90,8 +96,8 @@ def test_without_an_emulator_a_prediction_comes_with_one_remark(model, monkeypat
 
 def test_without_an_emulator_the_reason_why_nothing_is_predicted_comes_first(monkeypatch, capsys):
     monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(UsageError, match="million multiply-accumulates, far from the"):
-        profile(ProfileOptions(("mnist-tiny@litert",), ("raspberry-pi-4b",)))
+    with pytest.raises(UsageError, match="has no latency table"):
+        profile(ProfileOptions(("mnist-tiny@litert-reference",), ("raspberry-pi-4b",)))
     assert capsys.readouterr().err.count("qemu-aarch64") == 1
 
 

@@ -53,6 +53,7 @@ def _detections(net: Shapes, boxes: int, classes: int) -> None:
     net.move(Map(1, boxes, classes))
     net.move(Map(1, boxes, 4))
     net.other(boxes * classes)
+    net.sort(boxes * classes)
 
 
 def _ssd_heads(net: Shapes, maps: list[Map], classes: int, is_separable: bool, window: int) -> None:

@@ -55,12 +55,12 @@ class Shapes:
     def pool(self, x: Map, window: int, stride: int, pad: str = "same") -> Map:
         """The mean or maximum of each window."""
         y = Map(_size(x.height, window, stride, pad), _size(x.width, window, stride, pad), x.channels)
-        self.layers.append(Layer("pool", y.size, x.size, patches=y.size * window * window))
+        self.layers.append(Layer("pool", y.size, x.size, patches=y.size * window * window, columns=y.channels))
         return y
 
     def mean(self, x: Map) -> Map:
         """The mean of each channel."""
-        self.layers.append(Layer("pool", x.channels, x.size, patches=x.size))
+        self.layers.append(Layer("pool", x.channels, x.size, patches=x.size, columns=x.channels))
         return Map(1, 1, x.channels)
 
     def dense(self, x: Map, outputs: int) -> Map:
@@ -70,35 +70,41 @@ class Shapes:
 
     def add(self, *parts: Map) -> Map:
         """The sum (or product) of activations of one shape."""
-        self.layers.append(Layer("elementwise", parts[0].size, sum(part.size for part in parts)))
+        self.layers.append(
+            Layer("elementwise", parts[0].size, sum(part.size for part in parts), columns=parts[0].channels)
+        )
         return parts[0]
 
     def activation(self, x: Map) -> Map:
         """An activation that no layer fuses."""
-        self.layers.append(Layer("activation", x.size, x.size))
+        self.layers.append(Layer("activation", x.size, x.size, columns=x.channels))
         return x
 
     def concat(self, *parts: Map) -> Map:
         """Activations side by side along the channels."""
         y = Map(parts[0].height, parts[0].width, sum(part.channels for part in parts))
-        self.layers.append(Layer("move", y.size, y.size))
+        self.layers.append(Layer("move", y.size, y.size, columns=y.channels))
         return y
 
     def move(self, x: Map, values: int | None = None) -> Map:
         """Values copied into another order or place."""
         count = x.size if values is None else values
-        self.layers.append(Layer("move", count, count))
+        self.layers.append(Layer("move", count, count, columns=x.channels))
         return x
 
     def resize(self, x: Map, height: int, width: int) -> Map:
         """Another height and width by interpolation."""
         y = Map(height, width, x.channels)
-        self.layers.append(Layer("move", y.size, x.size))
+        self.layers.append(Layer("move", y.size, x.size, columns=y.channels))
         return y
 
     def other(self, values: int) -> None:
         """A softmax, a sigmoid or the like over so many values."""
-        self.layers.append(Layer("other", values, values))
+        self.layers.append(Layer("other", values, values, columns=values))
+
+    def sort(self, values: int) -> None:
+        """The sorting out of detections with so many scores in all."""
+        self.layers.append(Layer("sort", values, values, columns=values))
 
 
 def _size(size: int, window: int, stride: int, pad: str) -> int:

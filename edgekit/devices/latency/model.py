@@ -7,8 +7,9 @@ every one keeps a meaning (nanoseconds per multiply-accumulate, per value read o
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,32 +24,40 @@ Array = NDArray[np.float64]
 COVERAGE = 0.9
 """The share of networks whose latency lies within the interval of a prediction."""
 
-GROUPED: Mapping[str, tuple[str, ...]] = {
-    "macs": ("conv.macs", "pointwise.macs", "dense.macs"),
-    "depthwise_macs": ("depthwise.macs",),
+SUMS: Mapping[str, tuple[str, ...]] = {
+    "weights": tuple(f"{kind}.weights" for kind in KINDS),
     "values": tuple(f"{kind}.{side}" for kind in KINDS for side in ("inputs", "outputs")),
     "layers": tuple(f"{kind}.layers" for kind in KINDS),
 }
-"""Features that few networks suffice for. Any key of ``Workload.sums`` is a feature too; ``constant`` is 1."""
+"""Features that are sums over all kinds. Any key of ``Workload.sums`` is a feature too; ``constant`` is 1."""
+
+PARTS = ("products", "depthwise", "sort", "rest", *SUMS)
+"""What a network's cost is made of: the instructions of matrix products, of depthwise layers, of sorting (which one
+thread does) and of the rest, which brings values to where they are multiplied; then what ``SUMS`` has."""
+PRODUCTS = ("macs", "tiles", "padded", "uneven", "ragged")
 
 FINE = (
     *(
         f"{kind}.{part}"
         for kind in ("conv", "pointwise")
-        for part in ("macs", "tiles", "patches", "outputs", "weights", "layers")
+        for part in ("macs", "tiles", "padded", "patches", "rows", "outputs", "weights", "layers")
     ),
-    "conv.padded",
-    *(f"depthwise.{part}" for part in ("macs", "tiles", "inputs", "outputs", "layers")),
-    *("dense.weights", "dense.layers", "pool.patches", "pool.outputs", "pool.layers"),
-    *(f"{kind}.{part}" for kind in ("elementwise", "activation", "move", "other") for part in ("outputs", "layers")),
-    "constant",
+    *(f"depthwise.{part}" for part in ("macs", "tiles", "rows", "inputs", "outputs", "layers")),
+    "conv.taps",
+    *("dense.weights", "dense.uneven", "dense.outputs", "dense.layers"),
+    *("pool.patches", "pool.rows", "pool.outputs", "pool.layers"),
+    *(
+        f"{kind}.{part}"
+        for kind in ("elementwise", "activation", "move", "other")
+        for part in ("rows", "outputs", "layers")
+    ),
+    *("sort.inputs", "constant"),
 )
 """Features that take many measured networks."""
 
 FINE_IN_BLOCKS = (*FINE, "depthwise.ragged", "depthwise.ragged_columns")
 """Of a runtime that computes depthwise layers in blocks of channels, and slowly where these are not full."""
 
-REACH_DOWN, REACH_UP = 2, 10
 MAX_STEPS = 500
 
 
@@ -60,10 +69,12 @@ class LatencyTable:
         coefficients: nanoseconds per unit of each feature.
         fitted_on: what it was fitted on, in words.
         rows: how many latencies that were, of networks of how many ``families``.
-        smallest, largest: millions of multiply-accumulates of the networks that its rates come from.
         median_error: median relative error of networks whose family was held out; None if none could be.
         p90_error: what 90% of these errors are below.
         low, high: factors on the prediction between which COVERAGE of the networks lie.
+        doubt: by part (``PARTS``), how far off its rates may be, as a share and with COVERAGE. A network that mostly
+            consists of a doubtful part gets a wider interval.
+        smallest: millions of multiply-accumulates of the smallest network that it was tested on.
     """
 
     runtime: str
@@ -73,12 +84,12 @@ class LatencyTable:
     fitted_on: str
     rows: int
     families: int
-    smallest: float
-    largest: float
     median_error: float | None
     p90_error: float | None
     low: float
     high: float
+    doubt: Mapping[str, float] = field(default_factory=dict)
+    smallest: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 < self.low <= 1 <= self.high:
@@ -102,29 +113,36 @@ class LatencyTable:
             ) from exc
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values without those that are None, for TOML and JSON."""
-        return {key: value for key, value in asdict(self).items() if value is not None}
-
-    def reaches(self, workload: Workload) -> bool:
-        """Whether a network is about as large as those that the rates come from: small ones show other costs."""
-        return self.smallest / REACH_DOWN <= workload.macs / 1e6 <= self.largest * REACH_UP
+        """Plain values without those that say nothing, for TOML and JSON."""
+        return {key: value for key, value in asdict(self).items() if value not in (None, {})}
 
     def predict(self, workload: Workload) -> Prediction:
         """The latency of a network."""
         names = tuple(self.coefficients)
-        rates = np.array([self.coefficients[name] for name in names])
-        latency = float(features(workload, names) @ rates) / 1e6
-        return Prediction(latency, latency * self.low, latency * self.high, self)
+        costs = features(workload, names) * np.array([self.coefficients[name] for name in names]) / 1e6
+        latency = float(costs.sum())
+        parts: dict[str, float] = defaultdict(float)
+        for name, cost in zip(names, costs, strict=True):
+            parts[part_of(name)] += float(cost)
+        doubts = [part / latency * self.doubt.get(name, 0.0) for name, part in parts.items()]
+        low, high = (
+            math.exp(sign * math.hypot(math.log(factor), *doubts)) for sign, factor in ((-1, self.low), (1, self.high))
+        )
+        return Prediction(latency, latency * low, latency * high, self)
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """Milliseconds of one inference, and the interval that COVERAGE of such predictions hold true in."""
+    """Milliseconds of one inference, and the interval that COVERAGE of such predictions hold true in.
+
+    ``remark`` says why the interval may not hold for this network.
+    """
 
     latency_ms: float
     low_ms: float
     high_ms: float
     table: LatencyTable
+    remark: str = ""
 
     def __str__(self) -> str:
         digits = max(0, 2 - math.floor(math.log10(self.latency_ms)))
@@ -136,10 +154,16 @@ class Prediction:
         return {**asdict(self), "table": self.table.to_dict(), "provenance": "predicted", "coverage": COVERAGE}
 
 
+def part_of(feature: str) -> str:
+    """The part of the cost (``PARTS``) that a feature counts for."""
+    kind, _, quantity = feature.partition(".")
+    return kind if kind in PARTS else "products" if quantity in PRODUCTS else "rest"
+
+
 def features(workload: Workload, names: Sequence[str]) -> Array:
     """The values of features of a network, float64 [len(names)]."""
     sums = {**workload.sums(), "constant": 1.0}
-    return np.array([sum(sums.get(key, 0.0) for key in GROUPED.get(name, (name,))) for name in names])
+    return np.array([sum(sums.get(key, 0.0) for key in SUMS.get(name, (name,))) for name in names])
 
 
 def fit_rates(matrix: Array, times: Array, prior: Array | None = None, strength: float = 0.01) -> Array:

@@ -29,6 +29,7 @@ KINDS = {
         *("Concat", "Pad", "Transpose", "Slice", "Split", "Resize", "Upsample", "DepthToSpace", "SpaceToDepth"),
         *("Gather", "Tile", "Expand", "Cast", "QuantizeLinear"),
     },
+    "sort": {"NonMaxSuppression", "TopK"},
 }
 FREE = frozenset(
     {"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout", "Shape", "Constant", "DequantizeLinear"}
@@ -113,10 +114,13 @@ class _Graph:
         if kind in ("Gemm", "MatMul"):
             depth = self._shape(node.input[0])[-1]
             rows = max(1, self._size(node.input[0]) // max(1, depth))
-            return dense(depth, max(1, made // rows), rows)
+            layer = dense(depth, max(1, made // rows), rows)
+            return replace(layer, constant=self.constant and self._is_constant(node.input[1]))
+        shape = self._shape(node.output[0])
+        columns = shape[1] if len(shape) > 2 else next(iter(shape[-1:]), 1)
         if kind in POOLS:
-            return Layer("pool", made, taken, patches=max(taken, made * self._window(node)))
-        return plain_layer(kind, made, taken, KINDS)
+            return Layer("pool", made, taken, patches=max(taken, made * self._window(node)), columns=columns)
+        return plain_layer(kind, made, taken, columns, KINDS)
 
     def _convolution(self, node: NodeProto, made: int) -> Layer:
         source, weights, output = (self._shape(name) for name in (node.input[0], node.input[1], node.output[0]))

@@ -1,44 +1,49 @@
-"""The latency of a model file on a device, from the latency tables of the device's card."""
+"""The latency of a model file on a device, from the latency tables of its card or of its processor's core."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from edgekit.devices.cards import DeviceCard
+from edgekit.devices.latency.cores import core_tables
 from edgekit.devices.latency.model import LatencyTable, Prediction
 from edgekit.devices.latency.workload import Workload, read_workload
 from edgekit.errors import UsageError
 from edgekit.runtimes import RUNTIMES
 
+ATTENTION = "has attention, which none of the networks had whose latency is known: the interval is not tested for it"
+SMALL = "is smaller than any network whose latency is known: the interval is the model's own and not tested there"
 WAY_OUT = "measure there with --device ssh://user@host, or calibrate it with 'edgekit devices calibrate'"
 
 
 def predict(
-    path: Path, card: DeviceCard, runtime: str, shapes: Mapping[str, Sequence[int]] | None = None
+    path: Path,
+    card: DeviceCard,
+    runtime: str,
+    shapes: Mapping[str, Sequence[int]] | None = None,
+    clock_mhz: float | None = None,
 ) -> tuple[Prediction, ...]:
     """Predict one inference of an .onnx or .tflite file for every number of threads that is known, fewest first.
 
     Args:
         path: the file; it is read in a worker and never run.
-        card: the device's card; its ``latency`` tables are used.
+        card: the device's card; its own ``latency`` tables are used, or else what is known of its core.
         runtime: a key of ``edgekit.runtimes.RUNTIMES``.
         shapes: sizes, by the input's name, that the file leaves open.
+        clock_mhz: the processor's clock, if it is not that of the card.
 
     Raises:
-        UsageError: the card has no table for this runtime and precision, or only of networks of quite another size.
+        UsageError: there is no table for this runtime and precision, or none that could be had at another clock.
         ModelError: the file is broken, or holds what its shapes do not tell the cost of.
         RuntimeCrashError: the file made the worker that reads it crash or hang.
     """
     workload = read_workload(path, shapes)
-    tables = find_tables(card, runtime, workload)
-    if not tables[0].reaches(workload):
-        known = f"{_number(tables[0].smallest)} to {_number(tables[0].largest)} million"
-        raise UsageError(
-            f"{path.name} takes {_number(workload.macs / 1e6)} million multiply-accumulates, far from the "
-            f"{known} of the networks that are known on {card.name}; {WAY_OUT}."
-        )
-    return tuple(table.predict(workload) for table in tables)
+    found = find_tables(at_clock(card, clock_mhz), runtime, workload)
+    is_small = workload.macs < found[0].smallest * 1e6
+    remark = ATTENTION if workload.attends else SMALL if is_small else ""
+    return tuple(replace(table.predict(workload), remark=remark) for table in found)
 
 
 def find_tables(card: DeviceCard, runtime: str, workload: Workload) -> tuple[LatencyTable, ...]:
@@ -58,13 +63,24 @@ def find_tables(card: DeviceCard, runtime: str, workload: Workload) -> tuple[Lat
 
 
 def latency_tables(card: DeviceCard) -> tuple[LatencyTable, ...]:
-    """The tables of a card.
+    """The tables of a card, or if it has none those that its core, clock and memory make.
 
     Raises:
         EdgekitError: one lacks a key or has a wrong value.
     """
-    return tuple(LatencyTable.from_dict(table, f"devices/{card.name}.toml") for table in card.latency)
+    if card.latency or card.hardware is None:
+        return tuple(LatencyTable.from_dict(table, f"devices/{card.name}.toml") for table in card.latency)
+    return core_tables(card.hardware)
 
 
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+def at_clock(card: DeviceCard, clock_mhz: float | None) -> DeviceCard:
+    """The card with its processor at another clock; None leaves it as it is.
+
+    Raises:
+        UsageError: its latencies are known at one clock only.
+    """
+    if clock_mhz is None:
+        return card
+    if card.latency or card.hardware is None:
+        raise UsageError(f"{card.name} is known at the clock that it was measured at; leave out --clock.")
+    return replace(card, hardware=replace(card.hardware, clock_mhz=clock_mhz))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from edgekit.devices.latency.model import LatencyTable
@@ -30,11 +30,15 @@ def with_tables(text: str, tables: Sequence[LatencyTable]) -> str:
 
 
 def _toml(table: LatencyTable) -> str:
-    values = table.to_dict()
-    rates = values.pop("coefficients")
-    lines = [f"{key} = {_value(value)}" for key, value in values.items()]
-    inline = ", ".join(f"{json.dumps(name)} = {_value(rate)}" for name, rate in rates.items() if rate > 0)
-    return "\n".join(["[[latency]]", *lines, f"coefficients = {{ {inline} }}"])
+    return "\n".join(["[[latency]]", *(toml_line(key, value) for key, value in table.to_dict().items())])
+
+
+def toml_line(key: str, value: str | float | Mapping[str, float]) -> str:
+    """A line of TOML for a text, a number or an inline table of numbers above 0."""
+    if isinstance(value, Mapping):
+        inside = ", ".join(f"{json.dumps(name)} = {_value(number)}" for name, number in value.items() if number > 0)
+        return f"{key} = {{ {inside} }}"
+    return f"{key} = {_value(value)}"
 
 
 def _value(value: str | float) -> str:

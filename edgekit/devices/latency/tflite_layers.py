@@ -21,6 +21,7 @@ KINDS = {
         *("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "DEPTH_TO_SPACE", "SPACE_TO_DEPTH", "PACK", "UNPACK", "TILE"),
         *("QUANTIZE", "DEQUANTIZE", "CAST", "GATHER", "SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND"),
     },
+    "sort": {"CUSTOM", "NON_MAX_SUPPRESSION_V4", "NON_MAX_SUPPRESSION_V5", "TOPK_V2"},
 }
 FREE = frozenset({"RESHAPE", "SQUEEZE", "EXPAND_DIMS", "SHAPE"})
 LOOPS = frozenset({"WHILE", "IF", "CALL", "CALL_ONCE"})
@@ -109,10 +110,11 @@ class _Graph:
         if name in ("FULLY_CONNECTED", "BATCH_MATMUL"):
             depth = self._shape(reads[1])[-1] if name == "FULLY_CONNECTED" else self._shape(reads[0])[-1]
             rows = max(1, self._size(reads[0]) // max(1, depth))
-            return dense(depth, max(1, made // rows), rows)
+            return replace(dense(depth, max(1, made // rows), rows), constant=reads[1] not in variable)
+        columns = next(iter(self._shape(writes[0])[-1:]), 1) if writes else 1
         if name in POOLS:
-            return Layer("pool", made, taken, patches=max(taken, made * self._window(operator)))
-        return plain_layer(name, made, taken, KINDS)
+            return Layer("pool", made, taken, patches=max(taken, made * self._window(operator)), columns=columns)
+        return plain_layer(name, made, taken, columns, KINDS)
 
     def _window(self, operator: Any) -> int:
         """The places that one output of a pool sees; 1 for a reduction, which sees all."""

@@ -10,27 +10,29 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from edgekit.errors import ModelError
 from edgekit.files import require_file
 
-KINDS = ("conv", "pointwise", "depthwise", "dense", "elementwise", "activation", "pool", "move", "other")
-"""``conv``: a window over all channels; ``move``: concatenation, padding, transposition, resizing; ``other``: what is
-computed value by value with exponentials or comparisons (softmax, sigmoid, normalization of detections)."""
+KINDS = ("conv", "pointwise", "depthwise", "dense", "elementwise", "activation", "pool", "move", "sort", "other")
+"""``conv``: a window over all channels; ``move``: concatenation, padding, transposition, resizing; ``sort``: the
+sorting out of detections; ``other``: what is computed value by value with exponentials (softmax, sigmoid)."""
 
 QUANTITIES = (
-    *("macs", "tiles", "padded", "ragged", "ragged_columns"),
-    *("patches", "inputs", "outputs", "weights", "layers"),
+    *("macs", "tiles", "padded", "uneven", "ragged", "ragged_columns"),
+    *("patches", "taps", "rows", "inputs", "outputs", "weights", "layers"),
 )
 TILE = 16
 """Kernels compute so many output channels at a time, whether they are all there or not."""
-DEPTH_TILE = 8
-"""Integer kernels of a convolution read so many input channels at a time from each place of its window."""
+SMALL_TILE = 8
+"""Integer kernels compute so many output channels at a time, from as many input channels of a place of the window."""
 BLOCK = 4
 """Layers whose output channels are a multiple of this can be computed in blocks of channels."""
+EVEN = 1.01
+"""Weights of a fully connected layer are taken as vectors where its output channels fill SMALL_TILEs nearly so well."""
 PRECISIONS = ("float32", "int8")
 
 
@@ -66,8 +68,23 @@ class Layer:
 
     @property
     def padded(self) -> float:
-        """The multiply-accumulates if the input channels were a multiple of DEPTH_TILE, too."""
-        return self.tiles * _rounded_up(self.channels, DEPTH_TILE)
+        """The multiply-accumulates if output and input channels were multiples of SMALL_TILE."""
+        return self.macs * _rounded_up(self.columns, SMALL_TILE) * _rounded_up(self.channels, SMALL_TILE)
+
+    @property
+    def rows(self) -> int:
+        """The positions at which it computes its output channels."""
+        return self.outputs // max(1, self.columns)
+
+    @property
+    def taps(self) -> int:
+        """How often a kernel turns to a place of the window, for every tile of output channels anew."""
+        return self.patches // self.channels * math.ceil(self.columns / SMALL_TILE) if self.macs else 0
+
+    @property
+    def uneven(self) -> int:
+        """The multiply-accumulates, if a fully connected layer does them one weight at a time."""
+        return self.macs if _rounded_up(self.columns, SMALL_TILE) > EVEN else 0
 
     @property
     def is_ragged(self) -> bool:
@@ -91,13 +108,18 @@ class Workload:
         """Multiply-accumulates of one inference."""
         return sum(layer.macs for layer in self.layers)
 
+    @property
+    def attends(self) -> bool:
+        """True if it multiplies what it computes by what it computes, as attention does."""
+        return any(layer.macs and not layer.constant for layer in self.layers)
+
     def sums(self) -> Mapping[str, float]:
         """``KIND.QUANTITY`` → its sum over the layers of that kind; what does not occur is absent."""
         sums: dict[str, float] = defaultdict(float)
         for layer in self.layers:
             ragged = (layer.macs, layer.columns) if layer.is_ragged else (0, 0)
-            values = (layer.patches, layer.inputs, layer.outputs, layer.weights)
-            counts = (layer.macs, layer.tiles, layer.padded, *ragged, *values, 1)
+            values = (layer.patches, layer.taps, layer.rows, layer.inputs, layer.outputs, layer.weights)
+            counts = (layer.macs, layer.tiles, layer.padded, layer.uneven, *ragged, *values, 1)
             for quantity, count in zip(QUANTITIES, counts, strict=True):
                 if count:
                     sums[f"{layer.kind}.{quantity}"] += count
@@ -113,9 +135,9 @@ def convolution(rows: int, depth: int, columns: int, window: int = 1, groups: in
 
 
 def dense(depth: int, columns: int, rows: int = 1) -> Layer:
-    """A fully connected layer on ``rows`` vectors of ``depth`` values."""
-    macs, patches, weights = rows * depth * columns, rows * depth, depth * columns
-    return Layer("dense", rows * columns, rows * depth, macs, patches, weights, columns, depth)
+    """A fully connected layer on ``rows`` vectors of ``depth`` values; on many, kernels do as in a pointwise one."""
+    layer = convolution(rows, depth, columns)
+    return replace(layer, kind="dense") if rows == 1 else layer
 
 
 def _rounded_up(count: int, tile: int) -> float:
@@ -165,6 +187,7 @@ def main_precision(layers: Sequence[tuple[str, Layer]]) -> str:
     return max(PRECISIONS, key=lambda kind: total[kind])
 
 
-def plain_layer(name: str, made: int, taken: int, kinds: Mapping[str, Collection[str]]) -> Layer:
+def plain_layer(name: str, made: int, taken: int, columns: int, kinds: Mapping[str, Collection[str]]) -> Layer:
     """A layer that only passes over its values, of the kind that has the operator ``name``."""
-    return Layer(next((kind for kind, names in kinds.items() if name in names), "other"), made, taken)
+    kind = next((kind for kind, names in kinds.items() if name in names), "other")
+    return Layer(kind, made, taken, columns=columns)

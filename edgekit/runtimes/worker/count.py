@@ -30,7 +30,7 @@ class _Mallinfo(ctypes.Structure):
 
 
 def count(request: Request, emit: Emit) -> dict[str, Any]:
-    """Open the model, run it warm, then run it COUNTED_RUNS times between marks.
+    """Open the model, run it warm, then run it COUNTED_RUNS times between marks; then each of its ``others`` likewise.
 
     ``heap_bytes`` is what the model took of the C library's heap, that of the runtime's import excluded: weights in the
     kernels' own order, the activations' arena and whatever else the runtime keeps; after opening and after running.
@@ -42,14 +42,23 @@ def count(request: Request, emit: Emit) -> dict[str, Any]:
     before = heap_bytes()
     run = runtime.start(request["model"], 1, request["shapes"])
     opened = heap_bytes()
-    emit(phase="running it for the first time")
+    _warm_up(run, emit)
+    for task in (lambda: None, *[run] * COUNTED_RUNS):
+        _marked(task)
+    used = None if before is None else max(opened, heap_bytes()) - before
+    for name, path in request["others"]:
+        run = RUNTIMES[name].start(path, 1, request["shapes"])
+        _warm_up(run, emit)
+        for _ in range(COUNTED_RUNS):
+            _marked(run)
+    return {"versions": versions, "heap_bytes": used}
+
+
+def _warm_up(run: Callable[[], object], emit: Emit) -> None:
+    emit(phase="running it")
     with refusing("it does not run: "):
         for _ in range(WARMUP_RUNS):
             run()
-    emit(phase="running it")
-    for task in (lambda: None, *[run] * COUNTED_RUNS):
-        _marked(task)
-    return {"versions": versions, "heap_bytes": None if before is None else max(opened, heap_bytes()) - before}
 
 
 def count_operators(request: Request, emit: Emit) -> dict[str, Any]:

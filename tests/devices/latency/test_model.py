@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgekit.devices.latency.model import COVERAGE, GROUPED, LatencyTable, features, fit_rates, interval, least_squares
+from edgekit.devices.latency.model import COVERAGE, LatencyTable, features, fit_rates, interval, least_squares
 from edgekit.devices.latency.workload import Layer, Workload, convolution, dense
 from edgekit.errors import EdgekitError
 
-NAMES = tuple(GROUPED)
+NAMES = ("pointwise.macs", "depthwise.macs", "values", "layers")
 
 
 def network(size: int, width: int, repeats: int) -> Workload:
@@ -28,12 +28,10 @@ def _table(**values):
         "runtime": "litert",
         "precision": "float32",
         "threads": 1,
-        "coefficients": {"macs": 0.1},
+        "coefficients": {"conv.macs": 0.1},
         "fitted_on": "a test",
         "rows": 5,
         "families": 2,
-        "smallest": 10.0,
-        "largest": 1000.0,
         "median_error": 0.1,
         "p90_error": 0.2,
         "low": 0.8,
@@ -99,7 +97,20 @@ def test_a_prediction_shows_three_digits(latency, text):
     assert str(table.predict(workload)).startswith(f"{text} (")
 
 
-@pytest.mark.parametrize("wrong", [{"low": 1.1}, {"high": 0.9}, {"coefficients": {}}, {"coefficients": {"macs": -1.0}}])
+def test_an_interval_is_as_wide_as_what_the_network_consists_of_is_doubtful():
+    table = _table(
+        coefficients={"conv.macs": 0.1, "layers": 1e6}, doubt={"layers": 0.5}, low=1 / 1.2, high=1.2, threads=4
+    )
+    large, small = convolution(rows=90_000, depth=100, columns=68, window=9), convolution(10, 8, 8, 9)
+    plain, doubtful = (table.predict(Workload("float32", (layer,))) for layer in (large, small))
+    assert plain.high_ms / plain.latency_ms == pytest.approx(1.2, rel=0.01)
+    assert doubtful.high_ms / doubtful.latency_ms == pytest.approx(np.exp(np.hypot(np.log(1.2), 0.5)), rel=0.01)
+    assert doubtful.latency_ms / doubtful.low_ms == pytest.approx(doubtful.high_ms / doubtful.latency_ms)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"low": 1.1}, {"high": 0.9}, {"coefficients": {}}, {"coefficients": {"conv.macs": -1.0}}]
+)
 def test_a_table_that_cannot_be_true_is_refused(wrong):
     with pytest.raises(EdgekitError):
         _table(**wrong)

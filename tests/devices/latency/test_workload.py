@@ -13,7 +13,7 @@ from tiny_models import Operator, Tensor, packed, tflite_graph
 from edgekit.artifact import Metadata
 from edgekit.catalog import resolve_model
 from edgekit.conversion.tflite import lower
-from edgekit.devices.latency.workload import Layer, Workload, convolution, read_layers, read_workload
+from edgekit.devices.latency.workload import Layer, Workload, convolution, dense, read_layers, read_workload
 from edgekit.errors import ModelError, UnsupportedError
 from edgekit.graph.prepare import prepare
 from edgekit.modelfiles.session import vet
@@ -84,9 +84,18 @@ def test_a_tflite_file_of_open_sizes_has_no_workload(tmp_path):
 def test_channels_that_fill_no_tile_cost_as_much_as_a_full_one():
     layer = convolution(rows=10, depth=3, columns=20, window=9)
     assert layer.tiles == 10 * 27 * 32
-    assert layer.padded == 10 * 9 * 8 * 32
+    assert layer.padded == 10 * 9 * 8 * 24
+    assert layer.taps == 10 * 9 * 3
     assert not convolution(10, 8, 16).is_ragged
     assert convolution(10, 18, 18, 9, groups=18).is_ragged
+
+
+def test_a_fully_connected_layer_has_vectors_of_weights_only_if_they_fill_its_tiles():
+    assert [dense(64, columns).uneven for columns in (100, 1001, 200)] == [6400, 0, 0]
+
+
+def test_a_fully_connected_layer_on_many_vectors_is_computed_as_a_pointwise_one():
+    assert [dense(64, 10, rows).kind for rows in (1, 49)] == ["dense", "pointwise"]
 
 
 def test_weights_that_may_be_replaced_keep_a_runtime_from_its_fast_kernels(tmp_path):
@@ -128,5 +137,5 @@ def test_a_damaged_file_is_an_error_that_names_it(tmp_path):
 
 def test_sums_leave_out_what_does_not_occur():
     sums = Workload("float32", (Layer("pool", 4, 16, patches=16),)).sums()
-    assert sums == {"pool.patches": 16, "pool.inputs": 16, "pool.outputs": 4, "pool.layers": 1}
+    assert sums == {"pool.patches": 16, "pool.rows": 4, "pool.inputs": 16, "pool.outputs": 4, "pool.layers": 1}
     assert np.isfinite(list(sums.values())).all()

@@ -1,0 +1,104 @@
+"""What is known of a processor's core: instructions that layers execute on it, and the cycles that these take.
+
+``devices/cores/CORE.toml`` has a ``[[kernels]]`` table for each runtime and precision. Its ``instructions`` are
+counted, in an emulator: executed per unit of each feature of a workload. Its ``[[kernels.rates]]``, one for each number
+of threads, are fitted to latencies that others have published, by ``benchmarks/devices/fit.py``. With the clock and the
+memory of a board they make its latency tables, so a board of a known core needs no latencies of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgekit.catalog import catalog_folder, read_toml
+from edgekit.devices.cards import Hardware
+from edgekit.devices.latency.model import LatencyTable, part_of
+from edgekit.recipe import known_keys
+
+BYTES = {"float32": 4, "int8": 1}
+
+
+@dataclass(frozen=True)
+class Rates:
+    """What a core's instructions and a board's bytes cost on a number of threads.
+
+    Attributes:
+        cycles: by part (``PARTS``), the cycles of one instruction; of ``weights`` and ``values``, how many times as
+            long as in memcpy a byte takes; of ``layers``, the cycles in which threads wait for each other at each.
+        spread, doubt: what the interval comes from, as in ``LatencyTable``, where ``spread`` is ``high``.
+        fitted_on, rows, families, smallest, median_error, p90_error: as in ``LatencyTable``.
+    """
+
+    threads: int
+    cycles: Mapping[str, float]
+    doubt: Mapping[str, float]
+    spread: float
+    fitted_on: str
+    rows: int
+    families: int
+    smallest: float = 0.0
+    median_error: float | None = None
+    p90_error: float | None = None
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """A runtime's kernels in one precision: ``instructions`` per unit of each feature, and ``rates`` by threads."""
+
+    runtime: str
+    precision: str
+    instructions: Mapping[str, float]
+    rates: tuple[Rates, ...]
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any], source: str) -> Kernels:
+        """Read a ``[[kernels]]`` table.
+
+        Raises:
+            UnknownNameError: it has an unknown key.
+        """
+        known = known_keys(cls, document, f"{source} [[kernels]]")
+        rates = tuple(Rates(**known_keys(Rates, item, f"{source} [[kernels.rates]]")) for item in known["rates"])
+        return cls(**{**known, "rates": rates})
+
+    def table(self, rates: Rates, hardware: Hardware) -> LatencyTable:
+        """The latency table of a board with this core."""
+        cycle_ns = 1e3 / hardware.clock_mhz
+        byte_ns = BYTES[self.precision] / hardware.bandwidth_gbs
+        coefficients = {
+            name: count * rates.cycles[part_of(name)] * cycle_ns for name, count in self.instructions.items()
+        }
+        coefficients |= {name: rates.cycles[name] * byte_ns for name in ("weights", "values")}
+        coefficients["layers"] = rates.cycles["layers"] * cycle_ns
+        return LatencyTable(
+            runtime=self.runtime,
+            precision=self.precision,
+            threads=rates.threads,
+            coefficients=coefficients,
+            fitted_on=rates.fitted_on,
+            rows=rates.rows,
+            families=rates.families,
+            median_error=rates.median_error,
+            p90_error=rates.p90_error,
+            low=1 / rates.spread,
+            high=rates.spread,
+            doubt=rates.doubt,
+            smallest=rates.smallest,
+        )
+
+
+def core_tables(hardware: Hardware) -> tuple[LatencyTable, ...]:
+    """The latency tables of a board, none if nothing is known of its core."""
+    path = core_file(hardware.core)
+    if not path.is_file():
+        return ()
+    found = [Kernels.from_dict(item, str(path)) for item in read_toml(path)["kernels"]]
+    return tuple(kernels.table(rates, hardware) for kernels in found for rates in kernels.rates)
+
+
+def core_file(core: str) -> Path:
+    """Where what is known of a core stands, if anything is."""
+    return catalog_folder("devices") / "cores" / f"{core.lower()}.toml"
