@@ -90,6 +90,11 @@ class Options:
             if (known := item.metadata.get(KEY)) is not None:
                 _check(flag_of(item), known, getattr(self, item.name))
 
+    def shared_with(self, record: type[Options]) -> dict[str, Any]:
+        """The values of the fields that another record has too, by their names."""
+        known = {item.name for item in fields(record)}  # type: ignore[arg-type]
+        return {name: value for name, value in vars(self).items() if name in known}
+
 
 def flag_of(item: Field[Any]) -> str:
     """What a field is called on the command line: its flag, or its name where it is taken by its place."""

@@ -111,7 +111,7 @@ class PredictResult(Result):
             for prediction in self.predictions
         ]
         others = tuple("then" for _ in rows[0][2:])
-        yield Table(title, ("picture", "answer", *others), rows)
+        yield Table(title, ("input", "answer", *others), rows)
 
 
 def predict(options: PredictOptions) -> PredictResult:

@@ -201,7 +201,11 @@ def _growth(source: Path, original: MeasuredFile, made: tuple[MeasuredFile, ...]
     if not larger:
         return ""
     recurrent = " and ".join(name for name in vet(source).operators if name in GATES)
-    why = f"each step of its {recurrent} is written out" if recurrent else "it has few weights beside its operators"
+    why = (
+        f"each step of its {recurrent} is written out"
+        if recurrent
+        else "the model has few weights beside its operators"
+    )
     return f"larger than {original.file}: {larger}, since {why}"
 
 

@@ -49,23 +49,8 @@ def distill(options: DistillOptions) -> DistillResult:
         raise UsageError("Channels are taken out of one teacher; name a --student for several, as photo-m.")
     out = options.out or Path("runs") / f"{_name(options.data)}-student"
     say(f"no --student named: taking channels out of the teacher, to {SIZE}")
-    return shrink(
-        ShrinkOptions(
-            teacher=chosen.teacher[0],
-            to=SIZE,
-            data=options.data,
-            teacher_weights=options.teacher_weights,
-            teacher_mean=options.teacher_mean,
-            teacher_std=options.teacher_std,
-            out=out,
-            reading=options.reading,
-            recipe=options.recipe,
-            extra=options.extra,
-            qat=options.qat,
-            seed=options.seed or 0,
-            resume=options.resume,
-        )
-    )
+    own = {"teacher": chosen.teacher[0], "to": SIZE, "out": out, "seed": options.seed or 0}
+    return shrink(ShrinkOptions(**options.shared_with(ShrinkOptions) | own))
 
 
 def _with_teacher(options: DistillOptions) -> DistillOptions:

@@ -60,6 +60,12 @@ def test_photos_alone_get_a_teacher_and_a_student_of_its_channels(asked: list[An
     assert shrinking.out != teaching.out
 
 
+def test_every_option_that_shrink_has_too_goes_on_to_it(asked: list[Any], photos: str) -> None:
+    given = {"qat": True, "resume": True, "extra": photos, "teacher_std": (0.5,)}
+    natural.distill(DistillOptions(data=photos, **given))
+    assert {name: getattr(asked[1], name) for name in given} == given
+
+
 def test_the_newest_run_on_these_photos_is_taken(asked: list[Any], photos: str) -> None:
     taught(Path("runs/mine"), photos)
     Path("runs/broken").mkdir()

@@ -134,25 +134,16 @@ def shrink(options: ShrinkOptions) -> ShrinkResult:
         network, int8_bytes = _cut(network, int8_bytes, images, metadata, size, options.seed)
         say(f"cut {step} of {options.steps}: an int8 file of {int8_bytes:,} bytes")
         epochs = recipe.epochs if is_last else max(1, recipe.epochs // SHORT)
-        distilled = distill(
-            DistillOptions(
-                student=network,
-                teacher=options.teacher,
-                teacher_weights=options.teacher_weights,
-                teacher_mean=options.teacher_mean,
-                teacher_std=options.teacher_std,
-                data=source,
-                reading=options.reading,
-                out=folder if is_last else folder / f"step-{step}",
-                recipe=replace(options.recipe, recipe=recipe, epochs=epochs),
-                extra=options.extra,
-                qat=options.qat and is_last,
-                seed=options.seed,
-                resume=options.resume,
-                contract=contract,
-                structure=teacher.structure,
-            )
-        )
+        own = {
+            "student": network,
+            "data": source,
+            "out": folder if is_last else folder / f"step-{step}",
+            "recipe": replace(options.recipe, recipe=recipe, epochs=epochs),
+            "qat": options.qat and is_last,
+            "contract": contract,
+            "structure": teacher.structure,
+        }
+        distilled = distill(DistillOptions(**options.shared_with(DistillOptions) | own))
     result = ShrinkResult(
         **vars(distilled), int8_bytes=int8_bytes, teacher_int8_bytes=whole, channels=_channels(network)
     )
