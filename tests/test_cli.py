@@ -160,7 +160,7 @@ def test_a_gate_that_is_not_met_exits_with_3_and_leaves_no_file(mnist: Dataset, 
     done = edgekit("quantize", "--int8", "mnist-tiny", *words, cwd=tmp_path)
     assert done.returncode == 3
     assert "more than --max-drop 0.5" in done.stderr
-    assert list((tmp_path / "out").iterdir()) == []
+    assert not (tmp_path / "out").exists()
 
 
 def test_quantize_writes_a_page_beside_its_files(small_mnist: Path, tmp_path: Path) -> None:

@@ -29,7 +29,10 @@ COMMANDS = Group(
         "evaluate": verbs.evaluate,
         "compare": verbs.compare,
         "profile": verbs.profile,
-        "predict": Verb("edgekit.evaluation.predict:predict", "Classify pictures: labels with probabilities."),
+        "predict": Verb(
+            "edgekit.evaluation.predict:predict",
+            "Say what a model makes of pictures or arrays: labels with probabilities.",
+        ),
         "inspect": verbs.inspect,
         "list": Verb("edgekit.cli.listing:listing", "List the catalog: teachers, students, devices or recipes."),
         "deploy": verbs.deploy,
