@@ -36,8 +36,8 @@ from edgekit.files import write_text
 CORES = ("Cortex-A53", "Cortex-A72", "Cortex-A76")
 THREADS = (1, 2, 3, 4)
 CLOSE = 0.35
-OWN_ROWS = 30
-"""With so many held-out rows a core's own errors may widen its intervals."""
+OWN_ROWS, OWN_FAMILIES = 30, 3
+"""With so many held-out rows a core's intervals come from its own errors."""
 MARK = "# Written by benchmarks/devices/fit.py; do not edit."
 
 
@@ -174,13 +174,14 @@ def hold_out(rows: Sequence[PublishedRow]) -> tuple[HeldOut, ...]:
 
 
 def scale_of(held_out: Sequence[HeldOut], core: str) -> float:
-    """How many deviations COVERAGE of held-out rows are within, each family counting alike: a user's is yet another.
+    """How many deviations COVERAGE of a core's held-out rows are within, or of all if the core has few.
 
-    If those of one core go farther, so does its interval (split conformal prediction, with families for samples: Dunn,
-    Wasserman, Ramdas, Distribution-Free Prediction Sets for Two-Layer Hierarchical Models, 2023).
+    Each family counts alike, since a user's network is of yet another: conformal prediction with families for samples
+    (Dunn, Wasserman, Ramdas, Distribution-Free Prediction Sets for Two-Layer Hierarchical Models, 2023).
     """
     mine = [item for item in held_out if cell_of(item.row).core == core]
-    return max(_quantile(held_out), _quantile(mine) if len(mine) >= OWN_ROWS else 0.0)
+    is_enough = len(mine) >= OWN_ROWS and len({item.row.family for item in mine}) >= OWN_FAMILIES
+    return _quantile(mine if is_enough else held_out)
 
 
 def _quantile(held_out: Sequence[HeldOut]) -> float:
@@ -192,7 +193,7 @@ def _quantile(held_out: Sequence[HeldOut]) -> float:
 
 def cell_of(row: PublishedRow) -> Cell:
     """The rates that a row was measured with."""
-    return Cell(_hardware(row.board).core, row.runtime, row.precision, row.threads)
+    return Cell(hardware_of(row.board).core, row.runtime, row.precision, row.threads)
 
 
 def is_dotted(cell: Cell) -> bool:
@@ -207,7 +208,7 @@ def costs_of(rows: Sequence[PublishedRow]) -> Array:
 
 @cache
 def _costs(network: str, board: str, kernels: str, precision: str) -> Array:
-    hardware = _hardware(board)
+    hardware = hardware_of(board)
     unit = Rates(1, dict.fromkeys(PARTS, 1.0), {}, 1.0, "", 0, 0)
     table = Kernels(kernels, precision, instructions(hardware.core, kernels, precision), (unit,)).table(unit, hardware)
     names = tuple(table.coefficients)
@@ -216,13 +217,13 @@ def _costs(network: str, board: str, kernels: str, precision: str) -> Array:
 
 
 @cache
-def _hardware(board: str) -> Hardware:
+def hardware_of(board: str) -> Hardware:
     """What a board is made of. A Raspberry Pi 3B has no card: a 3B+ at another clock and with older memory.
 
     The clock is the card's: rows said to be of a Pi 4 at 1.8 GHz are as slow as those at 1.5 GHz.
     """
     if board == "raspberry-pi-3b":  # sources: benchmarks/devices/published_latency.csv, and sbc-bench, results/4hOP.txt
-        return replace(_hardware("raspberry-pi-3b-plus"), clock_mhz=1200, bandwidth_gbs=1.11)
+        return replace(hardware_of("raspberry-pi-3b-plus"), clock_mhz=1200, bandwidth_gbs=1.11)
     found = device_card(board).hardware
     assert found is not None
     return found

@@ -53,6 +53,8 @@ def profile(options: ProfileOptions) -> ProfileResult:
         raise UsageError(
             "--budget limits what is counted exactly: give it with an emulated board, as in --device raspberry-pi-4b."
         )
+    if options.clock and not all(Can.PREDICT in device.can for device in devices):
+        raise UsageError("--clock is what a board is predicted at; leave it out where latency is measured.")
     files = [file for model in options.models or (taken(""),) for file in find_models(model, options.runtime)]
     for file in files:
         require_file(file.path)
@@ -102,7 +104,7 @@ def profile_on(
             model = time_file(device, model, options, steps)
         if Can.COUNT in device.can and not uncounted:
             try:
-                model = count_file(device, model, options, steps)
+                model = _recounted(count_file(device, model, options, steps))
             except UsageError as exc:  # it is not set up here, which no prediction needs
                 if options.budget:
                     raise
@@ -143,6 +145,14 @@ def _predict(model: ModelProfile, card: DeviceCard, options: ProfileOptions) -> 
         return replace(model, predictions=predict(Path(model.file), card, model.runtime, options.shape, options.clock))
     except (UsageError, ModelError) as exc:
         return model.lacks("predictions", str(exc))
+
+
+def _recounted(model: ModelProfile) -> ModelProfile:
+    """The file with its predictions resting on the instructions that it executes, rather than on what its layers do."""
+    if model.counting is None:
+        return model
+    total = model.counting.counts.total
+    return replace(model, predictions=tuple(one.counted(total) for one in model.predictions))
 
 
 def _compared(

@@ -97,11 +97,11 @@ def _latencies(device: DeviceProfile) -> list[tuple[str, ...]]:
 
 
 def _basis(prediction: Prediction) -> str:
-    table = prediction.table
+    table, counted = prediction.table, "; its instructions were counted" if prediction.is_counted else ""
     if table.median_error is None:
-        return f"{table.fitted_on}: not tested there"
+        return f"{table.fitted_on}: not tested there{counted}"
     families = "1 family" if table.families == 1 else f"{table.families} families"
-    return f"{table.rows} rows of {families}, median error {table.median_error:.0%}"
+    return f"{table.rows} rows of {families}, median error {table.median_error:.0%}{counted}"
 
 
 def _show_times(device: DeviceProfile, timed: Sequence[tuple[str, ModelProfile, Timing]]) -> Iterator[Part]:

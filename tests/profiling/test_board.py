@@ -101,6 +101,11 @@ def test_without_an_emulator_the_reason_why_nothing_is_predicted_comes_first(mon
     assert capsys.readouterr().err.count("qemu-aarch64") == 1
 
 
+def test_a_clock_is_no_matter_of_choice_where_latency_is_measured(model):
+    with pytest.raises(UsageError, match="leave it out where latency is measured"):
+        profile(ProfileOptions((model,), ("cpu",), clock=1800.0))
+
+
 def test_a_budget_needs_counts(kitchen, model):
     with pytest.raises(UsageError, match="give it with an emulated board"):
         profile(ProfileOptions((model,), (kitchen,), budget="size=1000"))

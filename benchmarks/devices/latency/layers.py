@@ -1,4 +1,4 @@
-"""Files of one layer each, over the sizes that real networks have: what is counted to know what a layer executes.
+"""Files of one layer or of a few alike, over the sizes that real networks have: what is counted to know layers by.
 
 Few positions are enough, since a kernel's instructions grow with them in proportion; channels go from few to many.
 """
@@ -46,6 +46,14 @@ PASSES: dict[str, tuple[tuple[int, int], ...]] = {
     "sigmoid": ((14, 16), (7, 96)),
 }
 """Kind → (side, channels) of the layers that pass over their values."""
+CHAINS: dict[str, tuple[tuple[int, int, int], ...]] = {
+    "conv": ((12, 8, 3), (14, 16, 3), (6, 64, 3), (9, 24, 5)),
+    "pointwise": ((14, 16, 1), (5, 128, 1), (10, 40, 1), (7, 32, 1)),
+    "depthwise": ((14, 16, 3), (12, 32, 3), (7, 96, 3), (9, 40, 5)),
+    "dense": ((1, 16, 1), (1, 64, 1), (1, 256, 1)),
+}
+"""Kind → (side, channels, window) of layers that stand LINKS times in a row, where a file's own costs come but once."""
+LINKS = 4
 PLAIN = {"leaky-relu": "LeakyRelu", "sigmoid": "Sigmoid"}
 
 
@@ -62,6 +70,9 @@ def layer_models() -> Iterator[tuple[str, ModelProto]]:
     for kind, sizes in PASSES.items():
         for side, depth in sizes:
             yield _one(f"{kind}-{side}-{depth}", side, depth, partial(_pass, kind))
+    for kind, rows in CHAINS.items():
+        for side, depth, window in rows:
+            yield _one(f"{LINKS}-{kind}-{side}-{depth}-{window}", side, depth, partial(_chain, kind, window))
 
 
 def _one(name: str, side: int, depth: int, layer: Callable[[Probe], Tensor]) -> tuple[str, ModelProto]:
@@ -79,6 +90,16 @@ def _depthwise(window: int, stride: int) -> Callable[[Probe], Tensor]:
 
 def _dense(columns: int, probe: Probe) -> Tensor:
     return probe.dense(probe.input, columns)
+
+
+def _chain(kind: str, window: int, probe: Probe) -> Tensor:
+    x = probe.input
+    for _ in range(LINKS):
+        if kind == "dense":
+            x = probe.dense(x, x.channels, relu=True)
+        else:
+            x = probe.conv(x, x.channels, window, groups=x.channels if kind == "depthwise" else 1)
+    return x
 
 
 def _pass(kind: str, probe: Probe) -> Tensor:

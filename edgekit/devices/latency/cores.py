@@ -87,6 +87,7 @@ class Kernels:
             high=rates.spread,
             doubt=rates.doubt,
             smallest=rates.smallest,
+            instructions=self.instructions,
         )
 
 

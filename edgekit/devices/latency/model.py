@@ -34,7 +34,7 @@ SUMS: Mapping[str, tuple[str, ...]] = {
 PARTS = ("products", "depthwise", "sort", "rest", *SUMS)
 """What a network's cost is made of: the instructions of matrix products, of depthwise layers, of sorting (which one
 thread does) and of the rest, which brings values to where they are multiplied; then what ``SUMS`` has."""
-PRODUCTS = ("macs", "tiles", "padded", "uneven", "ragged")
+PRODUCTS = ("macs", "tiles", "padded", "uneven", "gathered", "ragged")
 
 FINE = (
     *(
@@ -42,7 +42,7 @@ FINE = (
         for kind in ("conv", "pointwise")
         for part in ("macs", "tiles", "padded", "patches", "rows", "outputs", "weights", "layers")
     ),
-    *(f"depthwise.{part}" for part in ("macs", "tiles", "rows", "inputs", "outputs", "layers")),
+    *(f"depthwise.{part}" for part in ("macs", "tiles", "gathered", "rows", "columns", "inputs", "outputs", "layers")),
     "conv.taps",
     *("dense.weights", "dense.uneven", "dense.outputs", "dense.layers"),
     *("pool.patches", "pool.rows", "pool.outputs", "pool.layers"),
@@ -75,6 +75,7 @@ class LatencyTable:
         doubt: by part (``PARTS``), how far off its rates may be, as a share and with COVERAGE. A network that mostly
             consists of a doubtful part gets a wider interval.
         smallest: millions of multiply-accumulates of the smallest network that it was tested on.
+        instructions: executed per unit of each feature, where the rates come from these.
     """
 
     runtime: str
@@ -90,6 +91,7 @@ class LatencyTable:
     high: float
     doubt: Mapping[str, float] = field(default_factory=dict)
     smallest: float = 0.0
+    instructions: Mapping[str, float] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         if not 0 < self.low <= 1 <= self.high:
@@ -114,7 +116,8 @@ class LatencyTable:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values without those that say nothing, for TOML and JSON."""
-        return {key: value for key, value in asdict(self).items() if value not in (None, {})}
+        known = {key: value for key, value in asdict(self).items() if value not in (None, {})}
+        return {key: value for key, value in known.items() if key != "instructions"}
 
     def predict(self, workload: Workload) -> Prediction:
         """The latency of a network."""
@@ -128,14 +131,18 @@ class LatencyTable:
         low, high = (
             math.exp(sign * math.hypot(math.log(factor), *doubts)) for sign, factor in ((-1, self.low), (1, self.high))
         )
-        return Prediction(latency, latency * low, latency * high, self)
+        expected = tuple(self.instructions)
+        instructions = float(features(workload, expected) @ np.array([self.instructions[name] for name in expected]))
+        busy = latency - sum(parts.get(name, 0.0) for name in SUMS)
+        return Prediction(latency, latency * low, latency * high, self, instructions=instructions, busy_ms=busy)
 
 
 @dataclass(frozen=True)
 class Prediction:
     """Milliseconds of one inference, and the interval that COVERAGE of such predictions hold true in.
 
-    ``remark`` says why the interval may not hold for this network.
+    ``remark`` says why the interval may not hold for this network. ``instructions`` are those that it rests on, or 0 if
+    it does not, and ``busy_ms`` what they take; ``is_counted`` says whether they were counted.
     """
 
     latency_ms: float
@@ -143,6 +150,18 @@ class Prediction:
     high_ms: float
     table: LatencyTable
     remark: str = ""
+    instructions: float = 0.0
+    busy_ms: float = 0.0
+    is_counted: bool = False
+
+    def counted(self, instructions: int) -> Prediction:
+        """The same, resting on instructions that an emulator counted in this very file."""
+        if not self.instructions:
+            return self
+        busy = self.busy_ms * instructions / self.instructions
+        share = 1 + (busy - self.busy_ms) / self.latency_ms
+        latencies = (self.latency_ms * share, self.low_ms * share, self.high_ms * share)
+        return Prediction(*latencies, self.table, self.remark, instructions, busy, is_counted=True)
 
     def __str__(self) -> str:
         digits = max(0, 2 - math.floor(math.log10(self.latency_ms)))
@@ -166,25 +185,20 @@ def features(workload: Workload, names: Sequence[str]) -> Array:
     return np.array([sum(sums.get(key, 0.0) for key in SUMS.get(name, (name,))) for name in names])
 
 
-def fit_rates(matrix: Array, times: Array, prior: Array | None = None, strength: float = 0.01) -> Array:
+def fit_rates(matrix: Array, times: Array, strength: float = 0.01) -> Array:
     """Rates, none below zero, with which ``matrix @ rates`` comes nearest to ``times`` in relative terms.
 
     Args:
         matrix: features of networks, [n, features].
         times: their latencies, [n], all above 0.
-        prior: rates to stay near, relative to their own size; without one, small ones are preferred.
-        strength: how many networks' worth of error it costs to be one prior away (or, without one, as a share of n).
+        strength: how many networks' worth of error, as a share of n, it costs that a feature explains all of them:
+            so of features that are alike, none gets a large rate.
     """
     relative = matrix / times[:, None]
-    if prior is None:
-        scale = 1 / np.maximum(np.sqrt((relative**2).mean(axis=0)), 1e-300)
-        target, weight = 0.0, float(np.sqrt(strength * len(times)))
-    else:
-        scale, target, weight = prior, 1.0, float(np.sqrt(strength))
+    scale = 1 / np.maximum(np.sqrt((relative**2).mean(axis=0)), 1e-300)
     count = matrix.shape[1]
-    rows = np.vstack([relative * scale, np.eye(count) * weight])
-    goal = np.concatenate([np.ones(len(times)), np.full(count, target * weight)])
-    rates: Array = least_squares(rows, goal) * scale
+    rows = np.vstack([relative * scale, np.eye(count) * np.sqrt(strength * len(times))])
+    rates: Array = least_squares(rows, np.concatenate([np.ones(len(times)), np.zeros(count)])) * scale
     return rates
 
 
@@ -210,14 +224,3 @@ def least_squares(matrix: Array, goal: Array) -> Array:
             free &= x > 1e-12
         x = wanted
     return x
-
-
-def interval(log_errors: Sequence[float], coverage: float = COVERAGE) -> float:
-    """The factor within which ``coverage`` of new networks lie, from |log(actual / predicted)| of held-out ones.
-
-    The quantile of split conformal prediction (Lei et al. 2018), which holds for any distribution; where there are too
-    few errors for it, half more than the largest.
-    """
-    ordered = np.sort(np.abs(np.asarray(log_errors)))
-    rank = int(np.ceil((len(ordered) + 1) * coverage))
-    return float(np.exp(ordered[rank - 1] if rank <= len(ordered) else 1.5 * ordered[-1]))

@@ -22,8 +22,8 @@ KINDS = ("conv", "pointwise", "depthwise", "dense", "elementwise", "activation",
 sorting out of detections; ``other``: what is computed value by value with exponentials (softmax, sigmoid)."""
 
 QUANTITIES = (
-    *("macs", "tiles", "padded", "uneven", "ragged", "ragged_columns"),
-    *("patches", "taps", "rows", "inputs", "outputs", "weights", "layers"),
+    *("macs", "tiles", "padded", "uneven", "gathered", "ragged", "ragged_columns"),
+    *("patches", "taps", "rows", "columns", "inputs", "outputs", "weights", "layers"),
 )
 TILE = 16
 """Kernels compute so many output channels at a time, whether they are all there or not."""
@@ -87,6 +87,12 @@ class Layer:
         return self.macs if _rounded_up(self.columns, SMALL_TILE) > EVEN else 0
 
     @property
+    def gathered(self) -> int:
+        """The multiply-accumulates, if its window is none of 3×3 places that moves by one: other windows are copied."""
+        is_usual = self.patches == 9 * self.outputs and self.inputs < 2 * self.outputs
+        return 0 if is_usual else self.macs
+
+    @property
     def is_ragged(self) -> bool:
         """True if it cannot be computed in blocks of output channels."""
         return self.macs > 0 and not (self.constant and self.columns % BLOCK == 0)
@@ -118,8 +124,9 @@ class Workload:
         sums: dict[str, float] = defaultdict(float)
         for layer in self.layers:
             ragged = (layer.macs, layer.columns) if layer.is_ragged else (0, 0)
-            values = (layer.patches, layer.taps, layer.rows, layer.inputs, layer.outputs, layer.weights)
-            counts = (layer.macs, layer.tiles, layer.padded, layer.uneven, *ragged, *values, 1)
+            products = (layer.macs, layer.tiles, layer.padded, layer.uneven, layer.gathered)
+            places = (layer.patches, layer.taps, layer.rows, layer.columns)
+            counts = (*products, *ragged, *places, layer.inputs, layer.outputs, layer.weights, 1)
             for quantity, count in zip(QUANTITIES, counts, strict=True):
                 if count:
                     sums[f"{layer.kind}.{quantity}"] += count

@@ -49,6 +49,22 @@ def test_a_cortex_a76_gets_dot_product_kernels_and_a_cortex_a72_does_not(board):
     assert dot.total < plain.total
 
 
+def test_files_counted_one_after_another_give_what_each_gives_alone(board):
+    linear = TINY.parents[1] / "mnist-linear" / TINY.name
+    both = count_runs(board.run(Job("count", "litert", TINY, others=(("litert", linear),)), never)["log"])
+    alone = count_runs(board.run(Job("count", "litert", linear), never)["log"])
+    assert len(both) == 2 * len(alone)
+    assert both[-1].total == pytest.approx(alone[-1].total, abs=2000)  # what calling costs from Python differs
+    assert both[0].total > 10 * both[-1].total
+
+
+def test_what_was_counted_takes_the_place_of_what_layers_let_expect(board):
+    model = counted(board)
+    (alone, *_) = model.predictions
+    assert alone.is_counted
+    assert alone.instructions == model.counting.counts.total
+
+
 def test_int8_outputs_are_identical_to_this_machines(emulator, small_mnist):
     (found,) = evaluate(
         EvaluateOptions((str(TINY),), str(small_mnist), device="raspberry-pi-4b", images=50)

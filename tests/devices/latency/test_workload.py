@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -90,6 +91,12 @@ def test_channels_that_fill_no_tile_cost_as_much_as_a_full_one():
     assert convolution(10, 18, 18, 9, groups=18).is_ragged
 
 
+def test_a_depthwise_layer_copies_all_windows_but_the_usual_one():
+    usual, large = (convolution(100, 8, 8, window, groups=8) for window in (9, 25))
+    halving = replace(usual, inputs=4 * usual.outputs)
+    assert [layer.gathered for layer in (usual, large, halving)] == [0, large.macs, halving.macs]
+
+
 def test_a_fully_connected_layer_has_vectors_of_weights_only_if_they_fill_its_tiles():
     assert [dense(64, columns).uneven for columns in (100, 1001, 200)] == [6400, 0, 0]
 
@@ -137,5 +144,12 @@ def test_a_damaged_file_is_an_error_that_names_it(tmp_path):
 
 def test_sums_leave_out_what_does_not_occur():
     sums = Workload("float32", (Layer("pool", 4, 16, patches=16),)).sums()
-    assert sums == {"pool.patches": 16, "pool.rows": 4, "pool.inputs": 16, "pool.outputs": 4, "pool.layers": 1}
+    assert sums == {
+        "pool.patches": 16,
+        "pool.rows": 4,
+        "pool.columns": 1,
+        "pool.inputs": 16,
+        "pool.outputs": 4,
+        "pool.layers": 1,
+    }
     assert np.isfinite(list(sums.values())).all()
