@@ -1,7 +1,8 @@
 """``edgekit devices calibrate``: latency tables of a device by measuring small networks there for a few minutes.
 
-Every network of ``probes`` is written in the forms that a runtime opens and measured as ``profile`` measures. The error
-and the interval of a table come from predicting the networks of each style from those of all others.
+Every network of ``probes`` is written in the forms that a runtime opens and measured as ``profile`` measures: as a
+whole, and where the runtime runs its operators in the file's order, each matrix product too, as its profiler sees it.
+The error and the interval of a table come from predicting the networks of each style from those of all others.
 """
 
 from __future__ import annotations
@@ -14,16 +15,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgekit.console import Part, Table, progress, warn
 from edgekit.devices.cards import card_paths, user_folder
 from edgekit.devices.device import Can, Device, Job, open_device
-from edgekit.devices.latency.model import COVERAGE, FINE, FINE_IN_BLOCKS, Array, LatencyTable, features, fit_rates
+from edgekit.devices.latency.model import COVERAGE, FINE, FINE_IN_PATCHES, Array, LatencyTable, features, fit_rates
 from edgekit.devices.latency.tables import write_tables
 from edgekit.devices.latency.workload import Workload, read_layers, workload_of
 from edgekit.errors import UsageError
 from edgekit.options import Options, argument, names, option
 from edgekit.profiling.probes import probe_models
+from edgekit.profiling.records import OperatorProfile
 from edgekit.result import Result
 
 if TYPE_CHECKING:
@@ -32,6 +35,12 @@ if TYPE_CHECKING:
     from edgekit.quantization.plan import Plan
 
 FORMS = (("litert", "float32"), ("litert", "int8"), ("ort", "float32"), ("ort", "int8"))
+IN_ORDER = frozenset({"litert"})
+"""Runtimes whose operators are told from each other by their order; ONNX Runtime computes shortcuts when it likes."""
+PRODUCTS = ("Convolution", "Fully Connected", "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+"""How LiteRT's operators that are matrix products begin, in XNNPACK and without."""
+WORTH = 2.0
+"""How much the error of a product's share counts beside that of its network's time."""
 FEWEST = 20
 """Networks that a table takes."""
 RUNS = 20
@@ -66,13 +75,25 @@ class ProbeFile:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """A probe file with its median latency.
+
+    ``shares``: of that time, the part of each matrix product, in order; empty where the runtime does not tell.
+    """
+
+    file: ProbeFile
+    latency_ns: float
+    shares: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
 class CalibrateResult(Result):
-    """The tables that were written into a card, and the median latency of every probe file in nanoseconds."""
+    """The tables that were written into a card, and every probe file as it was measured."""
 
     device: str
     card: Path
     tables: tuple[LatencyTable, ...]
-    probes: tuple[tuple[ProbeFile, float], ...]
+    probes: tuple[Measured, ...]
 
     def parts(self) -> Iterator[Part]:
         """The tables with their errors, and where they are."""
@@ -89,13 +110,13 @@ class CalibrateResult(Result):
         """Plain values, for JSON."""
         probes = [
             {
-                "name": file.name,
-                "runtime": file.runtime,
-                "precision": file.precision,
-                "macs": file.workload.macs,
-                "latency_ns": latency,
+                "name": probe.file.name,
+                "runtime": probe.file.runtime,
+                "precision": probe.file.precision,
+                "macs": probe.file.workload.macs,
+                "latency_ns": probe.latency_ns,
             }
-            for file, latency in self.probes
+            for probe in self.probes
         ]
         tables = [table.to_dict() for table in self.tables]
         return {"device": self.device, "card": str(self.card), "tables": tables, "probes": probes}
@@ -147,8 +168,8 @@ def write_probes(folder: Path, forms: Sequence[tuple[str, str]]) -> tuple[ProbeF
     return tuple(files)
 
 
-def measure_probes(device: Device, files: Sequence[ProbeFile], threads: int) -> tuple[tuple[ProbeFile, float], ...]:
-    """The median latency of each file in nanoseconds; files of a runtime that the device lacks are left out."""
+def measure_probes(device: Device, files: Sequence[ProbeFile], threads: int) -> tuple[Measured, ...]:
+    """Each file measured; those of a runtime that the device lacks are left out."""
     missing: set[str] = set()
     measured = []
     with progress(f"calibrating {device.name}", len(files)) as bar:
@@ -162,39 +183,48 @@ def measure_probes(device: Device, files: Sequence[ProbeFile], threads: int) -> 
             except UsageError as exc:
                 missing.add(file.runtime)
                 warn(str(exc))
-            else:
-                measured.append((file, float(np.median(samples))))
+                continue
+            shares = _shares(device, job) if file.runtime in IN_ORDER else ()
+            measured.append(Measured(file, float(np.median(samples)), shares))
     return tuple(measured)
 
 
-def measure_again(
-    device: Device, measured: Sequence[tuple[ProbeFile, float]], threads: int
-) -> tuple[tuple[ProbeFile, float], ...]:
+def _shares(device: Device, job: Job) -> tuple[float, ...]:
+    """The share of each matrix product in a file's time, in order; none where the profiler fails."""
+    answer = device.run(replace(job, task="operators"), lambda share: None)
+    if "operators" not in answer:
+        return ()
+    profile = OperatorProfile.from_dict(answer)
+    return tuple(one.mean_ns / profile.total_ns for one in profile.operators if one.type.startswith(PRODUCTS))
+
+
+def measure_again(device: Device, measured: Sequence[Measured], threads: int) -> tuple[Measured, ...]:
     """Measure what took far longer than the others let expect a second time, and keep the shorter of the two.
 
     Whatever else a machine does meanwhile can only add time.
     """
     suspects = [
-        file
+        probe.file
         for found in _by_form(measured)
-        for (file, latency), ratio in zip(found, _ratios(found), strict=True)
+        for probe, ratio in zip(found, _ratios(found), strict=True)
         if ratio > DISTURBED
     ]
-    again = {file.path: latency for file, latency in measure_probes(device, suspects, threads)}
-    return tuple((file, min(latency, again.get(file.path, latency))) for file, latency in measured)
+    again = {probe.file.path: probe for probe in measure_probes(device, suspects, threads)}
+    pairs = ((probe, again.get(probe.file.path, probe)) for probe in measured)
+    return tuple(min(pair, key=lambda probe: probe.latency_ns) for pair in pairs)
 
 
-def fit_tables(measured: Sequence[tuple[ProbeFile, float]], threads: int) -> tuple[LatencyTable, ...]:
+def fit_tables(measured: Sequence[Measured], threads: int) -> tuple[LatencyTable, ...]:
     """A table for each runtime and precision that was measured."""
     tables = []
     for found in _by_form(measured):
-        form = (found[0][0].runtime, found[0][0].precision)
+        form = (found[0].file.runtime, found[0].file.precision)
         ratios = _ratios(found)
-        real = np.array([file.name.startswith(LIKE_REAL) for file, _ in found])
+        real = np.array([probe.file.name.startswith(LIKE_REAL) for probe in found])
         errors = np.abs(1 / ratios[real] - 1)
-        factor = _interval(ratios, [_style(file) for file, _ in found])
-        names, matrix, times = _problem(found)
-        rates = fit_rates(matrix, times, strength=STRENGTH)
+        factor = _interval(ratios, [_style(probe.file) for probe in found])
+        names, equations = _problem(found)
+        rates = equations.rates()
         tables.append(
             LatencyTable(
                 runtime=form[0],
@@ -203,7 +233,7 @@ def fit_tables(measured: Sequence[tuple[ProbeFile, float]], threads: int) -> tup
                 coefficients={name: float(rate) for name, rate in zip(names, rates, strict=True)},
                 fitted_on=f"{len(found)} small networks measured there",
                 rows=len(found),
-                families=len(set(map(_style, (file for file, _ in found)))) - 1,
+                families=len({_style(probe.file) for probe in found}) - 1,
                 median_error=float(np.median(errors)),
                 p90_error=float(np.quantile(errors, 0.9)),
                 low=1 / factor,
@@ -213,28 +243,58 @@ def fit_tables(measured: Sequence[tuple[ProbeFile, float]], threads: int) -> tup
     return tuple(tables)
 
 
-def _by_form(measured: Sequence[tuple[ProbeFile, float]]) -> list[list[tuple[ProbeFile, float]]]:
+@dataclass(frozen=True)
+class _Equations:
+    """What rates are fitted to, a row each: a network, the first of all, or one of its matrix products.
+
+    ``matrix`` [rows, features]; ``times`` [rows] of the row's network; ``share`` [rows] is the part of it that the row
+    takes, of a product times WORTH, as its features are; ``owner`` [rows] is the network's number.
+    """
+
+    matrix: Array
+    times: Array
+    share: Array
+    owner: NDArray[np.int64]
+
+    def rates(self, kept: NDArray[np.bool_] | None = None) -> Array:
+        """Fitted to all networks, or to those that are kept."""
+        rows = slice(None) if kept is None else kept[self.owner]
+        return fit_rates(self.matrix[rows], self.times[rows], strength=STRENGTH, share=self.share[rows])
+
+
+def _by_form(measured: Sequence[Measured]) -> list[list[Measured]]:
     """What was measured of each runtime and precision, where that is enough for a table."""
-    forms = ([item for item in measured if (item[0].runtime, item[0].precision) == form] for form in FORMS)
+    forms = ([one for one in measured if (one.file.runtime, one.file.precision) == form] for form in FORMS)
     return [found for found in forms if len(found) >= FEWEST]
 
 
-def _problem(found: Sequence[tuple[ProbeFile, float]]) -> tuple[tuple[str, ...], Array, Array]:
-    """The features that occur, their values in each network [n, features], and the latencies [n]."""
-    known = FINE_IN_BLOCKS if found[0][0].runtime == "ort" else FINE
-    names = tuple(name for name in known if any(features(file.workload, (name,))[0] for file, _ in found))
-    matrix = np.array([features(file.workload, names) for file, _ in found])
-    return names, matrix, np.array([latency for _, latency in found])
+def _problem(found: Sequence[Measured]) -> tuple[tuple[str, ...], _Equations]:
+    """The features that occur, and the equations of these networks."""
+    known = FINE_IN_PATCHES if found[0].file.runtime == "ort" else FINE
+    names = tuple(name for name in known if any(features(probe.file.workload, (name,))[0] for probe in found))
+    rows = [features(probe.file.workload, names) for probe in found]
+    share, owner = [1.0] * len(found), list(range(len(found)))
+    of_layers = np.array([name != "constant" for name in names]) * WORTH
+    for number, probe in enumerate(found):
+        products = [layer for layer in probe.file.workload.layers if layer.macs]
+        if len(products) == len(probe.shares):
+            alone = [replace(probe.file.workload, layers=(layer,)) for layer in products]
+            rows += [features(workload, names) * of_layers for workload in alone]
+            share += [part * WORTH for part in probe.shares]
+            owner += [number] * len(products)
+    times = np.array([found[number].latency_ns for number in owner])
+    return names, _Equations(np.array(rows), times, np.array(share), np.array(owner))
 
 
-def _ratios(found: Sequence[tuple[ProbeFile, float]]) -> Array:
+def _ratios(found: Sequence[Measured]) -> Array:
     """Each latency over what the networks of all other styles let expect."""
-    _, matrix, times = _problem(found)
-    styles = np.array([_style(file) for file, _ in found])
-    expected = np.empty(len(times))
+    _, equations = _problem(found)
+    styles = np.array([_style(probe.file) for probe in found])
+    matrix, times = equations.matrix[: len(found)], equations.times[: len(found)]
+    expected = np.empty(len(found))
     for style in set(styles):
         out = styles == style
-        expected[out] = matrix[out] @ fit_rates(matrix[~out], times[~out], strength=STRENGTH)
+        expected[out] = matrix[out] @ equations.rates(~out)
     return np.asarray(times / np.maximum(expected, 1.0))
 
 

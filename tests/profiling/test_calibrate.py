@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import islice
+from dataclasses import replace
+from itertools import cycle, islice
 
 import numpy as np
 import pytest
@@ -17,7 +18,6 @@ from edgekit.profiling import calibrate as module
 from edgekit.profiling.calibrate import (
     FORMS,
     CalibrateOptions,
-    ProbeFile,
     calibrate,
     fit_tables,
     measure_again,
@@ -42,7 +42,17 @@ class Counting(Device):
         if job.runtime != "litert":
             raise UsageError(f"{job.runtime} is not installed.")
         workload = workload_of(read_layers(str(job.model)))
-        return {"samples_ns": [float(features(workload, NAMES) @ RATES)] * 3}
+        total = float(features(workload, NAMES) @ RATES)
+        if job.task == "measure":
+            return {"samples_ns": [total] * 3}
+        alone = [features(replace(workload, layers=(layer,)), NAMES) for layer in workload.layers if layer.macs]
+        names = cycle(["Fully Connected (NC, F32) GEMM", "Convolution (NHWC, F32) IGEMM"])
+        operators = [
+            {"name": name, "type": name, "mean_ns": float(found[:-1] @ RATES[:-1])}
+            for name, found in zip(names, alone, strict=False)
+        ]
+        softmax = {"name": "Softmax", "type": "Softmax (NC, F32)", "mean_ns": 900.0}
+        return {"operators": [*operators, softmax], "total_ns": total, "profiled_ns": total, "runs": 9}
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +136,7 @@ def test_onnx_runtime_computes_an_int8_probe_in_integers_as_it_does_real_files(t
 def test_a_probe_that_was_disturbed_is_measured_again(tmp_path, few):
     files = write_probes(tmp_path, [("litert", "float32")])
     exact = measure_probes(Counting(), files, 1)
-    disturbed = ((exact[0][0], 9 * exact[0][1]), *exact[1:])
+    disturbed = (replace(exact[0], latency_ns=9 * exact[0].latency_ns), *exact[1:])
     assert measure_again(Counting(), disturbed, 1) == exact
 
 
@@ -134,5 +144,29 @@ def test_noise_in_the_measurements_widens_the_interval(tmp_path, few):
     files = write_probes(tmp_path, [("litert", "float32")])
     exact = measure_probes(Counting(), files, 1)
     rng = np.random.default_rng(0)
-    noisy: list[tuple[ProbeFile, float]] = [(file, value * float(rng.lognormal(0, 0.4))) for file, value in exact]
+    noisy = [replace(one, latency_ns=one.latency_ns * float(rng.lognormal(0, 0.4))) for one in exact]
     assert fit_tables(noisy, 1)[0].high > fit_tables(exact, 1)[0].high
+
+
+def test_each_product_of_a_network_has_its_share_where_the_runtime_tells_them_apart(tmp_path, few):
+    measured = measure_probes(Counting(), write_probes(tmp_path, [("litert", "int8")]), 1)
+    for one in measured:
+        assert len(one.shares) == sum(1 for layer in one.file.workload.layers if layer.macs)
+        assert 0 <= sum(one.shares) < 1
+
+
+def test_shares_of_products_decide_where_times_of_networks_leave_it_open(tmp_path, few):
+    """Noise in the whole times hides what a kind of layer costs; its share tells."""
+    exact = measure_probes(Counting(), write_probes(tmp_path, [("litert", "float32")]), 1)
+    rng = np.random.default_rng(1)
+    noisy = [replace(one, latency_ns=one.latency_ns * float(rng.lognormal(0, 0.2))) for one in exact]
+    blind = [replace(one, shares=()) for one in noisy]
+    told, untold = (fit_tables(probes, 1)[0].coefficients for probes in (noisy, blind))
+
+    def off(rates):
+        return sum(
+            abs(features(one.file.workload, tuple(rates)) @ np.array(list(rates.values())) / one.latency_ns - 1)
+            for one in exact
+        )
+
+    assert off(told) < off(untold)

@@ -58,6 +58,9 @@ FINE = (
 FINE_IN_BLOCKS = (*FINE, "depthwise.ragged", "depthwise.ragged_columns")
 """Of a runtime that computes depthwise layers in blocks of channels, and slowly where these are not full."""
 
+FINE_IN_PATCHES = (*FINE_IN_BLOCKS, "conv.copied", "depthwise.places")
+"""Of one whose integer kernels copy windows that they cannot take as they are, and list the places of all others."""
+
 MAX_STEPS = 500
 
 
@@ -185,7 +188,7 @@ def features(workload: Workload, names: Sequence[str]) -> Array:
     return np.array([sum(sums.get(key, 0.0) for key in SUMS.get(name, (name,))) for name in names])
 
 
-def fit_rates(matrix: Array, times: Array, strength: float = 0.01) -> Array:
+def fit_rates(matrix: Array, times: Array, strength: float = 0.01, share: Array | None = None) -> Array:
     """Rates, none below zero, with which ``matrix @ rates`` comes nearest to ``times`` in relative terms.
 
     Args:
@@ -193,12 +196,14 @@ def fit_rates(matrix: Array, times: Array, strength: float = 0.01) -> Array:
         times: their latencies, [n], all above 0.
         strength: how many networks' worth of error, as a share of n, it costs that a feature explains all of them:
             so of features that are alike, none gets a large rate.
+        share: what part of the latency a row is to come to, [n]; all of it if none is given.
     """
     relative = matrix / times[:, None]
     scale = 1 / np.maximum(np.sqrt((relative**2).mean(axis=0)), 1e-300)
     count = matrix.shape[1]
+    goal = np.ones(len(times)) if share is None else share
     rows = np.vstack([relative * scale, np.eye(count) * np.sqrt(strength * len(times))])
-    rates: Array = least_squares(rows, np.concatenate([np.ones(len(times)), np.zeros(count)])) * scale
+    rates: Array = least_squares(rows, np.concatenate([goal, np.zeros(count)])) * scale
     return rates
 
 

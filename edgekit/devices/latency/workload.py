@@ -23,7 +23,7 @@ sorting out of detections; ``other``: what is computed value by value with expon
 
 QUANTITIES = (
     *("macs", "tiles", "padded", "uneven", "gathered", "ragged", "ragged_columns"),
-    *("patches", "taps", "rows", "columns", "inputs", "outputs", "weights", "layers"),
+    *("patches", "copied", "places", "taps", "rows", "columns", "inputs", "outputs", "weights", "layers"),
 )
 TILE = 16
 """Kernels compute so many output channels at a time, whether they are all there or not."""
@@ -77,6 +77,17 @@ class Layer:
         return self.outputs // max(1, self.columns)
 
     @property
+    def copied(self) -> int:
+        """The patches, if integer kernels copy them because they take input channels by BLOCK."""
+        fits = self.channels % BLOCK == 0 and self.columns % BLOCK == 0 and self.columns >= TILE
+        return self.patches if self.macs and not fits else 0
+
+    @property
+    def places(self) -> int:
+        """The places of the window at all positions, for all channels at once."""
+        return self.patches // (self.columns if self.kind == "depthwise" else self.channels) if self.macs else 0
+
+    @property
     def taps(self) -> int:
         """How often a kernel turns to a place of the window, for every tile of output channels anew."""
         return self.patches // self.channels * math.ceil(self.columns / SMALL_TILE) if self.macs else 0
@@ -125,7 +136,7 @@ class Workload:
         for layer in self.layers:
             ragged = (layer.macs, layer.columns) if layer.is_ragged else (0, 0)
             products = (layer.macs, layer.tiles, layer.padded, layer.uneven, layer.gathered)
-            places = (layer.patches, layer.taps, layer.rows, layer.columns)
+            places = (layer.patches, layer.copied, layer.places, layer.taps, layer.rows, layer.columns)
             counts = (*products, *ragged, *places, layer.inputs, layer.outputs, layer.weights, 1)
             for quantity, count in zip(QUANTITIES, counts, strict=True):
                 if count:

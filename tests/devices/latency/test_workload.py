@@ -105,6 +105,23 @@ def test_a_fully_connected_layer_on_many_vectors_is_computed_as_a_pointwise_one(
     assert [dense(64, 10, rows).kind for rows in (1, 49)] == ["dense", "pointwise"]
 
 
+@pytest.mark.parametrize(
+    ("layer", "copied"),
+    [
+        (convolution(100, 4, 16, window=9), 0),
+        (convolution(100, 3, 16, window=9), 100 * 3 * 9),
+        (convolution(100, 4, 8, window=9), 100 * 4 * 9),
+        (Layer("pool", 4, 16, patches=16), 0),
+    ],
+)
+def test_integer_kernels_copy_the_windows_of_channels_that_they_cannot_take_by_four(layer, copied):
+    assert layer.copied == copied
+
+
+def test_the_places_of_a_window_are_counted_once_for_all_channels():
+    assert convolution(100, 32, 8, window=9).places == convolution(100, 32, 32, window=9, groups=32).places == 900
+
+
 def test_weights_that_may_be_replaced_keep_a_runtime_from_its_fast_kernels(tmp_path):
     model = graph_of([helper.make_node("Conv", ["in", "w"], ["out"])], {"in": (1, 8, 8, 8)}, {"w": noise(8, 8, 1, 1)})
     onnx.save(model, tmp_path / "constant.onnx")
