@@ -3,14 +3,16 @@
     python benchmarks/devices/predicted.py
 
 Beside the held-out rows it judges the instructions of whole networks against counted ones, and the Zero 2 W, for which
-nobody has published latencies of TFLite: from the rows of ncnn on a 3 B+, which has the same core, those on a Zero 2 W
-follow by the ratio of both boards' predictions. Last come the shipped students on the four boards.
+only one latency of TFLite is published: from the rows of ncnn on a 3 B+, which has the same core, those on a Zero 2 W
+follow by the ratio of both boards' predictions. Then come rows of ``unstated_latency.csv``, whose sources do not say on
+how many threads, and the shipped students on the four boards.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +28,11 @@ from record import record
 
 from edgekit import catalog
 from edgekit.devices.cards import device_card
+from edgekit.devices.latency.model import Prediction
 from edgekit.devices.latency.predict import predict
 
 BOARDS = ("raspberry-pi-zero-2w", "raspberry-pi-3b-plus", "raspberry-pi-4b", "raspberry-pi-5")
+UNSTATED = Path(__file__).with_name("unstated_latency.csv")
 KNOWN, ASKED = "raspberry-pi-3b-plus", "raspberry-pi-zero-2w"
 
 
@@ -40,7 +44,12 @@ def main() -> None:
     for item in figures["held_out"]:
         del item["source"]  # it stands in published_latency.csv
         item["predicted_ms"] = round(item["predicted_ms"], 3)
-    others = {"instructions": judge_instructions(), "zero_2w": judge_zero(result), "students": dict(students())}
+    others = {
+        "instructions": judge_instructions(),
+        "zero_2w": judge_zero(result),
+        "unstated": judge_unstated(result),
+        "students": dict(students()),
+    }
     for name, found in others.items():
         print(name, found)
     record(__file__, {**figures, **others})
@@ -67,16 +76,33 @@ def _key(row: PublishedRow) -> tuple[str, str, str, int]:
 
 def _ratio(result: FitResult, row: PublishedRow) -> float:
     """How many times as long as the 3 B+ the Zero 2 W takes for a row's network, with XNNPACK's kernels."""
+    row = replace(row, runtime="tflite-xnnpack")
+    asked, known = (_predicted(result, replace(row, board=board)).latency_ms for board in (ASKED, KNOWN))
+    return asked / known
+
+
+def judge_unstated(result: FitResult) -> dict[str, Any]:
+    """Rows that the fit never has, as they would be on four threads: their sources do not say on how many they were."""
+    rows = published_rows(UNSTATED)
+    found = [_predicted(result, row) for row in rows]
+    return {
+        **_errors([one.latency_ms / row.latency_ms - 1 for row, one in zip(rows, found, strict=True)]),
+        "inside": sum(one.low_ms <= row.latency_ms <= one.high_ms for row, one in zip(rows, found, strict=True)),
+        "predicted": {
+            f"{row.network} {row.precision} {row.board}, {row.latency_ms} ms": str(one)
+            for row, one in zip(rows, found, strict=True)
+        },
+    }
+
+
+def _predicted(result: FitResult, row: PublishedRow) -> Prediction:
+    """The latency of a row's network on its board."""
+    hardware = hardware_of(row.board)
     (kernels,) = (
-        item
-        for item in result.cores[hardware_of(ASKED).core]
-        if (item.runtime, item.precision) == ("tflite-xnnpack", row.precision)
+        item for item in result.cores[hardware.core] if (item.runtime, item.precision) == (row.runtime, row.precision)
     )
     (rates,) = (item for item in kernels.rates if item.threads == row.threads)
-    asked, known = (
-        kernels.table(rates, hardware_of(board)).predict(rebuild(row.network)).latency_ms for board in (ASKED, KNOWN)
-    )
-    return asked / known
+    return kernels.table(rates, hardware).predict(rebuild(row.network))
 
 
 def students() -> Iterator[tuple[str, dict[str, Any]]]:

@@ -57,8 +57,8 @@ def find_tables(card: DeviceCard, runtime: str, workload: Workload) -> tuple[Lat
         return tuple(sorted(found, key=lambda table: table.threads))
     others = " and ".join(sorted({table.precision for table in tables}))
     raise UsageError(
-        f"{card.name} has no latency table for {RUNTIMES[runtime].title}, {workload.precision}: too few latencies are "
-        f"published; {f'there is one for {others}, or ' if others else ''}{WAY_OUT}."
+        f"{card.name} has no latency table for {RUNTIMES[runtime].title}, {workload.precision}: it was neither "
+        f"measured nor counted there; {f'there is one for {others}, or ' if others else ''}{WAY_OUT}."
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from edgekit.devices.latency.model import LatencyTable
 from edgekit.files import write_text
 
-MARK = "# Written by 'edgekit devices calibrate' or benchmarks/devices/fit.py; do not edit below this line."
+MARK = "# Written by 'edgekit devices calibrate'; do not edit below this line."
 MARKS = re.compile(r"^# Written by .*; do not edit below this line\.$", re.MULTILINE)
 
 
