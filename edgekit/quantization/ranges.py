@@ -58,5 +58,6 @@ METHODS: Mapping[str, Callable[[Histogram], Range]] = {"minmax": minmax, "percen
 def squared_error(values: NDArray[np.float64], counts: NDArray[np.int64], candidate: Range) -> float:
     """Mean squared difference between the values and what int8 over the range ``candidate`` keeps of them."""
     affine = range_quantization(*candidate)
-    kept = (affine.quantize(values).astype(np.float64) - affine.zero_point) * affine.scale
-    return float(np.average((values - kept) ** 2, weights=counts))
+    lowest, highest = (limit - affine.zero_point for limit in affine.limits)
+    kept = np.clip(np.rint(values / affine.scale), lowest, highest) * affine.scale
+    return float(np.square(values - kept) @ counts / counts.sum())

@@ -25,7 +25,7 @@ from edgekit.quantization.rounding import add_rounding
 from edgekit.scales import Quantization
 
 if TYPE_CHECKING:
-    from onnx import ModelProto, NodeProto
+    from onnx import ModelProto, NodeProto, TypeProto
 
 Values = dict[str, Reals]
 Result = TypeVar("Result")
@@ -61,6 +61,7 @@ class Walk:
         self.readers: dict[str, int] = {}
         for position, node in enumerate(self.nodes):
             self.readers.update(dict.fromkeys(node.input, position))
+        self._types = types_of(model.graph)
         self._cut = 0
         self._kept: deque[tuple[Values, Values]] | None = None
         self._bytes = _bytes_of_values(model)
@@ -110,8 +111,8 @@ class Walk:
     def _through(self, segment: Segment, passed: set[str]) -> Callable[[tuple[Values, Values]], tuple[Values, Values]]:
         """A function from the values at the cut to what a segment gives, and those of them that are ``passed`` on."""
         nodes = self.nodes[segment.start : segment.end]
-        exact = _Run(self.model, nodes, segment, self.reals, {})
-        runs = (exact, _Run(self.model, nodes, segment, self.constants, self.affines))
+        exact = _Run(self.model, self._types, nodes, segment, self.reals, {})
+        runs = (exact, _Run(self.model, self._types, nodes, segment, self.constants, self.affines))
 
         def after(before: tuple[Values, Values]) -> tuple[Values, Values]:
             exact, rounded = (
@@ -153,6 +154,7 @@ class _Run:
     def __init__(
         self,
         model: ModelProto,
+        types: Mapping[str, TypeProto.Tensor],
         nodes: Sequence[NodeProto],
         segment: Segment,
         constants: Mapping[str, NDArray[np.float32]],
@@ -173,7 +175,6 @@ class _Run:
             for name in node.output:
                 if name in affines:
                     renamed[name] = add_rounding(part, name, affines[name])
-        types = types_of(model.graph)
 
         def described(name: str) -> ValueInfoProto:
             kind = types[name].elem_type if name in types else TensorProto.FLOAT

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -65,10 +66,15 @@ class WeightedLayer:
                 name = draft.add_constant(f"{self.name} {kind}", value.astype(np.float32))
                 draft.set_input(node, position, name)
 
+    @cached_property
+    def options(self) -> dict[str, Any]:
+        """The node's attributes."""
+        return attributes(self.node)
+
     @property
     def groups(self) -> int:
         """The number of groups that read their own input channels."""
-        return int(attributes(self.node).get("group", 1))
+        return int(self.options.get("group", 1))
 
     @property
     def outputs(self) -> int:
@@ -104,8 +110,8 @@ class WeightedLayer:
             rows = values.reshape(1, -1, self.weights.shape[1])
             return rows if rows.shape[1] <= positions else generator.choice(rows, positions, replace=False, axis=1)
         places = self._places(values.shape[2:], positions, generator)
-        options, rank = attributes(self.node), values.ndim - 2
-        pads = options.get("pads", [0] * (2 * rank))
+        rank = values.ndim - 2
+        pads = self.options.get("pads", [0] * (2 * rank))
         padded = values[0]
         if any(pads):
             padded = np.pad(padded, [(0, 0), *zip(pads[:rank], pads[rank:], strict=True)])
@@ -115,9 +121,9 @@ class WeightedLayer:
 
     def _places(self, size: tuple[int, ...], positions: int, generator: np.random.Generator) -> list[NDArray[Any]]:
         """For each spatial axis, the padded input's indices [positions, *kernel] that random outputs read."""
-        options, rank, kernel = attributes(self.node), len(size), self.weights.shape[2:]
-        pads, ones = options.get("pads", [0] * (2 * rank)), [1] * rank
-        strides, dilations = options.get("strides", ones), options.get("dilations", ones)
+        rank, kernel = len(size), self.weights.shape[2:]
+        pads, ones = self.options.get("pads", [0] * (2 * rank)), [1] * rank
+        strides, dilations = self.options.get("strides", ones), self.options.get("dilations", ones)
         steps = [
             (size[axis] + pads[axis] + pads[rank + axis] - dilations[axis] * (kernel[axis] - 1) - 1) // strides[axis]
             + 1
