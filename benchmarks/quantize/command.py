@@ -11,7 +11,7 @@ from typing import Any
 from environments import PACKAGES
 from models import MODEL_NAMES
 from places import PRODUCTS, ROOT
-from tools import OWN, PEERS, PER_TENSOR, TOOLS
+from tools import ANCHORS, OWN, PEERS, PER_TENSOR, TOOLS
 
 from edgekit.files import write_json
 
@@ -36,7 +36,7 @@ class Choice:
 
 def choose(description: str | None, models: tuple[str, ...], tools: tuple[str, ...] = TOOLS) -> Choice:
     """Read the command line; without options all is measured on the development images."""
-    known = (*OWN, *PEERS, *PER_TENSOR)
+    known = (*OWN, *PEERS, *ANCHORS, *PER_TENSOR)
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--split", choices=("development", "test"), default="development")
     parser.add_argument("--images", type=int, help="judge on the first so many images of the split only")

