@@ -26,7 +26,7 @@ from edgekit import catalog
 from edgekit.console import progress
 from edgekit.devices.device import Job, open_device
 from edgekit.devices.latency.workload import Layer, read_layers
-from edgekit.profiling.calibrate import FORMS, _forms
+from edgekit.profiling.calibrate import FORMS, forms_of
 from edgekit.profiling.counts import CLASSES, InstructionCounts, count_runs
 
 CORES = {"Cortex-A53": "raspberry-pi-3b-plus", "Cortex-A72": "raspberry-pi-4b", "Cortex-A76": "raspberry-pi-5"}
@@ -49,7 +49,7 @@ def write_layers(folder: Path) -> dict[str, Path]:
     """The files of ``latency/layers.py``, as ``conv-12-8-8-3-1.int8.tflite``."""
     paths = {}
     for name, model in layer_models():
-        for (runtime, precision), data in _forms(model, FORMS):
+        for (runtime, precision), data in forms_of(model, FORMS):
             path = folder / f"{name}.{precision}{RUNTIMES[runtime]}"
             path.write_bytes(data)
             paths[path.name] = path

@@ -16,11 +16,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from latency.cycles import NOISE, Cell, Solution, solve
+from latency.cycles import CYCLES, NOISE, Cell, Solution, solve
 from latency.instructions import PRECISIONS, RUNTIMES, instructions
 from latency.published import PublishedRow, published_rows
 from latency.rebuild import rebuild
@@ -33,7 +34,7 @@ from edgekit.devices.latency.model import COVERAGE, PARTS, Array, features, part
 from edgekit.devices.latency.tables import toml_line
 from edgekit.files import write_text
 
-CORES = ("Cortex-A53", "Cortex-A72", "Cortex-A76")
+CORES = tuple(CYCLES)
 THREADS = (1, 2, 3, 4)
 CLOSE = 0.35
 OWN_ROWS, OWN_FAMILIES = 30, 3
@@ -138,7 +139,7 @@ def fit_published(rows: Sequence[PublishedRow]) -> FitResult:
     """Fit every core, and judge with one family of networks left out at a time. Rows of other runtimes are not used."""
     rows = [row for row in rows if row.runtime in RUNTIMES]
     held_out = hold_out(rows)
-    wanted = [Cell(core, kernels, form, count) for core in CORES for kernels, form, count in _forms()]
+    wanted = [Cell(*key) for key in product(CORES, RUNTIMES, PRECISIONS, THREADS)]
     solution = solve([cell_of(row) for row in rows], costs_of(rows), _times(rows), wanted)
     known: dict[str, tuple[Kernels, ...]] = {}
     for core in CORES:
@@ -268,10 +269,6 @@ def core_text(known: Sequence[Kernels]) -> str:
             lines += ["", "[[kernels.rates]]"]
             lines += [toml_line(key, value) for key, value in asdict(item).items() if value is not None]
     return "\n".join(lines) + "\n"
-
-
-def _forms() -> list[tuple[str, str, int]]:
-    return [(kernels, precision, count) for kernels in RUNTIMES for precision in PRECISIONS for count in THREADS]
 
 
 def _times(rows: Sequence[PublishedRow]) -> Array:

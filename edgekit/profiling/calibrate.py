@@ -160,7 +160,7 @@ def write_probes(folder: Path, forms: Sequence[tuple[str, str]]) -> tuple[ProbeF
     with progress("writing small networks", len(models)) as bar:
         for number, (name, model) in enumerate(models):
             bar.update(number, name)
-            for (runtime, precision), data in _forms(model, forms):
+            for (runtime, precision), data in forms_of(model, forms):
                 path = folder / f"{name}.{precision}{'.onnx' if runtime == 'ort' else '.tflite'}"
                 path.write_bytes(data)
                 workload = replace(workload_of(read_layers(str(path))), precision=precision)
@@ -330,7 +330,7 @@ def int8_plan(ready: ModelProto) -> Plan:
     return Plan(affines(groups, ranges))
 
 
-def _forms(model: ModelProto, forms: Sequence[tuple[str, str]]) -> Iterator[tuple[tuple[str, str], bytes]]:
+def forms_of(model: ModelProto, forms: Sequence[tuple[str, str]]) -> Iterator[tuple[tuple[str, str], bytes]]:
     """The bytes of a probe in each form."""
     from edgekit.artifact import Metadata
     from edgekit.conversion.compact import compact

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from fit import cell_of, costs_of, fit, fit_published, hold_out
 from latency.cycles import Cell, solve
-from latency.instructions import judged
+from latency.instructions import document, judged
+from latency.layers import layer_models
 from latency.published import published_rows
 
 from edgekit.devices.latency.cores import core_file
@@ -65,6 +66,11 @@ def test_instructions_of_whole_networks_are_those_that_their_layers_let_expect()
     errors = [abs(np.log(expected / counted)) for *_, counted, expected in judged()]
     assert len(errors) > 50
     assert np.median(errors) < 0.1
+
+
+def test_every_file_that_is_counted_is_one_that_the_command_would_write():
+    counted = {name.partition(".")[0] for name in document("layers")["workloads"]}
+    assert counted == {name for name, _ in layer_models()}
 
 
 @pytest.fixture(scope="module")
