@@ -2,23 +2,24 @@
 
     python benchmarks/devices/counts.py [MODEL.tflite MODEL.onnx ...]
 
-Counts the files of ``latency/layers.py`` and the shipped students' with every runtime and in every precision, and those
-named, and writes ``counts.json`` beside this file. The boards must have been set up (edgekit devices setup
-raspberry-pi-4b). It takes about half an hour of one core.
+Counts the files of ``latency/layers.py``, the shipped students', the smallest two networks with a published latency and
+those named, with every runtime and in every precision, and writes ``counts.json`` beside this file. The boards must
+have been set up (edgekit devices setup raspberry-pi-4b). It takes about half an hour of one core.
 """
 
 from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from latency.files import published_model
 from latency.layers import layer_models
 from record import record
 
@@ -29,8 +30,12 @@ from edgekit.devices.latency.workload import Layer, read_layers
 from edgekit.profiling.calibrate import FORMS, forms_of
 from edgekit.profiling.counts import CLASSES, InstructionCounts, count_runs
 
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
 CORES = {"Cortex-A53": "raspberry-pi-3b-plus", "Cortex-A72": "raspberry-pi-4b", "Cortex-A76": "raspberry-pi-5"}
 RUNTIMES = {"litert": ".tflite", "litert-builtin": ".tflite", "ort": ".onnx"}
+PUBLISHED = ("mobilenet-v1-0.25-128", "mobilenet-v2-0.35-96")
 RUNS = 3
 """How often a job counts each of its files."""
 DEFAULTS = {item.name: item.default for item in fields(Layer) if item.default is not MISSING}
@@ -45,10 +50,10 @@ def count(board: str, runtime: str, files: Sequence[Path]) -> list[InstructionCo
     return [sorted(group, key=lambda run: run.total)[RUNS // 2] for group in groups]
 
 
-def write_layers(folder: Path) -> dict[str, Path]:
-    """The files of ``latency/layers.py``, as ``conv-12-8-8-3-1.int8.tflite``."""
+def write_files(folder: Path, models: Iterable[tuple[str, ModelProto]]) -> dict[str, Path]:
+    """Float networks in every form, as ``conv-12-8-8-3-1.int8.tflite``."""
     paths = {}
-    for name, model in layer_models():
+    for name, model in models:
         for (runtime, precision), data in forms_of(model, FORMS):
             path = folder / f"{name}.{precision}{RUNTIMES[runtime]}"
             path.write_bytes(data)
@@ -86,8 +91,10 @@ def main() -> None:
     ]
     files = {f"{path.parent.name}/{path.name}": path for path in [*shipped, *map(Path, sys.argv[1:])]}
     with tempfile.TemporaryDirectory() as folder:
-        layers = collect(write_layers(Path(folder)))
-    result = {"classes": " ".join(CLASSES), "layers": layers, "networks": collect(files)}
+        layers = collect(write_files(Path(folder), layer_models()))
+        files |= write_files(Path(folder), ((name, published_model(name)) for name in PUBLISHED))
+        networks = collect(files)
+    result = {"classes": " ".join(CLASSES), "layers": layers, "networks": networks}
     record(__file__, result, " ".join(Path(text).name for text in sys.argv[1:]))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import onnx
 import pytest
+from latency.files import published_model
 from latency.rebuild import BUILDERS, network_family, rebuild
 from latency.shapes import Map, Shapes
 from onnx import helper
@@ -39,6 +40,14 @@ def test_a_rebuilt_network_is_as_large_as_its_paper_says(name):
     workload = rebuild(name)
     assert workload.macs / 1e6 == pytest.approx(macs, rel=0.12)
     assert sum(layer.weights for layer in workload.layers) / 1e6 == pytest.approx(weights, rel=0.12)
+
+
+@pytest.mark.parametrize("name", ["mobilenet-v1-0.25-128", "mobilenet-v2-0.35-96"])
+def test_a_network_written_as_a_file_has_the_layers_that_it_was_rebuilt_from(name, tmp_path):
+    onnx.save(published_model(name), tmp_path / "net.onnx")
+    expected = sorted((layer.kind, layer.macs, layer.outputs) for layer in rebuild(name).layers)
+    found = read_workload(tmp_path / "net.onnx").layers
+    assert sorted((layer.kind, layer.macs, layer.outputs) for layer in found) == expected
 
 
 @pytest.mark.parametrize("name", BUILDERS)

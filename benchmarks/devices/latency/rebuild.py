@@ -76,6 +76,16 @@ def rebuild(name: str, precision: str = "float32") -> Workload:
         UnknownNameError: it is not one that can be rebuilt.
     """
     net = Shapes()
+    describe(net, name)
+    return net.workload(precision)
+
+
+def describe(net: Shapes, name: str) -> None:
+    """Append the layers of a published network.
+
+    Raises:
+        UnknownNameError: it is not one that can be rebuilt.
+    """
     found = MOBILENET.match(name)
     if found:
         _mobilenet(net, int(found[1]), float(found[2]), int(found[3]))
@@ -83,4 +93,3 @@ def rebuild(name: str, precision: str = "float32") -> Workload:
         BUILDERS[name][1](net)
     else:
         raise UnknownNameError("published network", name, BUILDERS)
-    return net.workload(precision)
