@@ -64,6 +64,7 @@ class Walk:
         self._types = types_of(model.graph)
         self._cut = 0
         self._kept: deque[tuple[Values, Values]] | None = None
+        self._exact: tuple[int, Sequence[Values]] = (0, ())  # a place that was looked at, the float network's values
         self._bytes = _bytes_of_values(model)
 
     def segments(self) -> list[Segment]:
@@ -87,9 +88,7 @@ class Walk:
 
     def keep(self, position: int) -> None:
         """Make ``position`` the cut to go on from, if its values fit into the budget."""
-        made = {*input_names(self.model), *(name for node in self.nodes[:position] for name in node.output)}
-        each = sum(self._bytes.get(name, 0) for name in made & self._live(position))
-        if 2 * each * len(self.inputs) <= BUDGET:
+        if self._fits(position):
             # What was kept before makes room as it is read.
             self._kept, self._cut = deque(self._after(position, self._at_cut(forget=True))), position
 
@@ -97,32 +96,61 @@ class Walk:
         """For each image, what ``look`` finds in the values of the tensors ``names`` anywhere in the graph."""
         made = {name for node in self.nodes for name in node.output}
         whole = replace(self.segment(0, len(self.nodes)), outputs=tuple(name for name in names if name in made))
-        through = self._through(whole, set(names))
+        passed = set(names)
+        exact, rounded = self._exactly(whole, passed), self._as_rounded(whole, passed)
         # One by one: every activation of both networks is there at once.
-        return (look(through(before)) for before in self._at_cut())
+        return (look((exact(real), rounded(stored))) for real, stored in self._at_cut())
 
     def _after(self, position: int, pairs: Iterator[tuple[Values, Values]]) -> Iterator[tuple[Values, Values]]:
-        """For each of the pairs at the cut, the values that nodes from ``position`` on read."""
+        """For each of the pairs at the cut, the values that nodes from ``position`` on read.
+
+        Those of the float network do not change: seen before, they are taken from there.
+        """
         live = self._live(position)
         found = self.segment(self._cut, position)
         between = replace(found, outputs=tuple(name for name in found.outputs if name in live))
-        return ahead(self._through(between, live), pairs)
+        place, known = self._exact
+        rounded = self._as_rounded(between, live)
+        if place == position and known:
+            yield from ahead(lambda item: (item[1], rounded(item[0][1])), zip(pairs, known, strict=True))
+            return
+        self._exact, known = (0, ()), ()  # makes room
+        exact, seen, fits = self._exactly(between, live), list[Values](), self._fits(position)
+        for pair in ahead(lambda before: (exact(before[0]), rounded(before[1])), pairs):
+            if fits:
+                seen.append(pair[0])
+            yield pair
+        self._exact = (position, seen)
 
-    def _through(self, segment: Segment, passed: set[str]) -> Callable[[tuple[Values, Values]], tuple[Values, Values]]:
-        """A function from the values at the cut to what a segment gives, and those of them that are ``passed`` on."""
+    def _exactly(self, segment: Segment, passed: set[str]) -> Callable[[Values], Values]:
+        """From the float network's values at the cut to what a segment gives, and those that are ``passed`` on."""
+        return self._through(segment, passed, self.reals, {})
+
+    def _as_rounded(self, segment: Segment, passed: set[str]) -> Callable[[Values], Values]:
+        """The same of the quantized network."""
+        return self._through(segment, passed, self.constants, self.affines)
+
+    def _through(
+        self,
+        segment: Segment,
+        passed: set[str],
+        constants: Mapping[str, NDArray[np.float32]],
+        affines: Mapping[str, Quantization],
+    ) -> Callable[[Values], Values]:
         nodes = self.nodes[segment.start : segment.end]
-        exact = _Run(self.model, self._types, nodes, segment, self.reals, {})
-        runs = (exact, _Run(self.model, self._types, nodes, segment, self.constants, self.affines))
+        run = _Run(self.model, self._types, nodes, segment, constants, affines)
 
-        def after(before: tuple[Values, Values]) -> tuple[Values, Values]:
-            exact, rounded = (
-                {name: value for name, value in values.items() if name in passed}
-                | dict(zip(segment.outputs, run(values), strict=True))
-                for values, run in zip(before, runs, strict=True)
-            )
-            return exact, rounded
+        def after(values: Values) -> Values:
+            kept = {name: value for name, value in values.items() if name in passed}
+            return kept | dict(zip(segment.outputs, run(values), strict=True))
 
         return after
+
+    def _fits(self, position: int) -> bool:
+        """Whether the budget holds what nodes from ``position`` on read, of all images and both networks."""
+        made = {*input_names(self.model), *(name for node in self.nodes[:position] for name in node.output)}
+        each = sum(self._bytes.get(name, 0) for name in made & self._live(position))
+        return 2 * each * len(self.inputs) <= BUDGET
 
     def _live(self, position: int) -> set[str]:
         """The values that nodes from ``position`` on read, and results of the network."""
