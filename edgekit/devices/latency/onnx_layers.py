@@ -99,8 +99,9 @@ class _Graph:
     def _is_free(self, node: NodeProto) -> bool:
         if node.op_type in FREE or all(self._is_constant(name) for name in node.input):
             return True
-        if node.op_type == "QuantizeLinear":  # at the graph's own boundary it is a pass over the values
-            return node.input[0] in self.makers
+        if node.op_type == "QuantizeLinear":  # of what is given, or stored in another way, it is a pass over the values
+            maker = self.makers.get(node.input[0])
+            return maker is not None and maker.op_type != "DequantizeLinear"
         maker = self.makers.get(node.input[0])
         weighted = maker is not None and maker.op_type in ("Conv", "Gemm", "ConvTranspose", "Add")
         return node.op_type in FUSED and weighted and self.uses[node.input[0]] == 1

@@ -91,6 +91,18 @@ def test_channels_that_fill_no_tile_cost_as_much_as_a_full_one():
     assert convolution(10, 18, 18, 9, groups=18).is_ragged
 
 
+def test_values_that_are_stored_in_another_way_are_a_pass_over_them(tmp_path):
+    scale = {"s": np.float32(0.1), "z": np.uint8(128), "t": np.float32(0.2)}
+    nodes = [
+        helper.make_node("QuantizeLinear", ["in", "s", "z"], ["a"]),
+        helper.make_node("DequantizeLinear", ["a", "s", "z"], ["b"]),
+        helper.make_node("QuantizeLinear", ["b", "t", "z"], ["c"]),
+        helper.make_node("DequantizeLinear", ["c", "t", "z"], ["out"]),
+    ]
+    onnx.save(graph_of(nodes, {"in": (1, 8)}, scale), tmp_path / "stored.onnx")
+    assert [layer.kind for layer in _workload(tmp_path / "stored.onnx").layers] == ["move", "move"]
+
+
 def test_a_depthwise_layer_copies_all_windows_but_the_usual_one():
     usual, large = (convolution(100, 8, 8, window, groups=8) for window in (9, 25))
     halving = replace(usual, inputs=4 * usual.outputs)
