@@ -84,7 +84,7 @@ def open_tensors(source: str | Path | Dataset, intake: Tensors) -> Dataset:
     if path.suffix == ".npz":
         return _dataset(str(path), read_npz(path), intake)
     taken = ", ".join(f"'{spec.name}' {list(spec.shape)}" for spec in intake.inputs)
-    raise DataError(f"{source} has no samples for the input {taken}; give --data {WAYS}.")
+    raise DataError(f"{source} is no data for the input {taken}; give --data {WAYS}.")
 
 
 def read_samples(path: Path, intake: Tensors) -> TensorArray:

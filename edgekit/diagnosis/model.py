@@ -26,6 +26,7 @@ from edgekit.quantization.options import QuantizeOptions
 from edgekit.quantization.qdq import insert_qdq
 from edgekit.quantization.recipes.static_wi8_ai8 import judge_for
 from edgekit.quantization.sensitivity import TensorRow, layer_table, weights_alone
+from edgekit.quantization.yardstick import check_answers
 from edgekit.result import Result
 from edgekit.tasks.quality import Quality
 
@@ -107,7 +108,8 @@ def diagnose(options: QuantizeOptions) -> Diagnosis:
     """Quantize a float model, look at each layer, and try changes around those that hurt; no file is written.
 
     Raises:
-        ModelError, UnsupportedError: the model is broken, not float ONNX, or has an operator without a TFLite form.
+        ModelError, UnsupportedError: the model is broken, not float ONNX, gives the same for all samples of tensors, or
+            has an operator without a TFLite form.
         DataError: there are no samples to calibrate on, or they do not fit the model.
     """
     path = float_onnx(taken(options.model))
@@ -115,6 +117,8 @@ def diagnose(options: QuantizeOptions) -> Diagnosis:
     with asking_for_data(options), TaskModel(path, options=options.input) as original:
         data, inputs = calibration_of(original, options)
     judge = judge_for(model, data, inputs, options)
+    if not data.train.holds_pictures:
+        check_answers(path, [value.name for value in model.graph.output], judge.scores)
     best, records = Ladder(inputs, judge, options).climb(model, inputs.intake)
     kept = next(record for record in records if record.kept)
     own = inputs.taken_by(best.intake)

@@ -29,10 +29,7 @@ from edgekit.tasks.quality import Reals
 CHANNELS = (1, 3, 4)
 NOT_A_CLASSIFIER = "give an image classifier (profile and inspect take any model, and compare with --data noise)."
 
-HOW_TO_FEED = (
-    "evaluate, compare and predict give it an .npz or .npy, and if its input is an image after all, --mean and --std "
-    "say how pixels become it."
-)
+HOW_TO_FEED = "evaluate, compare and predict give it an .npz or .npy"
 
 
 class Judged(NamedTuple):
@@ -187,13 +184,16 @@ class TaskModel(Closing):
     def refuse_pictures(self) -> NoReturn:
         """Raise ModelError for a model that takes no pictures."""
         if _takes_image(self.session):
-            raise ModelError(f"{self.path} was calibrated on arrays and takes no pictures; {HOW_TO_FEED}")
-        self.refuse("takes", self.session.inputs, "one image [1, H, W, C]")
+            raise ModelError(
+                f"{self.path} was calibrated on arrays and takes no pictures; {HOW_TO_FEED}, and if its input is "
+                "an image after all, --mean and --std say how pixels become it."
+            )
+        self.refuse("takes", self.session.inputs, "one image [1, H, W, C]", f"{HOW_TO_FEED}.")
 
-    def refuse(self, verb: str, specs: Sequence[TensorSpec], wanted: str) -> NoReturn:
+    def refuse(self, verb: str, specs: Sequence[TensorSpec], wanted: str, advice: str = NOT_A_CLASSIFIER) -> NoReturn:
         """Raise ModelError for a model that takes or gives something else than what is asked for."""
         shapes = ", ".join(str(spec.shape) for spec in specs)
-        raise ModelError(f"{self.path} {verb} {shapes}, not {wanted}; {NOT_A_CLASSIFIER}")
+        raise ModelError(f"{self.path} {verb} {shapes}, not {wanted}; {advice}")
 
     def require(self, is_as_asked: bool) -> None:
         """Raise ModelError for a model that answers something else than what is asked for."""

@@ -43,7 +43,12 @@ class ProfileOptions(Options):
     seconds: float = option("Time for at least this long.", 1.0, least=0, most=300)
     pin: str = option("Cores to keep to: auto (one for each thread), off, or numbers as in 2,3.", "auto")
     clock: float | None = option(
-        "Predict for boards whose processor has this clock, in MHz.", None, least=1, metavar="MHZ", unset="the card's"
+        "Predict for boards whose processor has this clock, in MHz.",
+        None,
+        least=100,
+        most=10_000,
+        metavar="MHZ",
+        unset="the card's",
     )
     shape: Mapping[str, Sequence[int]] = shape_option()
     budget: str = option(

@@ -82,7 +82,8 @@ def calibrate(model: ModelProto, tensors: Sequence[str], inputs: RealInputs) -> 
     def glances(numbered: tuple[int, Feed]) -> dict[str, Glance]:
         turn, feed = numbered
         values = dict(zip(ends, feed, strict=True))
-        values |= zip(inner, session.run(inner, values), strict=True)
+        if inner:
+            values |= zip(inner, session.run(inner, values), strict=True)
         return {name: Glance.at(values[name], turn) for name in tensors}
 
     with progress("calibrating", len(inputs)) as bar:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,11 +59,8 @@ class Yardstick:
         self.images = images.view(np.arange(len(images))[: original.judged_on(images).task.most_images])
         self.task, self.truth = original.judged_on(self.images)
         self.scores = all_scores(original, self.images)
-        if not images.holds_pictures and len(self.scores) > 1 and (self.scores == self.scores[0]).all():
-            names = ", ".join(f"'{spec.name}'" for spec in self.specs)
-            raise ModelError(
-                f"{original.path} gives the same {names} for all samples; check the model and the samples."
-            )
+        if not images.holds_pictures:
+            check_answers(original.path, [spec.name for spec in self.specs], self.scores)
         self.original = self._quality(self.scores)
 
     def measure(self, path: Path, contract: InputContract | None) -> Quality:
@@ -73,6 +71,13 @@ class Yardstick:
     def _quality(self, scores: Reals) -> Quality:
         sizes = [abs(math.prod(spec.shape)) for spec in self.specs]
         return self.task.quality(scores, self.scores, self.truth, sizes)
+
+
+def check_answers(path: Path, names: Sequence[str], scores: Reals) -> None:
+    """Raise ModelError where the outputs of a model, [samples, values], are the same for all samples."""
+    if len(scores) > 1 and (scores == scores[0]).all():
+        given = ", ".join(f"'{name}'" for name in names)
+        raise ModelError(f"{path} gives the same {given} for all samples; check the model and the samples.")
 
 
 def _evaluation_split(data: Dataset) -> tuple[str, Split]:

@@ -214,7 +214,7 @@ def test_one_sample_or_samples_that_are_all_the_same_calibrate_nothing() -> None
 
 
 def test_a_source_without_samples_says_what_is_wanted() -> None:
-    with pytest.raises(DataError, match=r"mnist has no samples for the input 'mel' \[1, 4, 6\]; give --data"):
+    with pytest.raises(DataError, match=r"mnist is no data for the input 'mel' \[1, 4, 6\]; give --data"):
         opened("mnist")
 
 

@@ -106,6 +106,13 @@ def test_a_clock_is_no_matter_of_choice_where_latency_is_measured(model):
         profile(ProfileOptions((model,), ("cpu",), clock=1800.0))
 
 
+@pytest.mark.parametrize("clock", ["1.8", "1.8e9", "nan"])
+def test_a_clock_in_other_units_than_megahertz_is_refused(kitchen, clock):
+    refused = CliRunner().invoke(app, ["profile", "mnist-tiny@litert", "--device", kitchen, "--clock", clock])
+    assert refused.exit_code == 2
+    assert "'--clock'" in refused.output
+
+
 def test_a_budget_needs_counts(kitchen, model):
     with pytest.raises(UsageError, match="give it with an emulated board"):
         profile(ProfileOptions((model,), (kitchen,), budget="size=1000"))

@@ -46,6 +46,11 @@ def test_extremes_are_those_of_all_images(mnist: Dataset) -> None:
     assert histograms["out"].low == 0
 
 
+def test_inputs_alone_have_histograms_too(mnist: Dataset) -> None:
+    found = calibrate(MODEL, ["image"], RealInputs(mnist.train, np.arange(4), Pictures(CONTRACT)))
+    assert (found["image"].low, found["image"].high) == (0, 1)
+
+
 def test_memory_does_not_grow_with_the_number_of_images() -> None:
     peaks = []
     for count in (50, 1000):

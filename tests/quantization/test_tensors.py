@@ -251,6 +251,15 @@ def test_a_model_that_gives_the_same_for_all_samples_is_refused(tmp_path: Path) 
     save(autoencoder(scale=0.0), tmp_path / "float.onnx")
     with pytest.raises(ModelError, match="gives the same 'out' for all samples"):
         quantize(QuantizeOptions(str(tmp_path / "float.onnx"), {"frame": noise(30, 16)}, tmp_path / "out"))
+    with pytest.raises(ModelError, match="gives the same 'out' for all samples"):
+        diagnose(QuantizeOptions(str(tmp_path / "float.onnx"), {"frame": noise(30, 16)}))
+
+
+def test_pictures_are_refused_by_a_model_of_other_things_with_what_it_takes(tmp_path: Path) -> None:
+    save(keywords(), tmp_path / "float.onnx")
+    Image.fromarray(np.zeros((9, 9), np.uint8)).save(tmp_path / "photo.png")
+    with pytest.raises(ModelError, match=r"not one image .* predict give it an \.npz or \.npy\.$"):
+        predict(PredictOptions(str(tmp_path / "float.onnx"), (tmp_path / "photo.png",)))
 
 
 def test_an_array_in_hand_is_data_of_quantize_and_compare(tmp_path: Path) -> None:
