@@ -45,7 +45,7 @@ class Parity:
         """What a person reads of it."""
         return [
             ("equal integers", f"{self.equal_share:.3%}"),
-            ("images with all equal", f"{self.equal_images} of {images}"),
+            ("samples with all equal", f"{self.equal_images} of {images}"),
             ("largest difference", counted(self.largest, "steps")),
         ]
 

@@ -26,6 +26,7 @@ def test_one_file_gives_equal_integers_in_litert_and_tflite_micro(
     assert (parity.equal_images, parity.equal_share, parity.largest) == (100, 1.0, 0)
     assert (result.agreement, result.fidelity.sqnr_db, result.disagreements) == (1.0, None, ())
     assert "100 of 100" in str(result)
+    assert "samples with all equal" in str(result)
 
 
 def test_a_reference_that_answers_zero_to_all_is_not_called_equal(

@@ -100,6 +100,11 @@ def core_tables(hardware: Hardware) -> tuple[LatencyTable, ...]:
     return tuple(kernels.table(rates, hardware) for kernels in found for rates in kernels.rates)
 
 
+def known_cores() -> list[str]:
+    """The names of the cores of which something is known."""
+    return sorted(path.stem for path in core_file("").parent.glob("*.toml"))
+
+
 def core_file(core: str) -> Path:
     """Where what is known of a core stands, if anything is."""
     return catalog_folder("devices") / "cores" / f"{core.lower()}.toml"

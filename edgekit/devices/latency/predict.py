@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from edgekit.devices.cards import DeviceCard
-from edgekit.devices.latency.cores import core_tables
+from edgekit.devices.latency.cores import core_tables, known_cores
 from edgekit.devices.latency.model import LatencyTable, Prediction
 from edgekit.devices.latency.workload import Workload, read_workload
 from edgekit.errors import UsageError
@@ -56,9 +56,12 @@ def find_tables(card: DeviceCard, runtime: str, workload: Workload) -> tuple[Lat
     if found := [table for table in tables if table.precision == workload.precision]:
         return tuple(sorted(found, key=lambda table: table.threads))
     others = " and ".join(sorted({table.precision for table in tables}))
+    why = "it was neither measured nor counted there"
+    if card.hardware and not latency_tables(card):
+        why = f"nothing is known of its core {card.hardware.core}, but of {', '.join(known_cores())}"
     raise UsageError(
-        f"{card.name} has no latency table for {RUNTIMES[runtime].title}, {workload.precision}: it was neither "
-        f"measured nor counted there; {f'there is one for {others}, or ' if others else ''}{WAY_OUT}."
+        f"{card.name} has no latency table for {RUNTIMES[runtime].title}, {workload.precision}: {why}; "
+        f"{f'there is one for {others}, or ' if others else ''}{WAY_OUT}."
     )
 
 
