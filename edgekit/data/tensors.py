@@ -148,7 +148,7 @@ def check_calibration(split: Split, name: str) -> None:
     rows: Any = split.images[:]
     held = ", ".join(f"'{item}'" for item in rows)
     if len(split) == 1:
-        raise DataError(f"{name} holds one sample of {held} to calibrate on; give some hundreds.")
+        raise DataError(f"{name}: one sample of {held} says too little to calibrate on; give some hundreds.")
     constant = [item for item, array in rows.items() if all(bool((row == array[0]).all()) for row in array)]
     if len(constant) == len(rows):
         raise DataError(f"{name}: all samples of {held} are the same; calibrate on what the model will see.")

@@ -11,7 +11,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
 
-from edgekit.errors import UnknownNameError
+from edgekit.errors import UnknownNameError, UsageError
 from edgekit.tasks.outputs import Outputs
 
 
@@ -25,10 +25,14 @@ def task_of(shapes: Sequence[tuple[int, ...]], inputs: Sequence[tuple[int, ...]]
 
     Raises:
         UnknownNameError: no task is called so.
+        UsageError: the model cannot be judged by the named one.
     """
     known = _special_tasks()
     if name and name not in known:
         raise UnknownNameError("task", name, known)
+    if name and not known[name].allows(shapes, inputs):
+        taken, given = (" and ".join(str(list(shape)) for shape in ends) for ends in (inputs, shapes))
+        raise UsageError(f"--task {name} does not fit a model of {taken} that gives {given}; leave it out.")
     return known[name] if name else next((task for task in known.values() if task.fits(shapes, inputs)), Outputs())
 
 

@@ -49,6 +49,10 @@ class Outputs:
         """True for a model with outputs of these shapes, and inputs of those."""
         return True
 
+    def allows(self, shapes: Sequence[tuple[int, ...]], inputs: Sequence[tuple[int, ...]]) -> bool:
+        """True for a model that a user may name it for."""
+        return True
+
     def classes(self, shapes: Sequence[tuple[int, ...]]) -> int:
         """How many classes its answers know."""
         return 0

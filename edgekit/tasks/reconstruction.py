@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -61,6 +62,11 @@ class Reconstruction(Regression):
     def fits(self, shapes: Sequence[tuple[int, ...]], inputs: Sequence[tuple[int, ...]] = ()) -> bool:
         """True for the same shape in and out, unless it may be an image that is made into another."""
         return gives_back(shapes, inputs) and len(shapes[0]) < 4
+
+    def allows(self, shapes: Sequence[tuple[int, ...]], inputs: Sequence[tuple[int, ...]]) -> bool:
+        """True for as many values in as out, in whatever order of axes."""
+        given, taken = (sum(abs(math.prod(shape)) for shape in ends) for ends in (shapes, inputs))
+        return len(shapes) == len(inputs) == 1 and given == taken
 
     def truth(self, labels: Labels | None, inputs: Callable[[], Reals]) -> Any:
         """The inputs, with the labels where there are some."""

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgekit.artifact import TensorSpec
-from edgekit.errors import DataError, UnknownNameError
+from edgekit.errors import DataError, UnknownNameError, UsageError
 from edgekit.tasks import judged_by, task_of
 from edgekit.tasks.classification import Classification
 from edgekit.tasks.quality import MOST_DB
@@ -17,7 +17,7 @@ from edgekit.tasks.regression import Regressed, Regression
 
 SPEC = TensorSpec("y", (1, 2), "float32")
 TARGETS = np.array([[0, 0], [2, 2], [4, 4]], np.float32)
-REGRESSION, RECONSTRUCTION = task_of([(1, 2)], name="regression"), task_of([(1, 2)], name="reconstruction")
+REGRESSION, RECONSTRUCTION = task_of([(1, 2)], name="regression"), task_of([(1, 2)], [(1, 2)], "reconstruction")
 
 
 def test_labels_that_number_no_classes_make_scores_a_regression() -> None:
@@ -37,6 +37,12 @@ def test_what_comes_out_as_it_went_in_is_a_reconstruction_but_for_images() -> No
 def test_an_unknown_task_is_answered_with_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'regression'"):
         task_of([(1, 2)], name="regresion")
+
+
+def test_a_model_that_gives_fewer_values_than_it_takes_reconstructs_nothing() -> None:
+    with pytest.raises(UsageError, match=r"reconstruction does not fit a model of \[1, 40\] that gives \[1, 4\]"):
+        task_of([(1, 4)], [(1, 40)], "reconstruction")
+    assert isinstance(task_of([(1, 8, 8, 3)], [(1, 3, 8, 8)], "reconstruction"), Reconstruction)
 
 
 def test_a_regression_loses_the_added_error_in_percent_of_the_targets_variance() -> None:
