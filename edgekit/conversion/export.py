@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from edgekit.catalog import home_of, resolve_models
 from edgekit.console import Part, Remark, Table
@@ -19,9 +18,6 @@ from edgekit.modelfiles.golden import onnx_with_example, with_example
 from edgekit.options import MODEL, Options, argument, option, shape_option
 from edgekit.result import Result
 from edgekit.runtimes.runtime import Shapes
-
-if TYPE_CHECKING:
-    pass
 
 FORMATS = ("tflite", "onnx")
 

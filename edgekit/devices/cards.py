@@ -24,6 +24,8 @@ from edgekit.errors import EdgekitError, UnknownNameError
 from edgekit.recipe import known_keys
 
 DRIVERS = tuple(module.name for module in iter_modules(drivers.__path__))
+SLOWEST_MHZ, FASTEST_MHZ = 100, 10_000
+"""So a clock in Hz or GHz is not taken for one in MHz."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,13 @@ class Hardware:
 
     def __post_init__(self) -> None:
         for name in ("clock_mhz", "cores", "l1d_kib", "memory_mib", "bandwidth_gbs"):
-            if not getattr(self, name) > 0:
-                raise EdgekitError(f"{name} = {getattr(self, name)} of {self.soc} must be more than 0.")
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or not value > 0:
+                raise EdgekitError(f"{name} = {value!r} of {self.soc} must be a number above 0.")
+        if not SLOWEST_MHZ <= self.clock_mhz <= FASTEST_MHZ:
+            raise EdgekitError(
+                f"clock_mhz = {self.clock_mhz:g} of {self.soc} is not in MHz: {SLOWEST_MHZ} to {FASTEST_MHZ}."
+            )
         facts = {item.name for item in fields(self)} - {"sources"}
         if unsourced := sorted(facts - set(self.sources)):
             raise EdgekitError(f"The facts {', '.join(unsourced)} of {self.soc} have no source in [hardware.sources].")

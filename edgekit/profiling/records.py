@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from edgekit.console import Part
+from edgekit.devices.cards import FASTEST_MHZ, SLOWEST_MHZ
 from edgekit.devices.latency.model import Prediction
 from edgekit.errors import DeviceError, ModelError, UsageError
 from edgekit.modelfiles.contents import ModelContents
@@ -45,8 +46,8 @@ class ProfileOptions(Options):
     clock: float | None = option(
         "Predict for boards whose processor has this clock, in MHz.",
         None,
-        least=100,
-        most=10_000,
+        least=SLOWEST_MHZ,
+        most=FASTEST_MHZ,
         metavar="MHZ",
         unset="the card's",
     )

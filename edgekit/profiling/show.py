@@ -29,6 +29,7 @@ MEMORY = ("file", "peak", "runtime alone", "model", "TFLite Micro arena")
 RATIO = ("file", "runtime", "times as long as", "ratio", "95% interval", "")
 CONTEXT = ("file", "runtime", "threads", "on cores", "cpu", "usable cores", "governor", "clock", "temperature")
 PREDICTED = ("file", "threads", "latency", "fitted on")
+UNTESTED = "none of its kind"
 COUNTED = ("file", "bytes", "instructions", "loads", "stores", "memory", "kernels", "runtime")
 CHANGED = ("instructions", "size", "memory")
 SIDE_BY_SIDE = ("device", "file", "threads", "latency", "which is")
@@ -61,6 +62,8 @@ def _show_device(device: DeviceProfile) -> Iterator[Part]:
         yield Table(
             title, PREDICTED, [(name, str(one.table.threads), str(one), _basis(one)) for name, one in predicted]
         )
+    for text in dict.fromkeys(one.table.fitted_on for _, one in predicted if one.table.median_error is None):
+        yield f"{UNTESTED}: fitted on {text}, and not tested there."
     for name, remark in dict.fromkeys((name, one.remark) for name, one in predicted if one.remark):
         yield f"{name} {remark}."
     for text in dict.fromkeys(model.missing["predictions"] for _, model in named if "predictions" in model.missing):
@@ -99,7 +102,7 @@ def _latencies(device: DeviceProfile) -> list[tuple[str, ...]]:
 def _basis(prediction: Prediction) -> str:
     table, counted = prediction.table, "; its instructions were counted" if prediction.is_counted else ""
     if table.median_error is None:
-        return f"{table.fitted_on}: not tested there{counted}"
+        return UNTESTED + counted
     families = "1 family" if table.families == 1 else f"{table.families} families"
     return f"{table.rows} rows of {families}, median error {table.median_error:.0%}{counted}"
 

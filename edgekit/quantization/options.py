@@ -41,7 +41,7 @@ class QuantizeOptions(Options):
         None,
     )
     rungs: int | None = option("Last rung of the ladder to try, 1 to 5.", None, unset="3, with --max-drop 5")
-    calibration: int = option("Images to calibrate on.", 500)
+    calibration: int = option("Images, or samples, to calibrate on.", 500)
     ranges: str = option(
         "minmax, percentile or mse; auto chooses by measured error.", AUTO, choices=RANGE_METHODS, metavar="METHOD"
     )

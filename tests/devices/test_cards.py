@@ -1,5 +1,7 @@
 """Device cards: facts with sources, and the user's own."""
 
+import re
+
 import pytest
 
 from edgekit.devices.cards import Emulator, card_paths, device_card
@@ -52,6 +54,22 @@ def test_a_fact_without_a_source_is_refused(tmp_path, monkeypatch):
         "\n".join(line for line in text.splitlines() if not line.startswith('clock_mhz = "'))
     )
     with pytest.raises(EdgekitError, match=r"clock_mhz of BCM2711B0 have no source"):
+        device_card("mine")
+
+
+@pytest.mark.parametrize(
+    ("clock", "why"),
+    [
+        ("1.5", r"clock_mhz = 1.5 of BCM2711B0 is not in MHz: 100 to 10000"),
+        ('"fast"', "clock_mhz = 'fast' of BCM2711B0 must be a number above 0"),
+    ],
+)
+def test_a_clock_that_is_not_in_megahertz_is_refused(tmp_path, monkeypatch, clock, why):
+    monkeypatch.setenv("EDGEKIT_DEVICES", str(tmp_path))
+    lines = card_paths()["raspberry-pi-4b"].read_text().splitlines()
+    changed = [f"clock_mhz = {clock}" if re.match(r"clock_mhz = \d", line) else line for line in lines]
+    (tmp_path / "mine.toml").write_text("\n".join(changed))
+    with pytest.raises(EdgekitError, match=why):
         device_card("mine")
 
 
