@@ -26,7 +26,7 @@ def of_run(folder: Path, document: str) -> dict[str, Any]:
     """What decided a training in a run folder, by its ``document`` (teach.json or distill.json), and what it took."""
     run = json.loads((folder / document).read_text())
     seconds = [json.loads(line)["seconds"] for line in (folder / "timing.jsonl").read_text().splitlines()]
-    known = {name: run[name] for name in ("parameters", "seed", "recipe")}
+    known = {name: run[name] for name in ("architecture", "parameters", "seed", "recipe")}
     return {"epochs": len(seconds), "seconds": round(sum(seconds)), **known}
 
 

@@ -14,6 +14,12 @@ TITLES = {
     "model.int8.onnx": "mnist-tiny, int8 ONNX",
     "model.int8.tflite": "mnist-tiny, int8 TFLite",
 }
+PHOTOS = {
+    "cifar-s": "cifar-s: 10,000 of CIFAR-10",
+    "clothing-1MB": "EfficientNet-Lite0 shrunk to 1 MB: 372 of clothes",
+    "clothing-300KB": "the same, to 300 KB",
+}
+"""Results of benchmarks/frontier."""
 
 
 def result_of(benchmark: str) -> dict[str, Any]:
@@ -51,7 +57,19 @@ def table() -> str:
         "there after installation. Made by `python benchmarks/{teachers,students,costs,conformance,demo}.py`; "
         "see [benchmarks](benchmarks/README.md)."
     )
-    return "\n".join(rows)
+    return "\n".join([*rows, "", *photos()])
+
+
+def photos() -> list[str]:
+    """The rows of the students for photos."""
+    rows = ["| test photos | int8 TFLite | file | float student | its teacher |", "|---|--:|--:|--:|--:|"]
+    for name, title in PHOTOS.items():
+        result = result_of(f"frontier/{name}")
+        real, file = (result["files"][form] for form in ("model.onnx", "model.int8.tflite"))
+        shares = (real["test_accuracy"], result["teacher_test_accuracy"])
+        cells = (title, f"{file['test_accuracy']:.2%}", f"{file['bytes']:,} B", *(f"{share:.2%}" for share in shares))
+        rows.append(f"| {' | '.join(cells)} |")
+    return rows
 
 
 def readme_with_table(text: str) -> str:
