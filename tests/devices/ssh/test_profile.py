@@ -105,7 +105,7 @@ def not_set_up(card):
 
 
 def test_a_measured_device_beside_a_predicted_one_is_marked(server, edgekit, monkeypatch):
-    table = LatencyTable("litert", "int8", 1, {"constant": 1.0}, "rows", 9, 3, 0.1, 100.0, 0.1, 0.3, 0.8, 1.25)
+    table = LatencyTable("litert", "int8", 1, {"constant": 1.0}, "rows", 9, 3, 0.1, 0.3, low=0.8, high=1.25)
     found = (Prediction(2.0, 1.6, 2.5, table),)
     monkeypatch.setattr("edgekit.profiling.profile.predict", lambda *_: found)
     monkeypatch.setattr("edgekit.devices.drivers.board.installation", not_set_up)
