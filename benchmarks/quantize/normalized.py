@@ -1,0 +1,171 @@
+"""Networks of attention and of normalisations that no convolution absorbs: their int8 files beside the float ones.
+
+    python benchmarks/quantize/normalized.py cifar10.npz runs/normalized [NAME ...]
+
+ViT-tiny, ConvNeXt-tiny and MobileViT come untrained from transformers, at 32 pixels, and ``edgekit teach`` trains each
+for some epochs as it would a model of the hub: what is asked is not how well they learn but what int8 costs them. The
+U-Net with GroupNorm takes noise out of pictures; it has no classes and is judged by its signal to noise. Latencies are
+of one thread, in turns. What an earlier call with the same folder has trained is not trained again.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from record import record
+
+import edgekit
+
+SIDE, CLASSES, EPOCHS, LEARNING_RATE = 32, 10, 2, 2e-4
+STEPS, BATCH, NOISE = 1500, 64, 25.0
+PARTS = {"train": 8_000, "validation": 1_000, "test": 10_000}
+CALIBRATION, TESTED = 500, 1_000
+"""Of the U-Net."""
+
+
+def vit() -> nn.Module:
+    """Touvron et al. 2021 (DeiT-Ti): 12 layers of width 192, three heads; 64 patches of 4 pixels."""
+    from transformers import ViTConfig, ViTForImageClassification
+
+    sizes = {"hidden_size": 192, "num_attention_heads": 3, "intermediate_size": 768}
+    return ViTForImageClassification(ViTConfig(**sizes, image_size=SIDE, patch_size=4, num_labels=CLASSES))
+
+
+def convnext() -> nn.Module:
+    """Liu et al. 2022: 3, 3, 9 and 3 blocks of widths 96 to 768; its first patches are of 2 pixels."""
+    from transformers import ConvNextConfig, ConvNextForImageClassification
+
+    return ConvNextForImageClassification(ConvNextConfig(image_size=SIDE, patch_size=2, num_labels=CLASSES))
+
+
+def mobilevit() -> nn.Module:
+    """Mehta and Rastegari 2022, MobileViT-XXS, with an eighth of the picture's side at its end."""
+    from transformers import MobileViTConfig, MobileViTForImageClassification
+
+    widths = {"hidden_sizes": [64, 80, 96], "neck_hidden_sizes": [16, 16, 24, 48, 64, 80, 320]}
+    options = {"image_size": SIDE, "output_stride": 8, "expand_ratio": 2.0, "num_labels": CLASSES}
+    return MobileViTForImageClassification(MobileViTConfig(**widths, **options))
+
+
+CLASSIFIERS: dict[str, Callable[[], nn.Module]] = {
+    "vit-tiny": vit,
+    "convnext-tiny": convnext,
+    "mobilevit-xxs": mobilevit,
+}
+
+
+class UNet(nn.Module):
+    """Ronneberger et al. 2015 with padding, GroupNorm of eight groups and SiLU: 0.5M parameters."""
+
+    def __init__(self, widths: tuple[int, ...] = (16, 32, 64, 128)) -> None:
+        super().__init__()
+        pairs = list(zip((3, *widths), widths, strict=False))
+        self.down = nn.ModuleList(_twice(*pair) for pair in pairs)
+        self.up = nn.ModuleList(nn.ConvTranspose2d(wide, narrow, 2, 2) for narrow, wide in pairs[:0:-1])
+        self.merge = nn.ModuleList(_twice(2 * narrow, narrow) for narrow, _ in pairs[:0:-1])
+        self.head = nn.Conv2d(widths[0], 3, 1)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Pictures [N, 3, H, W] without noise, of noisy ones; H and W are multiples of 8."""
+        kept: list[Tensor] = []
+        for level, block in enumerate(self.down):
+            image = block(nn.functional.max_pool2d(image, 2) if level else image)
+            kept.append(image)
+        for up, merge, beside in zip(self.up, self.merge, kept[-2::-1], strict=True):
+            image = merge(torch.cat([up(image), beside], 1))
+        return self.head(image)
+
+
+def _twice(inputs: int, outputs: int) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for channels in (inputs, outputs):
+        layers += [nn.Conv2d(channels, outputs, 3, padding=1), nn.GroupNorm(8, outputs), nn.SiLU()]
+    return nn.Sequential(*layers)
+
+
+def classifier(name: str, data: str, folder: Path) -> edgekit.QuantizeResult:
+    """Train a classifier by EdgeKit if that is not done, and quantize it."""
+    from transformers import ViTImageProcessor
+
+    torch.manual_seed(0)
+    untrained = folder / "untrained"
+    CLASSIFIERS[name]().save_pretrained(untrained)
+    ViTImageProcessor(size={"height": SIDE, "width": SIDE}).save_pretrained(untrained)
+    held, pictures = np.load(data), folder / "pictures.npz"
+    parts = {f"{axis}_{split}": held[f"{axis}_{split}"][:count] for axis in "xy" for split, count in PARTS.items()}
+    np.savez(pictures, **parts, classes=held["classes"])
+    rates = {"epochs": EPOCHS, "learning_rate": LEARNING_RATE}
+    edgekit.teach(f"hf:{untrained}", data=pictures, tune="full", out=folder, resume=True, **rates)
+    return edgekit.quantize(folder, data=pictures, out=folder, int8=True)
+
+
+def denoiser(data: str, folder: Path) -> edgekit.QuantizeResult:
+    """Train the U-Net on noisy pictures if that is not done, and quantize it."""
+    held = np.load(data)
+    network, weights = UNet(), folder / "weights.pt"
+    if weights.exists():
+        network.load_state_dict(torch.load(weights, weights_only=True))
+    else:
+        torch.save(_trained(network, held["x_train"]).state_dict(), weights)
+    samples = folder / "samples.npz"
+    splits = {"train": held["x_train"][:CALIBRATION], "test": held["x_test"][:TESTED]}
+    np.savez(samples, **{f"image_{split}": _noisy(pictures, 1)[0].numpy() for split, pictures in splits.items()})
+    example = {"image": (1, 3, SIDE, SIDE)}
+    return edgekit.quantize(network.eval(), data=samples, example=example, out=folder, int8=True)
+
+
+def _trained(network: UNet, pictures: NDArray[np.uint8]) -> UNet:
+    optimizer = torch.optim.AdamW(network.parameters())
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, STEPS)
+    choice = np.random.default_rng(0)
+    for step in range(STEPS):
+        noisy, clean = _noisy(pictures[choice.integers(0, len(pictures), BATCH)], step)
+        loss = nn.functional.mse_loss(network(noisy), clean)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        if step % 100 == 0:
+            print(f"unet: step {step}/{STEPS}, mean squared error {loss.item():.5f}", flush=True)
+    return network
+
+
+def _noisy(pictures: NDArray[np.uint8], seed: int) -> tuple[Tensor, Tensor]:
+    clean = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
+    noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(seed))
+    return clean + NOISE / 255 * noise, clean
+
+
+def run(name: str, data: str, folder: Path) -> dict[str, Any]:
+    """Train, quantize, and time a network."""
+    folder.mkdir(parents=True, exist_ok=True)
+    done = denoiser(data, folder) if name == "unet" else classifier(name, data, folder)
+    files = [edgekit.export(folder, out=folder).path, *(folder / file.file for file in (done.tflite, done.onnx))]
+    profiled = edgekit.profile([*files, folder / "model.onnx"], threads=1)
+    (device,) = profiled.devices
+    return {
+        "drop": done.drop,
+        "quality": {file.file: file.quality.to_dict() for file in (done.original, done.onnx, done.tflite)},
+        "left_in_float": done.floats,
+        "not_delegated": [str(operator) for operator in done.undelegated],
+        "bytes": {file.name: file.stat().st_size for file in files},
+        "p50_ns": {Path(model.file).name: model.timing.latency.p50_ns for model in device.models},
+        "ratios_to_float_tflite": {
+            Path(ratio.file).name: [ratio.ratio, ratio.low, ratio.high] for ratio in device.ratios
+        },
+    }
+
+
+if __name__ == "__main__":
+    names = sys.argv[3:] or [*CLASSIFIERS, "unet"]
+    results = {name: run(name, sys.argv[1], Path(sys.argv[2]) / name) for name in names}
+    record(__file__, results, f"{Path(sys.argv[1]).name} DIR {' '.join(sys.argv[3:])}")
