@@ -29,7 +29,7 @@ from edgekit.tasks.quality import Reals
 CHANNELS = (1, 3, 4)
 NOT_A_CLASSIFIER = "give an image classifier (profile and inspect take any model, and compare with --data noise)."
 
-HOW_TO_FEED = "evaluate, compare and predict give it an .npz"
+HOW_TO_FEED = "evaluate, compare and predict give it an .npz or .npy"
 
 
 class Judged(NamedTuple):

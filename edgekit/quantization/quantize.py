@@ -140,8 +140,8 @@ def quantize(options: QuantizeOptions, lesson: Lesson | None = None) -> Quantize
             intake = original.intake(data.train.images[:1])
             are_named = data.classes and data.test.labels is not None
             labels = original.class_names(data) if are_named else original.metadata.labels
-            contract = intake.contract
-            metadata = replace(metadata, contract=contract, tensors=contract is None, labels=labels)
+            is_tensors = intake.contract is None
+            metadata = replace(metadata, contract=intake.contract, tensors=is_tensors, labels=labels)
             require_writable(folder)
             yardstick = Yardstick(original, data)
     require_writable(folder)
