@@ -21,6 +21,7 @@ NEWEST = "the newest run"
 MODEL = "A file, a run folder or a student's name."
 ANY_SEED = "Seed of everything random."
 SOURCES = "mnist, clothes, a folder, .npz, .parquet or module:factory."
+SAMPLES = "mnist, clothes, a folder of pictures or .npy files, .npz, .npy, .parquet or module:factory."
 
 R = TypeVar("R", bound="Options")
 

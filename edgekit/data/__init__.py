@@ -19,8 +19,8 @@ from edgekit.errors import DataError, UnknownNameError
 from edgekit.inputs.contract import InputContract
 
 KINDS = (
-    "'mnist', 'clothes', a folder of class folders (or train/val/test of them), an IDX folder, an .npz or .parquet "
-    "file, or module:factory"
+    "'mnist', 'clothes', a folder of class folders (or train/val/test of them), an IDX folder, an .npz, .npy or "
+    ".parquet file, or module:factory"
 )
 NAMED = ("mnist", "clothes")
 Source = str | Any
@@ -146,6 +146,10 @@ def _open(source: Source, contract: InputContract | None, reading: Reading) -> D
         from edgekit.data.arrays import open_npz
 
         return open_npz(path)
+    if path.suffix == ".npy" and path.is_file():
+        from edgekit.data.arrays import array_dataset, read_npy
+
+        return array_dataset(str(path), {"train": (read_npy(path), None)})
     if path.exists():
         raise DataError(f"{source} is not a data source; give {KINDS}.")
     if FACTORY.fullmatch(str(source)):

@@ -19,6 +19,7 @@ IMAGE_WORDS = ("x", "images", "image", "data")
 LABEL_WORDS = ("y", "labels", "label", "targets")
 CLASS_WORDS = ("classes", "classnames", "labelnames")
 MAX_BYTES = 8 << 30
+ARRAYS = (".npz", ".npy")
 
 Array = NDArray[Any]
 
@@ -133,6 +134,23 @@ def read_npz(path: Path) -> dict[str, Array]:
         raise
     except Exception as exc:  # zipfile, zlib and numpy raise whatever the broken bytes lead to
         raise DataError(f"{path} is not a readable .npz file ({str(exc).rstrip('.')}); write it again.") from exc
+
+
+def read_npy(path: Path) -> Array:
+    """The array of an .npy file, memory-mapped; nothing in it is unpickled.
+
+    Raises:
+        DataError: the file is missing or broken, or holds Python objects.
+    """
+    try:
+        array: Array = np.load(require_file(path, DataError), mmap_mode="r", allow_pickle=False)
+    except DataError:
+        raise
+    except Exception as exc:  # numpy raises whatever the broken bytes lead to
+        if "Python objects" in str(exc):
+            raise DataError(f"{path} holds Python objects; write an array of numbers.") from exc
+        raise DataError(f"{path} is not a readable array ({str(exc).rstrip('.')}); write it with numpy.save.") from exc
+    return array
 
 
 def holds_images(names: Iterable[str]) -> bool:

@@ -16,12 +16,20 @@ from typing import Any
 import numpy as np
 
 from edgekit.console import say
-from edgekit.data.arrays import CLASS_WORDS, IMAGE_WORDS, LABEL_WORDS, are_pixels, holds_images, read_npz
+from edgekit.data.arrays import (
+    ARRAYS,
+    CLASS_WORDS,
+    IMAGE_WORDS,
+    LABEL_WORDS,
+    are_pixels,
+    holds_images,
+    read_npy,
+    read_npz,
+)
 from edgekit.data.dataset import HELD_OUT, Dataset, Split, content_sha256, divide, number_classes
 from edgekit.data.intake import Array, Tensors, as_input, sample_shape, shaped
 from edgekit.data.splits import ALIASES
 from edgekit.errors import DataError, EdgekitError, naming
-from edgekit.files import require_file
 
 MOST_SAMPLES = 20_000
 """That are taken of an iterable, which may be endless."""
@@ -30,7 +38,7 @@ FEWEST_HELD_OUT = 12
 LARGEST = 1e15
 """Of the size of a value: the sum of the squares of a hundred million such is less than float32's largest number."""
 CHUNK = 256
-WAYS = "a .npz with an array for each input, a folder of .npy files, or module:factory"
+WAYS = "a .npz with an array for each input, an .npy of the only one, a folder of .npy files, or module:factory"
 
 
 @dataclass(frozen=True)
@@ -54,12 +62,15 @@ class TensorArray:
 def holds_tensors(source: Any, names: Sequence[str]) -> bool:
     """True if a source has arrays for inputs of these ``names``.
 
-    An .npz file has, unless its arrays are called images and may be such: bytes, or floats in [0, 1].
+    An .npz file has, unless its arrays are called images and may be such: bytes, or floats in [0, 1]. An .npy file,
+    whose array has no name, has unless it holds bytes.
     """
     if isinstance(source, str | Path):
         path = Path(source)
         if path.is_dir():
             return next(path.rglob("*.npy"), None) is not None
+        if path.suffix == ".npy" and path.is_file():
+            return read_npy(path).dtype != np.uint8
         if path.suffix != ".npz" or not path.is_file():
             return False
         held = read_npz(path)
@@ -81,8 +92,8 @@ def open_tensors(source: str | Path | Dataset, intake: Tensors) -> Dataset:
     path = Path(source)
     if path.is_dir():
         return _dataset(str(path), _read_folder(path, intake), intake)
-    if path.suffix == ".npz":
-        return _dataset(str(path), read_npz(path), intake)
+    if path.suffix in ARRAYS:
+        return _dataset(str(path), _read_file(path, intake), intake)
     taken = ", ".join(f"'{spec.name}' {list(spec.shape)}" for spec in intake.inputs)
     raise DataError(f"{source} is no data for the input {taken}; give --data {WAYS}.")
 
@@ -93,7 +104,7 @@ def read_samples(path: Path, intake: Tensors) -> TensorArray:
     Raises:
         DataError: see ``open_tensors``.
     """
-    held = read_npz(path) if path.suffix == ".npz" else {path.stem: _read_npy(require_file(path, DataError))}
+    held = _read_file(path, intake)
     found = _found(held, [spec.name for spec in intake.inputs])
     for spec in intake.inputs:
         if key := found.get(spec.name):
@@ -192,10 +203,17 @@ def _stacked(samples: Iterable[Any], name: str, intake: Tensors) -> dict[str, Ar
     }
 
 
+def _read_file(path: Path, intake: Tensors) -> dict[str, Array]:
+    """The arrays of an .npz file by name, or that of an .npy file, which is the only input's."""
+    if path.suffix == ".npz":
+        return read_npz(path)
+    return {intake.inputs[0].name if len(intake.inputs) == 1 else path.stem: read_npy(path)}
+
+
 def _read_folder(path: Path, intake: Tensors) -> dict[str, Array]:
     """The files of a folder, memory-mapped: one for each input, or for a model of one input one for each sample."""
     files = sorted(path.rglob("*.npy"))
-    arrays = {file.relative_to(path).with_suffix("").as_posix(): _read_npy(file) for file in files}
+    arrays = {file.relative_to(path).with_suffix("").as_posix(): read_npy(file) for file in files}
     if not arrays:
         raise DataError(f"{path} holds no .npy files; give --data {WAYS}.")
     if len(intake.inputs) > 1 or _found(arrays, [intake.inputs[0].name]) or len(arrays) == 1:
@@ -203,16 +221,6 @@ def _read_folder(path: Path, intake: Tensors) -> dict[str, Array]:
     for name, array in arrays.items():
         as_input(array[None], intake.inputs[0], f"{name}.npy")
     return {intake.inputs[0].name: np.stack(list(arrays.values()))}
-
-
-def _read_npy(file: Path) -> Array:
-    try:
-        array: Array = np.load(file, mmap_mode="r", allow_pickle=False)
-    except Exception as exc:  # numpy raises whatever the broken bytes lead to
-        if "Python objects" in str(exc):
-            raise DataError(f"{file} holds Python objects; write an array of numbers.") from exc
-        raise DataError(f"{file} is not a readable array ({str(exc).rstrip('.')}); write it with numpy.save.") from exc
-    return array
 
 
 def _dataset(source: str, held: Mapping[str, Array], intake: Tensors) -> Dataset:

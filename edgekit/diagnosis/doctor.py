@@ -9,7 +9,7 @@ from edgekit.data.reading import Reading
 from edgekit.devices.ssh.address import SCHEME, parse_address
 from edgekit.errors import UsageError
 from edgekit.evaluation.input_options import InputOptions
-from edgekit.options import LARGEST_SEED, SOURCES, Options, argument, group, option
+from edgekit.options import LARGEST_SEED, SAMPLES, Options, argument, group, option
 from edgekit.result import Result
 
 
@@ -23,7 +23,7 @@ class DoctorOptions(Options):
         metavar="SUBJECT",
         unset="this machine",
     )
-    data: Source = option(SOURCES, "", metavar="SRC", unset="mnist")
+    data: Source = option(SAMPLES, "", metavar="SRC", unset="mnist")
     rungs: int = option("Rungs of the ladder that are climbed before each layer is looked at.", 1, least=1, most=3)
     calibration: int = option("Samples to calibrate on.", 200, least=1)
     input: InputOptions = group(InputOptions)

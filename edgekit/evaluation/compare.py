@@ -26,7 +26,7 @@ from edgekit.evaluation.task_model import TaskModel, as_shaped, remark_on_input
 from edgekit.modelfiles.golden import remark_on_example
 from edgekit.modelfiles.model_ref import ModelRef, find_models
 from edgekit.modelfiles.session import FileSession
-from edgekit.options import SOURCES, Options, argument, group, option
+from edgekit.options import SAMPLES, Options, argument, group, option
 from edgekit.result import Result
 from edgekit.runtimes.refusal import Refusal
 from edgekit.runtimes.runtime import Shapes, fixed_sizes
@@ -54,7 +54,7 @@ class CompareOptions(Options):
 
     a: str = argument("The reference: MODEL or MODEL@RUNTIME.", metavar="A")
     b: str = argument("The other: MODEL or MODEL@RUNTIME.", metavar="B")
-    data: Source = option(f"{SOURCES[:-1]}; or noise, for models of any inputs.", "mnist", metavar="SRC")
+    data: Source = option(f"{SAMPLES[:-1]}; or noise, for models of any inputs.", "mnist", metavar="SRC")
     images: int = option("At most so many test images.", 1000, least=1)
     input: InputOptions = group(InputOptions, without=("labels",))
     reading: Reading = group(Reading)

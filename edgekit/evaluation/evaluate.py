@@ -27,7 +27,7 @@ from edgekit.inputs.contract import InputContract
 from edgekit.modelfiles.model_ref import find_models
 from edgekit.modelfiles.runtime_choice import BY_ENDING, RUNTIME
 from edgekit.modelfiles.session import FileSession
-from edgekit.options import MODELS, NEWEST, SOURCES, Options, argument, group, option
+from edgekit.options import MODELS, NEWEST, SAMPLES, Options, argument, group, option
 from edgekit.result import Result, plain
 from edgekit.tasks.classification import Classified
 from edgekit.tasks.outputs import Figures
@@ -74,7 +74,7 @@ class EvaluateOptions(Options):
     """What to measure, on what and where. Where fewer images are wanted, they are drawn with a fixed seed."""
 
     models: tuple[str, ...] = argument(MODELS, (), many=True, metavar="MODEL", unset=NEWEST)
-    data: Source = option(SOURCES, "mnist", metavar="SRC")
+    data: Source = option(SAMPLES, "mnist", metavar="SRC")
     runtime: str | None = option(RUNTIME, None, unset=BY_ENDING)
     input: InputOptions = group(InputOptions)
     reading: Reading = group(Reading)

@@ -10,7 +10,7 @@ import numpy as np
 
 from edgekit.artifact import Array, TensorSpec
 from edgekit.console import Part, Table
-from edgekit.data.arrays import as_images
+from edgekit.data.arrays import ARRAYS, as_images
 from edgekit.data.dataset import Images
 from edgekit.data.files import prepare_image
 from edgekit.data.tensors import read_samples
@@ -26,7 +26,6 @@ from edgekit.tasks.quality import Reals
 
 Row = Images | Mapping[str, Array]
 """One sample as a row of a split."""
-ARRAYS = (".npz", ".npy")
 SHOWN = 4
 """Values of an output that the table shows."""
 

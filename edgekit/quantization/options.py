@@ -9,7 +9,7 @@ from edgekit.data import Source
 from edgekit.data.reading import Reading
 from edgekit.errors import DataError, UsageError
 from edgekit.evaluation.input_options import InputOptions
-from edgekit.options import LARGEST_SEED, SOURCES, Options, argument, group, option
+from edgekit.options import LARGEST_SEED, SAMPLES, Options, argument, group, option
 from edgekit.quantization.ladder import MIXED, RUNGS
 from edgekit.quantization.qdq import IO_TYPES
 from edgekit.quantization.recipes import RECIPES, Recipe
@@ -28,7 +28,7 @@ class QuantizeOptions(Options):
     model: str = argument(
         "A float .onnx file, a run folder or a student's name.", "", metavar="MODEL", unset="the newest run"
     )
-    data: Source = option(SOURCES, "", metavar="SRC", unset="mnist")
+    data: Source = option(SAMPLES, "", metavar="SRC", unset="mnist")
     out: Path | None = option("Folder for the results.", None, metavar="DIR", unset="the run folder, else runs/NAME")
     int8: bool = option(f"Static int8 weights and activations ({STATIC}).", False)
     weights_only: bool = option("With --int8: int8 weights alone, computing in float.", False)

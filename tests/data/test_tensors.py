@@ -85,6 +85,24 @@ def test_a_folder_of_npy_files_holds_inputs_or_samples(tmp_path: Path) -> None:
     assert len(opened(samples).train) == 18
 
 
+def saved(folder: Path, array: Any) -> str:
+    np.save(folder / "spectra_test.npy", array)
+    return str(folder / "spectra_test.npy")
+
+
+def test_an_npy_file_holds_the_samples_of_the_only_input_whatever_its_name(tmp_path: Path) -> None:
+    data = opened(saved(tmp_path, noise(24, 4, 6)))
+    assert [len(split) for split in (data.train, data.validation, data.test)] == [18, 2, 4]
+    with pytest.raises(DataError, match=r"spectra_test\.npy holds 'spectra_test', .* name an array for each input"):
+        opened(saved(tmp_path, noise(24, 4, 6)), *PAIR)
+
+
+@pytest.mark.parametrize("broken", [np.array([None]), np.zeros((24, 5, 5)), np.full((24, 4, 6), np.nan)])
+def test_an_npy_file_that_does_not_fit_is_refused_by_name(tmp_path: Path, broken: np.ndarray) -> None:
+    with pytest.raises(DataError, match=r"spectra_test\.npy"):
+        opened(saved(tmp_path, broken))
+
+
 def samples() -> Iterator[np.ndarray]:
     return iter(noise(24, 1, 4, 6))
 
@@ -121,6 +139,12 @@ def test_a_model_of_pictures_takes_what_goes_into_its_input_by_that_name(tmp_pat
     assert not given.train.holds_pictures
     pictures = open_samples(stored(tmp_path, images=np.zeros((24, 4, 4, 3), np.uint8)), inputs, contract)
     assert pictures.train.holds_pictures
+
+
+def test_the_bytes_of_an_npy_file_are_pictures_to_a_model_of_pictures_and_all_else_its_input(tmp_path: Path) -> None:
+    inputs, contract = (TensorSpec("input", (1, 3, 4, 4), "float32"),), InputContract(4, 4, 3)
+    for array, are_pictures in ((np.zeros((24, 4, 4, 3), np.uint8), True), (np.zeros((24, 4, 4, 3)), False)):
+        assert open_samples(saved(tmp_path, array), inputs, contract).train.holds_pictures == are_pictures
 
 
 @pytest.mark.parametrize(
