@@ -66,7 +66,8 @@ class TrainRecipe:
     ``loss`` is a sum of files of ``edgekit.training.losses``, which see the teacher's answers at ``temperature``;
     where there is no teacher, the labels' cross-entropy is learned alone.
     ``views`` is the number of distinct augmented views of the training set; epoch e sees view e mod views, so
-    that the teacher answers each view once. ``views = 0`` means a new view in every epoch.
+    that the teacher answers each view once. ``views = 0`` means a new view in every epoch. Where views flip, one that
+    comes again is flipped anew, with the same answers.
     ``keep`` is the epoch whose weights are kept: the last, or the best by validation. Where a pretrained network is
     fine-tuned, each layer learns at ``layer_decay`` times the rate of the layer above it.
     """

@@ -12,7 +12,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -272,14 +272,22 @@ class _Display:
 
 @dataclass(frozen=True)
 class _Rendered:
-    """A view and the teacher's answers to it; ``pictures`` are all of its pictures where they fit into memory."""
+    """A view and the teacher's answers to it; ``pictures`` are all of its pictures where they fit into memory.
+
+    ``mirrored`` [N] says which are turned left to right, perhaps a second time: what they show, and so what the
+    teacher answers, stays the same.
+    """
 
     view: View
     pictures: Images | None
     logits: Answers | None
+    mirrored: NDArray[np.bool_] | None = None
 
     def images(self, rows: NDArray[np.int64]) -> Images:
-        return self.view.images(rows) if self.pictures is None else self.pictures[rows]
+        pictures = self.view.images(rows) if self.pictures is None else self.pictures[rows]
+        if self.mirrored is None:
+            return pictures
+        return np.where(self.mirrored[rows, None, None, None], pictures[:, :, ::-1], pictures)
 
     def answers(self, rows: NDArray[np.int64]) -> Tensor | None:
         return None if self.logits is None else torch.from_numpy(self.logits[rows])
@@ -307,7 +315,10 @@ class _Views:
             answers = None if self.answers is None else self.answers(view)
             self.answering_s = time.perf_counter() - started
             self.kept[number] = _Rendered(view, pictures, answers)
-        return self.kept[number]
+        if epoch == number or not self.recipe.augmentation.flip:
+            return self.kept[number]
+        drawn = np.random.default_rng((self.seed, 2, epoch)).random(len(self.split))
+        return replace(self.kept[number], mirrored=drawn < self.recipe.augmentation.flip)
 
 
 MAX_VIEW_BYTES = 512 << 20

@@ -1,4 +1,4 @@
-"""What the loop keeps: the moving average of the weights, the best epoch, the pace of each parameter."""
+"""What the loop keeps (the moving average of the weights, the best epoch), the pace of each parameter, what is seen."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from edgekit.data.dataset import Dataset, Split
 from edgekit.inputs.contract import InputContract
-from edgekit.recipe import TrainRecipe
+from edgekit.recipe import Augmentation, TrainRecipe
+from edgekit.training.augment import View
 from edgekit.training.loop import TrainRun, evaluate, kept_epoch, train
 
 CONTRACT = InputContract(28, 28, 1)
@@ -73,3 +75,38 @@ def test_parameters_learn_at_their_own_pace_and_frozen_ones_not_at_all(few: Data
     moved = {name: float((value - born[name]).abs().max()) for name, value in trained.state_dict().items()}
     assert moved["4.bias"] == 0
     assert 0 < 50 * moved["2.weight"] < moved["4.weight"]
+
+
+class Watching(nn.Module):
+    """A network that remembers the batches it learns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner, self.seen = small_network(), list[torch.Tensor]()
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        if self.training:
+            self.seen.append(inputs.clone())
+        return self.inner(inputs)
+
+
+@pytest.mark.parametrize("flip", [0.0, 0.5])
+def test_a_view_that_comes_again_is_mirrored_at_random_where_the_recipe_flips(
+    few: Dataset, tmp_path: Path, flip: float
+) -> None:
+    network, answered = Watching(), []
+
+    def answers(view: View) -> NDArray[np.float16]:
+        answered.append(view)
+        return np.zeros((len(view), 10), np.float16)
+
+    recipe = TrainRecipe(epochs=2, views=1, batch_size=32, augmentation=Augmentation(flip=flip))
+    train(network, CONTRACT, few, TrainRun(recipe, 0, tmp_path), answers)
+    first, again = (
+        {picture.numpy().tobytes() for batch in batches for picture in batch}
+        for batches in (network.seen[:STEPS], network.seen[STEPS:])
+    )
+    mirrored = {picture.flip(2).numpy().tobytes() for batch in network.seen[:STEPS] for picture in batch}
+    assert len(answered) == 1
+    assert again <= first | mirrored
+    assert len(again - first) == pytest.approx(flip * len(few.train), rel=0.2)
