@@ -89,7 +89,7 @@ def test_an_open_model_sees_files_pictures_and_arrays_alike(mnist: Dataset, tmp_
         assert model.predict(pictures).labels == by_file.labels
         assert model.predict([np.asarray(picture) for picture in pictures]).labels == by_file.labels
         assert model.predict(list(digits)).labels == by_file.labels
-        assert model.predict(digits[0]).predictions[0].image == "picture 0"
+        assert model.predict(digits[0]).predictions[0].input == "picture 0"
         with pytest.raises(DataError, match="picture 0 is float64"):
             model.predict(np.zeros((28, 28)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,12 @@ Row = Images | Mapping[str, Array]
 """One sample as a row of a split."""
 SHOWN = 4
 """Values of an output that the table shows."""
+MOST_VALUES = 1000
+"""Of an output that are told at all."""
+LINES = 50
+"""Of the table."""
+MOST_CLASSES = 10
+"""That the line below a cut table counts."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +60,7 @@ class Guess:
 
 @dataclass(frozen=True)
 class Values:
-    """What an output holds: its ``first`` real values in memory's order, and the extent of all."""
+    """What an output holds: its ``first`` real values in memory's order, MOST_VALUES at most, and the extent of all."""
 
     output: str
     shape: tuple[int, ...]
@@ -66,12 +73,13 @@ class Values:
     def of(cls, spec: TensorSpec, real: Reals) -> Values:
         """Those of one sample, [values]."""
         low, mean, high = (float(of(real)) for of in (np.min, np.mean, np.max))
-        return cls(spec.name, spec.shape, tuple(real[:SHOWN].tolist()), low, mean, high)
+        return cls(spec.name, spec.shape, tuple(real[:MOST_VALUES].tolist()), low, mean, high)
 
     def cells(self) -> tuple[str, ...]:
         """A row of the table."""
         shape = "x".join("?" if size < 0 else str(size) for size in self.shape)
-        first = ", ".join(f"{value:g}" for value in self.first) + (", ..." if len(self.first) == SHOWN else "")
+        shown = [f"{value:g}" for value in self.first[:SHOWN]]
+        first = ", ".join([*shown, "..."] if len(self.first) > SHOWN else shown)
         return (self.output, shape, first, *(f"{value:g}" for value in (self.low, self.mean, self.high)))
 
 
@@ -79,7 +87,7 @@ class Values:
 class Prediction:
     """What a classifier says of a picture or sample, likeliest class first; of any other model all ``outputs``."""
 
-    image: str
+    input: str
     guesses: tuple[Guess, ...] = ()
     outputs: tuple[Values, ...] = ()
 
@@ -98,19 +106,26 @@ class PredictResult(Result):
         return tuple(prediction.guesses[0].label for prediction in self.predictions)
 
     def parts(self) -> Iterator[Part]:
-        """A line for each picture, or for each output of each sample."""
+        """A line for each picture, or for each output of each sample; of very many the first ones."""
         title = f"{self.model} in {self.runtime}"
-        if self.predictions[0].outputs:
+        outputs = len(self.predictions[0].outputs)
+        shown = self.predictions[: max(1, LINES // max(1, outputs))]
+        if outputs:
             columns = ("sample", "output", "shape", "values", "lowest", "mean", "highest")
-            found = [(one.image, *values.cells()) for one in self.predictions for values in one.outputs]
-            yield Table(title, columns, found)
-            return
-        rows = [
-            (prediction.image, *(f"{guess.label} {guess.probability:.1%}" for guess in prediction.guesses))
-            for prediction in self.predictions
-        ]
-        others = tuple("then" for _ in rows[0][2:])
-        yield Table(title, ("input", "answer", *others), rows)
+            yield Table(title, columns, [(one.input, *values.cells()) for one in shown for values in one.outputs])
+        else:
+            rows = [(one.input, *(f"{guess.label} {guess.probability:.1%}" for guess in one.guesses)) for one in shown]
+            yield Table(title, ("input", "answer", *("then" for _ in rows[0][2:])), rows)
+        if len(shown) < len(self.predictions):
+            answers = "" if outputs else f", answered {self._answers()}"
+            yield f"the first {len(shown)} of {len(self.predictions):,}{answers}; --json gives them all"
+
+    def _answers(self) -> str:
+        """How often each class is the likeliest."""
+        counts = Counter(self.labels).most_common()
+        rest = sum(count for _, count in counts[MOST_CLASSES:])
+        said = [f"{label} {count:,} times" for label, count in counts[:MOST_CLASSES]]
+        return ", ".join([*said, f"others {rest:,} times"] if rest else said)
 
 
 def predict(options: PredictOptions) -> PredictResult:
@@ -121,7 +136,7 @@ def predict(options: PredictOptions) -> PredictResult:
         ModelError, UsageError, RuntimeCrashError: see ``TaskModel``.
     """
     if not options.images:
-        raise UsageError("No picture was named; add one or more image files after the model.")
+        raise UsageError("No file was named; add pictures, or .npz or .npy files of samples, after the model.")
     target = find_models(options.model, options.runtime)[0]
     with TaskModel(target.path, runtime=target.runtime, threads=1, options=options.input) as model:
         if any(path.suffix not in ARRAYS for path in options.images):

@@ -12,6 +12,7 @@ from small_graphs import graph_of, noise
 
 from edgekit.data.dataset import Dataset
 from edgekit.errors import DataError, UsageError
+from edgekit.evaluation.input_options import InputOptions
 from edgekit.evaluation.predict import PredictOptions, predict
 
 
@@ -48,7 +49,7 @@ def test_a_file_that_is_no_picture_is_named(digit_files: dict[str, Path], tmp_pa
     (tmp_path / "note.png").write_text("a text file")
     with pytest.raises(DataError, match=r"note\.png"):
         predict(PredictOptions(str(digit_files["onnx"]), [tmp_path / "note.png"]))
-    with pytest.raises(UsageError, match="No picture was named"):
+    with pytest.raises(UsageError, match="No file was named"):
         predict(PredictOptions(str(digit_files["onnx"]), []))
 
 
@@ -61,7 +62,30 @@ def test_arrays_go_into_a_classifier_as_samples(tmp_path: Path) -> None:
     result = predict(PredictOptions(str(tmp_path / "words.onnx"), (tmp_path / "three.npz", tmp_path / "lone.npy")))
     expected = (samples.reshape(3, 6) @ noise(6, 4)).argmax(axis=1)
     assert result.labels == tuple(f"class {index}" for index in (*expected, expected[0]))
-    assert result.predictions[2].image.endswith("three.npz, sample 2")
+    assert result.predictions[2].input.endswith("three.npz, sample 2")
+
+
+def test_of_many_samples_the_table_shows_the_first_and_the_document_all(tmp_path: Path) -> None:
+    nodes = [helper.make_node("MatMul", ["x", "m"], ["y"])]
+    save(graph_of(nodes, {"x": (1, 3)}, {"m": np.eye(3, 4, dtype=np.float32)}, outputs=["y"]), tmp_path / "signs.onnx")
+    np.save(tmp_path / "many.npy", np.tile(np.eye(3, dtype=np.float32)[[1, 1, 2]], (40, 1)))
+    classes = predict(PredictOptions(str(tmp_path / "signs.onnx"), (tmp_path / "many.npy",)))
+    assert "sample 49" in str(classes)
+    assert "sample 50" not in str(classes)
+    assert "the first 50 of 120, answered class 1 80 times, class 2 40 times; --json gives them all" in str(classes)
+    assert len(classes.to_dict()["predictions"]) == 120
+    values = predict(
+        PredictOptions(str(tmp_path / "signs.onnx"), (tmp_path / "many.npy",), input=InputOptions(task="regression"))
+    )
+    assert str(values).endswith("\nthe first 50 of 120; --json gives them all")
+
+
+def test_an_output_s_values_are_all_in_the_document_and_four_in_the_table(tmp_path: Path) -> None:
+    save(graph_of([helper.make_node("Neg", ["x"], ["y"])], {"x": (1, 2, 3)}, {}, outputs=["y"]), tmp_path / "m.onnx")
+    np.save(tmp_path / "x.npy", -np.arange(6, dtype=np.float32).reshape(2, 3))
+    result = predict(PredictOptions(str(tmp_path / "m.onnx"), (tmp_path / "x.npy",)))
+    assert result.to_dict()["predictions"][0]["outputs"][0]["first"] == [0, 1, 2, 3, 4, 5]
+    assert "0, 1, 2, 3, ..." in str(result)
 
 
 def test_of_a_model_without_classes_each_output_is_shown(tmp_path: Path) -> None:
