@@ -40,6 +40,8 @@ def judged() -> Iterator[tuple[str, str, str, float, float]]:
     for core in document()["counts"]:
         for kernels in RUNTIMES:
             for name, workload, total in _counted("networks", core, kernels):
+                if workload.precision not in PRECISIONS:
+                    continue
                 rates = instructions(core, kernels, workload.precision)
                 yield core, kernels, name, total, float(features(workload, tuple(rates)) @ np.array([*rates.values()]))
 

@@ -63,6 +63,9 @@ FINE_IN_PATCHES = (*FINE_IN_BLOCKS, "conv.copied", "depthwise.places")
 
 MAX_STEPS = 500
 
+WIDE, WIDE_DIGITS, DIGITS = 0.2, 2, 3
+"""An interval of this share of the latency leaves so many significant digits, a narrower one so many."""
+
 
 @dataclass(frozen=True)
 class LatencyTable:
@@ -167,13 +170,19 @@ class Prediction:
         return Prediction(*latencies, self.table, self.remark, instructions, busy, is_counted=True)
 
     def __str__(self) -> str:
-        digits = max(0, 2 - math.floor(math.log10(self.latency_ms)))
-        middle, low, high = (f"{value:.{digits}f}" for value in (self.latency_ms, self.low_ms, self.high_ms))
+        digits = WIDE_DIGITS if self.high_ms - self.low_ms > WIDE * self.latency_ms else DIGITS
+        middle, low, high = (rounded(value, digits) for value in (self.latency_ms, self.low_ms, self.high_ms))
         return f"{middle} ms ({low}–{high}, predicted)"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         return {**asdict(self), "table": self.table.to_dict(), "provenance": "predicted", "coverage": COVERAGE}
+
+
+def rounded(value: float, digits: int) -> str:
+    """A number above 0 with so many significant digits, and no exponent."""
+    value = float(f"{value:.{digits}g}")  # first, so that 0.996 is 1.0 and not 1.00
+    return f"{value:.{max(0, digits - 1 - math.floor(math.log10(value)))}f}"
 
 
 def part_of(feature: str) -> str:

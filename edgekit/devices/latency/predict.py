@@ -14,6 +14,10 @@ from edgekit.errors import UsageError
 from edgekit.runtimes import RUNTIMES
 
 ATTENTION = "has attention, which none of the networks had whose latency is known: the interval is not tested for it"
+OLDER = (
+    "is of the older uint8 quantization, which none of the networks had whose latency is known: the interval is not "
+    "tested for it"
+)
 SMALL = "is smaller than any network whose latency is known: the interval is the model's own and not tested there"
 WAY_OUT = "measure there with --device ssh://user@host, or calibrate it with 'edgekit devices calibrate'"
 
@@ -42,7 +46,8 @@ def predict(
     workload = read_workload(path, shapes)
     found = find_tables(at_clock(card, clock_mhz), runtime, workload)
     is_small = workload.macs < found[0].smallest * 1e6
-    remark = ATTENTION if workload.attends else SMALL if is_small else ""
+    is_older = workload.precision == "uint8"
+    remark = OLDER if is_older else ATTENTION if workload.attends else SMALL if is_small else ""
     return tuple(replace(table.predict(workload), remark=remark) for table in found)
 
 
@@ -53,8 +58,10 @@ def find_tables(card: DeviceCard, runtime: str, workload: Workload) -> tuple[Lat
         UsageError: there is none.
     """
     tables = [table for table in latency_tables(card) if table.runtime in (runtime, RUNTIMES[runtime].kernels)]
-    if found := [table for table in tables if table.precision == workload.precision]:
-        return tuple(sorted(found, key=lambda table: table.threads))
+    # A machine that was calibrated knows no uint8.
+    for precision in (workload.precision, *(("int8",) if workload.precision == "uint8" else ())):
+        if found := [table for table in tables if table.precision == precision]:
+            return tuple(sorted(found, key=lambda table: table.threads))
     others = " and ".join(sorted({table.precision for table in tables}))
     why = "it was neither measured nor counted there"
     if card.hardware and not latency_tables(card):

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from edgekit.devices.latency.workload import Layer, convolution, dense, plain_layer
+from edgekit.devices.latency.workload import PRECISIONS, Layer, convolution, dense, plain_layer
 from edgekit.errors import ModelError
 
 POOLS = frozenset({"AVERAGE_POOL_2D", "MAX_POOL_2D", "MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN"})
@@ -125,7 +125,8 @@ class _Graph:
         return int(options.FilterHeight() * options.FilterWidth())
 
     def _precision(self, index: int) -> str:
-        return "int8" if self.types[self.graph.Tensors(index).Type()] in ("INT8", "UINT8") else "float32"
+        kind = self.types[self.graph.Tensors(index).Type()].lower()
+        return kind if kind in PRECISIONS else "float32"
 
     def _is_constant(self, index: int) -> bool:
         buffer = self.model.Buffers(self.graph.Tensors(index).Buffer())

@@ -33,7 +33,8 @@ BLOCK = 4
 """Layers whose output channels are a multiple of this can be computed in blocks of channels."""
 EVEN = 1.01
 """Weights of a fully connected layer are taken as vectors where its output channels fill SMALL_TILEs nearly so well."""
-PRECISIONS = ("float32", "int8")
+PRECISIONS = ("float32", "int8", "uint8")
+"""``uint8`` is the older quantization of TFLite, not a file of int8 with bytes at its ends."""
 
 
 @dataclass(frozen=True)

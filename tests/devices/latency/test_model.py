@@ -65,19 +65,26 @@ def test_least_squares_above_zero_meets_the_conditions_of_a_minimum():
 def test_a_prediction_shows_its_interval_and_what_it_is():
     workload = Workload("float32", (convolution(rows=9_000, depth=100, columns=68, window=9),))
     prediction = _table().predict(workload)
-    assert str(prediction) == "55.1 ms (44.1–68.8, predicted)"
+    assert str(prediction) == "55 ms (44–69, predicted)"
     assert prediction.to_dict()["provenance"] == "predicted"
 
 
 @pytest.mark.parametrize(
-    ("latency", "text"),
-    [(1234.2, "1234 ms"), (123.4, "123 ms"), (12.34, "12.3 ms"), (1.234, "1.23 ms"), (0.1234, "0.123 ms")],
+    ("latency", "low", "high", "text"),
+    [
+        (1234.2, 0.95, 1.05, "1230 ms (1170–1300, predicted)"),
+        (12.34, 0.95, 1.05, "12.3 ms (11.7–13.0, predicted)"),
+        (0.1234, 0.95, 1.05, "0.123 ms (0.117–0.130, predicted)"),
+        (1234.2, 0.7, 1.3, "1200 ms (860–1600, predicted)"),
+        (9.97, 0.7, 1.3, "10 ms (7.0–13, predicted)"),
+        (0.293, 0.7, 1.3, "0.29 ms (0.21–0.38, predicted)"),
+    ],
 )
-def test_a_prediction_shows_three_digits(latency, text):
+def test_a_prediction_shows_as_many_digits_as_its_interval_leaves(latency, low, high, text):
     workload = NETWORKS[0]
     rate = latency * 1e6 / workload.macs
-    table = _table(coefficients={"conv.macs": rate, "pointwise.macs": rate, "depthwise.macs": rate, "dense.macs": rate})
-    assert str(table.predict(workload)).startswith(f"{text} (")
+    rates = dict.fromkeys(("conv.macs", "pointwise.macs", "depthwise.macs", "dense.macs"), rate)
+    assert str(_table(coefficients=rates, low=low, high=high).predict(workload)) == text
 
 
 def test_an_interval_is_as_wide_as_what_the_network_consists_of_is_doubtful():

@@ -7,14 +7,16 @@ from dataclasses import replace
 
 import onnx
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 from onnx import helper
+from tiny_models import Operator, Tensor, packed, tflite_graph
 
 from edgekit.catalog import resolve_model
 from edgekit.devices.cards import device_card
 from edgekit.devices.latency.model import LatencyTable
 from edgekit.devices.latency.predict import find_tables, predict
 from edgekit.devices.latency.tables import MARK, with_tables
-from edgekit.devices.latency.workload import Workload, convolution
+from edgekit.devices.latency.workload import Workload, convolution, read_workload
 from edgekit.errors import UsageError
 from tests.small_graphs import graph_of, noise
 
@@ -87,6 +89,27 @@ def test_a_device_that_was_measured_is_known_at_its_own_clock_only():
     card = replace(device_card("raspberry-pi-4b"), latency=(TABLE.to_dict(),))
     with pytest.raises(UsageError, match="leave out --clock"):
         predict(resolve_model("mnist-tiny", ".onnx"), card, "ort", clock_mhz=1800)
+
+
+def of_older_quantization() -> bytes:
+    """A convolution between bytes, as TensorFlow 1 wrote them."""
+    image, made = (Tensor((1, 32, 32, 64), schema.TensorType.UINT8, scale=(0.1, 128), name=name) for name in "io")
+    weights = Tensor((64, 3, 3, 64), schema.TensorType.UINT8, bytes(64 * 9 * 64), (0.1, 128))
+    operator = Operator("CONV_2D", (0, 1), (2,), "Conv2DOptions", {"strideW": 1, "strideH": 1})
+    return packed(tflite_graph([image, weights, made], [operator], [0], [2]))
+
+
+def test_a_file_of_the_older_uint8_quantization_has_no_dot_products_and_is_said_to_be_untested(tmp_path):
+    path = tmp_path / "older.tflite"
+    path.write_bytes(of_older_quantization())
+    (older, *_) = predict(path, device_card("raspberry-pi-5"), "litert")
+    (plain, *_) = find_tables(device_card("raspberry-pi-5"), "litert", replace(read_workload(path), precision="int8"))
+    (slower, *_) = find_tables(device_card("raspberry-pi-4b"), "litert", read_workload(path))
+    assert "older uint8 quantization" in older.remark
+    assert older.instructions == slower.predict(read_workload(path)).instructions
+    assert older.latency_ms > 1.5 * plain.predict(read_workload(path)).latency_ms
+    calibrated = replace(device_card("raspberry-pi-5"), latency=(replace(TABLE, runtime="litert").to_dict(),))
+    assert [one.table.precision for one in predict(path, calibrated, "litert")] == ["int8"]
 
 
 def test_attention_is_said_to_be_untested(tmp_path):

@@ -114,7 +114,7 @@ def test_a_measured_device_beside_a_predicted_one_is_marked(server, edgekit, mon
     lines = [line for line in out.split("Side by side")[1].splitlines() if MODEL.name in line]
     assert status == 0, err
     assert [line.split()[0] for line in lines] == ["raspberry-pi-4b", server.address]
-    assert "2.00 ms (1.60–2.50, predicted)" in lines[0]
+    assert "2.0 ms (1.6–2.5, predicted)" in lines[0]
     assert "measured, p50" in lines[1]
 
 
