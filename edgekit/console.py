@@ -186,7 +186,7 @@ def _print(console: Console, table: Table) -> None:
             facts.add_row(f"  {name}", value)
         console.print(facts)
         return
-    columns = [_Column(*cells) for cells in zip(table.columns, *rows, strict=True)]
+    columns = [_Column(place, *cells) for place, cells in enumerate(zip(table.columns, *rows, strict=True))]
     widths = _widths(columns, console.width - GAP * (len(columns) - 1))
     if widths is None:
         for first, *others in rows:
@@ -202,16 +202,25 @@ def _print(console: Console, table: Table) -> None:
 
 
 class _Column:
-    """The cells of a column: what they take, and whether they are numbers."""
+    """The cells of a column: what they take, and whether they are numbers, which the first column's names never are.
 
-    def __init__(self, name: str, *cells: str) -> None:
+    Numbers stay whole; text is folded between words, and within those that are longer than FOLDED.
+    """
+
+    def __init__(self, place: int, name: str, *cells: str) -> None:
         from rich.cells import cell_len
 
         self.name = name
         self.width = max(map(cell_len, (name, *cells)))
-        self.counts = 2 * sum(cell.lstrip("+-–−")[:1].isdigit() for cell in cells) > len([*filter(None, cells)])
-        word = max(cell_len(word) for cell in (name, *cells) for word in (cell.split() or [""]))
-        self.least = self.width if self.counts else min(word, FOLDED)
+        self.counts = place > 0 and 2 * sum(map(_is_number, cells)) > len([*filter(None, cells)])
+        words = (word for text in (name, *(() if self.counts else cells)) for word in text.split())
+        longest = max(map(cell_len, words), default=0)
+        self.least = max(longest, *map(cell_len, cells)) if self.counts else min(longest, FOLDED)
+
+
+def _is_number(cell: str) -> bool:
+    """True for a number with its unit or interval; false for a list of such, which is text."""
+    return cell.lstrip("+-–−")[:1].isdigit() and ", " not in cell.partition("(")[0]
 
 
 def _widths(columns: Sequence[_Column], room: int) -> list[int] | None:

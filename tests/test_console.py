@@ -82,6 +82,22 @@ def test_a_table_too_narrow_for_its_numbers_is_a_paragraph_for_each_row() -> Non
     )
 
 
+def test_the_name_of_a_column_of_numbers_is_folded_before_the_table_is_given_up() -> None:
+    lines = text_of(Table("", ("layer", "alone dB", "weights dB"), [("first", "12.5", "7.25")]), 24).splitlines()
+    assert lines[:2] == ["         alone   weights", "layer       dB        dB"]
+    assert lines[-1] == "first     12.5      7.25"
+
+
+def test_names_of_rows_and_lists_of_numbers_are_text_which_is_folded_between_words() -> None:
+    cells = ("2 equalization (kept)", "48.8 dB, 100.00% agreement", "0.9 s")
+    lines = text_of(Table("", ("rung", "against the float model", "took"), [cells]), 40).splitlines()
+    assert [line.split() for line in lines[-3:]] == [
+        ["2", "equalization", "48.8", "dB,", "0.9", "s"],
+        ["(kept)", "100.00%"],
+        ["agreement"],
+    ]
+
+
 def test_a_notebook_gets_the_same_cells() -> None:
     shown = html_of(Table("<t>", ("a", "b"), [("x & y", "1")]))
     assert "<caption>&lt;t&gt;</caption><tr><th>a</th><th>b</th></tr><tr><td>x &amp; y</td><td>1</td></tr>" in shown

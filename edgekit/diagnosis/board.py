@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from edgekit.console import Part, Table, say
+from edgekit.console import Part, Table, counted, say
 from edgekit.devices.ssh.address import SshAddress
 from edgekit.devices.ssh.connection import Connection
 from edgekit.devices.ssh.wheels import MODERN, NO_LITERT, NUMPY, Interpreter, Package, fitting, require_numpy
@@ -45,7 +45,7 @@ class Board(Result):
             ("system", " ".join(filter(None, (about["release"] or about["system"], f"({about['kernel']} kernel)")))),
             ("python", f"{about['python']} ({about['implementation']}, {about['architecture']})"),
             ("C library", about["libc"] or "unknown"),
-            ("processor", f"{processor}, {about['cores']} cores"),
+            ("processor", f"{processor}, {counted(about['cores'], 'cores')}"),
             ("int8 by", self.int8),
         ]
         yield Table(self.device, (), rows)

@@ -11,7 +11,7 @@ from typing import Any
 from edgekit import __version__, extras
 from edgekit.console import Part, Table
 from edgekit.devices.browser.chromium import find_browser
-from edgekit.devices.cards import card_paths, device_card, user_folder
+from edgekit.devices.cards import user_folder
 from edgekit.devices.emulated.setup import require_parts
 from edgekit.devices.emulated.tools import PACKAGES, qemu_version, require_tools
 from edgekit.devices.ssh.connection import require_ssh
@@ -24,6 +24,9 @@ from edgekit.runtimes.int8_kernels import int8_kernels
 from edgekit.runtimes.worker import machine
 from edgekit.web.npm import find_package
 from edgekit.web.page_files import RUNTIMES as PAGE_RUNTIMES
+
+USUAL_BOARD = "raspberry-pi-4b"
+"""The board whose setup is proposed; what is made for it serves all."""
 
 
 @dataclass(frozen=True)
@@ -111,5 +114,5 @@ def _page_runtimes() -> str:
 def _emulator() -> str:
     require_tools(*PACKAGES)
     version = qemu_version()
-    require_parts(next(name for name in card_paths() if device_card(name).emulator is not None))
+    require_parts(USUAL_BOARD)
     return f"QEMU {version}, set up"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from edgekit.console import counted
 from edgekit.errors import EdgekitError, UsageError, input_errors
 from edgekit.files import require_file
 from edgekit.inputs.contract import InputContract
@@ -75,7 +76,7 @@ class InputOptions(Options):
         names = tuple(self.labels.read_text(encoding="utf-8", errors="replace").splitlines())
         if len(names) != classes:
             raise UsageError(
-                f"--labels {self.labels} has {len(names)} lines, but the model gives {classes} scores; "
+                f"--labels {self.labels} has {counted(len(names), 'lines')}, but the model gives {classes} scores; "
                 "write one name a line, in the order of the scores."
             )
         return names

@@ -192,7 +192,7 @@ class TaskModel(Closing):
 
     def refuse(self, verb: str, specs: Sequence[TensorSpec], wanted: str, advice: str = NOT_A_CLASSIFIER) -> NoReturn:
         """Raise ModelError for a model that takes or gives something else than what is asked for."""
-        shapes = ", ".join(str(spec.shape) for spec in specs)
+        shapes = ", ".join(str(list(spec.shape)) for spec in specs)
         raise ModelError(f"{self.path} {verb} {shapes}, not {wanted}; {advice}")
 
     def require(self, is_as_asked: bool) -> None:

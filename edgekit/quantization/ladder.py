@@ -84,8 +84,8 @@ class RungRecord:
 
     def cells(self) -> tuple[str, ...]:
         """A row of the table of rungs."""
-        mark, took = "→" if self.kept else "", f"{self.seconds:.1f} s"
-        return (mark, f"{self.rung} {self.name}", str(self.verdict), took, self.detail)
+        kept = " (kept)" if self.kept else ""
+        return (f"{self.rung} {self.name}{kept}", str(self.verdict), f"{self.seconds:.1f} s", self.detail)
 
 
 @dataclass

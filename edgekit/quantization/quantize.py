@@ -82,7 +82,7 @@ class QuantizeResult(Result):
     def parts(self) -> Iterator[Part]:
         """A table of the rungs, one of the float model and the two files, and remarks."""
         if self.rungs:
-            columns: tuple[str, ...] = ("", "rung", "against the float model", "took", "what it did")
+            columns: tuple[str, ...] = ("rung", "against the float model", "took", "what it did")
             yield Table(f"the ladder, judged on a few {self.kind}", columns, [rung.cells() for rung in self.rungs])
         columns, images = ("file", "bytes"), "not measured"
         if self.original.quality is not None:

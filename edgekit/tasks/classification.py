@@ -65,10 +65,12 @@ class Classification(Outputs):
     has_answers = True
 
     def fits(self, shapes: Sequence[tuple[int, ...]], inputs: Sequence[tuple[int, ...]] = ()) -> bool:
-        """True for one output [classes] or [1, ..., classes] of at least two, other than the input."""
-        if len(shapes) != 1 or gives_back(shapes, inputs):
-            return False
-        return shapes[0][-1:] >= (2,) and all(size in (-1, 1) for size in shapes[0][:-1])
+        """True for one row of scores other than the input."""
+        return self.allows(shapes, inputs) and not gives_back(shapes, inputs)
+
+    def allows(self, shapes: Sequence[tuple[int, ...]], inputs: Sequence[tuple[int, ...]]) -> bool:
+        """True for one output [classes] or [1, ..., classes] of at least two."""
+        return len(shapes) == 1 and shapes[0][-1:] >= (2,) and all(size in (-1, 1) for size in shapes[0][:-1])
 
     def classes(self, shapes: Sequence[tuple[int, ...]]) -> int:
         """How many scores a row has."""

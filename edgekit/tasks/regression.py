@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.artifact import TensorSpec
+from edgekit.console import counted
 from edgekit.errors import DataError
 from edgekit.tasks.outputs import Labels, Outputs
 from edgekit.tasks.quality import ERROR, Reals
@@ -54,8 +55,8 @@ class Regression(Outputs):
         given, wanted = labels[0].size, sum(abs(int(np.prod(shape))) for shape in shapes)
         if given != wanted:
             raise DataError(
-                f"{source} gives {wanted} values, and the labels have {given} for each sample; give a target for each "
-                "value, or class numbers from 0."
+                f"{source} gives {counted(wanted, 'values')}, and the labels have {given} for each sample; give a "
+                "target for each value, or class numbers from 0."
             )
 
     def accuracy(self, outputs: Reals, labels: Labels) -> float:

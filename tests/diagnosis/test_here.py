@@ -45,6 +45,15 @@ def test_a_program_that_is_missing_is_told_with_what_brings_it(name, command):
     assert missing()[name].run.startswith(command)
 
 
+def test_a_setup_is_proposed_for_the_usual_board(monkeypatch, tmp_path):
+    monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path))
+    monkeypatch.setattr("edgekit.diagnosis.here.require_tools", lambda *names: None)
+    monkeypatch.setattr("edgekit.diagnosis.here.qemu_version", lambda: "7.2")
+    monkeypatch.setattr("edgekit.devices.emulated.setup.qemu_version", lambda: "7.2")
+    monkeypatch.setattr("edgekit.devices.emulated.setup.require_tools", lambda *names: None)
+    assert missing()["emulator"].run == "edgekit devices setup raspberry-pi-4b"
+
+
 def test_an_extra_that_is_missing_or_too_old_is_told(monkeypatch):
     monkeypatch.setattr(extras, "version", lambda name: "0.1")
     assert missing()["parquet"].run == "pip install 'edgekit[parquet]'"

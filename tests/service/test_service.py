@@ -15,13 +15,17 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
+from onnx import helper, save
 from served import edgekit_serve, png, running
+from small_graphs import graph_of, noise
 
 from edgekit.data.dataset import Dataset
 from edgekit.deployment.app_model import read_app_model
+from edgekit.evaluation.input_options import InputOptions
 from edgekit.evaluation.predict import PredictOptions, predict
 from edgekit.sandbox import Sandbox
 from edgekit.service.service import FRESH_S, service_app
+from edgekit.store.card import read_model
 from edgekit.store.store import Store
 from edgekit.web.body import BodyReader
 
@@ -270,6 +274,20 @@ def test_what_is_no_classifier_is_listed_and_not_served(store_file: Path, digits
     with running(service_app(Store(store_file), MEMORY)) as url:
         answer = httpx.post(f"{url}models/other/predict", content=digits[0])
     assert (answer.status_code, answer.json()["error"]) == (422, "It gives no scores.")
+
+
+def test_a_model_of_arrays_is_kept_and_asked_for_in_vain_with_what_takes_it(store_file: Path, tmp_path: Path) -> None:
+    nodes = [helper.make_node("Flatten", ["mel"], ["f"]), helper.make_node("MatMul", ["f", "m"], ["scores"])]
+    save(graph_of(nodes, {"mel": (1, 2, 3)}, {"m": noise(6, 4)}, outputs=["scores"]), tmp_path / "words.onnx")
+    np.save(tmp_path / "mel.npy", noise(1, 2, 3))
+    with Store(store_file) as store:
+        read = read_model(str(tmp_path / "words.onnx"), InputOptions())
+        store.add(read.name, read.data, read.card)
+    with running(service_app(Store(store_file), MEMORY)) as url:
+        answer = httpx.post(f"{url}models/words/predict", content=(tmp_path / "mel.npy").read_bytes())
+    fault = "words.onnx takes [1, 2, 3], not one image [1, H, W, C]"
+    sentence = f"{fault}; evaluate, compare and predict give it an .npz or .npy."
+    assert (answer.status_code, answer.json()) == (422, {"error": sentence})
 
 
 def test_a_signal_ends_it_and_its_workers(store_file: Path, digits: list[bytes]) -> None:

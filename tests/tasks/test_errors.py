@@ -45,6 +45,18 @@ def test_a_model_that_gives_fewer_values_than_it_takes_reconstructs_nothing() ->
     assert isinstance(task_of([(1, 8, 8, 3)], [(1, 3, 8, 8)], "reconstruction"), Reconstruction)
 
 
+def test_a_model_of_one_score_or_of_a_map_classifies_nothing() -> None:
+    for shape in ((1, 1), (1, 21, 64, 64)):
+        with pytest.raises(UsageError, match=r"classification does not fit a model of \[1, 40\] that gives"):
+            task_of([shape], [(1, 40)], "classification")
+    assert isinstance(task_of([(1, 3)], [(1, 3)], "classification"), Classification)
+
+
+def test_one_value_is_no_plural() -> None:
+    with pytest.raises(DataError, match="gives 1 value, and the labels have 2"):
+        REGRESSION.check_labels(TARGETS[:, :2], [(1, 1)], "model.onnx")
+
+
 def test_a_regression_loses_the_added_error_in_percent_of_the_targets_variance() -> None:
     worse = TARGETS + np.array([[1], [-1], [0]], np.float32)
     quality = REGRESSION.quality(worse, TARGETS, TARGETS)
