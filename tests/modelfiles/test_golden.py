@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from onnx import TensorProto, helper
+from small_graphs import graph_of, noise
 
 import edgekit
 from edgekit.artifact import Metadata
@@ -64,6 +66,25 @@ def test_the_operators_of_a_file_are_followed_in_other_kernels():
         (output,) = session.run(make_inputs(session.inputs, 0))
     assert trail["operators"][-1]["values"] == sampled(output)
     assert first_difference(INT8.read_bytes(), "litert-builtin", 0) == ""
+
+
+def test_the_first_operator_that_onnx_runtime_computes_otherwise_than_is_written_is_named():
+    """Of float weights between roundings its kernels make integers of one scale for all channels: small ones go."""
+    weights = noise(4, 3, 3, 3) * np.float32([3, 0.004, 0.004, 0.004]).reshape(4, 1, 1, 1)
+    scales = {"pixel": np.float32(1 / 255), "zero": np.uint8(0), "step": np.float32(1e-4), "middle": np.uint8(128)}
+    nodes = [
+        helper.make_node("DequantizeLinear", ["image", "pixel", "zero"], ["real"]),
+        helper.make_node("Conv", ["real", "w"], ["made"], pads=[1] * 4),
+        helper.make_node("QuantizeLinear", ["made", "step", "middle"], ["stored"]),
+        helper.make_node("DequantizeLinear", ["stored", "step", "middle"], ["read"]),
+        helper.make_node("MaxPool", ["read"], ["most"], kernel_shape=[2, 2], strides=[2, 2]),
+        helper.make_node("QuantizeLinear", ["most", "step", "middle"], ["out"]),
+    ]
+    model = graph_of(nodes, {"image": (1, 3, 8, 8)}, {"w": weights, **scales})
+    for value in (model.graph.input[0], model.graph.output[0]):
+        value.type.tensor_type.elem_type = TensorProto.UINT8
+    assert first_difference(model.SerializeToString(), "ort", 0) == "Conv (number 1)"
+    assert first_difference((STUDENT / "model.int8.onnx").read_bytes(), "ort", 0) == ""
 
 
 def test_a_file_of_which_nothing_can_be_kept_has_none():
