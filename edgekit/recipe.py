@@ -53,7 +53,7 @@ class Augmentation:
         return any((self.rotate, self.shear, self.scale, self.shift, self.elastic, self.resized_crop))
 
 
-OPTIMIZERS = ("adamw", "sgd")
+OPTIMIZERS = ("adamw", "muon", "sgd")
 KEPT = ("last", "best")
 
 
@@ -61,8 +61,8 @@ KEPT = ("last", "best")
 class TrainRecipe:
     """How a network is trained, with or without a teacher.
 
-    AdamW, or SGD with Nesterov's momentum of 0.9, with linear warm-up and cosine decay; the EMA of the weights is what
-    is kept when ``ema`` > 0.
+    AdamW, Muon, or SGD with Nesterov's momentum of 0.9, with linear warm-up and cosine decay; the EMA of the weights
+    is what is kept when ``ema`` > 0.
     ``loss`` is a sum of files of ``edgekit.training.losses``, which see the teacher's answers at ``temperature``;
     where there is no teacher, the labels' cross-entropy is learned alone.
     ``views`` is the number of distinct augmented views of the training set; epoch e sees view e mod views, so

@@ -33,6 +33,7 @@ from edgekit.training.answers.cache import Answers
 from edgekit.training.augment import View
 from edgekit.training.depthwise import FastDepthwise
 from edgekit.training.losses import Loss, find_loss
+from edgekit.training.muon import Muon
 from edgekit.training.teacher import images_at_once
 
 if TYPE_CHECKING:
@@ -334,7 +335,7 @@ def _learning_rate(recipe: TrainRecipe, steps: int, step: int) -> float:
 
 
 def _optimizer(model: nn.Module, run: TrainRun) -> torch.optim.Optimizer:
-    """AdamW or SGD; weight decay on matrices and filters only, not on biases and normalisation."""
+    """The recipe's optimizer; weight decay on matrices and filters only, not on biases and normalisation."""
     recipe = run.recipe
     alike: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, weight in model.named_parameters():
@@ -344,7 +345,7 @@ def _optimizer(model: nn.Module, run: TrainRun) -> torch.optim.Optimizer:
     groups = [{"params": found, "pace": pace, "weight_decay": decay} for (pace, decay), found in alike.items()]
     if recipe.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=0.9, nesterov=True)
-    return torch.optim.AdamW(groups, lr=recipe.learning_rate)
+    return (Muon if recipe.optimizer == "muon" else torch.optim.AdamW)(groups, lr=recipe.learning_rate)
 
 
 def _averaged(model: nn.Module, recipe: TrainRecipe) -> AveragedModel | None:
