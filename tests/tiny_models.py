@@ -160,6 +160,27 @@ def tflite_graph(
     return result
 
 
+def lstm_model(steps: int, values: int, units: int) -> schema.ModelT:
+    """An LSTM as TensorFlow writes it: one operator whose states are variables. It gives them all."""
+    rng = np.random.default_rng(0)
+    gates = [*[(units, values)] * 4, *[(units, units)] * 4, *[(units,)] * 4]
+    weights = [Tensor(shape, data=rng.standard_normal(shape, np.float32).tobytes()) for shape in gates]
+    ends = [Tensor((1, steps, values), name="in"), Tensor((1, steps, units), name="out")]
+    states = [Tensor((1, units)), Tensor((1, units))]
+    inputs = (0, *range(4, 12), *[-1] * 3, *range(12, 16), -1, -1, 2, 3, *[-1] * 4)  # -1: left out
+    operator = Operator(
+        "UNIDIRECTIONAL_SEQUENCE_LSTM",
+        inputs,
+        (1,),
+        "UnidirectionalSequenceLSTMOptions",
+        {"fusedActivationFunction": 4},
+    )
+    result = tflite_graph([*ends, *states, *weights], [operator], [0], [1])
+    for state in result.subgraphs[0].tensors[2:4]:
+        state.isVariable = True
+    return result
+
+
 def packed(model: schema.ModelT) -> bytes:
     """The FlatBuffer of a model object."""
     builder = flatbuffers.Builder(1 << 16)

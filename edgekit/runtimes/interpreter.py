@@ -45,7 +45,8 @@ class InterpreterSession:
         return [detail["index"] for detail in self.interpreter.get_output_details()]
 
     def run(self, tensors: Sequence[Array]) -> list[Array]:
-        """One inference."""
+        """One inference, whatever came before: an LSTM begins anew."""
+        self.interpreter.reset_all_variables()
         self.prepared(tensors)()
         return [self.interpreter.get_tensor(index) for index in self._output_indices]
 

@@ -36,7 +36,8 @@ class MicroSession:
         self.outputs = _tensors("output", interpreter.get_output_details)
 
     def run(self, tensors: Sequence[Array]) -> list[Array]:
-        """One inference."""
+        """One inference, whatever came before: an LSTM begins anew."""
+        self._interpreter.reset()
         self.prepared(tensors)()
         return [np.array(self._interpreter.get_output(index)) for index in range(len(self.outputs))]
 

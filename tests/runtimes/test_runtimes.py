@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tiny_models import lstm_model, packed
 
 from edgekit.data.dataset import Dataset
 from edgekit.errors import ModelError, UnknownNameError, UsageError
@@ -64,6 +65,14 @@ def test_a_result_is_not_overwritten_by_the_next_run(digit_files: dict[str, Path
         kept = first.copy()
         session.run([np.full((1, 28, 28, 1), 127, np.int8)])
         np.testing.assert_array_equal(first, kept)
+
+
+@pytest.mark.parametrize("runtime", ["litert", "litert-builtin", "tflm"])
+def test_an_lstm_begins_anew_with_each_inference(runtime: str) -> None:
+    session = OpenFile(packed(lstm_model(steps=5, values=3, units=4)), runtime)
+    sequence = np.random.default_rng(1).standard_normal((1, 5, 3), dtype=np.float32)
+    first, second = (session.run([sequence])[0] for _ in range(2))
+    np.testing.assert_array_equal(first, second)
 
 
 @pytest.mark.parametrize("runtime", ["ort", "litert", "tflm"])

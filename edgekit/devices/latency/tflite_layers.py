@@ -24,7 +24,13 @@ KINDS = {
     "sort": {"CUSTOM", "NON_MAX_SUPPRESSION_V4", "NON_MAX_SUPPRESSION_V5", "TOPK_V2"},
 }
 FREE = frozenset({"RESHAPE", "SQUEEZE", "EXPAND_DIMS", "SHAPE"})
-LOOPS = frozenset({"WHILE", "IF", "CALL", "CALL_ONCE"})
+LOOPS = frozenset(
+    {
+        *("WHILE", "IF", "CALL", "CALL_ONCE", "RNN", "LSTM", "UNIDIRECTIONAL_SEQUENCE_RNN"),
+        *("BIDIRECTIONAL_SEQUENCE_RNN", "UNIDIRECTIONAL_SEQUENCE_LSTM", "BIDIRECTIONAL_SEQUENCE_LSTM", "SVDF"),
+    }
+)
+"""Control flow, and recurrences that are one operator, of which no latency and no count is known."""
 
 
 def tflite_layers(path: Path) -> Iterator[tuple[str, Layer]]:

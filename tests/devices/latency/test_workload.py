@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import helper
-from tiny_models import Operator, Tensor, packed, tflite_graph
+from tiny_models import Operator, Tensor, lstm_model, packed, tflite_graph
 
 from edgekit.artifact import Metadata
 from edgekit.catalog import resolve_model
@@ -79,6 +79,13 @@ def test_a_tflite_file_of_open_sizes_has_no_workload(tmp_path):
     path = tmp_path / "open.tflite"
     path.write_bytes(packed(model))
     with pytest.raises(ModelError, match=r"open\.tflite leaves sizes of its input 'in' open"):
+        read_workload(path)
+
+
+def test_a_recurrence_that_is_one_operator_has_no_workload(tmp_path):
+    path = tmp_path / "words.tflite"
+    path.write_bytes(packed(lstm_model(steps=5, values=3, units=4)))
+    with pytest.raises(ModelError, match="UNIDIRECTIONAL_SEQUENCE_LSTM, whose cost its shapes do not tell; measure it"):
         read_workload(path)
 
 
