@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import warnings
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from edgekit.artifact import Metadata
 from edgekit.graph.metadata import write_metadata
@@ -15,6 +17,9 @@ from edgekit.inputs.contract import InputContract
 if TYPE_CHECKING:
     from onnx import ModelProto
     from torch import Tensor, nn
+
+OPSET = 20
+"""Of the older exporter, which knows none above."""
 
 
 def to_onnx(model: nn.Module, takes: InputContract | Mapping[str, Tensor], metadata: Metadata) -> ModelProto:
@@ -26,28 +31,55 @@ def to_onnx(model: nn.Module, takes: InputContract | Mapping[str, Tensor], metad
 
     outputs = None
     if isinstance(takes, InputContract):
-        takes = {"image": torch.zeros(1, takes.channels, takes.height, takes.width)}
+        takes = {"image": _image(takes)}
         outputs = ["logits"]
     model = model.eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    with _silence():
+        program = torch.onnx.export(
+            model,
+            tuple(takes.values()),
+            input_names=list(takes),
+            output_names=outputs,
+            dynamo=True,
+            verbose=False,
+        )
+    assert program is not None
+    return write_metadata(_without_traces(prepare(program.model_proto)), metadata)
+
+
+def sketch_onnx(model: nn.Module, contract: InputContract) -> ModelProto:
+    """The graph of ``to_onnx`` by torch's older exporter, where it can: in a tenth of the time, for sizes and costs."""
+    import onnx
+    import torch
+
+    stream = io.BytesIO()
+    options: dict[str, Any] = {"input_names": ["image"], "output_names": ["logits"], "opset_version": OPSET}
+    with _silence():
+        try:
+            torch.onnx.export(model.eval(), (_image(contract),), stream, dynamo=False, **options)
+        except Exception:  # what it cannot do, it says in many ways
+            return to_onnx(model, contract, Metadata())
+    return prepare(onnx.load_from_string(stream.getvalue()))
+
+
+def _image(contract: InputContract) -> Tensor:
+    import torch
+
+    return torch.zeros(1, contract.channels, contract.height, contract.width)
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Without the exporter's warnings of its own dependencies' deprecations, which no caller can act on."""
     chatter = logging.getLogger("torch.onnx")
     level = chatter.level
     with warnings.catch_warnings():
-        # The exporter warns of its own dependencies' deprecations, which no caller can act on.
         warnings.simplefilter("ignore")
         chatter.setLevel(logging.ERROR)
         try:
-            program = torch.onnx.export(
-                model,
-                tuple(takes.values()),
-                input_names=list(takes),
-                output_names=outputs,
-                dynamo=True,
-                verbose=False,
-            )
+            yield
         finally:
             chatter.setLevel(level)
-    assert program is not None
-    return write_metadata(_without_traces(prepare(program.model_proto)), metadata)
 
 
 def _without_traces(model: ModelProto) -> ModelProto:

@@ -45,8 +45,6 @@ SHORT = 4
 """A cut that is not the last is followed by this part of the recipe's epochs."""
 JUDGING_IMAGES = 128
 """Training images that channels are judged by."""
-DESCRIPTION_BYTES = 384
-"""What the description of the int8 file grows by when it is measured, its golden example included."""
 TRIES = 8
 
 
@@ -221,12 +219,10 @@ def _cut(network: nn.Module, now: int, images: Tensor, metadata: Metadata, to: i
 
 def _int8_bytes(network: nn.Module, metadata: Metadata) -> int:
     """Bytes that a network's int8 file has at most."""
-    from edgekit.conversion.tflite.int8_size import int8_size
-    from edgekit.conversion.torch_onnx import to_onnx
+    from edgekit.quantization.untrained import untrained_int8
 
     assert metadata.contract is not None
-    size = int8_size(to_onnx(network, metadata.contract, metadata), metadata)
-    return size + size // 1000 + DESCRIPTION_BYTES
+    return len(untrained_int8(network, metadata.contract, metadata.labels))
 
 
 def _channels(network: nn.Module) -> dict[str, int]:

@@ -1,0 +1,56 @@
+"""The int8 file of a network that nobody has trained yet, with the size that it will have.
+
+Nothing of its size depends on what is learned but coincidences: zero points or constants that happen to be equal are
+written once. Here nothing is equal by chance, and the description has the length of one with every figure measured. So
+the file of the trained network has at most as many bytes, and hardly fewer.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from edgekit.artifact import Metadata
+from edgekit.conversion.tflite.made_up import made_up_int8
+from edgekit.conversion.torch_onnx import sketch_onnx
+from edgekit.inputs.contract import InputContract
+from edgekit.inputs.golden import MOST_VALUES, Golden
+from edgekit.quantization.float_source import LINEAGE_DIGITS
+from edgekit.quantization.options import STATIC
+
+if TYPE_CHECKING:
+    from torch import nn
+
+LONGEST = -128
+"""No int8 value takes more digits."""
+
+
+def untrained_int8(network: nn.Module, contract: InputContract, labels: Sequence[str]) -> bytes:
+    """The .tflite file that ``edgekit quantize --int8`` would make of a network; what it answers means nothing.
+
+    Raises:
+        UnsupportedError: the network has an operator without an int8 form.
+    """
+    import torch
+
+    drawn = copy.deepcopy(network)
+    with torch.random.fork_rng(), torch.no_grad():
+        torch.manual_seed(0)
+        for values in (*drawn.parameters(), *drawn.buffers()):
+            if values.is_floating_point() and values.ndim == 1:
+                values.uniform_(0.5, 1.5)  # a fresh network's are all alike
+    return made_up_int8(sketch_onnx(drawn, contract), _description(contract, tuple(labels)))
+
+
+def _description(contract: InputContract, labels: tuple[str, ...]) -> Metadata:
+    count = min(MOST_VALUES, len(labels))
+    places = tuple(range(len(labels) - count, len(labels))) if len(labels) > count else ()
+    return Metadata(
+        contract,
+        labels,
+        recipe=STATIC,
+        quality={"test_accuracy": 0.123456},
+        parents={"float": "0" * LINEAGE_DIGITS},
+        golden=Golden(0, (LONGEST,) * count, 100, places),
+    )

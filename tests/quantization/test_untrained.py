@@ -1,0 +1,45 @@
+"""The size of an int8 file is known before the network is trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from random_images import CONTRACT, random_split
+from torch import nn
+
+from edgekit.artifact import Metadata
+from edgekit.catalog import Architecture
+from edgekit.conversion.torch_onnx import to_onnx
+from edgekit.data.dataset import Dataset
+from edgekit.files import write_bytes
+from edgekit.quantization.options import QuantizeOptions
+from edgekit.quantization.quantize import quantize
+from edgekit.quantization.untrained import untrained_int8
+from edgekit.zoo import build
+
+ARCHITECTURES = (
+    Architecture("staged", {"block": "residual", "widths": [8, 12, 12], "depths": [2, 1, 2]}),
+    Architecture("staged", {"block": "inverted", "widths": [8, 8, 12], "depths": [1, 2, 2], "kernel": 5, "top": 24}),
+)
+
+
+def trained(network: nn.Module) -> nn.Module:
+    """What training leaves behind, as far as a size may depend on it: no two values are alike."""
+    for values in (*network.parameters(), *network.buffers()):
+        if values.is_floating_point():
+            values.data += 0.1 * torch.rand_like(values)
+    return network.eval()
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES, ids=str)
+def test_a_trained_network_has_the_bytes_that_were_foretold(architecture: Architecture, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network, classes = build(architecture, CONTRACT.shape, 5), tuple("abcde")
+    foretold = len(untrained_int8(network, CONTRACT, classes))
+    data = Dataset("spots", classes, *(random_split(24, 5, seed) for seed in range(3)), "0")
+    model = to_onnx(trained(network), CONTRACT, Metadata(CONTRACT, classes))
+    write_bytes(tmp_path / "model.onnx", model.SerializeToString())
+    made = quantize(QuantizeOptions(str(tmp_path), data, tmp_path, int8=True, rungs=1))
+    assert 0.98 * foretold < made.tflite.file_bytes <= foretold
