@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         inspect,
         profile,
         quantize,
+        search,
         shrink,
         teach,
     )
@@ -40,6 +41,7 @@ __all__ = [
     "profile",
     "quantize",
     "quiet",
+    "search",
     "shrink",
     "teach",
 ]

@@ -59,6 +59,7 @@ class NetworkCard:
 
     No ``classes`` means those of the data. ``pretrained`` is what the backbone knows before it is trained.
     ``recipes`` has at least ``full``; the demo uses ``demo`` where there is one. ``figures`` are measured ones.
+    ``space`` says what the architecture's arguments may be for ``search`` (``edgekit.search.space``).
     """
 
     name: str
@@ -73,6 +74,7 @@ class NetworkCard:
     teacher: str = ""
     figures: Mapping[str, float] = field(default_factory=dict)
     pretrained: PretrainedWeights | None = None
+    space: Mapping[str, Any] = field(default_factory=dict)
 
     def recipe(self, name: str) -> TrainRecipe:
         """The recipe called ``name``."""

@@ -8,7 +8,7 @@ import math
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -112,6 +112,21 @@ def progress(label: str, total: int) -> Iterator[Bar]:
                 display.update(task, completed=done, note=note)
 
         yield Live()
+
+
+@contextmanager
+def changing_table() -> Iterator[Callable[[Table], None]]:
+    """What shows a table in place of the one before; nothing where there is no terminal."""
+    if _QUIET.get() or not sys.stderr.isatty():
+        yield lambda table: None
+        return
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    console = Console(stderr=True)
+    with Live(console=console, transient=True, auto_refresh=False) as display:
+        yield lambda table: display.update(Text.from_ansi(text_of(table, console.width, True)), refresh=True)
 
 
 class _PlainBar:

@@ -13,6 +13,7 @@ EXTRAS = {
     "train": "teach, distill, shrink, demo, quantize --rungs 5",
     "pretrained": "teachers that know ImageNet (teach efficientnet-lite0)",
     "hub": "teachers of a hub (hf:ORG/NAME)",
+    "search": "search",
     "report": "the reports of demo, teach and quantize",
     "micro": "--runtime tflm, arena bytes",
     "parquet": "--data FILE.parquet",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from edgekit.evaluation.inspect import InspectResult
     from edgekit.profiling.records import ProfileResult
     from edgekit.quantization.quantize import QuantizeResult
+    from edgekit.search.search import SearchResult
     from edgekit.training.distill import DistillResult
     from edgekit.training.shrinking.shrink import ShrinkResult
     from edgekit.training.teach import TeachResult
@@ -121,6 +122,9 @@ distill: Verb[DistillResult] = Verb(
 shrink: Verb[ShrinkResult] = Verb(
     "edgekit.training.shrinking.shrink:shrink",
     "Take channels out of a teacher until its int8 file has a size, and distill it back.",
+)
+search: Verb[SearchResult] = Verb(
+    "edgekit.search.search:search", "Find the best student that fits a device, distill it and quantize it."
 )
 quantize: Verb[QuantizeResult] = Verb(
     "edgekit.quantization.quantize:quantize", "Quantize a float model to int8 ONNX and int8 TFLite files.", True

@@ -22,6 +22,7 @@ COMMANDS = Group(
         "teach": Verb("edgekit.report.teaching:teach", "Train a teacher, or fine-tune one that knows photos."),
         "distill": verbs.distill,
         "shrink": verbs.shrink,
+        "search": verbs.search,
         "quantize": Verb(
             "edgekit.report.quantization:quantize", "Quantize a float ONNX model to int8 ONNX and int8 TFLite files."
         ),

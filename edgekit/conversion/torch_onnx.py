@@ -56,7 +56,7 @@ def sketch_onnx(model: nn.Module, contract: InputContract) -> ModelProto:
     options: dict[str, Any] = {"input_names": ["image"], "output_names": ["logits"], "opset_version": OPSET}
     with _silence():
         try:
-            torch.onnx.export(model.eval(), (_image(contract),), stream, dynamo=False, **options)
+            torch.onnx.export(model.eval(), (_image(contract),), stream, dynamo=False, **options)  # type: ignore[arg-type]
         except Exception:  # what it cannot do, it says in many ways
             return to_onnx(model, contract, Metadata())
     return prepare(onnx.load_from_string(stream.getvalue()))

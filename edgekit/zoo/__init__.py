@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edgekit.catalog import Architecture
 from edgekit.errors import UnknownNameError
@@ -31,12 +31,26 @@ def build(architecture: Architecture | str, shape: tuple[int, int, int], classes
         UnknownNameError: there is no such architecture, or it has no such argument.
     """
     chosen = Architecture(architecture) if isinstance(architecture, str) else architecture
-    if chosen.name not in architectures():
-        raise UnknownNameError("architecture", chosen.name, architectures())
-    module = importlib.import_module(f"edgekit.zoo.{chosen.name}")
-    network: type[nn.Module] = getattr(module, "".join(part.capitalize() for part in chosen.name.split("_")))
-    known = list(inspect.signature(network).parameters)[2:]
+    known = arguments_of(Architecture(chosen.name))
     for argument in chosen.arguments:
         if argument not in known:
             raise UnknownNameError(f"argument of {chosen.name}", argument, known)
-    return network(shape, classes, **chosen.arguments)
+    return _network(chosen.name)(shape, classes, **chosen.arguments)
+
+
+def arguments_of(architecture: Architecture) -> dict[str, Any]:
+    """All arguments that an architecture is built with, those included that it does not name.
+
+    Raises:
+        UnknownNameError: there is no such architecture.
+    """
+    parameters = list(inspect.signature(_network(architecture.name)).parameters.values())[2:]
+    return {**{one.name: one.default for one in parameters}, **architecture.arguments}
+
+
+def _network(name: str) -> type[nn.Module]:
+    if name not in architectures():
+        raise UnknownNameError("architecture", name, architectures())
+    module = importlib.import_module(f"edgekit.zoo.{name}")
+    network: type[nn.Module] = getattr(module, "".join(part.capitalize() for part in name.split("_")))
+    return network

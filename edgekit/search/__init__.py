@@ -1,0 +1,1 @@
+"""Search: the best student that fits a device, found in a family of networks and distilled."""

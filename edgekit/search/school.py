@@ -1,0 +1,63 @@
+"""Where candidates are taught: data at each size of picture, and the teacher's answers, which all of them share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgekit.console import quiet
+from edgekit.data import Source, open_data
+from edgekit.data.dataset import Dataset
+from edgekit.data.reading import Reading
+from edgekit.files import sha256_bytes
+from edgekit.inputs.contract import InputContract
+from edgekit.recipe import TrainRecipe
+from edgekit.training.answers.ensemble import CombinedAnswers, Ensemble, Member
+from edgekit.training.teacher import Teacher
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass
+class School:
+    """``teachers`` answer together as ``way`` says; views and order are those of ``seed``."""
+
+    teachers: tuple[Teacher, ...]
+    way: str
+    source: Source
+    reading: Reading
+    seed: int
+    _rooms: dict[InputContract, tuple[Dataset, Ensemble]] = field(default_factory=dict)
+
+    def data(self, contract: InputContract) -> Dataset:
+        """The data as a network of this contract takes them."""
+        return self._room(contract)[0]
+
+    def teach(self, network: nn.Module, contract: InputContract, recipe: TrainRecipe, folder: Path) -> float:
+        """Train a network in place; its accuracy on the validation images. Goes on where a killed run has stopped.
+
+        Raises:
+            TrainingError: training diverged.
+        """
+        from edgekit.training import loop
+
+        data, ensemble = self._room(contract)
+        answers: CombinedAnswers = ensemble.answers(recipe.augmentation, self.seed, side=contract.height)
+        origin = {"network": sha256_bytes(repr(network).encode()), "teacher": answers.key}
+        run = loop.TrainRun(recipe, self.seed, folder, origin, resume=True)
+        with quiet():
+            kept, metrics = loop.train(network, contract, data, run, answers)
+        network.load_state_dict(kept.state_dict())
+        return metrics[-1].validation_accuracy
+
+    def _room(self, contract: InputContract) -> tuple[Dataset, Ensemble]:
+        if contract not in self._rooms:
+            from edgekit.training import loop
+
+            data = open_data(self.source, contract, self.reading)
+            loop.require_labels(data)
+            members = (Member.of(teacher, data, contract, self.source, self.reading) for teacher in self.teachers)
+            self._rooms[contract] = (data, Ensemble(tuple(members), self.way))
+        return self._rooms[contract]

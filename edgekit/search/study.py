@@ -1,0 +1,277 @@
+"""The study: candidates proposed, weighed, taught and remembered, in one SQLite file that a kill leaves whole.
+
+What is random of a trial depends on the seed and its number alone, and a trial that a kill has cut off is gone on with
+before the next is begun. So with one worker a study that was killed ends as one that was not.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution, IntDistribution
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from edgekit.console import say
+from edgekit.errors import ModelError, RuntimeCrashError, TrainingError, UsageError
+from edgekit.files import sha256_bytes
+from edgekit.recipe import TrainRecipe
+from edgekit.runtimes.refusal import first_line
+from edgekit.search.costs import Costs, describe
+from edgekit.search.halving import fronts, goes_on, rungs_of
+from edgekit.search.space import Axis
+from edgekit.search.weighing import Scales, Weighed
+from edgekit.training.weights import load_weights, save_weights
+
+STUDY_FILE, NAME, IDENTITY = "study.db", "edgekit", "identity"
+RANDOM_TRIALS = 20
+"""Before the others learn from them."""
+MISSES = 300
+"""After so many candidates in a row that do not fit, fail or are known already, there is hardly a new one."""
+OF_INTEREST = 0.5
+"""A cost below this share of its limit counts as this share: who allows 100 KB does not look for the best of 10."""
+SAMPLERS = ("tpe", "random")
+
+
+@dataclass(frozen=True)
+class Found:
+    """A trial: its network, what it costs, its accuracy after each rung, and why it was not trained (to an end)."""
+
+    number: int
+    network: str
+    values: Mapping[str, Any]
+    costs: Costs
+    accuracies: tuple[float, ...]
+    state: str
+    why: str = ""
+
+    @property
+    def accuracy(self) -> float:
+        """On the validation images, after its last rung."""
+        return self.accuracies[-1]
+
+
+class Study:
+    """Candidates of a family under limits; ``identity`` names what else decides how good they are.
+
+    Raises:
+        UsageError: the study in the folder is another one, or no study.
+    """
+
+    def __init__(
+        self,
+        scales: Scales,
+        recipe: TrainRecipe,
+        folder: Path,
+        identity: Mapping[str, Any],
+        sampler: str = "tpe",
+    ) -> None:
+        self.scales, self.recipe, self.folder = scales, recipe, folder
+        self.family, self.school, self.gauge = scales.family, scales.school, scales.gauge
+        path = folder / STUDY_FILE
+        folder.mkdir(parents=True, exist_ok=True)
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        directions = [StudyDirection.MAXIMIZE, *[StudyDirection.MINIMIZE] * len(self.gauge.names)]
+        try:
+            storage = optuna.storages.RDBStorage(f"sqlite:///{path}")
+            names = optuna.get_all_study_names(storage)
+            if names and names != [NAME]:
+                raise ValueError(f"it holds {', '.join(names)}")
+            self.study = optuna.create_study(
+                storage=storage,
+                study_name=NAME,
+                directions=directions,
+                sampler=_NumberedSampler(self.school.seed, sampler),
+                load_if_exists=True,
+            )
+        except Exception as exc:  # a file that is no database makes the layers below raise what they like
+            reason = first_line(exc)
+            raise UsageError(f"{path} is no study of 'edgekit search' ({reason}); choose another --out.") from exc
+        self._require_same(path, json.loads(json.dumps(identity)))
+        if not self.study.trials and (own := self.family.own()) is not None:
+            self.study.enqueue_trial(dict(own))
+
+    def _require_same(self, path: Path, identity: dict[str, Any]) -> None:
+        known = self.study.user_attrs.get(IDENTITY, identity)
+        for key, value in identity.items():
+            if known.get(key) != value:
+                raise UsageError(f"{path} is a study with another {key}; choose another --out, or the same {key}.")
+        self.study.set_user_attr(IDENTITY, identity)
+
+    @cached_property
+    def rungs(self) -> tuple[TrainRecipe, ...]:
+        """The recipe of each rung."""
+        return rungs_of(self.recipe, len(self.school.data(self.family.card.contract).train))
+
+    @property
+    def found(self) -> list[Found]:
+        """All trials, in order."""
+        return [_found(trial) for trial in self.study.get_trials(deepcopy=False)]
+
+    @property
+    def trained(self) -> int:
+        """How many candidates were trained, until they were stopped or to the end."""
+        return sum(one.state == "trained" for one in self.found)
+
+    def front(self) -> list[Found]:
+        """Of those that went through every rung the ones that no other beats in everything, the most accurate first."""
+        whole = self.finished()
+        if not whole:
+            return []
+        goals = [(one.accuracy, *(one.costs.known()[name] for name in self.gauge.names)) for one in whole]
+        best = [one for one, front in zip(whole, fronts(goals), strict=True) if front == 0]
+        return sorted(best, key=lambda one: (-one.accuracy, one.number))
+
+    def finished(self) -> list[Found]:
+        """Those that went through as many rungs as any has."""
+        trained = [one for one in self.found if one.state == "trained"]
+        most = max((len(one.accuracies) for one in trained), default=0)
+        return [one for one in trained if len(one.accuracies) == most]
+
+    def work(self, trials: float, until: float, show: Callable[[Sequence[Found]], None] = lambda found: None) -> None:
+        """Go on until so many candidates are trained, or ``time.monotonic()`` is ``until``.
+
+        Raises:
+            EdgekitError: the device or the data cannot be used.
+        """
+        missed = 0
+        while self.trained < trials and time.monotonic() < until:
+            before = self.trained
+            self._try(self._next(), until, show)
+            missed = 0 if self.trained > before else missed + 1
+            show(self.found)
+            if missed == MISSES:
+                say(f"the last {MISSES} candidates did not fit or were known: there is hardly a new one")
+                return
+
+    def _next(self) -> Trial:
+        """The trial that was cut off, if there is one, or a new one."""
+        cut_off = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        return Trial(self.study, cut_off[0]._trial_id) if cut_off else self.study.ask()
+
+    def _try(self, trial: Trial, until: float, show: Callable[[Sequence[Found]], None]) -> None:
+        values = {axis.name: _suggested(trial, axis) for axis in self.family.space.axes}
+        trial.set_user_attr("network", str(self.family.candidate(values)))
+        try:
+            weighed = self.scales.weigh(values)
+        except (ModelError, RuntimeCrashError) as exc:
+            return self._end(trial, TrialState.FAIL, str(exc))
+        costs = weighed.costs
+        trial.set_user_attr("costs", costs.known())
+        if beyond := costs.beyond(self.gauge.limits):
+            for name, share in beyond.items():
+                trial.set_constraint(name, share)
+            return self._end(trial, TrialState.PRUNED, describe(beyond, costs))
+        key = sha256_bytes(f"{weighed.network!r} {weighed.candidate.contract.shape}".encode())
+        if (known := self._known(key, trial.number)) is not None:
+            trial.set_user_attr("accuracies", known.user_attrs["accuracies"])
+            trial.set_user_attr("why", f"the same network as {known.number}")
+            self.study.tell(trial, known.values)
+            return None
+        trial.set_user_attr("key", key)
+        try:
+            over = self._teach(trial, weighed, until, show)
+        except TrainingError as exc:
+            return self._end(trial, TrialState.FAIL, str(exc))
+        if not over:
+            self.study.tell(trial, self._goals(trial.user_attrs["accuracies"][-1], costs))
+            shutil.rmtree(self._home(trial), ignore_errors=True)
+        return None
+
+    def _teach(self, trial: Trial, weighed: Weighed, until: float, show: Callable[[Sequence[Found]], None]) -> bool:
+        """Climb the rungs; true if the time was over before it was known whether to go on."""
+        home = self._home(trial)
+        accuracies = list(trial.user_attrs.get("accuracies", ()))
+        if accuracies:
+            load_weights(weighed.network, home / f"rung-{len(accuracies)}.safetensors")
+        while self._has_next(trial, accuracies, weighed.costs):
+            show(self.found)
+            if time.monotonic() >= until:
+                return True
+            rung = len(accuracies) + 1
+            taught = (weighed.network, weighed.candidate.contract, self.rungs[rung - 1], home / f"rung-{rung}")
+            accuracies.append(self.school.teach(*taught))
+            save_weights(weighed.network, home / f"rung-{rung}.safetensors")
+            trial.set_user_attr("accuracies", accuracies)
+        return False
+
+    def _has_next(self, trial: Trial, accuracies: Sequence[float], costs: Costs) -> bool:
+        rung = len(accuracies)
+        if rung in (0, len(self.rungs)):
+            return rung == 0
+        others = [
+            self._goals(one.accuracies[rung - 1], one.costs)
+            for one in self.found
+            if one.state == "trained" and one.number != trial.number and len(one.accuracies) >= rung
+        ]
+        return goes_on(self._goals(accuracies[-1], costs), others)
+
+    def _goals(self, accuracy: float, costs: Costs) -> list[float]:
+        limits, known = self.gauge.limits.known(), costs.known()
+        return [accuracy, *(max(known[name], OF_INTEREST * limits.get(name, 0.0)) for name in self.gauge.names)]
+
+    def _known(self, key: str, number: int) -> FrozenTrial | None:
+        done = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        return next((one for one in done if one.user_attrs.get("key") == key and one.number != number), None)
+
+    def _end(self, trial: Trial, state: TrialState, why: str) -> None:
+        trial.set_user_attr("why", why)
+        self.study.tell(trial, state=state)
+        shutil.rmtree(self._home(trial), ignore_errors=True)
+
+    def _home(self, trial: Trial) -> Path:
+        return self.folder / "trials" / str(trial.number)
+
+
+def _suggested(trial: Trial, axis: Axis) -> Any:
+    distribution = axis.distribution
+    if isinstance(distribution, IntDistribution):
+        return trial.suggest_int(axis.name, distribution.low, distribution.high, step=distribution.step)
+    return trial.suggest_categorical(axis.name, axis.values)
+
+
+def _found(trial: FrozenTrial) -> Found:
+    own = trial.user_attrs
+    states = {TrialState.COMPLETE: "trained", TrialState.PRUNED: "too large", TrialState.FAIL: "failed"}
+    state = "known" if trial.state == TrialState.COMPLETE and "key" not in own else states.get(trial.state, "running")
+    costs, accuracies = Costs(**own.get("costs", {})), tuple(own.get("accuracies", ()))
+    return Found(trial.number, own.get("network", ""), trial.params, costs, accuracies, state, own.get("why", ""))
+
+
+class _NumberedSampler(BaseSampler):
+    """A sampler of Optuna's whose chance depends on the seed, the trial's number and, alone, the parameter's name."""
+
+    def __init__(self, seed: int, kind: str) -> None:
+        self.seed, self.kind = seed, kind
+
+    def _at(self, trial: FrozenTrial, name: str = "") -> BaseSampler:
+        seed = zlib.crc32(f"{self.seed} {trial.number} {name}".encode())
+        if self.kind == "random":
+            return RandomSampler(seed=seed)
+        return TPESampler(multivariate=True, n_startup_trials=RANDOM_TRIALS, seed=seed)
+
+    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """What is drawn together."""
+        return self._at(trial).infer_relative_search_space(study, trial)
+
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """All values of a trial."""
+        return self._at(trial).sample_relative(study, trial, search_space)
+
+    def sample_independent(
+        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        """One value."""
+        return self._at(trial, param_name).sample_independent(study, trial, param_name, param_distribution)

@@ -1,0 +1,56 @@
+"""A candidate built and weighed: what it costs is known before anything is trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from edgekit.errors import EdgekitError, ModelError
+from edgekit.quantization.untrained import untrained_int8
+from edgekit.runtimes.refusal import first_line
+from edgekit.search.costs import Costs, Gauge
+from edgekit.search.family import Candidate, Family
+from edgekit.search.school import School
+from edgekit.search.space import Values
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """A candidate, its fresh network, and its costs."""
+
+    candidate: Candidate
+    network: nn.Module
+    costs: Costs
+
+
+@dataclass(frozen=True)
+class Scales:
+    """What candidates of a family are weighed with."""
+
+    family: Family
+    school: School
+    gauge: Gauge
+
+    def weigh(self, values: Values) -> Weighed:
+        """Build and weigh the network of these values; the same seed gives the same weights.
+
+        Raises:
+            ModelError: it cannot be built, or has no int8 file.
+            EdgekitError: see ``Gauge.costs``.
+        """
+        import torch
+
+        candidate = self.family.candidate(values)
+        classes = self.school.data(candidate.contract).classes
+        torch.manual_seed(self.school.seed)
+        network = self.family.build(candidate, len(classes))
+        try:
+            model = untrained_int8(network, candidate.contract, classes)
+        except EdgekitError:
+            raise
+        except Exception as exc:  # tracing runs the user's own code
+            raise ModelError(f"{candidate} cannot be exported: {first_line(exc)}.") from exc
+        return Weighed(candidate, network, self.gauge.costs(model))

@@ -1,0 +1,51 @@
+"""Who goes on: the best third by several goals, and trainings that are whole schedules."""
+
+from __future__ import annotations
+
+import hypothesis.strategies as st
+from hypothesis import given
+
+from edgekit.recipe import TrainRecipe
+from edgekit.search.halving import SHARE, fronts, goes_on, rungs_of
+
+GOALS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=12)
+
+
+def dominates(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    no_worse = one[0] >= other[0] and all(a <= b for a, b in zip(one[1:], other[1:], strict=True))
+    return no_worse and one != other
+
+
+@given(GOALS)
+def test_the_first_front_is_what_none_dominates(points: list[tuple[int, ...]]) -> None:
+    first = [not any(dominates(other, point) for other in points) for point in points]
+    assert [front == 0 for front in fronts(points)] == first
+
+
+@given(GOALS)
+def test_what_is_dominated_stands_behind(points: list[tuple[int, ...]]) -> None:
+    found = fronts(points)
+    for one, front in zip(points, found, strict=True):
+        for other, behind in zip(points, found, strict=True):
+            assert not dominates(one, other) or front < behind
+
+
+def test_the_first_one_goes_on_and_of_many_a_third() -> None:
+    assert goes_on((0.1, 100), [])
+    others = [(0.5 + 0.01 * number, 100) for number in range(8)]
+    assert goes_on((0.555, 100), others)
+    assert not goes_on((0.545, 100), others)
+
+
+def test_of_those_that_none_dominates_the_most_accurate_go_first() -> None:
+    others = [(0.9, 90), (0.8, 80), (0.7, 70), (0.6, 60), (0.5, 50)]
+    assert goes_on((0.95, 95), others)
+    assert not goes_on((0.4, 40), others)
+
+
+def test_rungs_grow_threefold_and_are_never_longer_than_the_recipe() -> None:
+    recipe = TrainRecipe(epochs=72, batch_size=128, warmup_epochs=4.0)
+    assert [one.epochs for one in rungs_of(recipe, 45_000)] == [1, SHARE, SHARE**2]
+    assert [one.epochs for one in rungs_of(recipe, 3_000)] == [14, 42]
+    assert [one.epochs for one in rungs_of(TrainRecipe(epochs=2), 640)] == [2]
+    assert rungs_of(recipe, 45_000)[0].warmup_epochs == 0.1
