@@ -22,7 +22,9 @@ COMMANDS = Group(
         "teach": Verb("edgekit.report.teaching:teach", "Train a teacher, or fine-tune one that knows photos."),
         "distill": verbs.distill,
         "shrink": verbs.shrink,
-        "search": verbs.search,
+        "search": Verb(
+            "edgekit.report.searching:search", "Find the best student that fits a device, distill it and quantize it."
+        ),
         "quantize": Verb(
             "edgekit.report.quantization:quantize", "Quantize a float ONNX model to int8 ONNX and int8 TFLite files."
         ),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import logging
+import os
+import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -54,7 +56,7 @@ def sketch_onnx(model: nn.Module, contract: InputContract) -> ModelProto:
 
     stream = io.BytesIO()
     options: dict[str, Any] = {"input_names": ["image"], "output_names": ["logits"], "opset_version": OPSET}
-    with _silence():
+    with _silence(), _no_stdout():
         try:
             torch.onnx.export(model.eval(), (_image(contract),), stream, dynamo=False, **options)  # type: ignore[arg-type]
         except Exception:  # what it cannot do, it says in many ways
@@ -66,6 +68,20 @@ def _image(contract: InputContract) -> Tensor:
     import torch
 
     return torch.zeros(1, contract.channels, contract.height, contract.width)
+
+
+@contextmanager
+def _no_stdout() -> Iterator[None]:
+    """Nothing on stdout, where the older exporter's native code prints the graph that it cannot do."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 1)
+            os.close(kept)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from edgekit.catalog import network_card
 from edgekit.console import Part, Remark, Table, changing_table, counted, say
 from edgekit.data import Source, is_unset
 from edgekit.data.reading import Reading
-from edgekit.errors import UsageError
+from edgekit.errors import ModelError, UsageError
 from edgekit.files import require_writable, write_json
 from edgekit.options import ANY_SEED, LARGEST_SEED, SOURCES, Options, byte_size, group, option
 from edgekit.quantization.options import QuantizeOptions
@@ -98,7 +98,7 @@ class SearchOptions(Options):
     sampler: str = "tpe"
 
     def __post_init__(self) -> None:
-        if not self.student and self.data in ("", "mnist"):
+        if not self.student and isinstance(self.data, str) and self.data in ("", "mnist"):
             object.__setattr__(self, "student", STUDENT)
         for name, read in (("max_size", byte_size), ("max_latency", milliseconds), ("max_arena", byte_size)):
             if isinstance(value := getattr(self, name), str):
@@ -200,7 +200,7 @@ def search(options: SearchOptions) -> SearchResult:
     if not finished:
         raise UsageError("No candidate was trained to the end in this time; give more --hours, and it goes on.")
     best = max(finished, key=lambda one: (one.accuracy, -one.number))
-    distilled = setting.distilled(best)
+    distilled = setting.distilled(best, resume=study.takes_up(best))
     quantized = distilled.int8 or quantize(
         QuantizeOptions(
             str(setting.folder), options.data or setting.family.card.data, int8=True, reading=options.reading
@@ -316,8 +316,8 @@ class Setting:
                 text += f" --device {self.options.device} --max-latency {latency:g}ms"
             yield Proposal(name, Costs(size, latency), text)
 
-    def distilled(self, best: Found) -> DistillResult:
-        """The best student, by its full recipe."""
+    def distilled(self, best: Found, resume: bool) -> DistillResult:
+        """The best student, by its full recipe; ``resume`` goes on where that was cut off."""
         import torch
 
         candidate = self.family.candidate(best.values)
@@ -331,7 +331,7 @@ class Setting:
             "data": self.school.source,
             "out": self.folder,
             "recipe": DistillRecipeOptions(self.options.recipe.of(self.family.card), loss=self.options.recipe.loss),
-            "resume": True,
+            "resume": resume,
             "contract": candidate.contract,
             "structure": structure,
         }
@@ -352,11 +352,18 @@ class Setting:
     def _require_possible(self) -> None:
         """Raise UsageError if not even the smallest networks of the space meet the budget."""
         smallest: list[Costs] = []
+        failure: ModelError | None = None
         for values in self.family.space.least():
-            costs = self.scales.weigh(values).costs
+            try:
+                costs = self.scales.weigh(values).costs
+            except ModelError as exc:  # of some values only, it may be
+                failure = exc
+                continue
             if not costs.beyond(self.gauge.limits):
                 return
             smallest.append(costs)
+        if not smallest and failure is not None:
+            raise failure
         least = min(smallest, key=lambda one: sum(one.beyond(self.gauge.limits).values()))
         raise UsageError(f"Nothing in the space of {self.options.student} meets the budget: the smallest has {least}.")
 

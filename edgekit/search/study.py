@@ -33,7 +33,8 @@ from edgekit.search.space import Axis
 from edgekit.search.weighing import Scales, Weighed
 from edgekit.training.weights import load_weights, save_weights
 
-STUDY_FILE, NAME, IDENTITY = "study.db", "edgekit", "identity"
+STUDY_FILE, NAME = "study.db", "edgekit"
+IDENTITY, BEST = "identity", "best"
 RANDOM_TRIALS = 20
 """Before the others learn from them."""
 MISSES = 300
@@ -137,6 +138,12 @@ class Study:
         trained = [one for one in self.found if one.state == "trained"]
         most = max((len(one.accuracies) for one in trained), default=0)
         return [one for one in trained if len(one.accuracies) == most]
+
+    def takes_up(self, best: Found) -> bool:
+        """Whether this candidate was the one to be made before; from now on it is."""
+        before = self.study.user_attrs.get(BEST)
+        self.study.set_user_attr(BEST, best.number)
+        return bool(before == best.number)
 
     def work(self, trials: float, until: float, show: Callable[[Sequence[Found]], None] = lambda found: None) -> None:
         """Go on until so many candidates are trained, or ``time.monotonic()`` is ``until``.

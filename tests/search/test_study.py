@@ -1,0 +1,96 @@
+"""A study of a tiny family: who is trained, who is not, and what a kill leaves."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgekit.errors import UsageError
+from edgekit.search import study as home
+from edgekit.search.school import School
+from edgekit.search.search import SearchOptions, Setting
+from edgekit.search.study import Found, Study
+from edgekit.training import checkpoint
+
+
+@pytest.fixture(autouse=True)
+def two_rungs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgekit.search.halving.STEPS", 2)
+
+
+def explored(options: SearchOptions) -> Study:
+    return Setting.of(options).explored()
+
+
+def test_what_does_not_fit_is_never_trained_what_fails_costs_only_itself_and_none_beats_the_front(
+    options: SearchOptions,
+) -> None:
+    study = explored(options)
+    by_state: dict[str, list[Found]] = {}
+    for one in study.found:
+        by_state.setdefault(one.state, []).append(one)
+    assert len(by_state["trained"]) == 4
+    assert all(one.accuracies and (one.costs.bytes or 0) <= 5000 for one in by_state["trained"])
+    assert all(not one.accuracies and "B (+" in one.why for one in by_state["too large"])
+    reasons = " ".join(one.why for one in by_state["failed"])
+    assert "is not to my taste" in reasons
+    assert "Training diverged" in reasons
+    most = max(len(one.accuracies) for one in study.found)
+    assert most == 2
+    for one in study.front():
+        assert len(one.accuracies) == most
+        others = [other for other in study.finished() if other.number != one.number]
+        assert not any(other.accuracy >= one.accuracy and other.costs.bytes < one.costs.bytes for other in others)
+
+
+def test_a_study_that_was_cut_off_and_goes_on_ends_as_if_it_had_been_made_at_once(
+    options: SearchOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save, saved = checkpoint.save, []
+
+    def interrupted(folder: Path, state: dict[str, Any]) -> None:
+        save(folder, state)
+        saved.append(folder)
+        if len(saved) == 3:  # in the middle of a rung
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoint, "save", interrupted)
+    cut = explored(options)
+    assert cut.found[-1].state == "running"
+    explored(replace(options, trials=2))
+    assert explored(options).found == explored(replace(options, out=tmp_path / "at-once")).found
+
+
+def test_a_study_of_other_options_is_not_touched(options: SearchOptions) -> None:
+    explored(replace(options, trials=1))
+    with pytest.raises(UsageError, match="a study with another limits; choose another --out"):
+        explored(replace(options, max_size=5100))
+
+
+def test_a_file_that_is_no_study_is_named(options: SearchOptions, tmp_path: Path) -> None:
+    (tmp_path / home.STUDY_FILE).write_text("no database")
+    with pytest.raises(UsageError, match="is no study of 'edgekit search'"):
+        explored(options)
+
+
+def test_a_study_of_another_program_is_named(options: SearchOptions, tmp_path: Path) -> None:
+    import optuna
+
+    optuna.create_study(storage=f"sqlite:///{tmp_path / home.STUDY_FILE}", study_name="theirs")
+    with pytest.raises(UsageError, match="theirs"):
+        explored(options)
+
+
+def test_a_budget_that_nothing_meets_is_told_the_smallest(
+    options: SearchOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(School, "teach", lambda *_: pytest.fail("trained"))
+    with pytest.raises(UsageError, match=r"meets the budget: the smallest has [12],\d\d\d B"):
+        explored(replace(options, max_size=1000))
+
+
+def test_the_clock_ends_a_search_with_what_there_is(options: SearchOptions) -> None:
+    assert explored(replace(options, hours=0.0)).found == []
