@@ -75,14 +75,14 @@ def _tiles(result: SearchResult, trained: int, too_large: int) -> Iterator[Html]
 def _plots(result: SearchResult, trained: Sequence[Found]) -> Html:
     """A plot for each cost, of which one is seen, and the buttons that choose it."""
     names = tuple(trained[0].costs.known()) if trained else ()
-    switches = [
-        element("input", type="radio", name="cost", id=f"by-{name}", **({"checked": ""} if not place else {}))
-        for place, name in enumerate(names)
-    ]
-    labels = [element("label", f"by {NAMES[name]}", for_=f"by-{name}") for name in names] if len(names) > 1 else []
+    switches = []
+    for place, name in enumerate(names):
+        is_first = {} if place else {"checked": ""}
+        switches.append(element("input", type="radio", name="cost", id=f"by-{name}", **is_first))
+        switches.append(element("label", f"by {NAMES[name]}", for_=f"by-{name}"))
     plots = [element("div", _plot(result, trained, name), class_=f"plot-{name}") for name in names]
     note = "Up and to the left is better. Filled: what no other candidate beats. A point leads to its row."
-    return card("Accuracy against cost", note, element("div", *switches, *labels, *plots, class_="switched"))
+    return card("Accuracy against cost", note, element("div", *switches, *plots, class_="switched"))
 
 
 def _plot(result: SearchResult, trained: Sequence[Found], name: str) -> Html:
