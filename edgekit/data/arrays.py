@@ -149,7 +149,9 @@ def read_npy(path: Path) -> Array:
     except Exception as exc:  # numpy raises whatever the broken bytes lead to
         if "Python objects" in str(exc):
             raise DataError(f"{path} holds Python objects; write an array of numbers.") from exc
-        raise DataError(f"{path} is not a readable array ({str(exc).rstrip('.')}); write it with numpy.save.") from exc
+        # Of what is no array at all numpy says how to unpickle it.
+        reason = "" if "pickle" in str(exc) else f" ({str(exc).rstrip('.')})"
+        raise DataError(f"{path} is not a readable array{reason}; write it with numpy.save.") from exc
     return array
 
 

@@ -187,9 +187,10 @@ def divide(name: str, parts: Mapping[str, Split], classes: Sequence[str]) -> dic
     # Where there is a test split, a class may be missing in validation: an evaluation does without it.
     if missing and (counts.max() if "test" in parts else counts.min()) <= len(missing):
         rare, wanted = class_called(classes, int(labels[counts.argmin()])), " and ".join(item[0] for item in missing)
+        kind = "images" if train.holds_pictures else "samples"
         raise DataError(
-            f"{name} has too few images of {rare} ({counts.min()}) to hold some out for {wanted}; "
-            f"add images, to {len(missing) + 1} at least, or remove the class."
+            f"{name} has too few {kind} of {rare} ({counts.min()}) to hold some out for {wanted}; "
+            f"add {kind}, to {len(missing) + 1} at least, or remove the class."
         )
     for split, share, seed in missing:
         train, complete[split] = hold_out(train, share, seed)

@@ -111,7 +111,7 @@ def as_input(array: Array, spec: TensorSpec, name: str) -> Array:
     """
     kinds = "fiub" if is_real(spec) else "iub"
     if array.dtype.kind not in kinds:
-        held = {"O": "Python objects", "U": "text", "S": "text"}.get(array.dtype.kind, str(array.dtype))
+        held = kind_of(array)
         raise DataError(f"'{name}' holds {held} and the input '{spec.name}' takes {spec.dtype}; convert the array.")
     found = shaped(array, sample_shape(spec))
     if found is None:
@@ -124,6 +124,11 @@ def as_input(array: Array, spec: TensorSpec, name: str) -> Array:
             f"{wanted or 'a number'}; the first axis of an array counts samples."
         )
     return np.ascontiguousarray(found, np.float32 if is_real(spec) else np.dtype(spec.dtype))
+
+
+def kind_of(array: Array) -> str:
+    """What an array holds, in a word for a message."""
+    return {"O": "Python objects", "U": "text", "S": "text", "V": "records"}.get(array.dtype.kind, str(array.dtype))
 
 
 def is_real(spec: TensorSpec) -> bool:

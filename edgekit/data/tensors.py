@@ -27,7 +27,7 @@ from edgekit.data.arrays import (
     read_npz,
 )
 from edgekit.data.dataset import HELD_OUT, Dataset, Split, content_sha256, divide, number_classes
-from edgekit.data.intake import Array, Tensors, as_input, sample_shape, shaped
+from edgekit.data.intake import Array, Tensors, as_input, kind_of, sample_shape, shaped
 from edgekit.data.splits import ALIASES
 from edgekit.errors import DataError, EdgekitError, naming
 
@@ -164,7 +164,7 @@ def check_calibration(split: Split, name: str) -> None:
     if len(constant) == len(rows):
         raise DataError(f"{name}: all samples of {held} are the same; calibrate on what the model will see.")
     for item, array in rows.items():
-        largest = float(max(array.max(), -array.min()))
+        largest = max(float(array.max()), -float(array.min()))
         if largest > LARGEST:
             raise DataError(
                 f"{name}: '{item}' holds values as large as {largest:.3g}, whose squares float32 cannot add up; take "
@@ -287,10 +287,10 @@ def _samples(source: str, held: Mapping[str, Array], intake: Tensors, affix: str
         array = samples[spec.name] = held[key]
         if array.ndim == 0 or len(array) == 0:
             raise DataError(f"{source}: '{key}' holds no samples; its first axis counts them.")
-        with naming(source):
-            as_input(array[:1], spec, key)
         if array.dtype.kind == "f":
             _check_finite(array, f"{source}: '{key}'")
+        with naming(source):
+            as_input(array[:1], spec, key)
     counts = {found[name]: len(array) for name, array in samples.items()}
     if len(set(counts.values())) > 1:
         texts = ", ".join(f"'{key}' has {count:,}" for key, count in counts.items())
@@ -301,10 +301,11 @@ def _samples(source: str, held: Mapping[str, Array], intake: Tensors, affix: str
 def _check_finite(array: Array, where: str) -> None:
     for start in range(0, len(array), CHUNK):
         part = array[start : start + CHUNK]
-        wrong = ~np.isfinite(part).reshape(len(part), -1).all(axis=1)
+        wrong = ~(np.abs(part) <= np.finfo(np.float32).max).reshape(len(part), -1).all(axis=1)
         if wrong.any():
-            number = start + int(wrong.argmax())
-            raise DataError(f"{where} has a value that is not a finite number in sample {number}; leave it out.")
+            place = int(wrong.argmax())
+            fault = "is too large for float32" if np.isfinite(part[place]).all() else "is not a finite number"
+            raise DataError(f"{where} has a value that {fault} in sample {start + place}; leave it out.")
 
 
 def _found(held: Iterable[str], names: Sequence[str], affix: str = "") -> dict[str, str]:
@@ -330,7 +331,7 @@ def _labels(source: str, held: Mapping[str, Array], affix: str, samples: Mapping
         return None
     labels, count = held[key], len(next(iter(samples.values())))
     if labels.dtype.kind not in "fiub" or labels.ndim == 0 or len(labels) != count:
-        given = f"{labels.dtype} {list(labels.shape)}"
+        given = f"{kind_of(labels)} {list(labels.shape)}"
         raise DataError(f"{source}: '{key}' is {given}, not a number or more for each of the {count:,} samples.")
     if labels.dtype.kind != "f" and labels.size == count and labels.min() >= 0:
         return labels.reshape(-1).astype(np.int64)

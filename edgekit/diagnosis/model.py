@@ -20,13 +20,13 @@ from edgekit.graph.messages import readers_of
 from edgekit.modelfiles.delegation import undelegated
 from edgekit.profiling.records import OperatorProfile
 from edgekit.quantization.changes import Change, helpful_changes
-from edgekit.quantization.float_source import asking_for_data, calibration_of, checked_model, float_onnx
+from edgekit.quantization.float_source import asking_for_data, calibration_of, checked_model, float_onnx, running
 from edgekit.quantization.ladder import Candidate, Ladder
 from edgekit.quantization.options import QuantizeOptions
 from edgekit.quantization.qdq import insert_qdq
 from edgekit.quantization.recipes.static_wi8_ai8 import judge_for
 from edgekit.quantization.sensitivity import TensorRow, layer_table, weights_alone
-from edgekit.quantization.yardstick import check_answers
+from edgekit.quantization.yardstick import check_answers, evaluation_split
 from edgekit.result import Result
 from edgekit.tasks.quality import Quality
 
@@ -116,10 +116,12 @@ def diagnose(options: QuantizeOptions) -> Diagnosis:
     model = checked_model(path, options.input.shape)
     with asking_for_data(options), TaskModel(path, options=options.input) as original:
         data, inputs = calibration_of(original, options)
-    judge = judge_for(model, data, inputs, options)
-    if not data.train.holds_pictures:
-        check_answers(path, [value.name for value in model.graph.output], judge.scores)
-    best, records = Ladder(inputs, judge, options).climb(model, inputs.intake)
+        original.judged_on(evaluation_split(data)[1])
+    with running(path):
+        judge = judge_for(model, data, inputs, options)
+        if not data.train.holds_pictures:
+            check_answers(path, [value.name for value in model.graph.output], judge.scores)
+        best, records = Ladder(inputs, judge, options).climb(model, inputs.intake)
     kept = next(record for record in records if record.kept)
     own = inputs.taken_by(best.intake)
     say("looking at each layer")

@@ -119,7 +119,7 @@ def evaluate(options: EvaluateOptions) -> EvaluateResult:
             with TaskModel(target.path, runtime=target.runtime, options=options.input, device=place) as model:
                 data = opened[model.eats] = opened.get(model.eats) or model.open_data(options.data, options.reading)
                 remark_on_input(model, data)
-                test = data.test
+                test = data.test if len(data.test) or data.train.labels is not None else data.train
                 if options.images is not None:
                     test = test.take(test.sample(options.images, SEED))
                 session, figures = model.session, measure(model, test, model.class_names(data))

@@ -15,6 +15,7 @@ from edgekit.errors import DataError, ModelError, naming
 from edgekit.graph.isolated import is_quantized, open_prepared
 from edgekit.quantization.calibrate import RealInputs, require_images
 from edgekit.quantization.tensor_groups import check_operators
+from edgekit.runtimes.refusal import first_line
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -81,6 +82,17 @@ def calibration_of(original: TaskModel, options: QuantizeOptions) -> tuple[Datas
     require_images(inputs)
     check_calibration(data.train.view(chosen), data.name)
     return data, inputs
+
+
+@contextmanager
+def running(path: Path) -> Iterator[None]:
+    """What ONNX Runtime complains of inside, as a ModelError: a sample may hold an index that a table has not."""
+    try:
+        yield
+    except Exception as exc:
+        if not type(exc).__module__.startswith("onnxruntime"):
+            raise
+        raise ModelError(f"{path} cannot be run ({first_line(exc)}); check the samples.") from exc
 
 
 @contextmanager

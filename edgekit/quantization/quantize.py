@@ -31,6 +31,7 @@ from edgekit.quantization.float_source import (
     calibration_of,
     checked_model,
     float_onnx,
+    running,
 )
 from edgekit.quantization.ladder import RungRecord
 from edgekit.quantization.options import QuantizeOptions
@@ -145,7 +146,8 @@ def quantize(options: QuantizeOptions, lesson: Lesson | None = None) -> Quantize
             require_writable(folder)
             yardstick = Yardstick(original, data)
     require_writable(folder)
-    made = recipe.make(Start(model, options, intake, data, inputs, lesson))
+    with running(path):
+        made = recipe.make(Start(model, options, intake, data, inputs, lesson))
     contract = made.intake.contract if made.intake else metadata.contract
     metadata = replace(metadata, contract=contract)
     with staged(folder) as scratch:

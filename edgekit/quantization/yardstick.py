@@ -54,7 +54,7 @@ class Yardstick:
     """
 
     def __init__(self, original: TaskModel, data: Dataset) -> None:
-        self.split, images = _evaluation_split(data)
+        self.split, images = evaluation_split(data)
         self.specs, self.kind = original.session.outputs, data.kind
         self.images = images.view(np.arange(len(images))[: original.judged_on(images).task.most_images])
         self.task, self.truth = original.judged_on(self.images)
@@ -80,7 +80,12 @@ def check_answers(path: Path, names: Sequence[str], scores: Reals) -> None:
         raise ModelError(f"{path} gives the same {given} for all samples; check the model and the samples.")
 
 
-def _evaluation_split(data: Dataset) -> tuple[str, Split]:
+def evaluation_split(data: Dataset) -> tuple[str, Split]:
+    """The split that gives the final figures, with its name: the test split, or the next best one that has images.
+
+    Raises:
+        DataError: there are none at all.
+    """
     for name, split in (("test", data.test), ("validation", data.validation)):
         if len(split):
             return name, split

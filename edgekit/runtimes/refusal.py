@@ -23,4 +23,4 @@ def first_line(exc: BaseException) -> str:
     """
     text = str(exc).strip() or type(exc).__name__
     text = re.sub(r"^\[ONNXRuntimeError\].*? Name:'(.*?)' Status Message: ", r"\1: ", text.splitlines()[0])
-    return textwrap.shorten(text, MAX_CHARACTERS, placeholder=" ...").rstrip(". ")
+    return textwrap.shorten(text.removeprefix(": "), MAX_CHARACTERS, placeholder=" ...").rstrip(". ")

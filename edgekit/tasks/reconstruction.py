@@ -69,14 +69,14 @@ class Reconstruction(Regression):
         return len(shapes) == len(inputs) == 1 and given == taken
 
     def truth(self, labels: Labels | None, inputs: Callable[[], Reals]) -> Any:
-        """The inputs, with the labels where there are some."""
-        return inputs() if labels is None else Anomalies(inputs(), labels)
+        """The inputs, with the labels where they tell anomalies from the usual: training samples are mostly usual."""
+        return inputs() if labels is None or not _tell(labels) else Anomalies(inputs(), labels)
 
     def check_labels(self, labels: Labels, shapes: Sequence[tuple[int, ...]], source: str) -> None:
         """Raise DataError unless the labels tell anomalies from the usual."""
         if labels.dtype.kind == "f":
             raise DataError(f"{source} gives its input back: label samples 0, or 1 for an anomaly, or not at all.")
-        if len(set((labels != 0).tolist())) == 1:
+        if not _tell(labels):
             raise DataError("The labels tell no anomalies from the usual; label samples 0, or 1 for an anomaly.")
 
     def metric_of(self, truth: Any) -> str:
@@ -103,6 +103,11 @@ class Reconstruction(Regression):
 
 
 TASK = Reconstruction()
+
+
+def _tell(labels: Labels) -> bool:
+    """True if there are both."""
+    return len(np.unique(labels != 0)) > 1
 
 
 def area_under_curve(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> float:

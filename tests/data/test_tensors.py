@@ -216,6 +216,12 @@ def test_numbers_that_are_not_finite_are_found_with_their_sample() -> None:
         opened({"mel": wrong(400, 300, 1, 2)})
 
 
+@pytest.mark.filterwarnings("error")
+def test_numbers_that_float32_does_not_hold_are_found_too() -> None:
+    with pytest.raises(DataError, match="'mel' has a value that is too large for float32 in sample 0"):
+        opened({"mel": np.full((30, 4, 6), 1e300)})
+
+
 def test_samples_of_different_shapes_are_refused() -> None:
     with pytest.raises(DataError, match="samples of 'mel' differ in shape"):
         opened(iter([noise(4, 6), noise(4, 7)]))
@@ -235,6 +241,16 @@ def test_one_sample_or_samples_that_are_all_the_same_calibrate_nothing() -> None
         check_calibration(opened({"mel": noise(1, 4, 6)}).train, "data")
     with pytest.raises(DataError, match="all samples of 'mel' are the same"):
         check_calibration(opened({"mel": np.ones((30, 4, 6))}).train, "data")
+
+
+def test_truth_values_calibrate_as_zeros_and_ones() -> None:
+    check_calibration(opened({"mel": noise(30, 4, 6) > 0}).train, "data")
+
+
+def test_a_file_that_is_no_array_is_not_told_how_to_unpickle_it(tmp_path: Path) -> None:
+    (tmp_path / "mel.npy").write_text("not an array")
+    with pytest.raises(DataError, match=r"mel\.npy is not a readable array; write it with numpy\.save\.$"):
+        opened(str(tmp_path / "mel.npy"))
 
 
 def test_a_source_without_samples_says_what_is_wanted() -> None:

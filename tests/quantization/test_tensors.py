@@ -255,6 +255,39 @@ def test_a_model_that_gives_the_same_for_all_samples_is_refused(tmp_path: Path) 
         diagnose(QuantizeOptions(str(tmp_path / "float.onnx"), {"frame": noise(30, 16)}))
 
 
+def test_labels_that_do_not_fit_are_refused_by_the_doctor_too(tmp_path: Path) -> None:
+    save(keywords(), tmp_path / "float.onnx")
+    samples = {"mel": noise(SAMPLES, 10, 24)}
+    for labels, sentence in (
+        (np.arange(SAMPLES) % 4 * 3, "gives 4 scores, but the data have a class 9"),
+        (np.arange(SAMPLES) % 4 - 1, "gives 4 values, and the labels have 1 for each sample"),
+    ):
+        with pytest.raises(DataError, match=sentence):
+            diagnose(QuantizeOptions(str(tmp_path / "float.onnx"), samples | {"labels": labels}))
+
+
+def test_an_index_that_a_table_has_not_is_a_sentence_wherever_it_is_found(tmp_path: Path) -> None:
+    nodes = [node("Gather", ["table", "ids"], ["e"]), node("Flatten", ["e"], ["f"]), node("MatMul", ["f", "m"], ["z"])]
+    model = graph_of(nodes, {"ids": (1, 5)}, {"table": noise(10, 4), "m": noise(20, 3)}, outputs=["z"])
+    model.graph.input[0].type.tensor_type.elem_type = TensorProto.INT64
+    save(model, tmp_path / "float.onnx")
+    good = np.random.default_rng(0).integers(0, 10, (SAMPLES, 5))
+    data = {"ids_train": np.full((SAMPLES, 5), 77) + good, "ids_validation": good, "ids_test": good}
+    for verb in (quantize, diagnose):
+        with pytest.raises(ModelError, match=r"float\.onnx cannot be run \(indices element out of data bounds"):
+            verb(QuantizeOptions(str(tmp_path / "float.onnx"), data, tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_usual_samples_with_labels_are_judged_by_their_error(tmp_path: Path) -> None:
+    save(autoencoder(), tmp_path / "float.onnx")
+    data = {"frame_train": noise(SAMPLES, 16), "labels_train": np.zeros(SAMPLES, int)}
+    data |= {"frame_test": noise(10, 16), "labels_test": np.arange(10) % 2}
+    found = diagnose(QuantizeOptions(str(tmp_path / "float.onnx"), data))
+    assert "mean squared error" in str(found)
+    assert "nan" not in str(found)
+
+
 def test_pictures_are_refused_by_a_model_of_other_things_with_what_it_takes(tmp_path: Path) -> None:
     save(keywords(), tmp_path / "float.onnx")
     Image.fromarray(np.zeros((9, 9), np.uint8)).save(tmp_path / "photo.png")
