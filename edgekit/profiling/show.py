@@ -62,6 +62,8 @@ def _show_device(device: DeviceProfile) -> Iterator[Part]:
         yield Table(
             title, PREDICTED, [(name, str(one.table.threads), str(one), _basis(one)) for name, one in predicted]
         )
+    if names := " and ".join(dict.fromkeys(name for name, one in predicted if one.is_counted)):
+        yield f"The instructions of {names} were counted, not expected of layers."
     for text in dict.fromkeys(one.table.fitted_on for _, one in predicted if one.table.median_error is None):
         yield f"{UNTESTED}: fitted on {text}, and not tested there."
     for name, remark in dict.fromkeys((name, one.remark) for name, one in predicted if one.remark):
@@ -100,11 +102,11 @@ def _latencies(device: DeviceProfile) -> list[tuple[str, ...]]:
 
 
 def _basis(prediction: Prediction) -> str:
-    table, counted = prediction.table, "; its instructions were counted" if prediction.is_counted else ""
+    table = prediction.table
     if table.median_error is None:
-        return UNTESTED + counted
+        return UNTESTED
     families = "1 family" if table.families == 1 else f"{table.families} families"
-    return f"{table.rows} rows of {families}, median error {table.median_error:.0%}{counted}"
+    return f"{counted(table.rows, 'rows')} of {families}, median error {table.median_error:.0%}"
 
 
 def _show_times(device: DeviceProfile, timed: Sequence[tuple[str, ModelProfile, Timing]]) -> Iterator[Part]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from onnx import helper
@@ -48,6 +49,16 @@ def test_a_board_that_cannot_be_emulated_still_has_its_prediction(kitchen, model
     assert [prediction.table.threads for prediction in found.predictions] == [1, 2, 3, 4]
     assert all(item.low_ms < item.latency_ms < item.high_ms for item in found.predictions)
     assert (result.provenance, found.counting, result.uncounted) == ("predicted", None, "")
+
+
+def test_that_instructions_were_counted_is_said_once_for_all_threads(kitchen, model):
+    result = profile(ProfileOptions((model,), (kitchen,)))
+    (device,) = result.devices
+    (found,) = device.models
+    assert "were counted" not in str(result)
+    counted = replace(found, predictions=tuple(one.counted(9_000_000) for one in found.predictions))
+    shown = str(replace(result, devices=(replace(device, models=(counted,)),)))
+    assert shown.count("The instructions of two.tflite were counted") == 1
 
 
 def test_predictions_are_marked_as_such_for_a_person_and_in_json(kitchen, model):
