@@ -17,7 +17,9 @@ from edgekit.errors import ModelError, UsageError
 from edgekit.inputs.contract import InputContract
 from edgekit.recipe import TrainRecipe
 from edgekit.runtimes.refusal import first_line
-from edgekit.search.space import RESOLUTION, Space, Values
+from edgekit.search.shrunk import SHRUNK, ShrunkTeacher
+from edgekit.search.space import RESOLUTION, Axis, Space, Values
+from edgekit.training.runs import Structure
 from edgekit.zoo import arguments_of, build
 
 if TYPE_CHECKING:
@@ -32,17 +34,25 @@ class Candidate:
     contract: InputContract
 
     def __str__(self) -> str:
-        side = f" at {self.contract.height}" if RESOLUTION in self.architecture.arguments else ""
-        return f"{self.architecture}{side}"
+        return f"{self.architecture} for {self.contract.height}x{self.contract.width}"
+
+    @property
+    def is_shrunk(self) -> bool:
+        """Whether it is the teacher with channels taken out."""
+        return self.architecture.name == SHRUNK
 
 
 @dataclass(frozen=True)
 class Family:
-    """``card`` says how its networks are trained and what they take; ``factory`` builds them where it is no card's."""
+    """``card`` says how its networks are trained and what they take; ``factory`` builds them where it is no card's.
+
+    ``shrunk`` is the teacher with channels taken out, where that is a point of the space too.
+    """
 
     card: NetworkCard
     space: Space
     factory: Callable[..., Any] | None = None
+    shrunk: ShrunkTeacher | None = None
 
     def candidate(self, values: Values) -> Candidate:
         """The network with these values."""
@@ -50,6 +60,8 @@ class Family:
         side = chosen.pop(RESOLUTION, None)
         if side is not None:
             contract = replace(contract, height=side, width=side)
+        if chosen.pop(SHRUNK, False) and self.shrunk is not None:
+            return Candidate(Architecture(SHRUNK), self.shrunk.contract(contract))
         usual = {} if self.factory else self.card.architecture.arguments
         return Candidate(Architecture(self.card.architecture.name, {**usual, **chosen}), contract)
 
@@ -57,14 +69,28 @@ class Family:
         """The values of the card's own network; None if there is none, or the space does not have it."""
         if self.factory:
             return None
-        return self.space.values({**arguments_of(self.card.architecture), RESOLUTION: self.card.contract.height})
+        own = {RESOLUTION: self.card.contract.height, SHRUNK: False}
+        return self.space.values({**arguments_of(self.card.architecture), **own})
+
+    def with_shrunk(self, shrunk: ShrunkTeacher) -> Family:
+        """The same with a teacher with channels taken out as a point of the space, at each size of picture."""
+        return replace(self, space=Space((*self.space.axes, Axis(SHRUNK, (False, True)))), shrunk=shrunk)
+
+    def structure(self, candidate: Candidate) -> Structure | None:
+        """What a candidate can be built as again from its weights; None for a module of the user's own."""
+        if candidate.is_shrunk and self.shrunk is not None:
+            return self.shrunk.teacher.structure
+        return None if self.factory else Structure(candidate.architecture, candidate.contract.shape)
 
     def build(self, candidate: Candidate, classes: int) -> nn.Module:
         """A fresh network.
 
         Raises:
-            ModelError: the user's factory fails, or gives no network.
+            ModelError: the user's factory fails, or gives no network; the teacher cannot be cut so far.
         """
+        if candidate.is_shrunk:
+            assert self.shrunk is not None
+            return self.shrunk.network(candidate.contract)
         if self.factory is None:
             return build(candidate.architecture, candidate.contract.shape, classes)
         from torch import nn

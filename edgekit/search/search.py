@@ -24,11 +24,11 @@ from edgekit.result import Result
 from edgekit.search.costs import TEXTS, Costs, Gauge
 from edgekit.search.family import Family, open_family
 from edgekit.search.school import School
+from edgekit.search.shrunk import ShrunkTeacher
 from edgekit.search.weighing import Scales
 from edgekit.training.answers.ensemble import WAYS
 from edgekit.training.distill import DistillOptions, DistillResult, distill
 from edgekit.training.recipe_options import DistillRecipeOptions
-from edgekit.training.runs import Structure
 from edgekit.training.teachers import TeacherOptions, open_teacher
 
 if TYPE_CHECKING:
@@ -240,6 +240,9 @@ class Setting:
         shape = family.card.contract.shape
         teachers = tuple(open_teacher(TeacherOptions(one), shape) for one in named)
         school = School(teachers, options.ensemble, source, options.reading, options.seed)
+        if gauge.limits.bytes is not None and len(teachers) == 1 and teachers[0].network is not None:
+            to = int(gauge.limits.bytes)
+            family = family.with_shrunk(ShrunkTeacher(teachers[0], school.data, to, options.seed))
         name = options.student.rpartition(":")[2]
         folder = require_writable(options.out or Path("runs") / f"{name}-search")
         return cls(options, Scales(family, school, gauge), folder)
@@ -324,7 +327,6 @@ class Setting:
         torch.manual_seed(self.options.seed)
         network = self.family.build(candidate, len(self.school.data(candidate.contract).classes))
         say(f"the best of the search: {candidate}, {best.costs}; distilling it by its full recipe")
-        structure = None if self.family.factory else Structure(candidate.architecture, candidate.contract.shape)
         own = {
             "student": network,
             "teacher": self.options.teacher or (self.family.card.teacher,),
@@ -333,7 +335,7 @@ class Setting:
             "recipe": DistillRecipeOptions(self.options.recipe.of(self.family.card), loss=self.options.recipe.loss),
             "resume": resume,
             "contract": candidate.contract,
-            "structure": structure,
+            "structure": self.family.structure(candidate),
         }
         return distill(DistillOptions(**self.options.shared_with(DistillOptions) | own))
 

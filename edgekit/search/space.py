@@ -107,7 +107,7 @@ class Space:
 
     def least(self) -> Iterator[Values]:
         """Where the smallest networks are: every number as small as it may be, with each choice of what is none."""
-        picked = [axis.values[:1] if axis.are_numbers else axis.values for axis in self.axes]
+        picked = [axis.values if isinstance(axis.values[-1], str) else axis.values[:1] for axis in self.axes]
         for values in itertools.product(*picked):
             yield {axis.name: value for axis, value in zip(self.axes, values, strict=True)}
 

@@ -29,6 +29,7 @@ from edgekit.recipe import TrainRecipe
 from edgekit.runtimes.refusal import first_line
 from edgekit.search.costs import Costs, describe
 from edgekit.search.halving import fronts, goes_on, rungs_of
+from edgekit.search.shrunk import SHRUNK
 from edgekit.search.space import Axis
 from edgekit.search.weighing import Scales, Weighed
 from edgekit.training.weights import load_weights, save_weights
@@ -101,6 +102,8 @@ class Study:
         self._require_same(path, json.loads(json.dumps(identity)))
         if not self.study.trials and (own := self.family.own()) is not None:
             self.study.enqueue_trial(dict(own))
+            if self.family.shrunk is not None:
+                self.study.enqueue_trial({**own, SHRUNK: True})
 
     def _require_same(self, path: Path, identity: dict[str, Any]) -> None:
         known = self.study.user_attrs.get(IDENTITY, identity)
@@ -179,7 +182,7 @@ class Study:
             for name, share in beyond.items():
                 trial.set_constraint(name, share)
             return self._end(trial, TrialState.PRUNED, describe(beyond, costs))
-        key = sha256_bytes(f"{weighed.network!r} {weighed.candidate.contract.shape}".encode())
+        key = sha256_bytes(f"{weighed.network!r} {weighed.candidate.contract} {weighed.candidate.is_shrunk}".encode())
         if (known := self._known(key, trial.number)) is not None:
             trial.set_user_attr("accuracies", known.user_attrs["accuracies"])
             trial.set_user_attr("why", f"the same network as {known.number}")

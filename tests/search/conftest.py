@@ -26,6 +26,12 @@ def network(shape, classes, width=range(1, 13), kernel=(3, 5), health=("well", "
         layers.append(Sick())
     side = (28 - kernel) // 4 + 1
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(side * side * width, classes))
+
+
+def teacher():
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(1, 32, 3, stride=2), nn.ReLU(), nn.Conv2d(32, 64, 3, stride=2), nn.ReLU()]
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
 """
 TEACHER = str(catalog_folder("students") / "mnist-linear" / "model.onnx")
 

@@ -94,3 +94,15 @@ def test_a_budget_that_nothing_meets_is_told_the_smallest(
 
 def test_the_clock_ends_a_search_with_what_there_is(options: SearchOptions) -> None:
     assert explored(replace(options, hours=0.0)).found == []
+
+
+def test_a_teacher_with_channels_taken_out_is_a_point_of_the_space(options: SearchOptions) -> None:
+    teacher = options.student.replace(":network", ":teacher")
+    setting = Setting.of(replace(options, teacher=(teacher,)))
+    values = {**next(iter(setting.family.space.least())), "shrunk": True}
+    weighed = setting.scales.weigh(values)
+    assert str(weighed.candidate) == "shrunk for 28x28"
+    whole, kept = (network.state_dict() for network in (setting.school.teachers[0].network, weighed.network))
+    assert kept["2.weight"].shape < whole["2.weight"].shape
+    assert set(kept["6.weight"].flatten().tolist()) <= set(whole["6.weight"].flatten().tolist())
+    assert 0.7 * options.max_size < weighed.costs.bytes <= options.max_size

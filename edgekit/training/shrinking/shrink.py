@@ -15,6 +15,7 @@ from edgekit.artifact import Metadata
 from edgekit.catalog import Architecture, NetworkCard
 from edgekit.console import Part, Remark, say
 from edgekit.data import Source, is_unset, open_data
+from edgekit.data.dataset import Dataset
 from edgekit.data.reading import Reading
 from edgekit.errors import UsageError
 from edgekit.files import model_name, require_writable, write_json
@@ -113,23 +114,17 @@ def shrink(options: ShrinkOptions) -> ShrinkResult:
 
     assert isinstance(options.to, int)
     teacher, source, recipe = _opened(options)
-    network = copy.deepcopy(_network_of(teacher))
     height, width, _ = teacher.contract.shape
     contract = replace(teacher.contract, height=options.size or height, width=options.size or width)
     data = open_data(source, contract, options.reading)
     loop.require_labels(data)
-    metadata = Metadata(contract, data.classes)
-    chosen = np.sort(data.train.sample(JUDGING_IMAGES, options.seed))
-    images = loop.to_tensor(data.train.images[chosen], contract)
-    _require_fit(network, images[:1], teacher.name)
-    whole = int8_bytes = _int8_bytes(network, metadata)
-    if options.to >= whole:
-        raise UsageError(f"The int8 file of {teacher.name} has {whole:,} bytes already; quantize it, or ask for less.")
+    block = _block(teacher, contract, data, options.to, options.seed)
+    network, whole, int8_bytes = block.network, block.int8_bytes, block.int8_bytes
     folder = require_writable(options.out or Path("runs") / f"{model_name(Path(teacher.name))}-shrunk")
     for step in range(1, options.steps + 1):
         is_last = step == options.steps
         size = round(whole * (options.to / whole) ** (step / options.steps))
-        network, int8_bytes = _cut(network, int8_bytes, images, metadata, size, options.seed)
+        network, int8_bytes = _cut(replace(block, network=network, int8_bytes=int8_bytes), size, options.seed)
         say(f"cut {step} of {options.steps}: an int8 file of {int8_bytes:,} bytes")
         epochs = recipe.epochs if is_last else max(1, recipe.epochs // SHORT)
         own = {
@@ -148,6 +143,41 @@ def shrink(options: ShrinkOptions) -> ShrinkResult:
     record = {"to": options.to, "steps": options.steps, "seed": options.seed}
     write_json(folder / "shrink.json", {**result.to_dict(), "model": result.model.name, **record})
     return result
+
+
+def cut_teacher(teacher: Teacher, contract: InputContract, data: Dataset, to: int, seed: int) -> nn.Module:
+    """A copy of a teacher's network, for pictures of ``contract``, cut once until its int8 file has ``to`` bytes.
+
+    What it knew is not distilled back yet.
+
+    Raises:
+        UsageError: see ``shrink``.
+    """
+    return _cut(_block(teacher, contract, data, to, seed), to, seed)[0]
+
+
+@dataclass(frozen=True)
+class _Block:
+    """A network to be cut, the bytes of its int8 file, what describes that, and images to judge channels by."""
+
+    network: nn.Module
+    int8_bytes: int
+    metadata: Metadata
+    images: Tensor
+
+
+def _block(teacher: Teacher, contract: InputContract, data: Dataset, to: int, seed: int) -> _Block:
+    """A copy of a teacher's network; raise UsageError if there is nothing to be cut to the size ``to``."""
+    from edgekit.training import loop
+
+    network, metadata = copy.deepcopy(_network_of(teacher)), Metadata(contract, data.classes)
+    chosen = np.sort(data.train.sample(JUDGING_IMAGES, seed))
+    images = loop.to_tensor(data.train.images[chosen], contract)
+    _require_fit(network, images[:1], teacher.name)
+    whole = _int8_bytes(network, metadata)
+    if to >= whole:
+        raise UsageError(f"The int8 file of {teacher.name} has {whole:,} bytes already; quantize it, or ask for less.")
+    return _Block(network, whole, metadata, images)
 
 
 def _opened(options: ShrinkOptions) -> tuple[Teacher, Source, TrainRecipe]:
@@ -197,18 +227,19 @@ def _require_fit(network: nn.Module, image: Tensor, teacher: str) -> None:
         ) from exc
 
 
-def _cut(network: nn.Module, now: int, images: Tensor, metadata: Metadata, to: int, seed: int) -> tuple[nn.Module, int]:
-    """A copy of a network, whose int8 file has ``now`` bytes, with one of at most ``to``; and how many it has."""
+def _cut(block: _Block, to: int, seed: int) -> tuple[nn.Module, int]:
+    """A copy of a network with one whose int8 file has at most ``to`` bytes; and how many it has."""
     from edgekit.training.shrinking.channels import Channels
 
+    network, images = block.network, block.images
     whole = Channels(network, images[:1])
     worth = whole.worth(images, seed)
-    besides = now - float(whole.bytes(whole.counts))
+    besides = block.int8_bytes - float(whole.bytes(whole.counts))
     for _ in range(TRIES):
         counts = whole.kept(worth, to - besides)
         smaller = copy.deepcopy(network)
         Channels(smaller, images[:1]).cut(worth, counts)
-        size = _int8_bytes(smaller, metadata)
+        size = _int8_bytes(smaller, block.metadata)
         if size <= to:
             return smaller, size
         if (counts == whole.least).all():

@@ -1,0 +1,47 @@
+"""The teacher with channels taken out, as a point of the same space: it begins with what is left of what it knew."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from edgekit.data.dataset import Dataset
+from edgekit.errors import ModelError, UsageError
+from edgekit.inputs.contract import InputContract
+from edgekit.training.shrinking.shrink import cut_teacher
+from edgekit.training.teacher import Teacher
+
+if TYPE_CHECKING:
+    from torch import nn
+
+SHRUNK = "shrunk"
+
+
+@dataclass(frozen=True)
+class ShrunkTeacher:
+    """A teacher that has a network of torch, cut to ``to`` bytes of int8; ``data`` opens images for a contract."""
+
+    teacher: Teacher
+    data: Callable[[InputContract], Dataset]
+    to: int
+    seed: int
+    _made: dict[InputContract, nn.Module] = field(default_factory=dict)
+
+    def contract(self, student: InputContract) -> InputContract:
+        """How it takes pictures of the size that a student takes."""
+        return replace(self.teacher.contract, height=student.height, width=student.width)
+
+    def network(self, contract: InputContract) -> nn.Module:
+        """What is left of it.
+
+        Raises:
+            ModelError: it cannot be cut so far.
+        """
+        if contract not in self._made:
+            try:
+                self._made[contract] = cut_teacher(self.teacher, contract, self.data(contract), self.to, self.seed)
+            except UsageError as exc:
+                raise ModelError(str(exc)) from exc
+        return copy.deepcopy(self._made[contract])
