@@ -116,9 +116,17 @@ def progress(label: str, total: int) -> Iterator[Bar]:
 
 @contextmanager
 def changing_table() -> Iterator[Callable[[Table], None]]:
-    """What shows a table in place of the one before; nothing where there is no terminal."""
+    """What shows a table in place of the one before; where there is no terminal its title now and then."""
     if _QUIET.get() or not sys.stderr.isatty():
-        yield lambda table: None
+        last = time.monotonic()
+
+        def titled(table: Table) -> None:
+            nonlocal last
+            if time.monotonic() - last >= PLAIN_INTERVAL_S:
+                last = time.monotonic()
+                say(table.title)
+
+        yield titled
         return
     from rich.console import Console
     from rich.live import Live

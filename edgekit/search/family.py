@@ -121,7 +121,8 @@ def open_family(student: str, source: Source, reading: Reading) -> Family:
         usual: dict[str, Any] = dict.fromkeys(table)
         contract = InputContract(*open_data(source, reading=reading).image_shape)
         recipes = {"full": TrainRecipe()}
-        card = NetworkCard(student, Path(), "", Architecture(student), contract, (), data="", recipes=recipes)
+        architecture = Architecture(student.rpartition(":")[2])
+        card = NetworkCard(student, Path(), "", architecture, contract, (), data="", recipes=recipes)
     else:
         factory, card = None, catalog.network_card("students", student)
         table, usual = dict(card.space), arguments_of(card.architecture)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgekit.catalog import network_card
-from edgekit.console import Part, Remark, Table, changing_table, counted, say
+from edgekit.console import Part, Remark, Table, Warn, changing_table, counted, say
 from edgekit.data import Source, is_unset
 from edgekit.data.reading import Reading
 from edgekit.errors import ModelError, UsageError
@@ -39,7 +39,7 @@ HOURS = 1.0
 RECORD = "search.json"
 LOOKED_AT = 24
 """Candidates whose costs stand for those of a space, where no budget is given."""
-SHARES = {"small": 1 / 6, "medium": 1 / 2, "large": 5 / 6}
+SHARES = {"small": 1 / 12, "medium": 1 / 3, "large": 2 / 3}
 """Where among them the proposed budgets lie."""
 SHOWN = 15
 """Rows of the live table."""
@@ -164,6 +164,9 @@ class SearchResult(Result):
             yield from self.distilled.parts()
         if self.quantized is not None and self.distilled is not None and self.distilled.int8 is None:
             yield from self.quantized.parts()
+        size = self.limits.bytes
+        if self.quantized is not None and size is not None and self.quantized.tflite.file_bytes > size:
+            yield Warn(f"{self.quantized.tflite.file} is over --max-size {size:,.0f}: please report it")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -233,7 +236,9 @@ class Setting:
             raise UsageError(f"The student {options.student} has no data of its own; name a source with --data.")
         family = open_family(options.student, source, options.reading)
         named = options.teacher or tuple(filter(None, [family.card.teacher]))
-        if not named:
+        if not options.limits.known():
+            named = ()  # budgets are proposed without one
+        elif not named:
             raise UsageError(f"The student {options.student} has no teacher of its own; name one with --teacher.")
         gauge = Gauge(options.limits, options.device, options.threads)
         _ = gauge.opened
@@ -325,7 +330,7 @@ class Setting:
 
         candidate = self.family.candidate(best.values)
         torch.manual_seed(self.options.seed)
-        network = self.family.build(candidate, len(self.school.data(candidate.contract).classes))
+        network = self.family.build(candidate, len(self.school.data(self.family.card.contract).classes))
         say(f"the best of the search: {candidate}, {best.costs}; distilling it by its full recipe")
         own = {
             "student": network,

@@ -44,7 +44,7 @@ class Scales:
         import torch
 
         candidate = self.family.candidate(values)
-        classes = self.school.data(candidate.contract).classes
+        classes = self.school.data(self.family.card.contract).classes
         torch.manual_seed(self.school.seed)
         network = self.family.build(candidate, len(classes))
         try:

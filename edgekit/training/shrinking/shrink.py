@@ -114,6 +114,7 @@ def shrink(options: ShrinkOptions) -> ShrinkResult:
 
     assert isinstance(options.to, int)
     teacher, source, recipe = _opened(options)
+    _network_of(teacher)  # known before any data are read
     height, width, _ = teacher.contract.shape
     contract = replace(teacher.contract, height=options.size or height, width=options.size or width)
     data = open_data(source, contract, options.reading)

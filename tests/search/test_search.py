@@ -1,0 +1,47 @@
+"""The verb: from a family and a budget to an int8 student, or to budgets where none is given."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from edgekit.errors import UnknownNameError, UsageError
+from edgekit.search.search import RECORD, SearchOptions, search
+
+
+def test_the_best_becomes_a_student_of_the_size_that_was_foretold(options: SearchOptions, tmp_path: Path) -> None:
+    result = search(replace(options, trials=1))
+    assert result.best is not None
+    assert result.quantized is not None
+    size = (tmp_path / "model.int8.tflite").stat().st_size
+    assert 0.95 * result.best.costs.bytes < size <= result.best.costs.bytes <= 5000
+    record = json.loads((tmp_path / RECORD).read_text())
+    assert record["best"]["network"] == result.best.network
+    assert "1 candidate trained" in str(result)
+
+
+def test_without_a_budget_three_are_proposed_and_nothing_is_made(tmp_path: Path) -> None:
+    result = search(SearchOptions(device="raspberry-pi-4b", out=tmp_path / "new"))
+    small, medium, large = result.proposals
+    assert small.costs.bytes < medium.costs.bytes < large.costs.bytes
+    assert small.costs.latency_ms <= medium.costs.latency_ms <= large.costs.latency_ms
+    assert f"--max-size {small.costs.bytes:.0f} --device raspberry-pi-4b --max-latency" in small.options
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        ({"data": "my-photos"}, UsageError, "name one with --student"),
+        ({"student": "mnist-tinny"}, UnknownNameError, "did you mean 'mnist-tiny'"),
+        ({"student": "resnet8", "data": "mnist"}, UsageError, "no space to search; those that have one: .*cifar-s"),
+        ({"student": "cifar-s"}, UsageError, "name a source with --data"),
+        ({"max_size": "big"}, UsageError, "--max-size takes a number of bytes"),
+    ],
+)
+def test_what_cannot_be_searched_is_refused(given: dict[str, str], error: type[UsageError], message: str) -> None:
+    with pytest.raises(error, match=message):
+        search(SearchOptions(**given))
