@@ -162,6 +162,18 @@ class Dataset:
         return "images" if self.train.holds_pictures else "samples"
 
     @property
+    def evaluation(self) -> tuple[str, Split]:
+        """The split that gives the final figures, with its name: the test split, or the next best one that has images.
+
+        Raises:
+            DataError: there are none at all.
+        """
+        for name, split in (("test", self.test), ("validation", self.validation), ("train", self.train)):
+            if len(split):
+                return name, split
+        raise DataError(f"{self.name} has no images at all; choose other data.")
+
+    @property
     def image_shape(self) -> tuple[int, int, int]:
         """(height, width, channels)."""
         _, height, width, channels = self.train.images.shape

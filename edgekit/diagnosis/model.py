@@ -26,7 +26,7 @@ from edgekit.quantization.options import QuantizeOptions
 from edgekit.quantization.qdq import insert_qdq
 from edgekit.quantization.recipes.static_wi8_ai8 import judge_for
 from edgekit.quantization.sensitivity import TensorRow, layer_table, weights_alone
-from edgekit.quantization.yardstick import check_answers, evaluation_split
+from edgekit.quantization.yardstick import check_answers
 from edgekit.result import Result
 from edgekit.tasks.quality import Quality
 
@@ -116,7 +116,7 @@ def diagnose(options: QuantizeOptions) -> Diagnosis:
     model = checked_model(path, options.input.shape)
     with asking_for_data(options), TaskModel(path, options=options.input) as original:
         data, inputs = calibration_of(original, options)
-        original.judged_on(evaluation_split(data)[1])
+        original.judged_on(data.evaluation[1])
     with running(path):
         judge = judge_for(model, data, inputs, options)
         if not data.train.holds_pictures:

@@ -18,7 +18,7 @@ from edgekit.console import Part, Table, counted, progress
 from edgekit.data import Source
 from edgekit.data.intake import FIRST_TO_LAST, LAST_TO_FIRST, fits
 from edgekit.data.reading import Reading
-from edgekit.errors import DataError, ModelError, UsageError
+from edgekit.errors import ModelError, UsageError
 from edgekit.evaluation.evaluate import image_batches
 from edgekit.evaluation.fidelity import Fidelity
 from edgekit.evaluation.input_options import InputOptions
@@ -62,7 +62,7 @@ class CompareOptions(Options):
 
 @dataclass(frozen=True)
 class Comparison(Result):
-    """Two sides on the same images; ``disagreements`` are indices into the test split."""
+    """Two sides on the same images; ``disagreements`` are indices into the split."""
 
     reference: Side
     other: Side
@@ -72,6 +72,7 @@ class Comparison(Result):
     fidelity: Fidelity
     disagreements: tuple[int, ...]
     kind: str = "images"
+    split: str = "test"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -82,7 +83,7 @@ class Comparison(Result):
     def parts(self) -> Iterator[Part]:
         """What was compared and found."""
         rows = [
-            ("data", f"{self.data}, {counted(self.images, f'test {self.kind}')}"),
+            ("data", f"{self.data}, {counted(self.images, f'{self.split} {self.kind}')}"),
             ("reference", f"{self.reference.model} in {self.reference.runtime} {self.reference.version}"),
             ("other", f"{self.other.model} in {self.other.runtime} {self.other.version}"),
             ("same top answer", f"{self.agreement:.2%}"),
@@ -130,7 +131,7 @@ def compare(options: CompareOptions) -> Comparison | OutputsComparison:
 
 
 def compare_samples(options: CompareOptions) -> Comparison | OutputsComparison:
-    """Run two models on the same samples of a test split: classifiers by their answers, others by each output.
+    """Run two models on the same samples (``Dataset.evaluation``): classifiers by their answers, others by each output.
 
     Raises:
         ModelError: the models do not take the same inputs, or do not give the same outputs.
@@ -148,10 +149,9 @@ def compare_samples(options: CompareOptions) -> Comparison | OutputsComparison:
         data = a.open_data(options.data, options.reading)
         for model in (a, b):
             remark_on_input(model, data)
-        if len(data.test) == 0:
-            raise DataError(f"{data.name} has no test images; choose data that have some.")
-        chosen = data.test.sample(options.images, SEED)
-        split = data.test.take(chosen)
+        part, whole = data.evaluation
+        chosen = whole.sample(options.images, SEED)
+        split = whole.take(chosen)
         ours, theirs = [], []
         with progress("comparing", len(split)) as bar:
             for rows in image_batches(split):
@@ -170,7 +170,7 @@ def compare_samples(options: CompareOptions) -> Comparison | OutputsComparison:
             differ = np.flatnonzero(mine[0].argmax(axis=1) != real[0].argmax(axis=1))
             agreement = 1 - len(differ) / len(split)
             disagreements = tuple(int(index) for index in chosen[differ][:LISTED])
-            return Comparison(*sides, data.name, len(split), agreement, found[0], disagreements, data.kind)
+            return Comparison(*sides, data.name, len(split), agreement, found[0], disagreements, data.kind, part)
         outputs = tuple(
             OutputFidelity(**vars(each), name=spec.name, shape=spec.shape)
             for each, spec in zip(found, a.session.outputs, strict=True)

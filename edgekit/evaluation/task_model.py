@@ -201,12 +201,13 @@ class TaskModel(Closing):
             self.refuse("gives", self.session.outputs, "one row of scores")
 
     def class_names(self, data: Dataset) -> tuple[str, ...]:
-        """The names of the classes that the file and a data source agree on.
+        """The names of the classes that the file and a data source agree on; the file's own where the data name none.
 
         Raises:
             DataError: they have different classes, or the same in another order.
         """
-        return self.task.class_names(self.metadata.labels, data.classes, str(self.path), data.name)
+        known = self.metadata.labels
+        return self.task.class_names(known, data.classes, str(self.path), data.name) if data.classes else known
 
     def judged_on(self, split: Split) -> Judged:
         """The task that a split's labels judge, and what is true of its samples; None if nothing is known of that.

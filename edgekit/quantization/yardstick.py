@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from edgekit.data.dataset import Dataset, Split
-from edgekit.errors import DataError, ModelError
+from edgekit.data.dataset import Dataset
+from edgekit.errors import ModelError
 from edgekit.evaluation.evaluate import all_scores
 from edgekit.evaluation.task_model import TaskModel
 from edgekit.files import sha256_bytes
@@ -54,7 +54,9 @@ class Yardstick:
     """
 
     def __init__(self, original: TaskModel, data: Dataset) -> None:
-        self.split, images = evaluation_split(data)
+        self.split, images = data.evaluation
+        if self.split == "train":
+            images = images.view(images.sample(OF_TRAINING, seed=0))
         self.specs, self.kind = original.session.outputs, data.kind
         self.images = images.view(np.arange(len(images))[: original.judged_on(images).task.most_images])
         self.task, self.truth = original.judged_on(self.images)
@@ -78,17 +80,3 @@ def check_answers(path: Path, names: Sequence[str], scores: Reals) -> None:
     if len(scores) > 1 and (scores == scores[0]).all():
         given = ", ".join(f"'{name}'" for name in names)
         raise ModelError(f"{path} gives the same {given} for all samples; check the model and the samples.")
-
-
-def evaluation_split(data: Dataset) -> tuple[str, Split]:
-    """The split that gives the final figures, with its name: the test split, or the next best one that has images.
-
-    Raises:
-        DataError: there are none at all.
-    """
-    for name, split in (("test", data.test), ("validation", data.validation)):
-        if len(split):
-            return name, split
-    if len(data.train):
-        return "train", data.train.view(data.train.sample(OF_TRAINING, seed=0))
-    raise DataError(f"{data.name} has no images at all; choose other data.")

@@ -10,8 +10,10 @@ import pytest
 from onnx import save
 from tiny_models import Linear, float_onnx, packed, quantized, tflite_model
 
-from edgekit.errors import ModelError
+from edgekit.data.dataset import Dataset
+from edgekit.errors import DataError, ModelError
 from edgekit.evaluation.compare import CompareOptions, compare_samples
+from edgekit.evaluation.evaluate import EvaluateOptions, evaluate
 
 
 def test_one_file_gives_equal_integers_in_litert_and_tflite_micro(
@@ -51,6 +53,16 @@ def test_the_int8_onnx_file_is_within_one_step_of_the_int8_tflite_file(
     assert result.fidelity.parity.largest <= 1
     assert result.images == 300
     assert json.loads(json.dumps(result.to_dict()))["parity"]["equal_share"] == result.fidelity.parity.equal_share
+
+
+def test_pictures_without_labels_are_enough(digit_files: dict[str, Path], mnist: Dataset, tmp_path: Path) -> None:
+    np.save(tmp_path / "digits.npy", mnist.test.images[:30])
+    files = str(digit_files["onnx"]), str(digit_files["int8.tflite"])
+    result = compare_samples(CompareOptions(*files, str(tmp_path / "digits.npy")))
+    assert (result.images, result.split) == (30, "train")
+    assert "30 train images" in str(result)
+    with pytest.raises(DataError, match="The evaluation samples have no labels"):
+        evaluate(EvaluateOptions(files, str(tmp_path / "digits.npy")))
 
 
 def test_a_float_reference_has_fidelity_but_no_parity(digit_files: dict[str, Path], small_mnist: Path) -> None:
