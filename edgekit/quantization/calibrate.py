@@ -36,6 +36,9 @@ AT_ONCE = min(2, os.cpu_count() or 1)
 """Images in a network at the same time. Each takes the memory of its activations."""
 THREADS = max(1, (os.cpu_count() or 1) // AT_ONCE)
 
+SMALL_SAMPLE = 64 * 64
+"""Pixels, or values, of a sample that is small."""
+
 
 class RealInputs:
     """The real inputs of the chosen samples of a split, an image [1, C, H, W] or others, made anew in every pass."""
@@ -57,6 +60,10 @@ class RealInputs:
     def first(self, count: int) -> RealInputs:
         """The first ``count`` of them."""
         return RealInputs(self.split, self.indices[:count], self.intake)
+
+    def few(self, counts: tuple[int, int]) -> RealInputs:
+        """The first of them: so many of usual size, or so many small ones, which say less each and cost less."""
+        return self.first(counts[self.intake.size <= SMALL_SAMPLE])
 
     def parted(self, share: float) -> tuple[RealInputs, RealInputs]:
         """Every so-many-th image apart: (the others, a ``share`` of the images); one image serves as both."""

@@ -42,10 +42,9 @@ RUNGS = ("ranges", "equalization", "rounding", "mixed precision", "fine-tuning")
 MIXED = 4
 TRAINS_NOTHING = 3
 """Without a gate the ladder ends here: the next rungs cost speed, or need training."""
-CHANNEL_IMAGES, RANGE_IMAGES, BIAS_IMAGES, ROUNDING_IMAGES = 32, 64, 12, 48
-"""Calibration images that these steps look at; more change little."""
-SMALL_IMAGE, MORE_OF_SMALL = 64 * 64, 4
-"""Images of so few pixels say less each, and cost less: these steps look at so many times more."""
+CHANNEL_IMAGES, RANGE_IMAGES, BIAS_IMAGES, ROUNDING_IMAGES = (16, 128), (32, 256), (8, 48), (48, 192)
+"""Calibration images that these steps look at, of usual size and small ones; more change little."""
+FOLDING_IMAGES = (8, 32)
 QUICK_IMAGES = 24
 MIN_GAIN_DB = 0.3
 """What equalization must gain to be kept: it rests on what a few images have reached."""
@@ -144,17 +143,16 @@ class Ladder:
         plan = Plan(choice.affines, weight_bits=self.options.weight_bits, per_tensor=self.options.per_tensor)
         return plan.with_floats(running_sums(model)), groups, detail
 
-    def _inputs(self, intake: Intake, count: int | None = None) -> RealInputs:
-        """The first samples, as ``intake`` feeds them: ``count`` of usual size, or all."""
-        if count is not None and intake.size <= SMALL_IMAGE:
-            count *= MORE_OF_SMALL
-        return RealInputs(self.inputs.split, self.inputs.indices[:count], intake)
+    def _inputs(self, intake: Intake, counts: tuple[int, int] | None = None) -> RealInputs:
+        """The samples, as ``intake`` feeds them: a few, see ``RealInputs.few``, or all."""
+        found = self.inputs.taken_by(intake)
+        return found if counts is None else found.few(counts)
 
     def _ranges(self, start: Candidate) -> tuple[Candidate, str]:
         model, intake, detail = start.model, start.intake, ""
         # Files with float ends keep taking what the float model took.
         if self.options.io != "float32" and isinstance(intake, Pictures):
-            folded = raw_input(model, intake, self._inputs(intake, 8))
+            folded = raw_input(model, intake, self._inputs(intake, FOLDING_IMAGES))
             if folded is not None:
                 model, intake = folded
                 detail = "; the input's normalization is in the first layer, raw pixels go in"

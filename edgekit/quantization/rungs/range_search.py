@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 AUTO = "auto"
 RANGE_METHODS = (AUTO, *METHODS)
 HELD_OUT_SHARE = 1 / 4
-JUDGES = 12
-"""Held-out images that decide."""
+JUDGES = (6, 12)
+"""Held-out images that decide, of usual size and small ones."""
 
 _Ranges = Mapping[str, Sequence[Range]]
 """Range method -> the range of each group."""
@@ -68,7 +68,7 @@ def choose_ranges(model: ModelProto, groups: Sequence[Group], inputs: RealInputs
         return _choice(groups, [method] * len(groups), _ranges(groups, calibrate(model, tensors, inputs), [method]))
     seen, held = inputs.parted(HELD_OUT_SHARE)
     ranges = _ranges(groups, calibrate(model, tensors, seen), METHODS)
-    noise = _reader_noise(model, groups, ranges, held.first(JUDGES))
+    noise = _reader_noise(model, groups, ranges, held.few(JUDGES))
     chosen = [min(row.items(), key=lambda item: item[1])[0] for row in noise]
     choice = _choice(groups, chosen, ranges)
     measured = {
