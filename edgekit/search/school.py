@@ -13,7 +13,8 @@ from edgekit.data.reading import Reading
 from edgekit.files import sha256_bytes
 from edgekit.inputs.contract import InputContract
 from edgekit.recipe import TrainRecipe
-from edgekit.training.answers.ensemble import CombinedAnswers, Ensemble, Member
+from edgekit.training.answers.ensemble import Ensemble, Member
+from edgekit.training.augment import View
 from edgekit.training.teacher import Teacher
 
 if TYPE_CHECKING:
@@ -35,6 +36,13 @@ class School:
         """The data as a network of this contract takes them."""
         return self._room(contract)[0]
 
+    def ask(self, contract: InputContract, recipe: TrainRecipe) -> None:
+        """Have the teachers answer the views of a recipe, as far as they are not answered yet."""
+        data, ensemble = self._room(contract)
+        answers = ensemble.answers(recipe.augmentation, self.seed, side=contract.height)
+        for number in range(recipe.distinct_views):
+            answers(View(data.train.images, data.train.labels, recipe.augmentation, self.seed, number))
+
     def teach(self, network: nn.Module, contract: InputContract, recipe: TrainRecipe, folder: Path) -> float:
         """Train a network in place; its accuracy on the validation images. Goes on where a killed run has stopped.
 
@@ -44,7 +52,7 @@ class School:
         from edgekit.training import loop
 
         data, ensemble = self._room(contract)
-        answers: CombinedAnswers = ensemble.answers(recipe.augmentation, self.seed, side=contract.height)
+        answers = ensemble.answers(recipe.augmentation, self.seed, side=contract.height)
         origin = {"network": sha256_bytes(repr(network).encode()), "teacher": answers.key}
         run = loop.TrainRun(recipe, self.seed, folder, origin, resume=True)
         with quiet():

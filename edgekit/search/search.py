@@ -26,6 +26,7 @@ from edgekit.search.family import Family, open_family
 from edgekit.search.school import School
 from edgekit.search.shrunk import ShrunkTeacher
 from edgekit.search.weighing import Scales
+from edgekit.search.workers import beside
 from edgekit.training.answers.ensemble import WAYS
 from edgekit.training.distill import DistillOptions, DistillResult, distill
 from edgekit.training.recipe_options import DistillRecipeOptions
@@ -90,6 +91,7 @@ class SearchOptions(Options):
     threads: int = option("Threads of the runtime on the device.", 1, least=1)
     hours: float | None = option("Search for so long.", None, unset=f"{HOURS:g}, without --trials", least=0)
     trials: int | None = option("Train so many candidates.", None, least=1)
+    workers: int = option("Processes that search together, each on its share of the cores.", 1, least=1, most=64)
     out: Path | None = option("Folder for the study and the results.", None, metavar="DIR", unset="runs/NAME-search")
     reading: Reading = group(Reading)
     recipe: DistillRecipeOptions = group(DistillRecipeOptions)
@@ -274,12 +276,13 @@ class Setting:
         trials, hours = self.options.trials or math.inf, self.options.hours
         if hours is None:
             hours = math.inf if self.options.trials else HOURS
-        before = len(study.found)
-        with changing_table() as show:
-            try:
-                study.work(trials, time.monotonic() + 3600 * hours, lambda found: show(_live(found, self.gauge)))
-            except KeyboardInterrupt:
-                say("interrupted: the search ends here; once more ends the command")
+        before, until = len(study.found), time.monotonic() + 3600 * hours
+        try:
+            self.school.ask(self.family.card.contract, study.rungs[-1])
+            with changing_table() as show, beside(self.options, trials, until):
+                study.work(trials, until, lambda found: show(_live(found, self.gauge)))
+        except KeyboardInterrupt:
+            say("interrupted: the search ends here; once more ends the command")
         say(f"{counted(len(study.found) - before, 'candidates')} looked at, {study.trained:,} trained so far")
         return study
 

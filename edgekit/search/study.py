@@ -35,13 +35,15 @@ from edgekit.search.weighing import Scales, Weighed
 from edgekit.training.weights import load_weights, save_weights
 
 STUDY_FILE, NAME = "study.db", "edgekit"
-IDENTITY, BEST = "identity", "best"
+IDENTITY, BEST, WORKER = "identity", "best", "worker"
 RANDOM_TRIALS = 20
 """Before the others learn from them."""
 MISSES = 300
 """After so many candidates in a row that do not fit, fail or are known already, there is hardly a new one."""
 OF_INTEREST = 0.5
 """A cost below this share of its limit counts as this share: who allows 100 KB does not look for the best of 10."""
+PATIENCE_S = 60
+"""For another worker that writes."""
 SAMPLERS = ("tpe", "random")
 
 
@@ -85,7 +87,7 @@ class Study:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         directions = [StudyDirection.MAXIMIZE, *[StudyDirection.MINIMIZE] * len(self.gauge.names)]
         try:
-            storage = optuna.storages.RDBStorage(f"sqlite:///{path}")
+            storage = optuna.storages.RDBStorage(f"sqlite:///{path}", {"connect_args": {"timeout": PATIENCE_S}})
             names = optuna.get_all_study_names(storage)
             if names and names != [NAME]:
                 raise ValueError(f"it holds {', '.join(names)}")
@@ -148,8 +150,10 @@ class Study:
         self.study.set_user_attr(BEST, best.number)
         return bool(before == best.number)
 
-    def work(self, trials: float, until: float, show: Callable[[Sequence[Found]], None] = lambda found: None) -> None:
+    def work(self, trials: float, until: float, show: Callable[[Sequence[Found]], None], worker: int = 0) -> None:
         """Go on until so many candidates are trained, or ``time.monotonic()`` is ``until``.
+
+        Each ``worker`` of a study has its own number, and goes on with the trial of that number that was cut off.
 
         Raises:
             EdgekitError: the device or the data cannot be used.
@@ -157,17 +161,21 @@ class Study:
         missed = 0
         while self.trained < trials and time.monotonic() < until:
             before = self.trained
-            self._try(self._next(), until, show)
+            self._try(self._next(worker), until, show)
             missed = 0 if self.trained > before else missed + 1
             show(self.found)
             if missed == MISSES:
                 say(f"the last {MISSES} candidates did not fit or were known: there is hardly a new one")
                 return
 
-    def _next(self) -> Trial:
-        """The trial that was cut off, if there is one, or a new one."""
-        cut_off = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-        return Trial(self.study, cut_off[0]._trial_id) if cut_off else self.study.ask()
+    def _next(self, worker: int) -> Trial:
+        """The worker's trial that was cut off, if there is one, or a new one."""
+        for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            if trial.user_attrs.get(WORKER, 0) == worker:
+                return Trial(self.study, trial._trial_id)
+        new = self.study.ask()
+        new.set_user_attr(WORKER, worker)
+        return new
 
     def _try(self, trial: Trial, until: float, show: Callable[[Sequence[Found]], None]) -> None:
         values = {axis.name: _suggested(trial, axis) for axis in self.family.space.axes}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,28 @@ def test_a_study_that_was_cut_off_and_goes_on_ends_as_if_it_had_been_made_at_onc
     assert cut.found[-1].state == "running"
     explored(replace(options, trials=2))
     assert explored(options).found == explored(replace(options, out=tmp_path / "at-once")).found
+
+
+def test_a_worker_takes_up_its_own_trials_alone(options: SearchOptions, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = Setting.of(options).study()
+    with monkeypatch.context() as patch:
+        patch.setattr(School, "teach", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            study.work(1, math.inf, unseen, worker=1)
+    number = study.found[-1].number
+    study.work(1, math.inf, unseen)
+    assert [one.state for one in study.found].count("trained") == 1
+    assert study.found[number].state == "running"
+    study.work(2, math.inf, unseen, worker=1)
+    assert study.found[number].state != "running"
+
+
+def interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def unseen(found: object) -> None:
+    pass
 
 
 def test_a_study_of_other_options_is_not_touched(options: SearchOptions) -> None:
