@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from edgekit.inputs.contract import InputContract
 from edgekit.recipe import TrainRecipe
 from edgekit.runtimes.refusal import first_line
 from edgekit.search.shrunk import SHRUNK, ShrunkTeacher
-from edgekit.search.space import RESOLUTION, Axis, Space, Values
+from edgekit.search.space import RESOLUTION, Space, Values
 from edgekit.training.runs import Structure
 from edgekit.zoo import arguments_of, build
 
@@ -46,7 +46,7 @@ class Candidate:
 class Family:
     """``card`` says how its networks are trained and what they take; ``factory`` builds them where it is no card's.
 
-    ``shrunk`` is the teacher with channels taken out, where that is a point of the space too.
+    ``shrunk`` is the teacher with channels taken out, where that is a point of the space too: of SHRUNK among values.
     """
 
     card: NetworkCard
@@ -60,7 +60,7 @@ class Family:
         side = chosen.pop(RESOLUTION, None)
         if side is not None:
             contract = replace(contract, height=side, width=side)
-        if chosen.pop(SHRUNK, False) and self.shrunk is not None:
+        if values.get(SHRUNK) and self.shrunk is not None:
             return Candidate(Architecture(SHRUNK), self.shrunk.contract(contract))
         usual = {} if self.factory else self.card.architecture.arguments
         return Candidate(Architecture(self.card.architecture.name, {**usual, **chosen}), contract)
@@ -69,12 +69,22 @@ class Family:
         """The values of the card's own network; None if there is none, or the space does not have it."""
         if self.factory:
             return None
-        own = {RESOLUTION: self.card.contract.height, SHRUNK: False}
-        return self.space.values({**arguments_of(self.card.architecture), **own})
+        return self.space.values({**arguments_of(self.card.architecture), RESOLUTION: self.card.contract.height})
 
-    def with_shrunk(self, shrunk: ShrunkTeacher) -> Family:
-        """The same with a teacher with channels taken out as a point of the space, at each size of picture."""
-        return replace(self, space=Space((*self.space.axes, Axis(SHRUNK, (False, True)))), shrunk=shrunk)
+    def first(self) -> Iterator[Values]:
+        """What is looked at before anything is proposed: the card's own network, the teacher with channels taken out.
+
+        The latter has no argument of the family but the size of its pictures; a sampler never draws it.
+        """
+        own = self.own()
+        if own is not None:
+            yield own
+        if self.shrunk is not None:
+            usual = own or next(iter(self.space.least()))
+            sides = next((axis.values for axis in self.space.axes if axis.argument == RESOLUTION), ())
+            yield from ({**usual, RESOLUTION: side, SHRUNK: True} for side in sides)
+            if not sides:
+                yield {**usual, SHRUNK: True}
 
     def structure(self, candidate: Candidate) -> Structure | None:
         """What a candidate can be built as again from its weights; None for a module of the user's own."""

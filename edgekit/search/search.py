@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -249,7 +249,7 @@ class Setting:
         school = School(teachers, options.ensemble, source, options.reading, options.seed)
         if gauge.limits.bytes is not None and len(teachers) == 1 and teachers[0].network is not None:
             to = int(gauge.limits.bytes)
-            family = family.with_shrunk(ShrunkTeacher(teachers[0], school.data, to, options.seed))
+            family = replace(family, shrunk=ShrunkTeacher(teachers[0], school.data, to, options.seed))
         name = options.student.rpartition(":")[2]
         folder = require_writable(options.out or Path("runs") / f"{name}-search")
         return cls(options, Scales(family, school, gauge), folder)

@@ -38,6 +38,8 @@ STUDY_FILE, NAME = "study.db", "edgekit"
 IDENTITY, BEST, WORKER = "identity", "best", "worker"
 RANDOM_TRIALS = 20
 """Before the others learn from them."""
+CHANCE = 5
+"""Every so many candidates one is drawn by chance, since what learns comes back to what it knows."""
 MISSES = 300
 """After so many candidates in a row that do not fit, fail or are known already, there is hardly a new one."""
 OF_INTEREST = 0.5
@@ -102,10 +104,10 @@ class Study:
             reason = first_line(exc)
             raise UsageError(f"{path} is no study of 'edgekit search' ({reason}); choose another --out.") from exc
         self._require_same(path, json.loads(json.dumps(identity)))
-        if not self.study.trials and (own := self.family.own()) is not None:
-            self.study.enqueue_trial(dict(own))
-            if self.family.shrunk is not None:
-                self.study.enqueue_trial({**own, SHRUNK: True})
+        if not self.study.trials:
+            for values in self.family.first():
+                known = {axis.name: values[axis.name] for axis in self.family.space.axes}
+                self.study.enqueue_trial(known, user_attrs={SHRUNK: SHRUNK in values})
 
     def _require_same(self, path: Path, identity: dict[str, Any]) -> None:
         known = self.study.user_attrs.get(IDENTITY, identity)
@@ -178,7 +180,8 @@ class Study:
         return new
 
     def _try(self, trial: Trial, until: float, show: Callable[[Sequence[Found]], None]) -> None:
-        values = {axis.name: _suggested(trial, axis) for axis in self.family.space.axes}
+        drawn = {axis.name: _suggested(trial, axis) for axis in self.family.space.axes}
+        values = {**drawn, SHRUNK: trial.user_attrs.get(SHRUNK, False)}
         trial.set_user_attr("network", str(self.family.candidate(values)))
         try:
             weighed = self.scales.weigh(values)
@@ -263,7 +266,8 @@ def _found(trial: FrozenTrial) -> Found:
     states = {TrialState.COMPLETE: "trained", TrialState.PRUNED: "too large", TrialState.FAIL: "failed"}
     state = "known" if trial.state == TrialState.COMPLETE and "key" not in own else states.get(trial.state, "running")
     costs, accuracies = Costs(**own.get("costs", {})), tuple(own.get("accuracies", ()))
-    return Found(trial.number, own.get("network", ""), trial.params, costs, accuracies, state, own.get("why", ""))
+    values = {**trial.params, SHRUNK: own.get(SHRUNK, False)}
+    return Found(trial.number, own.get("network", ""), values, costs, accuracies, state, own.get("why", ""))
 
 
 class _NumberedSampler(BaseSampler):
@@ -274,7 +278,7 @@ class _NumberedSampler(BaseSampler):
 
     def _at(self, trial: FrozenTrial, name: str = "") -> BaseSampler:
         seed = zlib.crc32(f"{self.seed} {trial.number} {name}".encode())
-        if self.kind == "random":
+        if self.kind == "random" or trial.number % CHANCE == 0:
             return RandomSampler(seed=seed)
         return TPESampler(multivariate=True, n_startup_trials=RANDOM_TRIALS, seed=seed)
 
