@@ -218,8 +218,9 @@ def _read_folder(path: Path, intake: Tensors) -> dict[str, Array]:
         raise DataError(f"{path} holds no .npy files; give --data {WAYS}.")
     if len(intake.inputs) > 1 or _found(arrays, [intake.inputs[0].name]) or len(arrays) == 1:
         return arrays
-    for name, array in arrays.items():
-        as_input(array[None], intake.inputs[0], f"{name}.npy")
+    with naming(path):
+        for name, array in arrays.items():
+            as_input(array[None], intake.inputs[0], f"{name}.npy")
     return {intake.inputs[0].name: np.stack(list(arrays.values()))}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,13 @@ def test_a_folder_of_npy_files_holds_inputs_or_samples(tmp_path: Path) -> None:
     for number in range(24):
         np.save(samples / f"{number:02}.npy", noise(4, 6))
     assert len(opened(samples).train) == 18
+
+
+def test_a_sample_of_a_folder_that_does_not_fit_is_named_with_the_folder(tmp_path: Path) -> None:
+    for number, steps in enumerate((6, 6, 7)):
+        np.save(tmp_path / f"{number}.npy", noise(4, steps))
+    with pytest.raises(DataError, match=rf"{re.escape(str(tmp_path))}: '2\.npy' holds samples of 4x7"):
+        opened(tmp_path)
 
 
 def saved(folder: Path, array: Any) -> str:
