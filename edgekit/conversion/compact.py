@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit.conversion.weights_only import CHANNEL_AXES, WEIGHTS, on_grid
 from edgekit.graph.draft import Draft
 from edgekit.graph.messages import make_node
 from edgekit.graph.names import with_short_names
@@ -38,6 +39,7 @@ def compact(model: ModelProto) -> ModelProto:
     - The weights' scales of all layers lie end to end in one tensor, so do the biases, in 16 bits those that fit, and a
       Split cuts them. The zero points of the weights are cut from computed zeros.
     - Weights that several layers share, as the steps of a recurrence do, are stored once, and repeated by a Tile.
+    - Weights of operators in float that lie on the grid of 8 bits are stored so, behind a Cast and a Mul.
     - Inner values have short names.
 
     Each layer keeps zero points of its own. With shared ones, in versions up to 1.24 at least with absent ones too,
@@ -64,6 +66,7 @@ class _Compactor:
             node.ClearField("attribute")
             node.attribute.extend(kept)
         self._share_weights()
+        self._pack_float_weights()
         self._compute_bias_scales()
         self._join_channels()
         self.draft.drop_unused()
@@ -109,6 +112,22 @@ class _Compactor:
                 self.draft.prepend(tiled)
                 for name in names:
                     del self.constants[name]
+
+    def _pack_float_weights(self) -> None:
+        """Not behind a DequantizeLinear: ONNX Runtime does not fold that, but unpacks in every run."""
+        from onnx import TensorProto
+
+        for node in list(self.draft.nodes):
+            name = node.input[WEIGHTS] if node.op_type in CHANNEL_AXES else ""
+            data = self.constants.get(name)
+            found = None if data is None else on_grid(data, CHANNEL_AXES[node.op_type] % data.ndim)
+            if found is None:
+                continue
+            del self.constants[name]
+            stored = self.draft.add_constant(f"{name} stored", found[0])
+            scales = self.draft.add_constant(f"{name} scales", found[1].along(found[0].ndim)[0])
+            self.draft.prepend(make_node("Mul", [f"{name} unscaled", scales], [name]))
+            self.draft.prepend(make_node("Cast", [stored], [f"{name} unscaled"], to=TensorProto.FLOAT))
 
     def _compute_bias_scales(self) -> None:
         """Put a Mul before each bias's DequantizeLinear; an int32 needs no zero point."""

@@ -28,6 +28,8 @@ CHANNEL_AXES = {row.name: row.weights.axis for row in OPERATORS.values() if row.
 WEIGHTS = 1
 SMALLEST = 256
 """Constants of fewer values stay as they are: unpacking them would cost more bytes than it saves."""
+SAME = 1e-4
+"""How far from an integer a weight in steps of a grid may be, for float32's rounding."""
 TINIEST = 2.0**-100
 """Scale of a channel whose weights are all zero."""
 
@@ -76,6 +78,24 @@ def small_form(data: NDArray[Any], stored: str, axis: int) -> tuple[NDArray[Any]
         return (data.astype(np.float16), None) if np.abs(data).max() <= np.finfo(np.float16).max else None
     quantization = channel_quantization(data, axis % data.ndim)
     return quantization.quantize(data, INT8_MAX), quantization
+
+
+def on_grid(data: NDArray[Any], axis: int) -> tuple[NDArray[Any], Quantization] | None:
+    """The INT8 form of weights that lose nothing by it, since they were rounded to a grid before; None of others.
+
+    The largest weight of a channel along ``axis`` is up to 127 of its steps.
+    """
+    if data.dtype != np.float32 or data.size < SMALLEST:
+        return None
+    rows = np.moveaxis(data, axis, 0).reshape(data.shape[axis], -1).astype(np.float64)
+    scales, left = np.full(len(rows), TINIEST), np.flatnonzero(rows.any(axis=1))
+    for most in range(INT8_MAX, 0, -1):
+        steps = np.abs(rows[left]).max(axis=1, initial=0.0) / most
+        counts = rows[left] / steps[:, None]
+        fits = (np.abs(counts - np.rint(counts)) < SAME).all(axis=1)
+        scales[left[fits]], left = steps[fits], left[~fits]
+    quantization = Quantization.symmetric(scales, axis)
+    return None if left.size else (quantization.quantize(data, INT8_MAX), quantization)
 
 
 def stored_weights(model: ModelProto) -> tuple[str, ModelProto]:

@@ -22,7 +22,7 @@ from edgekit.quantization.ranges import METHODS, Range
 from edgekit.quantization.rungs.mixed_precision import around
 from edgekit.quantization.sensitivity import TensorRow
 from edgekit.quantization.tensor_groups import Group
-from edgekit.quantization.weighted_layers import with_exact_biases
+from edgekit.quantization.weighted_layers import with_float_layers
 from edgekit.scales import range_quantization
 from edgekit.tasks.quality import Quality
 
@@ -90,7 +90,7 @@ def _tries(before: Candidate, tensors: Sequence[str], inputs: RealInputs) -> Ite
         ends = {value.name for value in (*before.model.graph.input, *before.model.graph.output)}
         if tensor not in ends:
             floats = around(before.model, tensor)
-            model = with_exact_biases(before.model, before.exact, floats)
+            model = with_float_layers(before.model, before.exact, floats)
             what = f"in float: {counted(len(floats), 'operators')}"
             yield "float", tensor, what, replace(before, model=model, plan=before.plan.with_floats(floats))
         if tensor not in free:

@@ -23,13 +23,13 @@ from edgekit.quantization.judge import Judge
 from edgekit.quantization.plan import Plan
 from edgekit.quantization.rungs.absorb import absorb_high_biases
 from edgekit.quantization.rungs.equalize import equalize
-from edgekit.quantization.rungs.mixed_precision import fewest_floats
+from edgekit.quantization.rungs.mixed_precision import fewest_floats, with_stored_weights
 from edgekit.quantization.rungs.range_search import choose_ranges
 from edgekit.quantization.rungs.raw_input import raw_input
 from edgekit.quantization.rungs.reconstruct import correct_biases, reconstruct
 from edgekit.quantization.running_sums import running_sums
 from edgekit.quantization.tensor_groups import Group, tie_groups
-from edgekit.quantization.weighted_layers import with_exact_biases, with_own_constants
+from edgekit.quantization.weighted_layers import with_float_layers, with_own_constants
 from edgekit.tasks.quality import Quality
 
 if TYPE_CHECKING:
@@ -199,8 +199,9 @@ class Ladder:
         gate = self.options.max_drop
         if gate is None:
             return None
-        floats = fewest_floats(before.model, before.exact, before.plan, before.intake, self.judge, gate)
-        model = with_exact_biases(before.model, before.exact, floats)
+        exact = with_stored_weights(before.exact, before.plan, self._inputs(before.intake, BIAS_IMAGES))
+        floats = fewest_floats(before.model, exact, before.plan, before.intake, self.judge, gate)
+        model = with_float_layers(before.model, exact, floats)
         detail = f"{len(floats)} of {len(model.graph.node)} operators in float"
         return replace(before, model=model, plan=before.plan.with_floats(floats)), detail
 

@@ -167,14 +167,15 @@ def with_own_constants(model: ModelProto) -> ModelProto:
     return draft.to_model()
 
 
-def with_exact_biases(model: ModelProto, exact: ModelProto, floats: Collection[str]) -> ModelProto:
-    """A copy of ``model`` whose layers ``floats`` have the biases of ``exact``.
+def with_float_layers(model: ModelProto, exact: ModelProto, floats: Collection[str]) -> ModelProto:
+    """A copy of ``model`` whose layers ``floats`` have the weights and biases of ``exact``.
 
-    A corrected bias makes up for weights that are rounded; a layer that computes in float has none such.
+    A corrected bias makes up for integers; a layer that computes in float has none.
     """
     draft = Draft.from_model(model)
-    biases = {layer.bias_name for layer in weighted_layers(model) if layer.name in floats}
-    draft.constants.update({name: array for name, array in constants_of(exact).items() if name in biases})
+    layers = [layer for layer in weighted_layers(model) if layer.name in floats]
+    names = {name for layer in layers for name in (layer.weight_name, layer.bias_name)}
+    draft.constants.update({name: array for name, array in constants_of(exact).items() if name in names})
     return draft.to_model()
 
 

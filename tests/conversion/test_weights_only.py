@@ -19,6 +19,7 @@ from edgekit.conversion.weights_only import (
     INT8,
     SMALLEST,
     channel_quantization,
+    on_grid,
     stored_weights,
     with_small_weights,
 )
@@ -171,3 +172,20 @@ def test_each_stored_weight_is_the_nearest(rows: int, columns: int, axis: int, s
     own = channel_quantization(weights, axis)
     error = np.abs(own.dequantize(own.quantize(weights, 127)) - weights)
     assert error.max(initial=0) <= max(own.scales) / 2 * (1 + 1e-5)
+
+
+@given(st.integers(0, 10_000), st.integers(1, 127), st.sampled_from([0, 1]))
+def test_weights_of_a_grid_are_found_again_as_its_integers(seed: int, most: int, axis: int) -> None:
+    """Whatever the steps of each channel are, and although rounding may have left none at 127 of them."""
+    generator = np.random.default_rng(seed)
+    steps = np.exp(generator.normal(size=(16, 1))).astype(np.float32)
+    weights = np.moveaxis(steps * generator.integers(-most, most + 1, (16, 24)).astype(np.float32), 0, axis)
+    found = on_grid(weights, axis)
+    assert found is not None
+    np.testing.assert_allclose(found[1].dequantize(found[0]), weights, rtol=1e-5)
+    assert np.abs(found[0].astype(int)).max(initial=0) <= 127
+
+
+def test_weights_of_no_grid_are_left_as_they_are() -> None:
+    assert on_grid(noise(16, 24), 0) is None
+    assert on_grid(np.round(noise(4, 4)), 0) is None  # and small ones

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from edgekit.conversion.weights_only import FLOAT16, FLOAT32, INT8, WEIGHTS, small_form
+from edgekit.conversion.weights_only import FLOAT16, FLOAT32, INT8, WEIGHTS, on_grid, small_form
 from edgekit.operators.lowered import ModelRecord, OperatorRecord, Options, TensorRecord
 
 CHANNEL_AXES = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0, "TRANSPOSE_CONV": 0}
@@ -19,23 +19,25 @@ VERSIONS = {FLOAT16: 3, INT8: 5}
 
 
 def with_stored_weights(model: ModelRecord, stored: str) -> ModelRecord:
-    """A float model with its weights ``stored`` as ``stored_weights`` says; float32 leaves it as it is.
+    """A model with its weights ``stored`` as ``stored_weights`` says; float32 leaves a float model as it is.
 
     int8 are the weights of convolutions and fully-connected layers, with one scale per output channel; float16 all
-    large constants.
+    large constants. Operators that compute in float among others in integers have theirs in int8 if nothing is lost.
     """
-    if stored == FLOAT32:
+    if stored == FLOAT32 and all(tensor.quant is None for tensor in model.tensors):
         return model
     axes = {item.inputs[WEIGHTS]: CHANNEL_AXES[item.code] for item in model.operators if item.code in CHANNEL_AXES}
     tensors, operators = list(model.tensors), []
-    for index in axes if stored == INT8 else range(len(model.tensors)):
-        tensor = tensors[index]
-        found = None if tensor.data is None else small_form(tensor.data, stored, axes.get(index, 0))
+    for index in range(len(model.tensors)) if stored == FLOAT16 else axes:
+        tensor, axis = tensors[index], axes.get(index, 0)
+        if tensor.data is None:
+            continue
+        found = on_grid(tensor.data, axis) if stored == FLOAT32 else small_form(tensor.data, stored, axis)
         if found is None:
             continue
         value, quantization = found
         tensors[index] = replace(tensor, data=None)
-        tensors.append(TensorRecord(tensor.shape, stored, value, quantization))
+        tensors.append(TensorRecord(tensor.shape, value.dtype.name, value, quantization))
         place, options = len(tensors) - 1, Options("DequantizeOptions")
-        operators.append(OperatorRecord("DEQUANTIZE", (place,), (index,), options, VERSIONS[stored]))
+        operators.append(OperatorRecord("DEQUANTIZE", (place,), (index,), options, VERSIONS[value.dtype.name]))
     return replace(model, tensors=tensors, operators=operators + list(model.operators))

@@ -52,7 +52,8 @@ def lower_float_part(model: ModelProto) -> bytes | None:
 
 def operator_nodes(model: ModelProto) -> tuple[str, ...]:
     """For each operator of the file that ``lower`` writes, the first output of the node that it belongs to."""
-    return tuple(operator.node for operator in _lowered(model)[1].operators)
+    stored, lowered = _lowered(model)
+    return tuple(operator.node for operator in with_stored_weights(lowered, stored).operators)
 
 
 def check_lowerable(model: ModelProto) -> None:

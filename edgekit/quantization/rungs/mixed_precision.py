@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from edgekit.console import progress
 from edgekit.graph.draft import Draft
-from edgekit.graph.messages import make_node, makers_of
+from edgekit.graph.messages import constants_of, make_node, makers_of, sizes_of
 from edgekit.operators import operators_that
-from edgekit.quantization.calibrate import RealInputs, Reals, answers_of, open_simulation
+from edgekit.quantization.calibrate import RealInputs, Reals, answers_of, open_simulation, outputs_of
 from edgekit.quantization.judge import Judge
 from edgekit.quantization.plan import Plan
 from edgekit.quantization.rounding import add_rounding
-from edgekit.quantization.weighted_layers import with_exact_biases
+from edgekit.quantization.weighted_layers import weighted_layers, with_float_layers
 from edgekit.scales import Quantization
 from edgekit.tasks.quality import signal_to_noise_db
 
@@ -63,7 +64,7 @@ def fewest_floats(
 ) -> frozenset[str]:
     """The first outputs of the operators to leave in float, so that the drop is at most ``gate`` points.
 
-    ``model`` has the biases that integers need, ``exact`` those of the float network.
+    ``model`` has the biases that integers need, ``exact`` the weights and biases of operators in float.
 
     The number of tensors kept real grows by doubling, then shrinks by halves; if even a third of the operators in
     float does not pass, that third is returned.
@@ -78,7 +79,7 @@ def fewest_floats(
         return frozenset().union(*(around(model, name) for name in order[:count]))
 
     def passes(count: int) -> bool:
-        tried = with_exact_biases(model, exact, floats(count))
+        tried = with_float_layers(model, exact, floats(count))
         return judge.judge(tried, plan.with_floats(floats(count)), intake).drop <= gate
 
     high = 1
@@ -91,6 +92,37 @@ def fewest_floats(
         middle = (low + high) // 2
         low, high = (low, middle) if passes(middle) else (middle, high)
     return floats(high)
+
+
+def with_stored_weights(exact: ModelProto, plan: Plan, inputs: RealInputs) -> ModelProto:
+    """The float model with the weights that ``plan`` stores, and biases that make up for the mean error of each layer.
+
+    So an operator that is left in float still has its weights in 8 bits.
+    """
+    layers = [layer for layer in weighted_layers(exact) if layer.bias is not None]
+    draft, constants, sizes = Draft.from_model(exact), constants_of(exact), sizes_of(exact.graph)
+    stored = {layer.name: plan.weights_of(layer.node, constants).real for layer in layers}
+    moved = []
+    for layer in layers:
+        copy = deepcopy(layer.node)
+        copy.name = ""
+        copy.input[1] = draft.add_constant(f"{layer.name}/stored weights", stored[layer.name])
+        copy.output[0] = f"{layer.name}/by stored weights"
+        axes = draft.add_integers(f"{layer.name}/axes", [axis for axis in range(len(sizes[layer.name])) if axis != 1])
+        moved.append(f"{layer.name}/moved")
+        draft.add(copy)
+        draft.add(make_node("Sub", [copy.output[0], layer.name], [f"{layer.name}/difference"]))
+        draft.add(make_node("ReduceMean", [f"{layer.name}/difference", axes], moved[-1:], keepdims=0))
+    draft.watch(moved)
+    if not moved:
+        return exact
+    means = outputs_of(draft.to_model(), inputs).mean(axis=0)
+    draft = Draft.from_model(exact)
+    ends = np.cumsum([layer.outputs for layer in layers])[:-1]
+    for layer, shift in zip(layers, np.split(means, ends), strict=True):
+        draft.constants[layer.weight_name] = stored[layer.name]
+        draft.constants[layer.bias_name] = (constants[layer.bias_name] - shift).astype(np.float32)
+    return draft.to_model()
 
 
 def around(model: ModelProto, name: str) -> frozenset[str]:
