@@ -24,7 +24,8 @@ from record import record
 from edgekit.options import build, byte_size
 from edgekit.quantization.options import QuantizeOptions
 from edgekit.quantization.quantize import QuantizeResult, quantize
-from edgekit.search.search import RECORD, SearchOptions, milliseconds, search
+from edgekit.search.records import SearchOptions, milliseconds
+from edgekit.search.search import RECORD, search
 from edgekit.training.distill import DistillOptions, distill
 
 STUDENT_T = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78}

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from edgekit.evaluation.inspect import InspectResult
     from edgekit.profiling.records import ProfileResult
     from edgekit.quantization.quantize import QuantizeResult
-    from edgekit.search.search import SearchResult
+    from edgekit.search.records import SearchResult
     from edgekit.training.distill import DistillResult
     from edgekit.training.shrinking.shrink import ShrinkResult
     from edgekit.training.teach import TeachResult

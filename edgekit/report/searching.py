@@ -17,7 +17,7 @@ from edgekit.report.plots import shorten
 from edgekit.report.units import bytes_text
 from edgekit.search import search as verb
 from edgekit.search.costs import TEXTS
-from edgekit.search.search import SearchOptions, SearchResult
+from edgekit.search.records import SearchOptions, SearchResult
 from edgekit.search.study import Found
 
 PAGE_FILE = "report.html"

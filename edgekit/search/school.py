@@ -15,6 +15,7 @@ from edgekit.inputs.contract import InputContract
 from edgekit.recipe import TrainRecipe
 from edgekit.training.answers.ensemble import Ensemble, Member
 from edgekit.training.augment import View
+from edgekit.training.losses import Loss
 from edgekit.training.teacher import Teacher
 
 if TYPE_CHECKING:
@@ -23,13 +24,17 @@ if TYPE_CHECKING:
 
 @dataclass
 class School:
-    """``teachers`` answer together as ``way`` says; views and order are those of ``seed``."""
+    """``teachers`` answer together as ``way`` says; views and order are those of ``seed``.
+
+    ``loss`` stands in for that of a recipe.
+    """
 
     teachers: tuple[Teacher, ...]
     way: str
     source: Source
     reading: Reading
     seed: int
+    loss: Loss | None = None
     _rooms: dict[InputContract, tuple[Dataset, Ensemble]] = field(default_factory=dict)
 
     def data(self, contract: InputContract) -> Dataset:
@@ -54,7 +59,7 @@ class School:
         data, ensemble = self._room(contract)
         answers = ensemble.answers(recipe.augmentation, self.seed, side=contract.height)
         origin = {"network": sha256_bytes(repr(network).encode()), "teacher": answers.key}
-        run = loop.TrainRun(recipe, self.seed, folder, origin, resume=True)
+        run = loop.TrainRun(recipe, self.seed, folder, origin, resume=True, loss=self.loss)
         with quiet():
             kept, metrics = loop.train(network, contract, data, run, answers)
         network.load_state_dict(kept.state_dict())

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from edgekit.console import quiet
 
 if TYPE_CHECKING:
-    from edgekit.search.search import SearchOptions
+    from edgekit.search.records import SearchOptions
     from edgekit.search.study import Found
 
 
@@ -48,7 +48,7 @@ def _work(options: SearchOptions, number: int, trials: float, until: float, thre
     """What such a process does."""
     import torch
 
-    from edgekit.search.search import Setting
+    from edgekit.search.setting import Setting
 
     def watch(found: Sequence[Found]) -> None:
         if os.getppid() != parent:  # it was killed: whoever takes up the study must not meet us

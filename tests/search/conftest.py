@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from edgekit.catalog import catalog_folder
-from edgekit.search.search import SearchOptions
+from edgekit.search.records import SearchOptions
 from edgekit.training.recipe_options import DistillRecipeOptions
 
 FAMILY = """

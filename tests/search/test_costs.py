@@ -14,7 +14,7 @@ from edgekit.errors import UsageError
 from edgekit.inputs.contract import InputContract
 from edgekit.quantization.untrained import untrained_int8
 from edgekit.search.costs import Costs, Gauge, describe
-from edgekit.search.search import SearchOptions, milliseconds
+from edgekit.search.records import SearchOptions, milliseconds
 from edgekit.zoo import build
 
 BOARD = "raspberry-pi-4b"

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from edgekit.errors import UnknownNameError, UsageError
-from edgekit.search.search import RECORD, SearchOptions, search
+from edgekit.search.records import SearchOptions
+from edgekit.search.search import RECORD, search
 
 
 def test_the_best_becomes_a_student_of_the_size_that_was_foretold(options: SearchOptions, tmp_path: Path) -> None:
@@ -45,3 +46,9 @@ def test_without_a_budget_three_are_proposed_and_nothing_is_made(tmp_path: Path)
 def test_what_cannot_be_searched_is_refused(given: dict[str, str], error: type[UsageError], message: str) -> None:
     with pytest.raises(error, match=message):
         search(SearchOptions(**given))
+
+
+def test_a_loss_of_features_is_refused(options: SearchOptions) -> None:
+    recipe = replace(options.recipe, loss="0.5*kd + 0.5*hint")
+    with pytest.raises(UsageError, match="leave the loss hint out"):
+        search(replace(options, recipe=recipe))

@@ -11,8 +11,9 @@ import pytest
 
 from edgekit.errors import UsageError
 from edgekit.search import study as home
+from edgekit.search.records import SearchOptions
 from edgekit.search.school import School
-from edgekit.search.search import SearchOptions, Setting
+from edgekit.search.setting import Setting
 from edgekit.search.study import Found, Study
 from edgekit.training import checkpoint
 

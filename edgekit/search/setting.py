@@ -1,0 +1,226 @@
+"""What a search stands on, opened: the family, the school, the device; and what is done with them."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgekit.catalog import network_card
+from edgekit.console import Table, changing_table, counted, say
+from edgekit.data import is_unset
+from edgekit.errors import ModelError, UsageError
+from edgekit.files import require_writable
+from edgekit.search.costs import Costs, Gauge
+from edgekit.search.family import Family, open_family
+from edgekit.search.records import HOURS, Proposal, SearchOptions, SearchResult, cost_cells
+from edgekit.search.school import School
+from edgekit.search.shrunk import ShrunkTeacher
+from edgekit.search.weighing import Scales
+from edgekit.search.workers import beside
+from edgekit.training.distill import DistillOptions, DistillResult, distill
+from edgekit.training.recipe_options import DistillRecipeOptions
+from edgekit.training.teachers import TeacherOptions, open_teacher
+
+if TYPE_CHECKING:
+    from edgekit.search.study import Found, Study
+
+LOOKED_AT = 24
+"""Candidates whose costs stand for those of a space, where no budget is given."""
+SHARES = {"small": 1 / 12, "medium": 1 / 3, "large": 2 / 3}
+"""Where among them the proposed budgets lie."""
+SHOWN = 15
+"""Rows of the live table."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a search stands on."""
+
+    options: SearchOptions
+    scales: Scales
+    folder: Path
+
+    @classmethod
+    def of(cls, options: SearchOptions) -> Setting:
+        """Open all that the options name."""
+        if not options.student:
+            raise UsageError(f"Nothing says which family learns {options.data}; name one with --student, as cifar-s.")
+        source = options.data
+        if is_unset(source) and ":" not in options.student:
+            source = network_card("students", options.student).data
+        if is_unset(source):
+            raise UsageError(f"The student {options.student} has no data of its own; name a source with --data.")
+        family = open_family(options.student, source, options.reading)
+        named = options.teacher or tuple(filter(None, [family.card.teacher]))
+        if not options.limits.known():
+            named = ()  # budgets are proposed without one
+        elif not named:
+            raise UsageError(f"The student {options.student} has no teacher of its own; name one with --teacher.")
+        gauge = Gauge(options.limits, options.device, options.threads)
+        _ = gauge.opened
+        shape = family.card.contract.shape
+        teachers = tuple(open_teacher(TeacherOptions(one), shape) for one in named)
+        school = School(teachers, options.ensemble, source, options.reading, options.seed, options.recipe.own_loss)
+        if gauge.limits.bytes is not None and len(teachers) == 1 and teachers[0].network is not None:
+            to = int(gauge.limits.bytes)
+            family = replace(family, shrunk=ShrunkTeacher(teachers[0], school.data, to, options.seed))
+        name = options.student.rpartition(":")[2]
+        folder = require_writable(options.out or Path("runs") / f"{name}-search")
+        return cls(options, Scales(family, school, gauge), folder)
+
+    @property
+    def family(self) -> Family:
+        """What is searched."""
+        return self.scales.family
+
+    @property
+    def school(self) -> School:
+        """Where candidates are taught."""
+        return self.scales.school
+
+    @property
+    def gauge(self) -> Gauge:
+        """What tells their costs."""
+        return self.scales.gauge
+
+    def explored(self) -> Study:
+        """The study, gone on with until the time is over, the trials are made, or Ctrl-C."""
+        self._require_possible()
+        study = self.study()
+        trials, hours = self.options.trials or math.inf, self.options.hours
+        if hours is None:
+            hours = math.inf if self.options.trials else HOURS
+        before, until = len(study.found), time.monotonic() + 3600 * hours
+        try:
+            self.school.ask(self.family.card.contract, study.rungs[-1])
+            with changing_table() as show, beside(self.options, trials, until):
+                study.work(trials, until, lambda found: show(_live(found, self.gauge)))
+        except KeyboardInterrupt:
+            say("interrupted: the search ends here; once more ends the command")
+        say(f"{counted(len(study.found) - before, 'candidates')} looked at, {study.trained:,} trained so far")
+        return study
+
+    def study(self) -> Study:
+        """The study in the folder, or a new one.
+
+        Raises:
+            UsageError: it is another one.
+        """
+        from edgekit.search.study import Study
+        from edgekit.training.losses import needs_features
+
+        recipe = self.options.recipe.of(self.family.card)
+        if self.school.loss is None and needs_features(recipe.loss):
+            raise UsageError("Candidates learn answers alone; leave the loss hint out, and 'distill' the best with it.")
+        identity = {
+            "student": self.options.student,
+            "space": [asdict(axis) for axis in self.family.space.axes],
+            "data": self.school.data(self.family.card.contract).sha256,
+            "teacher": [teacher.sha256 for teacher in self.school.teachers],
+            "ensemble": self.school.way,
+            "recipe": recipe.to_dict(),
+            "limits": self.gauge.limits.known(),
+            "device": self.gauge.device,
+            "threads": self.gauge.threads,
+            "seed": self.options.seed,
+            "sampler": self.options.sampler,
+        }
+        return Study(self.scales, recipe, self.folder, identity, self.options.sampler)
+
+    def proposals(self) -> Iterator[Proposal]:
+        """Three budgets that networks of the space meet, by what candidates drawn by chance cost."""
+        rng = np.random.default_rng(self.options.seed)
+        drawn = [
+            {axis.name: axis.values[rng.integers(len(axis.values))] for axis in self.family.space.axes}
+            for _ in range(LOOKED_AT)
+        ]
+        costs = sorted((self.scales.weigh(values).costs for values in drawn), key=lambda one: one.bytes or 0)
+        for name, share in SHARES.items():
+            picked = costs[int(share * len(costs))]
+            size, latency = _rounded_up(picked.bytes or 0), picked.latency_ms
+            text = f"--max-size {size:.0f}"
+            if latency is not None:
+                latency = _rounded_up(max(one.latency_ms or 0 for one in costs if (one.bytes or 0) <= size))
+                text += f" --device {self.options.device} --max-latency {latency:g}ms"
+            yield Proposal(name, Costs(size, latency), text)
+
+    def distilled(self, best: Found, resume: bool) -> DistillResult:
+        """The best student, by its full recipe; ``resume`` goes on where that was cut off."""
+        import torch
+
+        candidate = self.family.candidate(best.values)
+        torch.manual_seed(self.options.seed)
+        network = self.family.build(candidate, len(self.school.data(self.family.card.contract).classes))
+        say(f"the best of the search: {candidate}, {best.costs}; distilling it by its full recipe")
+        own = {
+            "student": network,
+            "teacher": self.options.teacher or (self.family.card.teacher,),
+            "data": self.school.source,
+            "out": self.folder,
+            "recipe": DistillRecipeOptions(self.options.recipe.of(self.family.card), loss=self.options.recipe.loss),
+            "resume": resume,
+            "contract": candidate.contract,
+            "structure": self.family.structure(candidate),
+        }
+        return distill(DistillOptions(**self.options.shared_with(DistillOptions) | own))
+
+    def result(self, **found: Any) -> SearchResult:
+        """What a search gives back."""
+        return SearchResult(
+            self.options.student,
+            " + ".join(teacher.name for teacher in self.school.teachers),
+            self.school.data(self.family.card.contract).name,
+            self.gauge.device,
+            self.gauge.limits,
+            self.gauge.provenance,
+            **found,
+        )
+
+    def _require_possible(self) -> None:
+        """Raise UsageError if not even the smallest networks of the space meet the budget."""
+        smallest: list[Costs] = []
+        failure: ModelError | None = None
+        for values in self.family.space.least():
+            try:
+                costs = self.scales.weigh(values).costs
+            except ModelError as exc:  # of some values only, it may be
+                failure = exc
+                continue
+            if not costs.beyond(self.gauge.limits):
+                return
+            smallest.append(costs)
+        if not smallest and failure is not None:
+            raise failure
+        least = min(smallest, key=lambda one: sum(one.beyond(self.gauge.limits).values()))
+        raise UsageError(f"Nothing in the space of {self.options.student} meets the budget: the smallest has {least}.")
+
+
+def _live(found: Sequence[Found], gauge: Gauge) -> Table:
+    """The latest candidates and the best, as far as they are known."""
+    too_large = sum(one.state == "too large" for one in found)
+    shown = [one for one in found if one.state != "too large"][-SHOWN:]
+    rows = [
+        (
+            f"{one.number}",
+            one.network,
+            *cost_cells(one.costs, gauge.names),
+            " ".join(f"{accuracy:.2%}" for accuracy in one.accuracies),
+            one.why or one.state,
+        )
+        for one in shown
+    ]
+    best = max((one for one in found if one.accuracies), key=lambda one: one.accuracy, default=None)
+    title = f"{len(found):,} candidates, {too_large:,} too large" + (f"; best {best.accuracy:.2%}" if best else "")
+    return Table(title, ("", "network", *gauge.names, "after each rung", ""), rows)
+
+
+def _rounded_up(value: float) -> float:
+    """With two significant digits."""
+    unit = 10.0 ** (math.floor(math.log10(value)) - 1)
+    return math.ceil(value / unit) * unit
