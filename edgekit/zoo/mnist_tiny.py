@@ -6,16 +6,18 @@ from collections.abc import Sequence
 
 from torch import nn
 
+from edgekit.errors import UnknownNameError
 from edgekit.zoo.blocks import Network, conv_bn_relu, depthwise_separable
 
 STRIDES = (2, 1, 2, 1)
+BLOCKS = {"separable": depthwise_separable, "plain": conv_bn_relu}
 
 
 class MnistTiny(Network):
     """5.6k parameters. Wide kernels where channels are few: a filter tap costs a byte, a channel costs twelve.
 
     ``widths`` and ``kernels`` are those of the first convolution and of the blocks; where the stride is 2 a kernel is
-    even, as in ``staged``.
+    even, as in ``staged``. A block is ``separable``, a ``plain`` convolution, or there is ``none``.
     """
 
     def __init__(
@@ -24,15 +26,17 @@ class MnistTiny(Network):
         classes: int,
         widths: Sequence[int] = (16, 32, 32, 32),
         kernels: Sequence[int] = (5, 5, 3, 5),
+        blocks: Sequence[str] = ("separable", "separable", "separable"),
     ) -> None:
-        stem, second, third, last = widths
         first, *others = (kernel + (kernel - stride) % 2 for kernel, stride in zip(kernels, STRIDES, strict=True))
-        features = nn.Sequential(
-            conv_bn_relu(shape[-1], stem, first, stride=2),
-            depthwise_separable(stem, second, others[0]),
-            depthwise_separable(second, third, others[1], stride=2),
-            depthwise_separable(third, last, others[2]),
-            nn.AdaptiveAvgPool2d(1),
-            nn.Flatten(),
-        )
-        super().__init__(features=features, head=nn.Linear(last, classes))
+        layers: list[nn.Module] = [conv_bn_relu(shape[-1], widths[0], first, STRIDES[0])]
+        inputs = widths[0]
+        for block, width, kernel, stride in zip(blocks, widths[1:], others, STRIDES[1:], strict=True):
+            if block == "none":
+                continue
+            if block not in BLOCKS:
+                raise UnknownNameError("block", block, (*BLOCKS, "none"))
+            layers.append(BLOCKS[block](inputs, width, kernel, stride))
+            inputs = width
+        features = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        super().__init__(features=features, head=nn.Linear(inputs, classes))

@@ -68,6 +68,16 @@ def test_a_card_with_wrong_arguments_is_told_so(arguments: dict[str, object], me
         build(Architecture("staged", arguments), (32, 32, 3), 2)
 
 
+def test_blocks_of_the_mnist_student_may_be_of_another_kind_or_left_out() -> None:
+    arguments = {"widths": [4, 8, 12, 16], "kernels": [3, 3, 5, 3], "blocks": ["plain", "none", "separable"]}
+    network = build(Architecture("mnist_tiny", arguments), (28, 28, 1), 10).eval()
+    kernels = [layer.weight.shape for layer in network.modules() if isinstance(layer, nn.Conv2d)]
+    assert kernels == [(4, 1, 4, 4), (8, 4, 3, 3), (8, 1, 3, 3), (16, 8, 1, 1)]
+    assert network(torch.zeros(1, 1, 28, 28)).shape == (1, 10)
+    with pytest.raises(UnknownNameError, match="did you mean 'plain'"):
+        build(Architecture("mnist_tiny", {"blocks": ["plane", "none", "none"]}), (28, 28, 1), 10)
+
+
 def test_the_cifar_teacher_answers_a_mirror_image_alike() -> None:
     network = build("cifar_cnn", (32, 32, 3), 10).eval()
     image = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
