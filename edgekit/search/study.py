@@ -123,8 +123,9 @@ class Study:
 
     @property
     def found(self) -> list[Found]:
-        """All trials, in order."""
-        return [_found(trial) for trial in self.study.get_trials(deepcopy=False)]
+        """All trials that were begun, in order."""
+        trials = self.study.get_trials(deepcopy=False)
+        return [_found(trial) for trial in trials if trial.state != TrialState.WAITING]
 
     @property
     def trained(self) -> int:
