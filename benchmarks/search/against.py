@@ -57,7 +57,7 @@ def one(options: argparse.Namespace, name: str, seed: int) -> dict[str, Any]:
             "network": options.student,
             **figures_of(quantize(QuantizeOptions(str(folder), options.data, int8=True))),
         }
-    names = ("student", "device", "max_size", "max_latency", "hours", "trials")
+    names = ("student", "device", "max_size", "max_latency", "hours", "trials", "workers")
     limits = {key: value for key in names if (value := getattr(options, key)) is not None}
     if (folder / RECORD).exists():
         limits["hours"] = 0.0
@@ -100,6 +100,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--max-latency", type=milliseconds)
     parser.add_argument("--hours", type=float)
     parser.add_argument("--trials", type=int)
+    parser.add_argument("--workers", type=int)
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--seeds", type=int, default=3, choices=range(1, 6))
     return parser.parse_args()
