@@ -14,12 +14,12 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from statistics import mean, stdev
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from record import record
+from seeds import SEEDS, paired
 
 from edgekit.options import build, byte_size
 from edgekit.quantization.options import QuantizeOptions
@@ -28,8 +28,6 @@ from edgekit.search.records import SearchOptions, milliseconds
 from edgekit.search.search import RECORD, search
 from edgekit.training.distill import DistillOptions, distill
 
-STUDENT_T = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78}
-"""Two-sided 95%, by the number of seeds."""
 HAND_MADE = "hand-made"
 
 
@@ -41,7 +39,7 @@ def main(options: argparse.Namespace) -> None:
             found.setdefault(name, []).append(one(options, name, seed))
             print(name, seed, found[name][-1], flush=True)
     figures = {name: [run["test_accuracy"] for run in runs] for name, runs in found.items()}
-    better = {f"points over {name}": gain(figures["tpe"], figures[name]) for name in ("random", HAND_MADE)}
+    better = {f"points over {name}": paired(figures["tpe"], figures[name]) for name in ("random", HAND_MADE)}
     given = {**vars(options), "data": Path(options.data).name, "folder": "DIR"}
     name = f"{options.student}-{options.max_size or options.max_latency}"
     record(__file__, {"options": given, "runs": found, **better}, "STUDENT DATA DIR ...", name=name)
@@ -82,13 +80,6 @@ def figures_of(made: QuantizeResult) -> dict[str, Any]:
     return {"bytes": made.tflite.file_bytes, "test_accuracy": made.tflite.quality.accuracy}
 
 
-def gain(own: list[float], others: list[float]) -> dict[str, float]:
-    """Mean difference in points, and half of its 95% interval over the seeds."""
-    points = [100 * (one - other) for one, other in zip(own, others, strict=True)]
-    half = STUDENT_T[len(points)] * stdev(points) / len(points) ** 0.5 if len(points) > 1 else float("nan")
-    return {"mean": mean(points), "half_interval95": half}
-
-
 def arguments() -> argparse.Namespace:
     """What the command takes."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -102,7 +93,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--trials", type=int)
     parser.add_argument("--workers", type=int)
     parser.add_argument("--epochs", type=int)
-    parser.add_argument("--seeds", type=int, default=3, choices=range(1, 6))
+    parser.add_argument("--seeds", type=int, default=3, choices=[1, *SEEDS])
     return parser.parse_args()
 
 
