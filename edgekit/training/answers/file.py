@@ -7,12 +7,13 @@ is used by the next one; a damaged block is one that is not there. Rows are mapp
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,13 +35,16 @@ class AnswerFile:
 
     def __init__(self, path: Path, count: int, row: np.dtype[Any]) -> None:
         blocks = -(-count // BLOCK)
-        self._path, self._begin, self._row = path, 4 * blocks, row
-        size = self._begin + count * row.itemsize
+        self._path, begin = path, 4 * blocks
+        size = begin + count * row.itemsize
         with storage_errors(path, PLACE):
             if not path.is_file() or path.stat().st_size != size:
                 _allocate(path, size)
-        self._sums = np.memmap(path, "<u4", "r", 0, (blocks,))
-        self.rows: NDArray[Any] = np.memmap(path, row, "r", self._begin, (count,))
+            # One file for both maps, also if another command puts its own in this place meanwhile.
+            mode: Literal["r", "r+"] = "r+" if os.access(path, os.W_OK) else "r"
+            with path.open(mode + "b") as stream:
+                self._sums = np.memmap(stream, "<u4", mode, 0, (blocks,))
+                self.rows: NDArray[Any] = np.memmap(stream, row, mode, begin, (count,))
 
     def missing(self) -> Iterator[NDArray[np.int64]]:
         """The rows of each block that is not there, or not whole."""
@@ -50,13 +54,16 @@ class AnswerFile:
                 yield rows
 
     def write(self, rows: NDArray[np.int64], values: NDArray[Any]) -> None:
-        """Store the values of one block of rows, then its checksum."""
-        data = values.astype(self._row).tobytes()
-        with storage_errors(self._path, PLACE), self._path.open("r+b") as stream:
-            stream.seek(self._begin + int(rows[0]) * self._row.itemsize)
-            stream.write(data)
-            stream.seek(int(rows[0]) // BLOCK * 4)
-            stream.write(zlib.crc32(data).to_bytes(4, "little"))
+        """Store the values of one block of rows, then its checksum.
+
+        Raises:
+            StorageError: the file cannot be written.
+        """
+        with storage_errors(self._path, PLACE):
+            if not self.rows.flags.writeable:
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        self.rows[rows] = values
+        self._sums[int(rows[0]) // BLOCK] = zlib.crc32(self.rows[rows].tobytes())
 
 
 def _allocate(path: Path, size: int) -> None:
@@ -68,7 +75,8 @@ def _allocate(path: Path, size: int) -> None:
             if hasattr(os, "posix_fallocate"):
                 os.posix_fallocate(stream.fileno(), 0, size)
             else:
-                stream.truncate(size)
+                for start in range(0, size, 1 << 20):
+                    stream.write(bytes(min(1 << 20, size - start)))
         os.replace(name, path)
     except BaseException:
         Path(name).unlink(missing_ok=True)

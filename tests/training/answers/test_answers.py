@@ -122,6 +122,29 @@ def test_a_run_that_was_killed_goes_on_with_the_block_in_work(few: Dataset) -> N
     assert asked.images == COUNT
 
 
+def test_two_commands_that_ask_for_one_view_at_once_both_have_the_answers(few: Dataset, tmp_path: Path) -> None:
+    path, row = tmp_path / "view.bin", np.dtype("<f2")
+    first = file.AnswerFile(path, COUNT, row)
+    path.unlink()  # the second has found nothing yet either, and its file takes the place of the first
+    second = file.AnswerFile(path, COUNT, row)
+    for one in (first, second):
+        for rows in one.missing():
+            one.write(rows, rows)
+        assert np.array_equal(one.rows, ROWS)
+        assert not list(one.missing())
+
+
+def test_a_cache_that_cannot_be_written_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, row = tmp_path / "view.bin", np.dtype("<f2")
+    whole = file.AnswerFile(path, COUNT, row)
+    whole.write(ROWS[:16], ROWS[:16])
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
+    found = file.AnswerFile(path, COUNT, row)
+    assert np.array_equal(found.rows[:16], ROWS[:16])
+    with pytest.raises(StorageError, match=r"view\.bin"):
+        found.write(ROWS[16:32], ROWS[16:32])
+
+
 def test_a_full_disk_is_known_before_the_first_question(few: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
