@@ -82,13 +82,19 @@ class Options:
     """Base of the records: frozen dataclasses that know whether their values are allowed."""
 
     def __post_init__(self) -> None:
-        """Check choices and limits.
+        """Read values that are given as text, as the command line does, and check choices and limits.
 
         Raises:
-            UnknownNameError, UsageError: a value is not among its choices, or beyond its limits.
+            UnknownNameError, UsageError: a value cannot be read, is not among its choices, or is beyond its limits.
         """
         for item in fields(self):  # type: ignore[arg-type]
             if (known := item.metadata.get(KEY)) is not None:
+                value = getattr(self, item.name)
+                if known.read is not None and isinstance(value, str):
+                    try:
+                        object.__setattr__(self, item.name, known.read(value))
+                    except ValueError as exc:
+                        raise UsageError(f"{flag_of(item)} takes {exc}.") from exc
                 _check(flag_of(item), known, getattr(self, item.name))
 
     def shared_with(self, record: type[Options]) -> dict[str, Any]:

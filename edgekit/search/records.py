@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from edgekit.console import Part, Remark, Table, Warn, counted
 from edgekit.data import Source
 from edgekit.data.reading import Reading
-from edgekit.errors import UsageError
 from edgekit.options import ANY_SEED, LARGEST_SEED, SOURCES, Options, byte_size, group, option
 from edgekit.quantization.quantize import QuantizeResult
 from edgekit.result import Result
@@ -83,12 +82,6 @@ class SearchOptions(Options):
     def __post_init__(self) -> None:
         if not self.student and isinstance(self.data, str) and self.data in ("", "mnist"):
             object.__setattr__(self, "student", STUDENT)
-        for name, read in (("max_size", byte_size), ("max_latency", milliseconds), ("max_arena", byte_size)):
-            if isinstance(value := getattr(self, name), str):
-                try:
-                    object.__setattr__(self, name, read(value))
-                except ValueError as exc:
-                    raise UsageError(f"--{name.replace('_', '-')} takes {exc}.") from exc
         super().__post_init__()
 
     @property

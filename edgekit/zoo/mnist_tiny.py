@@ -1,4 +1,4 @@
-"""The MNIST student: a strided convolution and three depthwise-separable blocks."""
+"""The MNIST student: a strided convolution and at most three blocks, depthwise-separable by default."""
 
 from __future__ import annotations
 

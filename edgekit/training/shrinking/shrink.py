@@ -71,14 +71,6 @@ class ShrinkOptions(Options):
     seed: int = option(ANY_SEED, 0, least=0, most=LARGEST_SEED)
     resume: bool = option("Go on from the last checkpoint in --out.", False)
 
-    def __post_init__(self) -> None:
-        if isinstance(self.to, str):
-            try:
-                object.__setattr__(self, "to", byte_size(self.to))
-            except ValueError as exc:
-                raise UsageError(f"--to takes {exc}.") from exc
-        super().__post_init__()
-
 
 @dataclass(frozen=True, kw_only=True)
 class ShrinkResult(DistillResult):
