@@ -12,7 +12,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,12 +29,11 @@ from edgekit.files import remove_parts, storage_errors
 from edgekit.inputs.contract import InputContract
 from edgekit.recipe import TrainRecipe
 from edgekit.training import checkpoint
-from edgekit.training.answers.cache import Answers
-from edgekit.training.augment import View
 from edgekit.training.depthwise import FastDepthwise
 from edgekit.training.losses import Loss, find_loss
 from edgekit.training.muon import Muon
 from edgekit.training.teacher import images_at_once
+from edgekit.training.views import Rendered, Teaching, Views
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,9 +41,6 @@ if TYPE_CHECKING:
 TIMING = "timing.jsonl"
 FIRST_STEPS = 12
 """Of a training, by which is said how long it will take."""
-
-Teaching = Callable[[View], Answers]
-"""A view -> the teacher's answers to exactly its pictures."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +124,7 @@ def train(
             f"{data.name} has {len(data.train)} training images, fewer than one batch of {recipe.batch_size}; "
             "use a smaller --batch-size."
         )
-    views = _Views(data.train, recipe, run.seed, answers)
+    views = Views(data.train, recipe, run.seed, answers)
     with progress("training", (recipe.epochs - state.epoch) * steps) as bar:
         display = _Display(bar, recipe, state.epoch, steps)
         for epoch in range(state.epoch, recipe.epochs):
@@ -194,7 +190,7 @@ def _train_epoch(
     contract: InputContract,
     data: Dataset,
     run: TrainRun,
-    view: _Rendered,
+    view: Rendered,
     show: Callable[[int, int, float, float], None],
 ) -> tuple[float, float]:
     recipe, seed = run.recipe, run.seed
@@ -269,60 +265,6 @@ class _Display:
             title, rate = f"epoch {epoch + 1}/{self._recipe.epochs}", self._recipe.batch_size / pace
             note = f"{title} loss {loss:.4f} acc {accuracy:.2%} {rate:,.0f} images/s"
             self._bar.update((epoch - self._first) * self._steps + step, note)
-
-
-@dataclass(frozen=True)
-class _Rendered:
-    """A view and the teacher's answers to it; ``pictures`` are all of its pictures where they fit into memory.
-
-    ``mirrored`` [N] says which are turned left to right, perhaps a second time: what they show, and so what the
-    teacher answers, stays the same.
-    """
-
-    view: View
-    pictures: Images | None
-    logits: Answers | None
-    mirrored: NDArray[np.bool_] | None = None
-
-    def images(self, rows: NDArray[np.int64]) -> Images:
-        pictures = self.view.images(rows) if self.pictures is None else self.pictures[rows]
-        if self.mirrored is None:
-            return pictures
-        return np.where(self.mirrored[rows, None, None, None], pictures[:, :, ::-1], pictures)
-
-    def answers(self, rows: NDArray[np.int64]) -> Tensor | None:
-        return None if self.logits is None else torch.from_numpy(self.logits[rows])
-
-
-class _Views:
-    """The augmented view of an epoch and the teacher's answers to it; the latest few stay in memory if small."""
-
-    def __init__(self, split: Split, recipe: TrainRecipe, seed: int, answers: Teaching | None) -> None:
-        self.split, self.recipe, self.seed, self.answers = split, recipe, seed, answers
-        self.bytes = math.prod(split.images.shape)
-        self.kept: dict[int, _Rendered] = {}
-        self.answering_s = 0.0
-        """What the teacher's answers to the last view took, from the teacher or from disk."""
-
-    def get(self, epoch: int) -> _Rendered:
-        number, self.answering_s = epoch % self.recipe.distinct_views, 0.0
-        if number not in self.kept:
-            if (len(self.kept) + 1) * self.bytes > MAX_VIEW_BYTES:
-                self.kept.clear()
-            view = View(self.split.images, self.split.labels, self.recipe.augmentation, self.seed, number)
-            comes_again = self.recipe.distinct_views < self.recipe.epochs and self.bytes <= MAX_VIEW_BYTES
-            pictures = view.images(np.arange(len(view))) if comes_again else None
-            started = time.perf_counter()
-            answers = None if self.answers is None else self.answers(view)
-            self.answering_s = time.perf_counter() - started
-            self.kept[number] = _Rendered(view, pictures, answers)
-        if epoch == number or not self.recipe.augmentation.flip:
-            return self.kept[number]
-        drawn = np.random.default_rng((self.seed, 2, epoch)).random(len(self.split))
-        return replace(self.kept[number], mirrored=drawn < self.recipe.augmentation.flip)
-
-
-MAX_VIEW_BYTES = 512 << 20
 
 
 def _learning_rate(recipe: TrainRecipe, steps: int, step: int) -> float:

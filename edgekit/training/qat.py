@@ -22,8 +22,9 @@ from edgekit.quantization.options import QuantizeOptions
 from edgekit.quantization.quantize import QuantizeResult, quantize
 from edgekit.quantization.rungs.finetune import FinetuneOptions, Lesson
 from edgekit.training.augment import View
-from edgekit.training.loop import Teaching, TrainRun
+from edgekit.training.loop import TrainRun
 from edgekit.training.losses import find_loss
+from edgekit.training.views import Teaching
 
 SHARE, MOST_EPOCHS = 0.1, 6
 """Of the training's epochs that are made again under the quantizer, at least one; more gain nothing."""
