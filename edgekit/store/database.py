@@ -104,9 +104,11 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
 
 def _is_ours(connection: sqlite3.Connection, path: Path) -> bool:
     """False for an empty file, which may become a store."""
-    application, version, tables = (
+    # The tables are counted first: they come in one transaction with the marks, so where another process makes the store
+    # meanwhile, tables that are seen have their marks.
+    tables, application, version = (
         connection.execute(query).fetchone()[0]
-        for query in ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_schema")
+        for query in ("SELECT count(*) FROM sqlite_schema", "PRAGMA application_id", "PRAGMA user_version")
     )
     if application == 0 and tables == 0:
         return False
