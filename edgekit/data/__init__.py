@@ -90,6 +90,8 @@ def open_unlabelled(source: Source, contract: InputContract | None = None, readi
 
             return open_photos(Path(source), contract, reading)
     dataset = open_data(source, contract, reading)
+    if not len(dataset.train):
+        raise DataError(f"{dataset.name} has no training images to ask a teacher about; give a folder of images.")
     nothing = Split(dataset.train.images).take(np.arange(0))
     return replace(dataset, classes=(), train=Split(dataset.train.images), validation=nothing, test=nothing)
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.data.dataset import Dataset, Images, Labels, Split, content_sha256, divide, number_classes
+from edgekit.data.dataset import Dataset, Images, Labels, Split, content_sha256, divide, may_be_divided, number_classes
 from edgekit.data.splits import ALIASES
 from edgekit.errors import DataError
 from edgekit.files import require_file
@@ -28,7 +28,8 @@ def open_npz(path: Path) -> Dataset:
     """Open an .npz file of uint8 images, or floats in [0, 1], and integer labels; nothing in it is unpickled.
 
     The arrays are called ``x_train, y_train, x_test, y_test``, ``train_images, train_labels, ...`` or, without
-    splits, ``images, labels`` or ``x, y``; case and underscores do not matter. ``classes`` may hold the names.
+    splits, ``images, labels`` or ``x, y``; case and underscores do not matter. ``classes`` may hold the names. For an
+    evaluation those for test suffice.
 
     Raises:
         DataError: the file is broken, too large, or holds no such arrays.
@@ -36,9 +37,9 @@ def open_npz(path: Path) -> Dataset:
     arrays = read_npz(path)
     by_name = {name.lower().replace("_", ""): array for name, array in arrays.items()}
     parts = {split: (by_name[key], _labels_beside(by_name, key)) for split, key in _image_keys(by_name).items()}
-    if "train" not in parts:
+    if not may_be_divided(parts):
         raise DataError(
-            f"{path} holds {', '.join(arrays) or 'no arrays'}, but training images are needed; "
+            f"{path} holds {', '.join(arrays) or 'no arrays'}, but images for training or test are needed; "
             "call the arrays x_train, y_train, x_test, y_test, or images, labels, or by the model's inputs."
         )
     names = next((by_name[word] for word in CLASS_WORDS if word in by_name), None)
@@ -59,7 +60,7 @@ def array_dataset(name: str, parts: Mapping[str, tuple[Any, Any]], classes: tupl
         raise DataError(f"{name} holds images of different sizes in its splits; make them equal.")
     if len({split.labels is None for split in splits.values()}) > 1:
         raise DataError(f"{name} has labels for some splits only; add the others or leave all out.")
-    labels = splits["train"].labels
+    labels = splits["train" if "train" in splits else "test"].labels
     if classes is None:
         classes = () if labels is None else number_classes(labels, name)
     digest = content_sha256(*(np.asarray(array) for part in parts.values() for array in part if array is not None))

@@ -7,7 +7,7 @@ where a source has none, it is taken from the training data with a fixed seed.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -180,19 +180,24 @@ class Dataset:
         return (height, width, channels)
 
 
+def may_be_divided(parts: Collection[str]) -> bool:
+    """Whether the splits of a source suffice for something: training, or an evaluation alone."""
+    return "train" in parts or "test" in parts
+
+
 def divide(name: str, parts: Mapping[str, Split], classes: Sequence[str]) -> dict[str, Split]:
-    """Complete the splits that source ``name`` has (at least ``train``) to train, validation and test.
+    """Complete the splits that source ``name`` has (see ``may_be_divided``) to train, validation and test.
 
     What is missing is held out of the training data: a sixth for a test split, then a twelfth for validation.
-    Data without labels are for calibration alone and stay in the training split.
+    Data without labels are for calibration alone and stay in the training split. A test split alone is for evaluation.
 
     Raises:
         DataError: a class has too few images that some of it could be held out.
     """
-    train = parts["train"]
-    if train.labels is None:
-        nothing = train.take(np.arange(0))
-        return {"validation": nothing, "test": nothing, **parts}
+    train = parts["train"] if "train" in parts else parts["test"].view(np.arange(0))
+    if train.labels is None or len(train) == 0:
+        nothing = train.view(np.arange(0))
+        return {"train": train, "validation": nothing, "test": nothing, **parts}
     complete = dict(parts)
     missing = [item for item in HELD_OUT if item[0] not in parts]
     labels, counts = np.unique(train.labels, return_counts=True)

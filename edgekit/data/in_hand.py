@@ -15,7 +15,7 @@ import numpy as np
 
 from edgekit.console import progress
 from edgekit.data.arrays import array_dataset
-from edgekit.data.dataset import Dataset
+from edgekit.data.dataset import Dataset, may_be_divided
 from edgekit.errors import DataError, EdgekitError, input_errors
 from edgekit.inputs.contract import InputContract
 
@@ -37,7 +37,7 @@ def dataset_of(value: Any, name: str, contract: InputContract | None = None) -> 
             "Dataset of such items, or a mapping of train, validation and test to them."
         )
     pairs = {split: _pair(part, f"{name}, {split} split", contract) for split, part in parts.items()}
-    classes = getattr(parts["train"], "classes", None)
+    classes = getattr(parts.get("train"), "classes", None)
     known = tuple(classes) if isinstance(classes, list | tuple) and all(isinstance(c, str) for c in classes) else None
     return array_dataset(name, pairs, known)
 
@@ -45,7 +45,7 @@ def dataset_of(value: Any, name: str, contract: InputContract | None = None) -> 
 def _parts(value: Any) -> dict[str, Any] | None:
     """What there is of each split; None if it is nothing that is understood."""
     if isinstance(value, Mapping):
-        known = "train" in value and set(value) <= set(SPLITS) and all(map(_is_part, value.values()))
+        known = may_be_divided(value) and set(value) <= set(SPLITS) and all(map(_is_part, value.values()))
         return dict(value) if known else None
     if _is_part(value):
         return {"train": value}

@@ -26,7 +26,7 @@ from edgekit.data.arrays import (
     read_npy,
     read_npz,
 )
-from edgekit.data.dataset import HELD_OUT, Dataset, Split, content_sha256, divide, number_classes
+from edgekit.data.dataset import HELD_OUT, Dataset, Split, content_sha256, divide, may_be_divided, number_classes
 from edgekit.data.intake import Array, Tensors, as_input, kind_of, sample_shape, shaped
 from edgekit.data.splits import ALIASES
 from edgekit.errors import DataError, EdgekitError, naming
@@ -74,7 +74,8 @@ def holds_tensors(source: Any, names: Sequence[str]) -> bool:
         if path.suffix != ".npz" or not path.is_file():
             return False
         held = read_npz(path)
-        found = [held[key] for affix in ("", *ALIASES["train"]) for key in _found(held, names, affix).values()]
+        affixes = ("", *(affix for words in ALIASES.values() for affix in words))
+        found = [held[key] for affix in affixes for key in _found(held, names, affix).values()]
         return not (holds_images(held) and all(map(are_pixels, found)))
     if isinstance(source, Mapping):
         return not set(source) <= set(ALIASES)
@@ -154,16 +155,18 @@ def check_calibration(split: Split, name: str) -> None:
     Raises:
         DataError: there is one alone, all are the same, or a value is too large.
     """
+    rows: Any = split.images
     if split.holds_pictures:
+        if len(split) > 1 and _constant(split):
+            raise DataError(f"{name}: all images are the same; calibrate on what the model will see.")
         return
-    rows: Any = split.images[:]
-    held = ", ".join(f"'{item}'" for item in rows)
+    held = _listed(rows[:1])
     if len(split) == 1:
         raise DataError(f"{name}: one sample of {held} says too little to calibrate on; give some hundreds.")
-    constant = [item for item, array in rows.items() if all(bool((row == array[0]).all()) for row in array)]
-    if len(constant) == len(rows):
+    constant = _constant(split)
+    if len(constant) == len(rows[:1]):
         raise DataError(f"{name}: all samples of {held} are the same; calibrate on what the model will see.")
-    for item, array in rows.items():
+    for item, array in rows[:].items():
         largest = max(float(array.max()), -float(array.min()))
         if largest > LARGEST:
             raise DataError(
@@ -172,6 +175,22 @@ def check_calibration(split: Split, name: str) -> None:
             )
     for item in constant:
         say(f"{name}: all samples of '{item}' are the same, so its range is that one value's")
+
+
+def _constant(split: Split) -> list[str]:
+    """The inputs for which all samples are the same; read until each was seen to differ."""
+    first = _by_name(split.images[:1])
+    names = list(first)
+    for rows, _ in split.batches(CHUNK):
+        names = [name for name in names if (_by_name(rows)[name] == first[name]).all()]
+        if not names:
+            break
+    return names
+
+
+def _by_name(rows: Any) -> Mapping[str, Array]:
+    """Rows of a split as arrays [n, ...] by name: pictures are those of an input without one."""
+    return rows if isinstance(rows, Mapping) else {"": rows}
 
 
 def _stacked(samples: Iterable[Any], name: str, intake: Tensors) -> dict[str, Array]:
@@ -231,7 +250,7 @@ def _dataset(source: str, held: Mapping[str, Array], intake: Tensors) -> Dataset
             if samples := _samples(source, held, intake, affix):
                 parts[split] = Split(TensorArray(samples), _labels(source, held, affix, samples))
                 break
-    if "train" not in parts:
+    if not may_be_divided(parts):
         raise _nothing_for(source, held, intake)
     classes: tuple[str, ...] = ()
     numbers = [part.labels for part in parts.values() if part.labels is not None and part.labels.dtype.kind == "i"]
@@ -259,8 +278,8 @@ def _counted(array: Array, wanted: tuple[int, ...]) -> Array:
 
 def _divided(source: str, parts: dict[str, Split], classes: tuple[str, ...]) -> dict[str, Split]:
     """By classes where there are some; otherwise at random, with the same shares."""
-    train, complete = parts["train"], dict(parts)
-    if train.labels is not None and train.labels.dtype.kind == "i":
+    train, complete = parts.get("train"), dict(parts)
+    if train is None or (train.labels is not None and train.labels.dtype.kind == "i"):
         return divide(source, parts, classes)
     for split, share, seed in HELD_OUT:
         if split in parts:

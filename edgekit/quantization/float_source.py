@@ -86,9 +86,14 @@ def calibration_of(original: TaskModel, options: QuantizeOptions) -> tuple[Datas
 
 @contextmanager
 def running(path: Path) -> Iterator[None]:
-    """What ONNX Runtime complains of inside, as a ModelError: a sample may hold an index that a table has not."""
+    """What a model is refused for inside, with its file in front of the message.
+
+    What ONNX Runtime complains of is a ModelError too: a sample may hold an index that a table has not.
+    """
     try:
         yield
+    except ModelError as exc:
+        raise type(exc)(f"{path}: {exc}") from exc
     except Exception as exc:
         if not type(exc).__module__.startswith("onnxruntime"):
             raise

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgekit.data import open_unlabelled
 from edgekit.data.arrays import array_dataset, open_npz
 from edgekit.errors import DataError
 
@@ -52,6 +53,14 @@ def test_a_validation_split_and_class_names_are_taken(tmp_path: Path) -> None:
     data = open_npz(save(tmp_path / "d.npz", classes=["cat", "dog", "bird"], **parts))
     assert data.classes == ("cat", "dog", "bird")
     assert len(data.validation) == 48
+
+
+def test_test_images_alone_are_for_evaluation(tmp_path: Path) -> None:
+    data = open_npz(save(tmp_path / "d.npz", x_test=IMAGES, y_test=LABELS))
+    assert [len(split) for split in (data.train, data.validation, data.test)] == [0, 0, 48]
+    assert data.classes == ("0", "1", "2")
+    with pytest.raises(DataError, match=r"d\.npz has no training images to ask a teacher about"):
+        open_unlabelled(tmp_path / "d.npz")
 
 
 def test_images_without_labels_are_for_calibration(tmp_path: Path) -> None:
@@ -124,7 +133,7 @@ def test_labels_in_one_split_only_are_refused() -> None:
 
 
 def test_a_file_without_images_names_what_it_holds(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"d\.npz holds weights, bias, but training images are needed"):
+    with pytest.raises(DataError, match=r"d\.npz holds weights, bias, but images for training or test are needed"):
         open_npz(save(tmp_path / "d.npz", weights=IMAGES, bias=LABELS))
 
 

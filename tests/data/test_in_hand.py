@@ -89,7 +89,7 @@ def test_a_dataset_is_taken_as_it_is() -> None:
         ((IMAGES.astype(int), LABELS), "images must be uint8, or floats"),
         ((IMAGES, LABELS / 2), "labels must be one integer per image"),
         ((IMAGES[..., :2], LABELS), "are not \\[N, H, W\\]"),
-        ({"test": (IMAGES, LABELS)}, "a dict like this is no data"),
+        ({"validation": (IMAGES, LABELS)}, "a dict like this is no data"),
         ({"train": (IMAGES, LABELS), "tset": (IMAGES, LABELS)}, "a dict like this is no data"),
         (7, "a int like this is no data"),
         ({"train": TensorDataset(torch.zeros(3, 1, 4, 4))}, "item 0 is no pair"),

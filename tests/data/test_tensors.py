@@ -12,7 +12,7 @@ import pytest
 
 from edgekit.artifact import TensorSpec
 from edgekit.data import open_samples
-from edgekit.data.dataset import Dataset
+from edgekit.data.dataset import Dataset, Split
 from edgekit.data.intake import Tensors, as_input
 from edgekit.data.tensors import check_calibration
 from edgekit.errors import DataError
@@ -54,6 +54,12 @@ def test_splits_are_those_that_the_names_say(tmp_path: Path) -> None:
     data = opened(path)
     assert (len(data.train), len(data.test)) == (7, 3)
     assert data.test.labels is not None
+
+
+@pytest.mark.parametrize("labels", [[0, 1, 0], [0.5, 1, 2]])
+def test_test_samples_alone_are_for_evaluation(tmp_path: Path, labels: list[float]) -> None:
+    data = opened(stored(tmp_path, mel_test=noise(3, 4, 6), labels_test=labels))
+    assert [len(split) for split in (data.train, data.validation, data.test)] == [0, 0, 3]
 
 
 def test_without_classes_some_are_held_out_and_few_serve_as_all(tmp_path: Path) -> None:
@@ -249,6 +255,14 @@ def test_one_sample_or_samples_that_are_all_the_same_calibrate_nothing() -> None
         check_calibration(opened({"mel": noise(1, 4, 6)}).train, "data")
     with pytest.raises(DataError, match="all samples of 'mel' are the same"):
         check_calibration(opened({"mel": np.ones((30, 4, 6))}).train, "data")
+
+
+def test_pictures_that_are_all_the_same_calibrate_nothing_either() -> None:
+    pictures = np.full((300, 5, 4, 3), 9, np.uint8)
+    with pytest.raises(DataError, match="data: all images are the same; calibrate on what the model will see"):
+        check_calibration(Split(pictures), "data")
+    pictures[-1] = 8
+    check_calibration(Split(pictures), "data")
 
 
 def test_truth_values_calibrate_as_zeros_and_ones() -> None:

@@ -68,6 +68,13 @@ def test_the_command_measures_each_file_on_the_test_split(digit_files: dict[str,
     assert result.evaluations[0].figures.cells()[0] in str(result)
 
 
+def test_test_images_alone_suffice(digit_files: dict[str, Path], split: Split, tmp_path: Path) -> None:
+    np.savez(tmp_path / "test.npz", x_test=split.images[:], y_test=split.labels)
+    options = EvaluateOptions((str(digit_files["onnx"]),), str(tmp_path / "test.npz"))
+    (found,) = evaluate(options).evaluations
+    assert found.figures == accuracy_of(digit_files["onnx"], split)
+
+
 def test_unlabelled_empty_or_foreign_data_are_refused(digit_files: dict[str, Path], split: Split) -> None:
     images = split.images[:3]
     for bad, message in (

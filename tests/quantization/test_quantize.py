@@ -122,6 +122,7 @@ def test_a_gate_that_is_met_stops_the_ladder_early(
 
 def test_a_gate_that_is_not_met_leaves_nothing(float_model: Path, mnist: Dataset, tmp_path: Path) -> None:
     black = {"x_train": np.zeros((40, 28, 28, 1), np.uint8), "y_train": np.repeat(np.arange(10), 4)}
+    black["x_train"][::2] = 1
     digits = mnist.test.take(np.arange(80))
     np.savez(tmp_path / "bad.npz", **black, x_test=digits.images, y_test=digits.labels)
     options = QuantizeOptions(str(float_model), str(tmp_path / "bad.npz"), tmp_path / "out", max_drop=0.5)

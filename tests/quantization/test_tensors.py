@@ -227,6 +227,14 @@ def test_a_single_sample_calibrates_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_values_that_are_not_finite_are_refused_with_the_file(tmp_path: Path) -> None:
+    nodes = [node("Sqrt", ["frame"], ["root"]), node("MatMul", ["root", "w"], ["out"])]
+    save(graph_of(nodes, {"frame": (1, 16)}, {"w": noise(16, 4)}), tmp_path / "float.onnx")
+    options = QuantizeOptions(str(tmp_path / "float.onnx"), {"frame": noise(SAMPLES, 16)}, tmp_path / "out")
+    with pytest.raises(ModelError, match=r"float\.onnx: Tensor 'root' takes values that are not finite"):
+        quantize(options)
+
+
 def autoencoder(scale: float = 1.0) -> ModelProto:
     """Frames [1, 16] through four values and back; with ``scale`` 0 it gives zeros whatever comes in."""
     basis = np.linalg.qr(noise(16, 4))[0].astype(np.float32)
