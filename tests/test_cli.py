@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgekit.cli.listing import ListOptions, listing
+from edgekit.console import Table, text_of
 from edgekit.data.dataset import Dataset
 
 HEAVY = ("torch", "onnx", "onnxruntime", "ai_edge_litert", "tflite_micro", "PIL", "matplotlib", "numpy")
@@ -149,7 +151,13 @@ def test_list_names_every_card() -> None:
         "resnet8",
     }
     shipped = next(row["ships"] for row in students if row["name"] == "mnist-tiny")
-    assert "model.int8.tflite" in shipped
+    assert shipped == "int8, float"
+
+
+@pytest.mark.parametrize("kind", ["teachers", "students", "devices", "recipes"])
+def test_lists_are_tables_in_a_terminal_of_80_columns(kind: str) -> None:
+    found = listing(ListOptions(kind))
+    assert text_of(Table("", found.columns, found.rows), 80).split()[: len(found.columns)] == [*found.columns]
 
 
 def test_a_gate_that_is_not_met_exits_with_3_and_leaves_no_file(mnist: Dataset, tmp_path: Path) -> None:

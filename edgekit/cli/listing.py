@@ -13,6 +13,9 @@ from edgekit.devices.device import open_device
 from edgekit.options import Options, argument
 from edgekit.result import Result
 
+SHIPPED = {"model.int8.tflite": "int8", "model.int8.onnx": "int8", "model.onnx": "float"}
+"""Files of a card in a word each: the table has to fit a terminal of 80 columns."""
+
 
 @dataclass(frozen=True)
 class ListOptions(Options):
@@ -53,8 +56,7 @@ def listing(options: ListOptions) -> Listing:
     for name in catalog.names(kind):
         card = catalog.network_card(kind, name)
         height, width, channels = card.contract.shape
-        ships = [path.name for path in (card.weights, *card.model_files) if path.exists()]
-        classes = str(len(card.classes) or "any")
-        row = (name, f"{height}x{width}x{channels}", classes, ", ".join(card.recipes), ", ".join(ships))
+        ships = ["weights"] * card.weights.exists() + [SHIPPED[path.name] for path in card.model_files]
+        row = (name, f"{height}x{width}x{channels}", ", ".join(card.recipes), ", ".join(dict.fromkeys(ships)))
         rows.append((*row, card.summary))
-    return Listing(kind, ("name", "input", "classes", "recipes", "ships", "summary"), tuple(rows))
+    return Listing(kind, ("name", "input", "recipes", "ships", "summary"), tuple(rows))

@@ -66,11 +66,11 @@ class Layer(TensorRow):
     undelegated: str
 
     def cells(self) -> tuple[str, ...]:
-        """A row of the table."""
-        spent = tuple("" if time is None else f"{time:.1f}" for time in (self.int8_us, self.float_us))
-        kind = "float" if self.is_float else "no" if self.undelegated else "yes"
-        signals = ("" if value is None else f"{value:.1f}" for value in (self.sqnr_db, self.alone_db, self.weights_db))
-        return (self.tensor, self.operator, f"{self.low:.4g} to {self.high:.4g}", *signals, *spent, kind)
+        """A row of the table, which has to fit a terminal of 80 columns."""
+        figures = (self.sqnr_db, self.alone_db, self.weights_db, self.int8_us, self.float_us)
+        where = ", in float" if self.is_float else ", not in XNNPACK" if self.undelegated else ""
+        layer, values = f"{self.tensor} ({self.operator}{where})", f"[{self.low:.4g}, {self.high:.4g}]"
+        return (layer, values, *("" if figure is None else f"{figure:.1f}" for figure in figures))
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Diagnosis(Result):
 
     def parts(self) -> Iterator[Part]:
         """The layers, and the changes that help most."""
-        columns = ("tensor", "made by", "range", "here dB", "alone dB", "weights dB", "int8 µs", "float µs", "XNNPACK")
+        columns = ("tensor", "range", "here dB", "alone dB", "weights dB", "int8 µs", "float µs")
         title = f"{self.model} on {self.data}, {self.rung}: {self.verdict}"
         yield Table(title, columns, [layer.cells() for layer in self.layers])
         yield Remark(EXPLANATION)

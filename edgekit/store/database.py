@@ -104,8 +104,8 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
 
 def _is_ours(connection: sqlite3.Connection, path: Path) -> bool:
     """False for an empty file, which may become a store."""
-    # The tables are counted first: they come in one transaction with the marks, so where another process makes the store
-    # meanwhile, tables that are seen have their marks.
+    # The tables are counted first: they come in one transaction with the marks, so where another process makes the
+    # store meanwhile, tables that are seen have their marks.
     tables, application, version = (
         connection.execute(query).fetchone()[0]
         for query in ("SELECT count(*) FROM sqlite_schema", "PRAGMA application_id", "PRAGMA user_version")

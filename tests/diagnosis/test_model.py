@@ -1,11 +1,14 @@
 """``edgekit doctor MODEL``: each layer with what it loses and takes, and what would help."""
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import edgekit
+from edgekit.console import Table, text_of
 from edgekit.diagnosis.model import Diagnosis
 from edgekit.errors import UnknownNameError, UsageError
 
@@ -37,9 +40,15 @@ def test_changes_gain_and_are_at_most_three(found):
 
 
 def test_it_is_shown_and_becomes_a_document(found):
-    assert "XNNPACK" in str(found)
+    assert "logits (Gemm)" in str(found)
     document = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert len(document["layers"]) == len(found.layers)
+
+
+def test_the_layers_are_a_table_in_a_terminal_of_80_columns(found):
+    named = [replace(layer, tensor=f"/model/features/features.0/{layer.tensor}") for layer in found.layers]
+    layers = next(part for part in replace(found, layers=tuple(named)).parts() if isinstance(part, Table))
+    assert re.search(r"tensor +range +dB +dB +dB +µs +µs\n", text_of(layers, 80))
 
 
 def test_data_without_a_model_and_a_name_that_is_none_are_refused():
