@@ -14,6 +14,7 @@ EXTRAS = {
     "pretrained": "teachers that know ImageNet (teach efficientnet-lite0)",
     "hub": "teachers of a hub (hf:ORG/NAME)",
     "search": "search",
+    "cluster": "search --ray",
     "report": "the reports of demo, teach and quantize",
     "micro": "--runtime tflm, arena bytes",
     "parquet": "--data FILE.parquet",

@@ -71,7 +71,14 @@ class SearchOptions(Options):
     threads: int = option("Threads of the runtime on the device.", 1, least=1)
     hours: float | None = option("Search for so long.", None, unset=f"{HOURS:g}, without --trials", least=0)
     trials: int | None = option("Train so many candidates.", None, least=1)
-    workers: int = option("Processes that search together, each on its share of the cores.", 1, least=1, most=64)
+    workers: int | None = option(
+        "Candidates that are trained at once, each on its share of the cores.",
+        None,
+        unset="1; with --ray one for each core of the cluster",
+        least=1,
+        most=1024,
+    )
+    ray: str = option("Train on a Ray cluster: HOST:PORT, auto or ray://HOST:PORT.", "", metavar="ADDRESS")
     out: Path | None = option("Folder for the study and the results.", None, metavar="DIR", unset="runs/NAME-search")
     reading: Reading = group(Reading)
     recipe: DistillRecipeOptions = group(DistillRecipeOptions)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from edgekit.console import quiet
@@ -19,14 +20,23 @@ from edgekit.training.losses import Loss
 from edgekit.training.teacher import Teacher
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import nn
+
+    from edgekit.training.answers.ensemble import CombinedAnswers
+    from edgekit.training.loop import EpochMetrics, TrainRun
+
+    Train = Callable[
+        [nn.Module, InputContract, Dataset, TrainRun, CombinedAnswers], tuple[nn.Module, list[EpochMetrics]]
+    ]
 
 
 @dataclass
 class School:
     """``teachers`` answer together as ``way`` says; views and order are those of ``seed``.
 
-    ``loss`` stands in for that of a recipe.
+    ``loss`` stands in for that of a recipe, and ``train`` for the training loop.
     """
 
     teachers: tuple[Teacher, ...]
@@ -35,7 +45,9 @@ class School:
     reading: Reading
     seed: int
     loss: Loss | None = None
+    train: Train | None = None
     _rooms: dict[InputContract, tuple[Dataset, Ensemble]] = field(default_factory=dict)
+    _door: Lock = field(default_factory=Lock)
 
     def data(self, contract: InputContract) -> Dataset:
         """The data as a network of this contract takes them."""
@@ -61,16 +73,17 @@ class School:
         origin = {"network": sha256_bytes(repr(network).encode()), "teacher": answers.key}
         run = loop.TrainRun(recipe, self.seed, folder, origin, resume=True, loss=self.loss)
         with quiet():
-            kept, metrics = loop.train(network, contract, data, run, answers)
+            kept, metrics = (self.train or loop.train)(network, contract, data, run, answers)
         network.load_state_dict(kept.state_dict())
         return metrics[-1].validation_accuracy
 
     def _room(self, contract: InputContract) -> tuple[Dataset, Ensemble]:
-        if contract not in self._rooms:
-            from edgekit.training import loop
+        with self._door:
+            if contract not in self._rooms:
+                from edgekit.training import loop
 
-            data = open_data(self.source, contract, self.reading)
-            loop.require_labels(data)
-            members = (Member.of(teacher, data, contract, self.source, self.reading) for teacher in self.teachers)
-            self._rooms[contract] = (data, Ensemble(tuple(members), self.way))
-        return self._rooms[contract]
+                data = open_data(self.source, contract, self.reading)
+                loop.require_labels(data)
+                members = (Member.of(teacher, data, contract, self.source, self.reading) for teacher in self.teachers)
+                self._rooms[contract] = (data, Ensemble(tuple(members), self.way))
+            return self._rooms[contract]

@@ -22,12 +22,13 @@ from edgekit.search.records import HOURS, Proposal, SearchOptions, SearchResult,
 from edgekit.search.school import School
 from edgekit.search.shrunk import ShrunkTeacher
 from edgekit.search.weighing import Scales
-from edgekit.search.workers import beside
+from edgekit.search.workers import crew_of
 from edgekit.training.distill import DistillOptions, DistillResult, distill
 from edgekit.training.recipe_options import DistillRecipeOptions
 from edgekit.training.teachers import TeacherOptions, open_teacher
 
 if TYPE_CHECKING:
+    from edgekit.search.school import Train
     from edgekit.search.study import Found, Study
 
 LOOKED_AT = 24
@@ -92,22 +93,23 @@ class Setting:
     def explored(self) -> Study:
         """The study, gone on with until the time is over, the trials are made, or Ctrl-C."""
         self._require_possible()
-        study = self.study()
         trials, hours = self.options.trials or math.inf, self.options.hours
         if hours is None:
             hours = math.inf if self.options.trials else HOURS
-        before, until = len(study.found), time.monotonic() + 3600 * hours
-        try:
-            self.school.ask(self.family.card.contract, study.rungs[-1])
-            with changing_table() as show, beside(self.options, trials, until):
-                study.work(trials, until, lambda found: show(_live(found, self.gauge)))
-        except KeyboardInterrupt:
-            say("interrupted: the search ends here; once more ends the command")
+        with crew_of(self.options) as crew:
+            study = self.study(crew.train)
+            before, until = len(study.found), time.monotonic() + 3600 * hours
+            try:
+                self.school.ask(self.family.card.contract, study.rungs[-1])
+                with changing_table() as show, crew.beside(study, trials, until):
+                    study.work(trials, until, lambda found: show(_live(found, self.gauge)), of=crew.count)
+            except KeyboardInterrupt:
+                say("interrupted: the search ends here; once more ends the command")
         say(f"{counted(len(study.found) - before, 'candidates')} looked at, {study.trained:,} trained so far")
         return study
 
-    def study(self) -> Study:
-        """The study in the folder, or a new one.
+    def study(self, train: Train | None = None) -> Study:
+        """The study in the folder, or a new one; ``train`` stands in for the training loop.
 
         Raises:
             UsageError: it is another one.
@@ -131,7 +133,8 @@ class Setting:
             "seed": self.options.seed,
             "sampler": self.options.sampler,
         }
-        return Study(self.scales, recipe, self.folder, identity, self.options.sampler)
+        scales = replace(self.scales, school=replace(self.school, train=train))
+        return Study(scales, recipe, self.folder, identity, self.options.sampler)
 
     def proposals(self) -> Iterator[Proposal]:
         """Three budgets that networks of the space meet, by what candidates drawn by chance cost."""

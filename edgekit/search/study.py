@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import optuna
@@ -84,6 +85,7 @@ class Study:
     ) -> None:
         self.scales, self.recipe, self.folder = scales, recipe, folder
         self.family, self.school, self.gauge = scales.family, scales.school, scales.gauge
+        self._asking = Lock()
         path = folder / STUDY_FILE
         folder.mkdir(parents=True, exist_ok=True)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -153,29 +155,42 @@ class Study:
         self.study.set_user_attr(BEST, best.number)
         return bool(before == best.number)
 
-    def work(self, trials: float, until: float, show: Callable[[Sequence[Found]], None], worker: int = 0) -> None:
+    def work(
+        self, trials: float, until: float, show: Callable[[Sequence[Found]], None], worker: int = 0, of: int = 1
+    ) -> None:
         """Go on until so many candidates are trained, or ``time.monotonic()`` is ``until``.
 
-        Each ``worker`` of a study has its own number, and goes on with the trial of that number that was cut off.
+        Each ``worker`` of several has its own number, and goes on with the trials that were cut off and are its share.
+        It begins none that others are about to make unneeded.
 
         Raises:
             EdgekitError: the device or the data cannot be used.
         """
         missed = 0
-        while self.trained < trials and time.monotonic() < until:
+        while time.monotonic() < until:
+            with self._asking:
+                trial = self._next(trials, worker, of)
+            if trial is None:
+                return
             before = self.trained
-            self._try(self._next(worker), until, show)
+            self._try(trial, until, show)
             missed = 0 if self.trained > before else missed + 1
             show(self.found)
             if missed == MISSES:
                 say(f"the last {MISSES} candidates did not fit or were known: there is hardly a new one")
                 return
 
-    def _next(self, worker: int) -> Trial:
-        """The worker's trial that was cut off, if there is one, or a new one."""
-        for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            if trial.user_attrs.get(WORKER, 0) == worker:
+    def _next(self, trials: float, worker: int, of: int) -> Trial | None:
+        """The worker's trial that was cut off, if there is one, or a new one; None if there are enough."""
+        if self.trained >= trials:
+            return None
+        running = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        for trial in running:
+            owner = trial.user_attrs.get(WORKER)  # another process may be about to write it down
+            if of == 1 or (owner is not None and owner % of == worker):
                 return Trial(self.study, trial._trial_id)
+        if self.trained + len(running) >= trials:
+            return None
         new = self.study.ask()
         new.set_user_attr(WORKER, worker)
         return new

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from edgekit.errors import EdgekitError, ModelError
@@ -28,11 +29,12 @@ class Weighed:
 
 @dataclass(frozen=True)
 class Scales:
-    """What candidates of a family are weighed with."""
+    """What candidates of a family are weighed with, one at a time: torch's chance and tracer are the process's."""
 
     family: Family
     school: School
     gauge: Gauge
+    _one: Lock = field(default_factory=Lock)
 
     def weigh(self, values: Values) -> Weighed:
         """Build and weigh the network of these values; the same seed gives the same weights.
@@ -41,6 +43,10 @@ class Scales:
             ModelError: it cannot be built, or has no int8 file.
             EdgekitError: see ``Gauge.costs``.
         """
+        with self._one:
+            return self._weighed(values)
+
+    def _weighed(self, values: Values) -> Weighed:
         import torch
 
         candidate = self.family.candidate(values)

@@ -1,50 +1,90 @@
-"""Workers of one study on one machine: processes that each take trials from its file until the search is over."""
+"""Who works on a study: processes of this machine that share its file, or threads that train on a cluster.
+
+The first worker is whoever calls; the others take trials beside it until the search is over.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, suppress
 from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
 from edgekit.console import quiet
+from edgekit.training.cluster import Cluster
 
 if TYPE_CHECKING:
     from edgekit.search.records import SearchOptions
-    from edgekit.search.study import Found
+    from edgekit.search.school import Train
+    from edgekit.search.study import Found, Study
+
+
+class Crew:
+    """``count`` workers; what they ``train`` with is None for the training loop."""
+
+    def __init__(self, count: int, train: Train | None = None) -> None:
+        self.count, self.train = count, train
+
+    def beside(self, study: Study, trials: float, until: float) -> AbstractContextManager[None]:
+        """The workers beside this one; in the end their trials are finished too.
+
+        One that ends before leaves its trial, which the next call goes on with.
+        """
+        raise NotImplementedError
 
 
 @contextmanager
-def beside(options: SearchOptions, trials: float, until: float) -> Iterator[None]:
-    """The workers beside this process, which is the first; in the end their trials are finished too.
+def crew_of(options: SearchOptions) -> Iterator[Crew]:
+    """Who the options say.
 
-    One that ends before leaves its trial, which the next call goes on with.
+    Raises:
+        DeviceError: there is no such cluster, or it cannot train.
     """
-    import torch
-
-    threads = torch.get_num_threads()
-    share = max(1, threads // options.workers)
-    start = get_context("spawn").Process
-    others = [
-        start(target=_work, args=(options, number, trials, until, share, os.getpid()), daemon=True)
-        for number in range(1, options.workers)
-    ]
-    torch.set_num_threads(share)
-    try:
-        for process in others:
-            process.start()
-        yield
-        for process in others:
-            process.join()
-    finally:
-        torch.set_num_threads(threads)
-        for process in others:
-            if process.pid is not None:
-                process.terminate()
+    if not options.ray:
+        yield Processes(options)
+        return
+    with Cluster(options.ray) as cluster:
+        yield Threads(cluster, options.workers or cluster.cores)
 
 
-def _work(options: SearchOptions, number: int, trials: float, until: float, threads: int, parent: int) -> None:
+class Processes(Crew):
+    """Each opens the study's file and has its share of the cores."""
+
+    def __init__(self, options: SearchOptions) -> None:
+        super().__init__(options.workers or 1)
+        self.options = options
+
+    @contextmanager
+    def beside(self, study: Study, trials: float, until: float) -> Iterator[None]:
+        """See ``Crew``."""
+        import torch
+
+        threads = torch.get_num_threads()
+        share = max(1, threads // self.count)
+        start = get_context("spawn").Process
+        others = [
+            start(target=_work, args=(self.options, number, self.count, trials, until, share, os.getpid()), daemon=True)
+            for number in range(1, self.count)
+        ]
+        torch.set_num_threads(share)
+        try:
+            for process in others:
+                process.start()
+            yield
+            for process in others:
+                process.join()
+        finally:
+            torch.set_num_threads(threads)
+            for process in others:
+                if process.pid is not None:
+                    process.terminate()
+
+
+def _work(
+    options: SearchOptions, number: int, count: int, trials: float, until: float, threads: int, parent: int
+) -> None:
     """What such a process does."""
     import torch
 
@@ -56,4 +96,34 @@ def _work(options: SearchOptions, number: int, trials: float, until: float, thre
 
     torch.set_num_threads(threads)
     with quiet(), suppress(KeyboardInterrupt):
-        Setting.of(options).study().work(trials, until, watch, number)
+        Setting.of(options).study().work(trials, until, watch, number, count)
+
+
+class Threads(Crew):
+    """All weigh candidates and write the study here; a cluster trains. So no file has to be shared among machines."""
+
+    def __init__(self, cluster: Cluster, count: int) -> None:
+        super().__init__(count, cluster.train)
+        self.cluster = cluster
+
+    @contextmanager
+    def beside(self, study: Study, trials: float, until: float) -> Iterator[None]:
+        """See ``Crew``."""
+
+        def work(number: int) -> None:
+            with quiet(), suppress(KeyboardInterrupt):
+                study.work(trials, until, _unseen, number, self.count)
+
+        with ThreadPoolExecutor(self.count) as pool:
+            others = [pool.submit(work, number) for number in range(1, self.count)]
+            try:
+                yield
+                for other in others:
+                    other.result()
+            except BaseException:
+                self.cluster.interrupt()
+                raise
+
+
+def _unseen(found: Sequence[Found]) -> None:
+    """The first worker shows what there is."""

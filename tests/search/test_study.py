@@ -71,12 +71,12 @@ def test_a_worker_takes_up_its_own_trials_alone(options: SearchOptions, monkeypa
     with monkeypatch.context() as patch:
         patch.setattr(School, "teach", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            study.work(1, math.inf, unseen, worker=1)
+            study.work(1, math.inf, unseen, worker=1, of=2)
     number = study.found[-1].number
-    study.work(1, math.inf, unseen)
+    study.work(2, math.inf, unseen, worker=0, of=2)
     assert [one.state for one in study.found].count("trained") == 1
     assert study.found[number].state == "running"
-    study.work(2, math.inf, unseen, worker=1)
+    study.work(2, math.inf, unseen, worker=1, of=2)
     assert study.found[number].state != "running"
 
 
