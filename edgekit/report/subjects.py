@@ -19,6 +19,7 @@ from edgekit.training.distill import DistillOptions, DistillResult, distill
 from edgekit.training.recipe_options import DistillRecipeOptions
 from edgekit.training.shrinking.shrink import ShrinkOptions, shrink
 from edgekit.training.teach import TeachOptions, teach
+from edgekit.training.teachers import TeacherDetails
 
 TEACHER_FILE = "teacher.onnx"
 Step = Callable[[str, str], AbstractContextManager[None]]
@@ -66,7 +67,7 @@ class Digits:
         """
         options = DistillOptions(
             student=self.student,
-            teacher_weights=self.teacher_weights,
+            details=TeacherDetails(self.teacher_weights),
             recipe=DistillRecipeOptions(self.recipe),
             out=folder,
             data=self.data,

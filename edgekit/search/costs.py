@@ -117,6 +117,11 @@ class Gauge:
             write_bytes(path, model)
             return Costs(len(model), **dict(self._further(path)))
 
+    def close(self) -> None:
+        """Leave nothing on the device."""
+        if self.opened is not None:
+            self.opened.close()
+
     def _further(self, path: Path) -> Iterator[tuple[str, float]]:
         device = self.opened
         if "latency_ms" in self.names:

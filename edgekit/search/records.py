@@ -18,6 +18,7 @@ from edgekit.search.costs import TEXTS, Costs
 from edgekit.training.answers.ensemble import WAYS
 from edgekit.training.distill import DistillResult
 from edgekit.training.recipe_options import DistillRecipeOptions
+from edgekit.training.teachers import TeacherDetails
 
 if TYPE_CHECKING:
     from edgekit.search.study import Found
@@ -56,6 +57,7 @@ class SearchOptions(Options):
         many=True,
     )
     ensemble: str = option("How several answers become one: all alike, or by confidence.", "mean", choices=WAYS)
+    details: TeacherDetails = group(TeacherDetails)
     data: Source = option(SOURCES, "", metavar="SRC", unset="the card's")
     device: str = option("Where latency counts: a board (predicted), cpu or ssh://user@host (measured).", "")
     max_size: int | str | None = option(
@@ -90,6 +92,7 @@ class SearchOptions(Options):
         if not self.student and isinstance(self.data, str) and self.data in ("", "mnist"):
             object.__setattr__(self, "student", STUDENT)
         super().__post_init__()
+        self.details.of(self.teacher)
 
     @property
     def limits(self) -> Costs:

@@ -23,7 +23,12 @@ def search(options: SearchOptions) -> SearchResult:
             another study.
         EdgekitError: as ``distill`` and ``quantize``.
     """
-    setting = Setting.of(options)
+    with Setting.of(options) as setting:
+        return _searched(setting)
+
+
+def _searched(setting: Setting) -> SearchResult:
+    options = setting.options
     if not setting.gauge.limits.known():
         return setting.result(proposals=tuple(setting.proposals()))
     study = setting.explored()
@@ -32,11 +37,8 @@ def search(options: SearchOptions) -> SearchResult:
         raise UsageError("No candidate was trained to the end in this time; give more --hours, and it goes on.")
     best = max(finished, key=lambda one: (one.accuracy, -one.number))
     distilled = setting.distilled(best, resume=study.takes_up(best))
-    quantized = distilled.int8 or quantize(
-        QuantizeOptions(
-            str(setting.folder), options.data or setting.family.card.data, int8=True, reading=options.reading
-        )
-    )
+    source, reading = options.data or setting.family.card.data, options.reading
+    quantized = distilled.int8 or quantize(QuantizeOptions(str(setting.folder), source, int8=True, reading=reading))
     result = setting.result(
         candidates=tuple(study.found), front=tuple(study.front()), best=best, distilled=distilled, quantized=quantized
     )

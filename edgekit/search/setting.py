@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgekit.catalog import network_card
+from edgekit.closing import Closing
 from edgekit.console import Table, changing_table, counted, say
 from edgekit.data import is_unset
 from edgekit.errors import ModelError, UsageError
@@ -25,7 +26,7 @@ from edgekit.search.weighing import Scales
 from edgekit.search.workers import crew_of
 from edgekit.training.distill import DistillOptions, DistillResult, distill
 from edgekit.training.recipe_options import DistillRecipeOptions
-from edgekit.training.teachers import TeacherOptions, open_teacher
+from edgekit.training.teachers import open_teacher
 
 if TYPE_CHECKING:
     from edgekit.search.school import Train
@@ -40,7 +41,7 @@ SHOWN = 15
 
 
 @dataclass(frozen=True)
-class Setting:
+class Setting(Closing):
     """What a search stands on."""
 
     options: SearchOptions
@@ -66,7 +67,7 @@ class Setting:
         gauge = Gauge(options.limits, options.device, options.threads)
         _ = gauge.opened
         shape = family.card.contract.shape
-        teachers = tuple(open_teacher(TeacherOptions(one), shape) for one in named)
+        teachers = tuple(open_teacher(one, shape) for one in options.details.of(named))
         school = School(teachers, options.ensemble, source, options.reading, options.seed, options.recipe.own_loss)
         if gauge.limits.bytes is not None and len(teachers) == 1 and teachers[0].network is not None:
             to = int(gauge.limits.bytes)
@@ -74,6 +75,10 @@ class Setting:
         name = options.student.rpartition(":")[2]
         folder = require_writable(options.out or Path("runs") / f"{name}-search")
         return cls(options, Scales(family, school, gauge), folder)
+
+    def close(self) -> None:
+        """Let go of the device."""
+        self.gauge.close()
 
     @property
     def family(self) -> Family:
@@ -117,14 +122,14 @@ class Setting:
         from edgekit.search.study import Study
         from edgekit.training.losses import needs_features
 
-        recipe = self.options.recipe.of(self.family.card)
+        recipe, details = self.options.recipe.of(self.family.card), self.options.details
         if self.school.loss is None and needs_features(recipe.loss):
             raise UsageError("Candidates learn answers alone; leave the loss hint out, and 'distill' the best with it.")
         identity = {
             "student": self.options.student,
             "space": [asdict(axis) for axis in self.family.space.axes],
             "data": self.school.data(self.family.card.contract).sha256,
-            "teacher": [teacher.sha256 for teacher in self.school.teachers],
+            "teacher": [*(one.sha256 for one in self.school.teachers), *details.teacher_mean, *details.teacher_std],
             "ensemble": self.school.way,
             "recipe": recipe.to_dict(),
             "limits": self.gauge.limits.known(),

@@ -95,8 +95,8 @@ def _work(
             raise KeyboardInterrupt
 
     torch.set_num_threads(threads)
-    with quiet(), suppress(KeyboardInterrupt):
-        Setting.of(options).study().work(trials, until, watch, number, count)
+    with quiet(), suppress(KeyboardInterrupt), Setting.of(options) as setting:
+        setting.study().work(trials, until, watch, number, count)
 
 
 class Threads(Crew):

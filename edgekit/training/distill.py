@@ -15,14 +15,14 @@ from edgekit.errors import UsageError
 from edgekit.files import require_writable, sha256_file, write_bytes, write_json
 from edgekit.inputs.contract import InputContract
 from edgekit.modelfiles.golden import onnx_with_example
-from edgekit.options import ANY_SEED, LARGEST_SEED, SOURCES, Options, group, numbers, option
+from edgekit.options import ANY_SEED, LARGEST_SEED, SOURCES, Options, group, option
 from edgekit.result import Result
 from edgekit.training.answers.ensemble import WAYS, Ensemble, Member
 from edgekit.training.answers.extra import with_extra
 from edgekit.training.recipe_options import DistillRecipeOptions
 from edgekit.training.runs import DISTILL, WEIGHTS, Structure, open_run
 from edgekit.training.student import is_run, network_of, open_student, teacher_of
-from edgekit.training.teachers import TeacherOptions, open_teacher
+from edgekit.training.teachers import TeacherDetails, open_teacher
 from edgekit.training.weights import save_weights, weights_sha256
 
 if TYPE_CHECKING:
@@ -49,11 +49,7 @@ class DistillOptions(Options):
         many=True,
     )
     ensemble: str = option("How several answers become one: all alike, or by confidence.", "mean", choices=WAYS)
-    teacher_weights: Path | None = option("safetensors or state dict of the teacher.", None, metavar="FILE")
-    teacher_mean: tuple[float, ...] = option(
-        "Per-channel mean of the teacher's input, as in 0.49,0.48,0.45.", (), read=numbers
-    )
-    teacher_std: tuple[float, ...] = option("Per-channel standard deviation of the teacher's input.", (), read=numbers)
+    details: TeacherDetails = group(TeacherDetails)
     data: Source = option(SOURCES, "", metavar="SRC", unset="the card's")
     out: Path | None = option("Folder for the results.", None, metavar="DIR", unset="runs/NAME")
     reading: Reading = group(Reading)
@@ -70,8 +66,7 @@ class DistillOptions(Options):
         if not isinstance(self.teacher, tuple):
             several = self.teacher if isinstance(self.teacher, list) else [self.teacher]
             object.__setattr__(self, "teacher", tuple(one for one in several if not is_unset(one)))
-        if len(self.teacher) > 1 and (self.teacher_weights or self.teacher_mean or self.teacher_std):
-            raise UsageError("--teacher-weights, --teacher-mean and --teacher-std are of one teacher; name only one.")
+        self.details.of(self.teacher)
 
 
 @dataclass(frozen=True)
@@ -126,8 +121,7 @@ def distill(options: DistillOptions) -> DistillResult:
     recipe, seed = options.recipe.of(card), card.seed if options.seed is None else options.seed
     loop.require_labels(data)
     folder = require_writable(options.out or Path("runs") / card.name)
-    details = (options.teacher_weights, options.teacher_mean, options.teacher_std)
-    teachers = [open_teacher(TeacherOptions(one, *details), card.contract.shape) for one in named]
+    teachers = [open_teacher(one, card.contract.shape) for one in options.details.of(named)]
     source = card.data if is_unset(options.data) else options.data
     members = (Member.of(teacher, data, card.contract, source, options.reading) for teacher in teachers)
     ensemble = Ensemble(tuple(members), options.ensemble)

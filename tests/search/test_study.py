@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
+from edgekit.data.factory import load_factory
 from edgekit.errors import UsageError
 from edgekit.search import study as home
 from edgekit.search.records import SearchOptions
@@ -16,6 +19,7 @@ from edgekit.search.school import School
 from edgekit.search.setting import Setting
 from edgekit.search.study import Found, Study
 from edgekit.training import checkpoint
+from edgekit.training.teachers import TeacherDetails
 
 
 @pytest.fixture(autouse=True)
@@ -92,6 +96,25 @@ def test_a_study_of_other_options_is_not_touched(options: SearchOptions) -> None
     explored(replace(options, trials=1))
     with pytest.raises(UsageError, match="a study with another limits; choose another --out"):
         explored(replace(options, max_size=5100))
+
+
+def test_a_teacher_has_its_weights_and_its_input_beside_it_as_when_it_is_distilled(
+    options: SearchOptions, tmp_path: Path
+) -> None:
+    teacher = options.student.replace(":network", ":teacher")
+    torch.manual_seed(1)
+    network = load_factory(teacher, UsageError)()
+    with torch.no_grad():
+        network[0].weight.zero_()
+    weights = tmp_path / "weights.safetensors"
+    save_file(network.state_dict(), weights)
+    of_teacher = replace(options, teacher=(teacher,), trials=1, details=TeacherDetails(weights, (0.25,)))
+    (opened,) = Setting.of(of_teacher).school.teachers
+    assert not opened.network[0].weight.any()
+    assert opened.contract.mean == (0.25,)
+    Setting.of(of_teacher).study()
+    with pytest.raises(UsageError, match="a study with another teacher"):
+        Setting.of(replace(of_teacher, details=TeacherDetails(weights))).study()
 
 
 def test_a_file_that_is_no_study_is_named(options: SearchOptions, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from edgekit.training import natural
 from edgekit.training.distill import DistillOptions
 from edgekit.training.shrinking.shrink import ShrinkOptions
 from edgekit.training.teach import TeachOptions
+from edgekit.training.teachers import TeacherDetails
 
 
 @pytest.fixture
@@ -61,7 +62,7 @@ def test_photos_alone_get_a_teacher_and_a_student_of_its_channels(asked: list[An
 
 
 def test_every_option_that_shrink_has_too_goes_on_to_it(asked: list[Any], photos: str) -> None:
-    given = {"qat": True, "resume": True, "extra": photos, "teacher_std": (0.5,)}
+    given = {"qat": True, "resume": True, "extra": photos, "details": TeacherDetails(teacher_std=(0.5,))}
     natural.distill(DistillOptions(data=photos, **given))
     assert {name: getattr(asked[1], name) for name in given} == given
 

@@ -16,6 +16,7 @@ from edgekit.modelfiles.contents import read_contents
 from edgekit.recipe import TrainRecipe
 from edgekit.training.distill import DistillOptions, distill
 from edgekit.training.recipe_options import DistillRecipeOptions
+from edgekit.training.teachers import TeacherDetails
 
 ONE_EPOCH = DistillRecipeOptions(epochs=1, batch_size=64)
 
@@ -65,7 +66,7 @@ def test_several_teachers_answer_together_and_a_run_folder_is_one(arrays, tmp_pa
 
 def test_what_is_of_one_teacher_is_not_said_of_several() -> None:
     with pytest.raises(UsageError, match="are of one teacher; name only one"):
-        DistillOptions(teacher=["mnist-cnn", "other.onnx"], teacher_mean=(0.5,))
+        DistillOptions(teacher=["mnist-cnn", "other.onnx"], details=TeacherDetails(teacher_mean=(0.5,)))
 
 
 def test_a_run_of_a_module_goes_on_where_it_stopped(arrays, tmp_path: Path) -> None:

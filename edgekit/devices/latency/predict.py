@@ -19,7 +19,8 @@ OLDER = (
     "tested for it"
 )
 SMALL = "is smaller than any network whose latency is known: the interval is the model's own and not tested there"
-WAY_OUT = "measure there with --device ssh://user@host, or calibrate it with 'edgekit devices calibrate'"
+MEASURING = "measure there with --device cpu or ssh://user@host"
+CALIBRATING = ", or calibrate it with 'edgekit devices calibrate'"
 
 
 def predict(
@@ -58,17 +59,17 @@ def find_tables(card: DeviceCard, runtime: str, workload: Workload) -> tuple[Lat
         UsageError: there is none.
     """
     tables = [table for table in latency_tables(card) if table.runtime in (runtime, RUNTIMES[runtime].kernels)]
-    # A machine that was calibrated knows no uint8.
-    for precision in (workload.precision, *(("int8",) if workload.precision == "uint8" else ())):
-        if found := [table for table in tables if table.precision == precision]:
-            return tuple(sorted(found, key=lambda table: table.threads))
+    if found := [table for table in tables if table.precision == workload.precision]:
+        return tuple(sorted(found, key=lambda table: table.threads))
     others = " and ".join(sorted({table.precision for table in tables}))
     why = "it was neither measured nor counted there"
     if card.hardware and not latency_tables(card):
         why = f"nothing is known of its core {card.hardware.core}, but of {', '.join(known_cores())}"
+    # No network that calibration measures is of the older quantization.
+    way_out = MEASURING if workload.precision == "uint8" else MEASURING + CALIBRATING
     raise UsageError(
         f"{card.name} has no latency table for {RUNTIMES[runtime].title}, {workload.precision}: {why}; "
-        f"{f'there is one for {others}, or ' if others else ''}{WAY_OUT}."
+        f"{f'there is one for {others}, or ' if others else ''}{way_out}."
     )
 
 

@@ -20,7 +20,7 @@ from edgekit.data.reading import Reading
 from edgekit.errors import UsageError
 from edgekit.files import model_name, require_writable, write_json
 from edgekit.inputs.contract import InputContract
-from edgekit.options import ANY_SEED, LARGEST_SEED, SOURCES, Options, argument, byte_size, group, numbers, option
+from edgekit.options import ANY_SEED, LARGEST_SEED, SOURCES, Options, argument, byte_size, group, option
 from edgekit.recipe import Augmentation, TrainRecipe
 from edgekit.runtimes.refusal import first_line
 from edgekit.training.distill import DistillOptions, DistillResult, distill
@@ -28,7 +28,7 @@ from edgekit.training.recipe_options import DistillRecipeOptions
 from edgekit.training.runs import record_of
 from edgekit.training.student import name_of
 from edgekit.training.teacher import Teacher
-from edgekit.training.teachers import TeacherOptions, open_teacher
+from edgekit.training.teachers import TeacherDetails, open_teacher
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -60,9 +60,7 @@ class ShrinkOptions(Options):
     data: Source = option(SOURCES, "", metavar="SRC", unset="the card's")
     size: int | None = option("Side of the student's pictures, in pixels.", None, unset="the teacher's", least=8)
     steps: int = option("Cuts, each followed by distilling back.", 1, least=1, most=16)
-    teacher_weights: Path | None = option("safetensors or state dict of module:factory.", None, metavar="FILE")
-    teacher_mean: tuple[float, ...] = option("Per-channel mean of the input of module:factory.", (), read=numbers)
-    teacher_std: tuple[float, ...] = option("Per-channel standard deviation of it.", (), read=numbers)
+    details: TeacherDetails = group(TeacherDetails)
     out: Path | None = option("Folder for the results.", None, metavar="DIR", unset="runs/NAME-shrunk")
     reading: Reading = group(Reading)
     recipe: DistillRecipeOptions = group(DistillRecipeOptions)
@@ -184,7 +182,7 @@ def _opened(options: ShrinkOptions) -> tuple[Teacher, Source, TrainRecipe]:
     shape = card.contract.shape if options.size is None else (options.size, options.size, 3)
     if options.size is None and (not isinstance(named, str) or ":" in named):
         shape = open_data(source, reading=options.reading).image_shape
-    chosen = TeacherOptions(named, options.teacher_weights, options.teacher_mean, options.teacher_std)
+    (chosen,) = options.details.of([named])
     return open_teacher(chosen, shape), source, options.recipe.of(card)
 
 

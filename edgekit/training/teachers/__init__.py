@@ -6,7 +6,7 @@ Each file has ``takes(model)``, whether a name, path or object is of its kind, a
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -14,6 +14,7 @@ from typing import Any
 
 from edgekit import catalog
 from edgekit.errors import ModelError, UnknownNameError, UsageError, input_errors
+from edgekit.options import Options, numbers, option
 from edgekit.training.teacher import Teacher
 
 
@@ -38,6 +39,28 @@ class TeacherOptions:
         """Raise UsageError if there are weights for what has its own."""
         if self.weights is not None:
             raise UsageError(f"{self.model} has its weights inside; leave out --teacher-weights.")
+
+
+@dataclass(frozen=True)
+class TeacherDetails(Options):
+    """What one teacher's file does not say: the options that all verbs with a teacher share."""
+
+    teacher_weights: Path | None = option("safetensors or state dict of module:factory.", None, metavar="FILE")
+    teacher_mean: tuple[float, ...] = option(
+        "Per-channel mean of the teacher's input, as in 0.49,0.48,0.45.", (), read=numbers
+    )
+    teacher_std: tuple[float, ...] = option("Per-channel standard deviation of the teacher's input.", (), read=numbers)
+
+    def of(self, teachers: Sequence[Any]) -> list[TeacherOptions]:
+        """The teachers, one of which may be so described.
+
+        Raises:
+            UsageError: there are several, and details.
+        """
+        details = (self.teacher_weights, self.teacher_mean, self.teacher_std)
+        if len(teachers) > 1 and any(details):
+            raise UsageError("--teacher-weights, --teacher-mean and --teacher-std are of one teacher; name only one.")
+        return [TeacherOptions(teacher, *details) for teacher in teachers]
 
 
 def open_teacher(options: TeacherOptions, image_shape: tuple[int, int, int]) -> Teacher:

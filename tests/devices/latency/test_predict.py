@@ -108,8 +108,17 @@ def test_a_file_of_the_older_uint8_quantization_has_no_dot_products_and_is_said_
     assert "older uint8 quantization" in older.remark
     assert older.instructions == slower.predict(read_workload(path)).instructions
     assert older.latency_ms > 1.5 * plain.predict(read_workload(path)).latency_ms
+
+
+def test_a_machine_that_was_calibrated_knows_nothing_of_the_older_quantization(tmp_path):
+    path = tmp_path / "older.tflite"
+    path.write_bytes(of_older_quantization())
     calibrated = replace(device_card("raspberry-pi-5"), latency=(replace(TABLE, runtime="litert").to_dict(),))
-    assert [one.table.precision for one in predict(path, calibrated, "litert")] == ["int8"]
+    with pytest.raises(
+        UsageError, match=r"no latency table for LiteRT, uint8: .* measure there with --device cpu"
+    ) as e:
+        predict(path, calibrated, "litert")
+    assert "calibrate" not in str(e.value)
 
 
 def test_attention_is_said_to_be_untested(tmp_path):
