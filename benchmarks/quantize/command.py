@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,8 @@ from record import record
 class Choice:
     """What is measured: tools' files of models, judged on ``images`` images of a split (None: on all of them).
 
-    ``again`` are tools whose files are made anew. ``publish`` is true for the run whose figures go beside the command.
+    ``again`` are tools whose files are made anew. ``publish`` is true for the run whose figures go beside the command;
+    of ``some`` tools alone, the others' rows there stay.
     """
 
     split: str
@@ -32,6 +35,7 @@ class Choice:
     tools: tuple[str, ...]
     again: tuple[str, ...]
     publish: bool
+    some: bool = False
 
 
 def choose(description: str | None, models: tuple[str, ...], tools: tuple[str, ...] = TOOLS) -> Choice:
@@ -43,10 +47,13 @@ def choose(description: str | None, models: tuple[str, ...], tools: tuple[str, .
     parser.add_argument("--models", type=_names(MODEL_NAMES), default=models, metavar="NAME,...")
     parser.add_argument("--tools", type=_names(known), default=tools, metavar="NAME,...")
     parser.add_argument("--again", type=_names(known), default=(), metavar="NAME,...", help="make these files anew")
-    parser.add_argument("--publish", action="store_true", help="the whole table on the test images, beside the command")
+    parser.add_argument(
+        "--publish", action="store_true", help="on the test images, beside the command: the whole table, or --tools"
+    )
     options = parser.parse_args()
     if options.publish:
-        return Choice("test", None, models, tools, options.again, publish=True)
+        some = options.tools != tools
+        return Choice("test", None, models, options.tools, options.again, publish=True, some=some)
     return Choice(options.split, options.images, options.models, options.tools, options.again, publish=False)
 
 
@@ -61,10 +68,26 @@ def _names(known: tuple[str, ...]) -> Any:
 
 
 def publish(command: str, choice: Choice, result: dict[str, Any]) -> None:
-    """Write the result, by model, beside the command if it is the published run, below runs/ otherwise."""
+    """Write the result, by model, beside the command if it is the published run, below runs/ otherwise.
+
+    Rows of tools that were not asked keep their place, with the day that they are of.
+    """
     if choice.publish:
-        record(command, {"peers": PACKAGES, "models": result}, "--publish")
+        options = f"--publish --tools {','.join(choice.tools)}" if choice.some else "--publish"
+        before = Path(command).with_suffix(".json")
+        if choice.some and before.exists():
+            keep_earlier_rows(result, json.loads(before.read_text(encoding="utf-8")))
+        record(command, {"peers": PACKAGES, "models": result}, options)
         return
     path = PRODUCTS / f"{Path(command).stem}.{choice.split}.json"
     write_json(path, result)
     print(f"wrote {path}")
+
+
+def keep_earlier_rows(result: dict[str, Any], before: dict[str, Any]) -> None:
+    """Put an earlier document's rows of tools that ``result`` has none of into it; each row says its day."""
+    today = datetime.now(UTC).date().isoformat()
+    for name, entry in result.items():
+        former = before["result"]["models"].get(name, {"tools": {}})["tools"]
+        kept = {tool: {"date": before["date"], **row} for tool, row in former.items()}
+        entry["tools"] = {**kept, **{tool: {**row, "date": today} for tool, row in entry["tools"].items()}}

@@ -63,10 +63,15 @@ def size(models: Models) -> list[str]:
 
 
 def speed(models: Models) -> list[str]:
-    rows = ["| model | tool | seconds | of them quantizing | peak memory |", "|---|---|--:|--:|--:|"]
+    rows = [
+        "| model | tool | seconds | processor seconds | of them quantizing | peak memory |",
+        "|---|---|--:|--:|--:|--:|",
+    ]
     for name, entry in models.items():
         for tool, row in entry["tools"].items():
-            cells = (TITLES[name], _title(tool), _seconds(row), _work(row), f"{row['peak_bytes'] / MIB:,.0f} MiB")
+            used = f"{row['processor_seconds']:.1f}" if "processor_seconds" in row else ""
+            memory = f"{row['peak_bytes'] / MIB:,.0f} MiB"
+            cells = (TITLES[name], _title(tool), _seconds(row), used, _work(row), memory)
             rows.append(f"| {' | '.join(cells)} |")
     return rows
 
@@ -119,7 +124,17 @@ def table(name: str) -> str:
     document = json.loads(path.read_text(encoding="utf-8"))
     rows = TABLES[name](document["result"]["models"])
     made = f"`{document['command']}`, {document['date']}, {document['cores']} cores of {document['processor']}"
-    return "\n".join([*rows, "", f"Made by {made}."])
+    return "\n".join([*rows, "", f"Made by {made}.{older(document)}"])
+
+
+def older(document: dict[str, Any]) -> str:
+    """Which rows an earlier run made."""
+    dates: dict[str, list[str]] = {}
+    for entry in document["result"]["models"].values():
+        for tool, row in entry.get("tools", {}).items():
+            if row.get("date", document["date"]) != document["date"] and tool not in dates.setdefault(row["date"], []):
+                dates[row["date"]].append(tool)
+    return "".join(f" Rows of {date}: {', '.join(tools)}." for date, tools in dates.items())
 
 
 def page_with_tables(text: str) -> str:

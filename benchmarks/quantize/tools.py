@@ -77,14 +77,15 @@ class Calibration:
 class Outcome:
     """What a tool made of a model, or why it failed.
 
-    ``seconds`` and ``peak_bytes`` are those of its whole process, ``work_seconds`` of the quantization inside it
-    (known for peers alone).
+    ``seconds``, ``processor_seconds`` and ``peak_bytes`` are those of its whole process, ``work_seconds`` of the
+    quantization inside it (known for peers alone).
     """
 
     tool: str
     model: str
     images: int
     seconds: float
+    processor_seconds: float
     work_seconds: float | None
     peak_bytes: int
     error: str | None
@@ -104,7 +105,8 @@ class Outcome:
 
     def costs(self) -> dict[str, Any]:
         """What is said of it in a table."""
-        return {"seconds": self.seconds, "peak_bytes": self.peak_bytes, "error": self.error}
+        times = {"seconds": self.seconds, "processor_seconds": self.processor_seconds}
+        return {**times, "peak_bytes": self.peak_bytes, "error": self.error}
 
 
 def calibration_of(model: Model) -> Calibration:
@@ -143,6 +145,7 @@ def quantized(
         model=model.name,
         images=images.count,
         seconds=done.seconds,
+        processor_seconds=done.processor_seconds,
         work_seconds=round(json.loads(times.read_text())["seconds"], 2) if times.exists() else None,
         peak_bytes=done.peak_bytes,
         error=done.error and done.error.replace(f"{ROOT}/", ""),

@@ -25,10 +25,12 @@ class Watched:
     ``peak_bytes`` is the largest sum of its processes' proportional set sizes (PSS) that was seen, or the first
     process's largest resident set as the kernel counted it, if that is more: no peak of a single process is missed.
 
-    ``error`` says why it failed; None if it did not. ``output`` is the end of what it printed.
+    ``processor_seconds`` are those of all its processes that it waited for. ``error`` says why it failed; None if it
+    did not. ``output`` is the end of what it printed.
     """
 
     seconds: float
+    processor_seconds: float
     peak_bytes: int
     error: str | None
     output: str
@@ -48,7 +50,7 @@ def watch(
             command, stdout=stream, stderr=stream, env={**os.environ, **(variables or {})}, start_new_session=True
         )
         try:
-            status, peak, error = _follow(process.pid, started, limit_bytes, limit_s)
+            status, used, peak, error = _follow(process.pid, started, limit_bytes, limit_s)
         finally:
             with contextlib.suppress(ProcessLookupError):  # nothing outlives the command, nor this function's end
                 os.killpg(process.pid, signal.SIGKILL)  # a group that start_new_session made for this command alone
@@ -57,16 +59,16 @@ def watch(
     output = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-LAST_LINES:])
     if error is None and process.returncode:
         error = _reason(output, process.returncode)
-    return Watched(round(seconds, 2), peak, error, output)
+    return Watched(round(seconds, 2), round(used, 2), peak, error, output)
 
 
-def _follow(pid: int, started: float, limit_bytes: int, limit_s: float) -> tuple[int, int, str | None]:
-    """Wait for a process: its status, the most memory of it and its children, why it was ended."""
+def _follow(pid: int, started: float, limit_bytes: int, limit_s: float) -> tuple[int, float, int, str | None]:
+    """Wait for a process: its status, processor seconds, the most memory of it and its children, why it was ended."""
     peak, next_look, error = 0, 0.0, None
     while True:
-        ended, status = os.waitpid(pid, 0 if error else os.WNOHANG)
+        ended, status, used = os.wait4(pid, 0 if error else os.WNOHANG)
         if ended:
-            return status, peak, error
+            return status, used.ru_utime + used.ru_stime, peak, error
         seconds = time.perf_counter() - started
         if seconds >= next_look:
             peak, next_look = max(peak, _tree_bytes(pid), _own_peak(pid)), seconds + LOOK_S

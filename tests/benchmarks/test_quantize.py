@@ -31,6 +31,16 @@ def test_the_page_shows_what_was_measured(part: Part) -> None:
     assert text == tables.page_with_tables(text), "run benchmarks/quantize/tables.py"
 
 
+def test_rows_of_tools_that_were_not_asked_again_stay_with_their_day(part: Part) -> None:
+    before = {"date": "2020-02-29", "result": {"models": {"net": {"tools": {"own": {"n": 1}, "peer": {"n": 2}}}}}}
+    result = {"net": {"tools": {"own": {"n": 3}}}}
+    part("command").keep_earlier_rows(result, before)
+    own, peer = result["net"]["tools"].values()
+    assert peer == {"n": 2, "date": "2020-02-29"}
+    assert (own["n"], own["date"] > "2026") == (3, True)
+    assert part("tables").older({"date": own["date"], "result": {"models": result}}) == " Rows of 2020-02-29: peer."
+
+
 def test_peers_calibrate_on_the_same_inputs_as_edgekit(part: Part, tmp_path: Path) -> None:
     images = np.random.default_rng(0).integers(0, 256, (5, 6, 7, 3), np.uint8)
     np.save(tmp_path / "images.npy", images)
@@ -54,6 +64,7 @@ def test_memory_of_all_processes_of_a_command_is_added_up(part: Part, tmp_path: 
     )
     watched = part("watch").watch([sys.executable, "-c", both], tmp_path / "log", 1 << 30)
     assert watched.error is None
+    assert 0 < watched.processor_seconds < watched.seconds
     assert 120 * MIB < watched.peak_bytes < 240 * MIB
 
 
