@@ -16,12 +16,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table as Grid
 
 PLAIN_INTERVAL_S = 10.0
 WIDTH = 120
 """Columns that a table may take where no terminal says how many there are."""
-GAP = 3
-"""Columns between two of a table."""
+GAPS = (3, 2)
+"""Columns between two of a table; fewer where it does not fit otherwise."""
+FEW = 4
+"""So many rows are turned into columns before a table is turned into a paragraph for each."""
 FOLDED = 24
 """To this width text is folded before a table is turned into a paragraph for each row; numbers are never folded."""
 
@@ -195,7 +198,6 @@ def text_of(part: Part, width: int, styled: bool = False) -> str:
 
 
 def _print(console: Console, table: Table) -> None:
-    from rich import box
     from rich.table import Table as Grid
 
     if table.title:
@@ -209,19 +211,39 @@ def _print(console: Console, table: Table) -> None:
             facts.add_row(f"  {name}", value)
         console.print(facts)
         return
-    columns = [_Column(place, *cells) for place, cells in enumerate(zip(table.columns, *rows, strict=True))]
-    widths = _widths(columns, console.width - GAP * (len(columns) - 1))
-    if widths is None:
-        for first, *others in rows:
-            cells = zip(table.columns[1:], others, strict=True)
-            _print(console, Table(first, (), [(name, cell) for name, cell in cells if cell]))
-        return
-    grid = Grid(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for column, width in zip(columns, widths, strict=True):
-        grid.add_column(column.name, justify="right" if column.counts else "left", width=width, overflow="fold")
-    for row in rows:
-        grid.add_row(*row)
-    console.print(grid)
+    table = Table("", table.columns, rows)
+    for shown in (table, *_turned(table)):
+        if (grid := _grid(shown, console.width)) is not None:
+            console.print(grid)
+            return
+    for first, *others in rows:
+        cells = zip(table.columns[1:], others, strict=True)
+        _print(console, Table(first, (), [(name, cell) for name, cell in cells if cell]))
+
+
+def _grid(table: Table, room: int) -> Grid | None:
+    """The table as it is drawn; None where it does not fit."""
+    from rich import box
+    from rich.table import Table as Grid
+
+    columns = [_Column(place, *cells) for place, cells in enumerate(zip(table.columns, *table.rows, strict=True))]
+    for gap in GAPS:
+        if (widths := _widths(columns, room - gap * (len(columns) - 1))) is None:
+            continue
+        grid = Grid(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, gap - 2))
+        for column, width in zip(columns, widths, strict=True):
+            grid.add_column(column.name, justify="right" if column.counts else "left", width=width, overflow="fold")
+        for row in table.rows:
+            grid.add_row(*row)
+        return grid
+    return None
+
+
+def _turned(table: Table) -> Iterator[Table]:
+    """A table of few rows with these as columns; none where that would be no narrower."""
+    if 1 < len(table.rows) <= FEW < len(table.columns):
+        head, *rows = zip(table.columns, *table.rows, strict=True)
+        yield Table("", head, [row for row in rows if any(row[1:])])
 
 
 class _Column:

@@ -74,6 +74,21 @@ def test_a_table_takes_what_its_content_needs() -> None:
     assert lines == ["name       n", "────────────", "a          1", "b      1,000"]
 
 
+def test_a_table_is_narrowed_before_it_is_given_up() -> None:
+    cells = tuple(f"{number},000" for number in range(1, 5))
+    table = Table("", tuple("abcd"), [cells])
+    assert text_of(table, 29).splitlines()[-1] == "   ".join(cells)
+    assert text_of(table, 28).splitlines()[-1] == "  ".join(cells)
+
+
+def test_few_rows_become_columns_where_these_fit() -> None:
+    rows = [("model.int8.tflite", *("12.5 µs",) * 9, ""), ("model.onnx", *("1.25 ms",) * 9, "")]
+    lines = text_of(Table("", ("file", *"abcdefghi", "k"), rows), 60).splitlines()
+    assert lines[0] == "file   model.int8.tflite   model.onnx"
+    assert lines[2].split() == ["a", "12.5", "µs", "1.25", "ms"]
+    assert len(lines) == 2 + 9
+
+
 def test_a_table_too_narrow_for_its_numbers_is_a_paragraph_for_each_row() -> None:
     cells = ("x.tflite", *(f"{number},000,000" for number in range(1, 8)))
     lines = text_of(Table("", tuple("abcdefgh"), [cells]), 60).splitlines()

@@ -86,7 +86,14 @@ def look_here() -> Here:
 
 def _extra(name: str) -> Facility:
     wanted = extras.packages(name)
-    missing = ", ".join(filter(None, map(extras.lacking, wanted))) or ("" if wanted else "EdgeKit is not installed")
+    unknown = (
+        ""
+        if wanted
+        else "EdgeKit was installed before it had this"
+        if extras.packages()
+        else "EdgeKit is not installed"
+    )
+    missing = ", ".join(filter(None, map(extras.lacking, wanted))) or unknown
     found = ", ".join(map(" ".join, extras.versions(name)))
     return Facility(name, extras.EXTRAS[name], found, missing, extras.install(name) if missing else "")
 

@@ -76,3 +76,12 @@ def test_the_best_instructions_of_a_processor_are_named():
     assert int8_kernels(["avx2", "avx512f", "avx512_vnni"]) == KERNELS["avx512_vnni"]
     assert int8_kernels(["asimd", "asimddp"]) == KERNELS["asimddp"]
     assert int8_kernels([]) == "plain C"
+
+
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [(["numpy>=1.26"], "EdgeKit was installed before it had this"), ([], "EdgeKit is not installed")],
+)
+def test_an_extra_of_which_pip_knows_nothing_is_told(monkeypatch, asked, why):
+    monkeypatch.setattr(extras, "requires", lambda name: asked)
+    assert (missing()["search"].missing, missing()["search"].run) == (why, "pip install 'edgekit[search]'")
