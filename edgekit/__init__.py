@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from edgekit.api.model import Model, open
+    from edgekit.api.network import from_sklearn
     from edgekit.api.verbs import (
         compare,
         deploy,
@@ -36,6 +37,7 @@ __all__ = [
     "doctor",
     "evaluate",
     "export",
+    "from_sklearn",
     "inspect",
     "open",
     "profile",
@@ -48,6 +50,7 @@ __all__ = [
 _HOMES = {
     "EdgekitError": "edgekit.errors",
     "Model": "edgekit.api.model",
+    "from_sklearn": "edgekit.api.network",
     "open": "edgekit.api.model",
     "quiet": "edgekit.console",
 }

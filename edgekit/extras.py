@@ -15,6 +15,7 @@ EXTRAS = {
     "hub": "teachers of a hub (hf:ORG/NAME)",
     "search": "search",
     "cluster": "search --ray",
+    "sklearn": "export FILE.skops, estimators of scikit-learn",
     "report": "the reports of demo, teach and quantize",
     "micro": "--runtime tflm, arena bytes",
     "parquet": "--data FILE.parquet",

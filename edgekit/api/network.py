@@ -1,4 +1,4 @@
-"""A network of the user's own as the ONNX file that verbs start from."""
+"""A network or an estimator of the user's own as the ONNX file that verbs start from."""
 
 from __future__ import annotations
 
@@ -19,18 +19,43 @@ from edgekit.inputs.contract import InputContract
 from edgekit.runtimes.refusal import first_line
 
 if TYPE_CHECKING:
+    from onnx import ModelProto
     from torch import Tensor
 
 
+def from_sklearn(estimator: Any, out: str | Path | None = None) -> Path:
+    """Write a fitted scikit-learn estimator or pipeline as ``model.onnx`` into the folder ``out`` (runs/NAME).
+
+    Its input is ``features`` float32 [1, N], its output ``logits`` float32 [1, classes] with ``classes_`` as labels,
+    or ``output`` float32 [1, values].
+
+    Raises:
+        ModelError: it is not fitted.
+        UnsupportedError: it, or a step of its pipeline, is none of those that are known.
+        UsageError: it is no estimator.
+    """
+    from edgekit.conversion.estimators import estimator_onnx, is_estimator
+
+    if not is_estimator(estimator):
+        raise UsageError(f"A {type(estimator).__name__} is no scikit-learn estimator; give a fitted one.")
+    return _written(estimator_onnx(estimator), Path(out or Path("runs") / type(estimator).__name__.lower()))
+
+
 def network_file(network: Any, given: dict[str, Any]) -> str:
-    """Write a ``torch.nn.Module`` as model.onnx into the folder of results; it is left as it is.
+    """Write a ``torch.nn.Module`` or an estimator as model.onnx into the folder of results; it is left as it is.
 
     ``given`` are the options of the verb: ``example`` is taken out of them, and ``out`` put in if it is not there.
 
     Raises:
-        UsageError: it is no network, or nothing says the shape of its input.
+        UsageError: it is neither, or nothing says the shape of a network's input.
         ModelError: it cannot be exported.
     """
+    from edgekit.conversion.estimators import is_estimator
+
+    if is_estimator(network):
+        path = from_sklearn(network, given.get("out"))
+        given["out"] = path.parent
+        return str(path)
     from torch import nn
 
     from edgekit.conversion.torch_onnx import to_onnx
@@ -49,9 +74,13 @@ def network_file(network: Any, given: dict[str, Any]) -> str:
         raise ModelError(
             f"{name} cannot be exported ({first_line(exc)}); make its forward traceable by torch.export."
         ) from exc
+    return str(_written(model, folder))
+
+
+def _written(model: ModelProto, folder: Path) -> Path:
     path = require_writable(folder) / "model.onnx"
     write_bytes(path, model.SerializeToString(deterministic=True))
-    return str(path)
+    return path
 
 
 def _takes(name: str, example: Any, data: Any) -> InputContract | dict[str, Tensor]:

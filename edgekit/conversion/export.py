@@ -1,4 +1,4 @@
-"""``edgekit export``: an ONNX file in the canonical float form, or as TFLite by the same writer as the int8 files."""
+"""``edgekit export``: a model in the canonical float form of ONNX, or as TFLite by the writer of the int8 files."""
 
 from __future__ import annotations
 
@@ -9,17 +9,20 @@ from pathlib import Path
 
 from edgekit.catalog import home_of, resolve_models
 from edgekit.console import Part, Remark, Table
+from edgekit.conversion.estimators import SUFFIX, open_skops
 from edgekit.conversion.tflite import lower
 from edgekit.errors import ModelError, naming
 from edgekit.files import require_file, require_writable, sha256_bytes, write_bytes
 from edgekit.graph.isolated import is_quantized, model_sha256, open_prepared
 from edgekit.graph.metadata import read_metadata
+from edgekit.graph.prepare import prepare
 from edgekit.modelfiles.golden import onnx_with_example, with_example
 from edgekit.options import MODEL, Options, argument, option, shape_option
 from edgekit.result import Result
 from edgekit.runtimes.runtime import Shapes
 
 FORMATS = ("tflite", "onnx")
+PICKLES = (".pkl", ".pickle", ".joblib")
 
 
 @dataclass(frozen=True)
@@ -61,11 +64,14 @@ def export(options: ExportOptions) -> ExportResult:
         RuntimeCrashError: the file made the worker that looks at it first crash or hang.
         StorageError: the folder cannot be written.
     """
-    source = _onnx_file(options.model)
+    source = _source(options.model)
     folder = require_writable(options.out or home_of(options.model))
-    prepared = open_prepared(source, shapes=options.shape, cut_at=options.cut_at)
+    if source.suffix == SUFFIX:
+        prepared = prepare(open_skops(source), options.shape, options.cut_at)
+    else:
+        prepared = open_prepared(source, shapes=options.shape, cut_at=options.cut_at)
     metadata = read_metadata(prepared, str(source))
-    metadata = replace(metadata, parents={**metadata.parents, "onnx": model_sha256(source)})
+    metadata = replace(metadata, parents={**metadata.parents, source.suffix[1:]: model_sha256(source)})
     quantized = is_quantized(prepared)
     if options.to == "onnx":
         if quantized:
@@ -80,13 +86,18 @@ def export(options: ExportOptions) -> ExportResult:
     return ExportResult(source, folder / name, options.to, len(data), sha256_bytes(data), outputs, metadata.rest)
 
 
-def _onnx_file(model: str) -> Path:
-    """The ONNX file that MODEL stands for, the float one if there are two."""
+def _source(model: str) -> Path:
+    """The ONNX file that MODEL stands for, the float one if there are two; or a scikit-learn estimator's file."""
     found = resolve_models(model)
-    named = [path for path in found if path.suffix == ".onnx"]
+    named = [path for path in found if path.suffix in (".onnx", SUFFIX)]
+    if found[0].suffix in PICKLES:
+        raise ModelError(
+            f"{found[0]} is a pickle, which runs whatever is in it when it is opened; where the estimator is, save it "
+            f"by skops.io.dump(estimator, '{found[0].stem}{SUFFIX}') and give that file."
+        )
     if not named:
         raise ModelError(
-            f"{found[0]} is not an ONNX file, from which alone EdgeKit exports; write the model as ONNX first "
+            f"{found[0]} is neither ONNX nor {SUFFIX}, from which alone EdgeKit exports; write the model as ONNX first "
             "(torch.onnx.export, tf2onnx, paddle2onnx) and give that file."
         )
     return require_file(next((path for path in named if not path.name.endswith(".int8.onnx")), named[0]))

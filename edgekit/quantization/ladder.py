@@ -19,6 +19,7 @@ from edgekit.data.intake import Intake, Pictures
 from edgekit.extras import install
 from edgekit.quantization.calibrate import RealInputs
 from edgekit.quantization.channel_statistics import channel_statistics
+from edgekit.quantization.feature_scales import feature_scales
 from edgekit.quantization.judge import Judge
 from edgekit.quantization.plan import Plan
 from edgekit.quantization.rungs.absorb import absorb_high_biases
@@ -141,7 +142,8 @@ class Ladder:
         counts = {name: list(choice.methods.values()).count(name) for name in sorted(set(choice.methods.values()))}
         detail = ", ".join(f"{count} {name}" for name, count in counts.items())
         plan = Plan(choice.affines, weight_bits=self.options.weight_bits, per_tensor=self.options.per_tensor)
-        return plan.with_floats(running_sums(model)), groups, detail
+        scaling = (name for names in feature_scales(model).values() for name in names)
+        return plan.with_floats((*running_sums(model), *scaling)), groups, detail
 
     def _inputs(self, intake: Intake, counts: tuple[int, int] | None = None) -> RealInputs:
         """The samples, as ``intake`` feeds them: a few, see ``RealInputs.few``, or all."""

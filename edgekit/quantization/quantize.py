@@ -43,6 +43,8 @@ from edgekit.result import Result
 from edgekit.tasks.quality import COLUMNS, Quality
 
 if TYPE_CHECKING:
+    from onnx import ModelProto
+
     from edgekit.quantization.rungs.finetune import Lesson
 
 SMALL_WEIGHTS = "weights alone are stored small, everything computes in float32"
@@ -168,7 +170,7 @@ def quantize(options: QuantizeOptions, lesson: Lesson | None = None) -> Quantize
         result = QuantizeResult(
             folder=str(folder),
             recipe=recipe.name,
-            io=options.io if recipe.calibrates else "float32",
+            io=", ".join(_types(made.tflite)),
             data=data.name if data else "",
             data_sha256=data.sha256 if data else "",
             kind=data.kind if data else "images",
@@ -189,6 +191,14 @@ def quantize(options: QuantizeOptions, lesson: Lesson | None = None) -> Quantize
         )
         write_json(scratch / RECORD_FILE, {**result.to_dict(), "seed": options.seed})
     return result
+
+
+def _types(model: ModelProto) -> tuple[str, ...]:
+    """Of the inputs and the outputs, in their order, each once."""
+    from onnx import helper
+
+    kinds = (item.type.tensor_type.elem_type for item in (*model.graph.input, *model.graph.output))
+    return tuple(dict.fromkeys(str(helper.tensor_dtype_to_np_dtype(kind)) for kind in kinds))
 
 
 def _write(files: list[Path], made: Made, described: list[Metadata]) -> None:

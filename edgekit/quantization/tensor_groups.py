@@ -14,6 +14,7 @@ from edgekit.graph.families import Families
 from edgekit.graph.messages import readers_of, types_of
 from edgekit.operators import operators_that, row_of
 from edgekit.operators.lowering import ACTIVATION_LIMITS
+from edgekit.quantization.feature_scales import feature_scales
 from edgekit.quantization.ranges import METHODS, Range
 from edgekit.scales import PIXELS, Quantization, range_quantization
 
@@ -97,7 +98,7 @@ def stored_tensors(model: ModelProto) -> tuple[str, ...]:
         fused = len(users) == 1 and node.op_type in FUSING and _is_fused_activation(users[0], constants)
         return name in outputs or not fused
 
-    other = _not_real(graph)
+    other = _not_real(graph) | feature_scales(model).keys()
     made = [(node, name) for node in graph.node for name in node.output if name and name not in other]
     given = [item.name for item in graph.input if item.name not in other]
     return (*given, *(name for node, name in made if is_stored(node, name)))
