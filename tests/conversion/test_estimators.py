@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from onnx import ModelProto
 from onnx.reference import ReferenceEvaluator
-
 from sklearn.datasets import load_diabetes, load_digits, load_wine
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
