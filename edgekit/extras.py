@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 EXTRAS = {
     "train": "teach, distill, shrink, demo, quantize --rungs 5",
     "pretrained": "teachers that know ImageNet (teach efficientnet-lite0)",
-    "hub": "teachers of a hub (hf:ORG/NAME)",
+    "hub": "pull, push, teachers of a hub (hf:ORG/NAME)",
     "search": "search",
     "cluster": "search --ray",
     "sklearn": "export FILE.skops, estimators of scikit-learn",

@@ -150,8 +150,10 @@ def staged(folder: Path) -> Iterator[Path]:
         scratch = Path(tempfile.mkdtemp(prefix=".staged-", dir=folder))
         try:
             yield scratch
-            for item in sorted(scratch.iterdir()):
-                os.replace(item, folder / item.name)
+            for item in sorted(path for path in scratch.rglob("*") if path.is_file()):
+                place = folder / item.relative_to(scratch)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                os.replace(item, place)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 

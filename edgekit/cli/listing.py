@@ -1,9 +1,12 @@
-"""``edgekit list``: what the catalog holds."""
+"""``edgekit list``: what the catalog holds, and what the user made or pulled."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from edgekit import catalog
@@ -16,12 +19,16 @@ from edgekit.result import Result
 SHIPPED = {"model.int8.tflite": "int8", "model.int8.onnx": "int8", "model.onnx": "float"}
 """Files of a card in a word each: the table has to fit a terminal of 80 columns."""
 
+KINDS = ("teachers", "students", "models", "devices", "recipes")
+ORIGINS = {"pull.json": "name", "search.json": "family", "distill.json": "teacher", "teach.json": "teacher"}
+"""Records of a run in which to look for where it is from, and under which key."""
+
 
 @dataclass(frozen=True)
 class ListOptions(Options):
     """What to list."""
 
-    kind: str = argument("What to list.", "students", choices=("teachers", "students", "devices", "recipes"))
+    kind: str = argument("What to list.", "students", choices=KINDS)
 
 
 @dataclass(frozen=True)
@@ -52,6 +59,8 @@ def listing(options: ListOptions) -> Listing:
         from edgekit.quantization.recipes import RECIPES
 
         return Listing(kind, ("name", "summary"), tuple((name, recipe.summary) for name, recipe in RECIPES.items()))
+    if kind == "models":
+        return Listing(kind, ("model", "from", "files"), tuple(_models(Path("runs"))))
     rows = []
     for name in catalog.names(kind):
         card = catalog.network_card(kind, name)
@@ -60,3 +69,19 @@ def listing(options: ListOptions) -> Listing:
         row = (name, f"{height}x{width}x{channels}", ", ".join(card.recipes), ", ".join(dict.fromkeys(ships)))
         rows.append((*row, card.summary))
     return Listing(kind, ("name", "input", "recipes", "ships", "summary"), tuple(rows))
+
+
+def _models(runs: Path) -> Iterator[tuple[str, str, str]]:
+    """The folders in ``runs`` that hold model files, where each is from, and their sizes."""
+    for folder in sorted(path for path in runs.glob("*") if path.is_dir()):
+        files = sorted(path for path in folder.rglob("*") if path.suffix in (".onnx", ".tflite", ".safetensors"))
+        if files:
+            sizes = (f"{path.relative_to(folder)} {path.stat().st_size:,} B" for path in files)
+            yield str(folder), _origin(folder), ", ".join(sizes)
+
+
+def _origin(folder: Path) -> str:
+    for record, key in ORIGINS.items():
+        with suppress(OSError, ValueError, AttributeError):
+            return str(json.loads((folder / record).read_text(encoding="utf-8")).get(key) or "")
+    return ""

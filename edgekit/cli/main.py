@@ -37,7 +37,9 @@ COMMANDS = Group(
             "Say what a model makes of pictures or arrays: labels with probabilities.",
         ),
         "inspect": verbs.inspect,
-        "list": Verb("edgekit.cli.listing:listing", "List the catalog: teachers, students, devices or recipes."),
+        "list": Verb("edgekit.cli.listing:listing", "List the catalog, or the models in runs/."),
+        "pull": Verb("edgekit.hub.pull:pull", "Fetch the files of a model on the hub, and note where they are from."),
+        "push": Verb("edgekit.hub.push:push", "Give a run away, with a card: into a folder or onto the hub."),
         "deploy": verbs.deploy,
         "serve": Verb(
             "edgekit.service.serve:serve", "Serve a web bundle to browsers, or the models of a store to programs."

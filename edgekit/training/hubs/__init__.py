@@ -10,24 +10,20 @@ Each kind is one file, with ``repository(name)``, ``contract(folder)``, ``labels
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from edgekit.console import say
-from edgekit.errors import EdgekitError, ModelError, input_errors
+from edgekit.errors import ModelError, input_errors
 from edgekit.files import sha256_bytes, sha256_file
+from edgekit.hub.fetch import cached, fetched, of_hub
 from edgekit.inputs.contract import InputContract
-from edgekit.runtimes.refusal import first_line
 
 if TYPE_CHECKING:
     from torch import nn
 
-CONNECTION_SECONDS = 5.0
-HUB_PACKAGES = ("transformers", "huggingface_hub")
 FILES = ("config.json", "preprocessor_config.json", "model.safetensors.index.json", "*.safetensors")
 
 
@@ -60,7 +56,7 @@ class HubModel:
         Raises:
             ModelError: its library is not installed, or does not know such a network, or the weights do not fit it.
         """
-        with _of_hub(self.name):
+        with of_hub(self.name):
             network: nn.Module
             network, missing = _kind(self.name).network(self.folder)
             return network.eval(), frozenset(missing)
@@ -81,51 +77,25 @@ def open_hub(name: str) -> HubModel:
     folder = Path(where)
     if not folder.is_dir():
         repository, _, revision = where.partition("@")
-        with _of_hub(name):
+        with of_hub(name):
             folder = _snapshot(kind.repository(repository), revision or None, name)
         name = f"{name.partition('@')[0]}@{folder.name}"
     _require_weights(name, [path.name for path in folder.iterdir()])
-    with _of_hub(name), input_errors(ModelError, f"{name}: "):
+    with of_hub(name), input_errors(ModelError, f"{name}: "):
         return HubModel(name, folder, kind.contract(folder), kind.labels(folder))
 
 
 def _snapshot(repository: str, revision: str | None, name: str) -> Path:
     """The folder of a repository at a revision: the hub's cache is asked first, and without a connection."""
-    from huggingface_hub import HfApi, snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
-
-    try:
-        folder = Path(snapshot_download(repository, revision=revision, local_files_only=True, allow_patterns=FILES))
-        if list(folder.glob("*.safetensors")):
-            return folder
-    except LocalEntryNotFoundError:
-        pass
-    # One request tells quickly whether there is a hub at all; downloads try again and again.
-    found = HfApi().model_info(repository, revision=revision, timeout=CONNECTION_SECONDS)
-    _require_weights(name, [file.rfilename for file in found.siblings or ()])
-    say(f"fetching {name}, revision {found.sha}")
-    return Path(snapshot_download(repository, revision=found.sha, allow_patterns=FILES))
+    folder = cached(repository, revision, FILES)
+    if folder is not None and list(folder.glob("*.safetensors")):
+        return folder
+    return fetched(repository, revision, FILES, partial(_require_weights, name), name)
 
 
 def _require_weights(name: str, files: list[str]) -> None:
     if not any(file.endswith(".safetensors") and "/" not in file for file in files):
         raise ModelError(f"{name} has no .safetensors file, and pickled weights are never opened; name another model.")
-
-
-@contextmanager
-def _of_hub(name: str) -> Iterator[None]:
-    try:
-        yield
-    except EdgekitError:
-        raise
-    except ModuleNotFoundError as exc:
-        package = "'edgekit[hub]'" if exc.name in HUB_PACKAGES else exc.name
-        raise ModelError(f"{name} needs {exc.name}, which is not installed; run: pip install {package}") from exc
-    except Exception as exc:  # the hub's libraries raise what they like
-        way = "check the name and the connection to the hub, or name a folder that save_pretrained wrote"
-        if "torchvision" in str(exc):
-            way = "torchvision is built for another torch: install the build that goes with it, or none"
-        raise ModelError(f"{name} cannot be opened ({first_line(exc)}); {way}.") from exc
 
 
 def _kind(name: str) -> ModuleType:
