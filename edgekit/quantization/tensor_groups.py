@@ -15,6 +15,7 @@ from edgekit.graph.messages import readers_of, types_of
 from edgekit.operators import operators_that, row_of
 from edgekit.operators.lowering import ACTIVATION_LIMITS
 from edgekit.quantization.feature_scales import feature_scales
+from edgekit.quantization.islands import going_on_in_float
 from edgekit.quantization.ranges import METHODS, Range
 from edgekit.scales import PIXELS, Quantization, range_quantization
 
@@ -86,17 +87,20 @@ def tie_groups(model: ModelProto, intake: Intake) -> tuple[Group, ...]:
 def stored_tensors(model: ModelProto) -> tuple[str, ...]:
     """Graph inputs and operator outputs that are stored, in graph order.
 
-    What an operator hands to an activation function that a runtime computes inside it is never stored.
+    What an operator hands to an activation function that a runtime computes inside it is never stored, nor what goes on
+    in float.
     """
     graph = model.graph
     readers = readers_of(graph.node)
     outputs = {item.name for item in graph.output}
     constants = {item.name: item for item in graph.initializer}
+    islands = going_on_in_float(model)
+    inside = {name for node in graph.node if node.output[0] in islands for name in node.input}
 
     def is_stored(node: NodeProto, name: str) -> bool:
         users = readers.get(name, [])
         fused = len(users) == 1 and node.op_type in FUSING and _is_fused_activation(users[0], constants)
-        return name in outputs or not fused
+        return name in outputs or not (fused or name in inside)
 
     other = _not_real(graph) | feature_scales(model).keys()
     made = [(node, name) for node in graph.node for name in node.output if name and name not in other]
