@@ -143,15 +143,18 @@ def changing_table() -> Iterator[Callable[[Table], None]]:
 class _PlainBar:
     def __init__(self, label: str, total: int) -> None:
         self.label, self.total = label, total
-        self.started = self.last = time.monotonic()
+        self.last = time.monotonic()
+        self.begun: tuple[float, int] | None = None
 
     def update(self, done: int, note: str = "") -> None:
+        """What comes before the first step that is told, as a teacher's answers, says nothing of the pace of others."""
         now = time.monotonic()
+        since, before = self.begun = self.begun or (now, done)
         if now - self.last < PLAIN_INTERVAL_S or done == 0:
             return
         self.last = now
-        left = (now - self.started) / done * (self.total - done)
-        say(f"{self.label}: {done}/{self.total} {note} {left:.0f} s left")
+        left = f"{(now - since) / (done - before) * (self.total - done):.0f} s left" if done > before else ""
+        say(" ".join(filter(None, (f"{self.label}: {done}/{self.total}", note, left))))
 
 
 @dataclass(frozen=True)

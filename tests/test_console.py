@@ -128,6 +128,18 @@ def test_in_quiet_there_is_no_progress_and_no_remark(capsys: pytest.CaptureFixtu
     assert capsys.readouterr().err == "warning: a warning\na later remark\n"
 
 
+def test_the_time_that_is_left_is_told_by_the_steps_since_the_first_one(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter((0.0, 100.0, 120.0, 140.0))  # the start, and a teacher who answers before the first step
+    monkeypatch.setattr("edgekit.console.time.monotonic", lambda: next(clock))
+    with progress("training", 100) as bar:
+        for done, note in ((10, ""), (20, "epoch 1"), (30, "")):
+            bar.update(done, note)
+    lines = ["training: 10/100", "training: 20/100 epoch 1 160 s left", "training: 30/100 140 s left"]
+    assert capsys.readouterr().err.splitlines() == lines
+
+
 @pytest.mark.parametrize(
     ("nanoseconds", "text"),
     [
