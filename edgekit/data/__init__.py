@@ -160,4 +160,4 @@ def _open(source: Source, contract: InputContract | None, reading: Reading) -> D
         return dataset_of(call_factory(str(source)), str(source), contract)
     if path.suffix or len(path.parts) > 1:
         raise DataError(f"{source} does not exist; check the path.")
-    raise UnknownNameError("data source", str(source), NAMED)
+    raise UnknownNameError("folder, file or data source", str(source), NAMED)

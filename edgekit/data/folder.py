@@ -50,7 +50,7 @@ def open_folder(folder: Path, contract: InputContract | None = None, reading: Re
     """
     parts = _split_folders(folder)
     if parts:
-        classes = _class_names(parts["train"])
+        classes = _class_names(parts.get("train") or parts["test"])
         splits = {name: _labelled(part, classes) for name, part in parts.items()}
     elif classes := _class_names(folder):
         if all(map(split_called, classes)):
@@ -81,7 +81,7 @@ def open_photos(folder: Path, contract: InputContract | None = None, reading: Re
 
 
 def _split_folders(folder: Path) -> dict[str, Path]:
-    """The folders of the splits; none if ``folder`` has no train folder of class folders.
+    """The folders of the splits; none if ``folder`` has no train folder of class folders, nor one for test alone.
 
     A class may well be called ``train`` (beside ``bus`` and ``ship``): its folder holds images, not folders.
     """
@@ -93,7 +93,8 @@ def _split_folders(folder: Path) -> dict[str, Path]:
         if name in parts:
             raise DataError(f"{parts[name]} and {path} are both a {name} split; keep one of them.")
         parts[name] = path
-    if "train" in parts and _subfolders(parts["train"]):
+    is_alone = set(parts) == {"test"} and len(_subfolders(folder)) == 1
+    if ("train" in parts or is_alone) and _subfolders(parts.get("train") or parts["test"]):
         return parts
     return {}
 

@@ -122,13 +122,15 @@ class Setting(Closing):
         from edgekit.search.study import Study
         from edgekit.training.losses import needs_features
 
-        recipe, details = self.options.recipe.of(self.family.card), self.options.details
+        card, details = self.family.card, self.options.details
+        data = self.school.data(card.contract)
+        recipe = self.options.recipe.of(card, len(data.train))
         if self.school.loss is None and needs_features(recipe.loss):
             raise UsageError("Candidates learn answers alone; leave the loss hint out, and 'distill' the best with it.")
         identity = {
             "student": self.options.student,
             "space": [asdict(axis) for axis in self.family.space.axes],
-            "data": self.school.data(self.family.card.contract).sha256,
+            "data": data.sha256,
             "teacher": [*(one.sha256 for one in self.school.teachers), *details.teacher_mean, *details.teacher_std],
             "ensemble": self.school.way,
             "recipe": recipe.to_dict(),

@@ -118,7 +118,7 @@ def distill(options: DistillOptions) -> DistillResult:
     options = _with_network(options)
     named = options.teacher or (teacher_of(options.student),)
     card, data = open_student(options.student, options.data, options.contract, options.reading)
-    recipe, seed = options.recipe.of(card), card.seed if options.seed is None else options.seed
+    seed = card.seed if options.seed is None else options.seed
     loop.require_labels(data)
     folder = require_writable(options.out or Path("runs") / card.name)
     teachers = [open_teacher(one, card.contract.shape) for one in options.details.of(named)]
@@ -127,6 +127,7 @@ def distill(options: DistillOptions) -> DistillResult:
     ensemble = Ensemble(tuple(members), options.ensemble)
     if not is_unset(options.extra):
         data, ensemble = with_extra(data, ensemble, card.contract, options.extra, options.reading)
+    recipe = options.recipe.of(card, len(data.train))
     torch.manual_seed(seed)
     model = trained = network_of(options.student, card, len(data.classes))
     asked = ensemble

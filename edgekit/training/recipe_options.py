@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from edgekit.catalog import NetworkCard
+from edgekit.console import say
 from edgekit.options import Options, option
 from edgekit.recipe import TrainRecipe
 from edgekit.training.losses import Loss, losses
+
+FEWEST_STEPS = 4
+"""In an epoch of few images."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +33,11 @@ class RecipeOptions(Options):
         """The user's own loss, if it is a function."""
         return None if isinstance(self.loss, str) else self.loss
 
-    def of(self, card: NetworkCard) -> TrainRecipe:
+    def of(self, card: NetworkCard, images: int | None = None) -> TrainRecipe:
         """The recipe of a card, changed.
+
+        Where ``images``, those for training, are no whole batch, it has smaller ones, said aloud, unless the user said
+        their size.
 
         Raises:
             UnknownNameError: the card has no such recipe.
@@ -40,7 +47,12 @@ class RecipeOptions(Options):
         loss = self.loss
         changes["loss"] = (loss if isinstance(loss, str) else getattr(loss, "__qualname__", "own")) or None
         chosen = card.recipe(self.recipe) if isinstance(self.recipe, str) else self.recipe
-        return chosen.override(**changes)
+        recipe = chosen.override(**changes)
+        if images is None or images >= recipe.batch_size or self.batch_size is not None:
+            return recipe
+        fitting = max(2, images // FEWEST_STEPS)
+        say(f"{images} training images are no batch of {recipe.batch_size}: they are learned in batches of {fitting}")
+        return replace(recipe, batch_size=fitting)
 
 
 @dataclass(frozen=True)

@@ -37,11 +37,23 @@ def load_weights(model: nn.Module, path: Path) -> nn.Module:
     Raises:
         ModelError: the file is broken, holds more than tensors, or does not fit the network.
     """
+    tensors = read_tensors(path)
     try:
-        model.load_state_dict(read_tensors(path))
+        model.load_state_dict(tensors)
     except (RuntimeError, AttributeError) as exc:
-        raise ModelError(f"{path} does not fit the network {type(model).__name__}: {_first_line(exc, 3)}.") from exc
+        wanted = model.state_dict()
+        differing = {
+            "lacks": [name for name in wanted if name not in tensors],
+            "has besides": [name for name in tensors if name not in wanted],
+        }
+        why = " and ".join(f"it {verb} {_listed(names)}" for verb, names in differing.items() if names)
+        reason = why or _first_line(exc, 3)
+        raise ModelError(f"{path} does not fit the network {type(model).__name__}: {reason}.") from exc
     return model.eval()
+
+
+def _listed(names: list[str]) -> str:
+    return f"'{names[0]}'" + (f" and {len(names) - 1} more" if len(names) > 1 else "")
 
 
 def take_widths(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:

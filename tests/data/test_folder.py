@@ -219,6 +219,14 @@ def test_classes_that_differ_in_case_alone_are_refused_unless_they_are_letters(t
         open_folder(tmp_path)
 
 
+def test_a_folder_for_test_alone_is_for_evaluation(tmp_path: Path, save_image) -> None:
+    for name in ("cat", "dog"):
+        save_image(tmp_path / "test" / name / "0.png")
+    data = open_folder(tmp_path)
+    assert data.classes == ("cat", "dog")
+    assert [len(split) for split in (data.train, data.validation, data.test)] == [0, 0, 2]
+
+
 def test_two_folders_for_one_split_are_refused(tmp_path: Path, save_image) -> None:
     for split in ("train", "val", "valid"):
         save_image(tmp_path / split / "a" / "0.png")

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from edgekit.cli.main import app
+from edgekit.data.dataset import Dataset
 from edgekit.errors import DataError, TrainingError, UsageError
 from edgekit.training import checkpoint
 
@@ -115,6 +116,16 @@ def test_a_broken_checkpoint_is_named(small_mnist: Path, tmp_path: Path) -> None
 def test_too_little_data_for_one_batch_is_said(small_mnist: Path, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="fewer than one batch of 5000"):
         run(*command(small_mnist, tmp_path, "--batch-size", "5000"))
+
+
+def test_few_images_are_learned_in_smaller_batches_than_the_recipes(
+    mnist: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = np.concatenate([np.flatnonzero(mnist.train.labels == digit)[:7] for digit in range(10)])
+    np.savez(tmp_path / "few.npz", images=mnist.train.images[rows], labels=mnist.train.labels[rows])
+    run(*command(tmp_path / "few.npz", tmp_path / "out"))
+    assert json.loads((tmp_path / "out" / "distill.json").read_text())["recipe"]["batch_size"] == 12
+    assert "50 training images are no batch of 128: they are learned in batches of 12" in capsys.readouterr().err
 
 
 def test_training_without_labels_is_refused_before_it_begins(tmp_path: Path) -> None:

@@ -246,7 +246,9 @@ def test_photos_must_be_named() -> None:
 
 def test_weights_that_do_not_fit_are_refused(data: Path, tmp_path: Path, taught: Taught) -> None:
     other = save_weights(build("resnet8", SHAPE, 3), tmp_path / "other.safetensors")
-    with pytest.raises(ModelError, match=r"other\.safetensors does not fit the network EfficientnetLite"):
+    with pytest.raises(
+        ModelError, match=r"other\.safetensors does not fit the network EfficientnetLite: it lacks '.*' and \d+ more"
+    ):
         teach(TeachOptions("narrow", str(data), "head", out=tmp_path, init=other))
 
 
