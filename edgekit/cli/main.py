@@ -56,6 +56,9 @@ COMMANDS = Group(
                 ),
             },
         ),
+        "route": Verb(
+            "edgekit.routing.route:route", "Make one door of several stored models: a gate chooses who answers."
+        ),
         "devices": Group(
             "Prepare devices: an emulated board, one over SSH, and what their figures are predicted from.",
             {

@@ -22,10 +22,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 import edgekit
-from edgekit.errors import DataError, EdgekitError, UnknownNameError, UsageError
+from edgekit.errors import DataError, EdgekitError, ModelError, UnknownNameError, UsageError
 from edgekit.service.metrics import CONTENT_TYPE, Metrics
 from edgekit.service.open_model import BusyError
 from edgekit.service.pool import Pool
+from edgekit.service.worker_process import Guesses
 from edgekit.store.store import Entry, Store
 from edgekit.web.body import BodyReader
 from edgekit.web.guard import Guard
@@ -74,10 +75,10 @@ class Service:
             if request.headers.get("content-type", "").startswith("multipart/"):
                 raise DataError("The body is a form; send the picture alone, as curl --data-binary @FILE does.")
             began = time.perf_counter()
-            guesses = await self.pool.predict(entry, picture, top)
+            chosen, guesses = await self._behind(entry, picture, top)
         self.metrics.count_prediction(entry.name, time.perf_counter() - began)
         named = [{"label": label, "probability": probability} for label, probability in guesses]
-        return JSONResponse({"model": entry.name, "sha256": entry.sha256, "guesses": named})
+        return JSONResponse({"model": entry.name, "sha256": entry.sha256, **chosen, "guesses": named})
 
     async def figures(self, request: Request) -> Response:
         """Counters and gauges."""
@@ -97,6 +98,22 @@ class Service:
         document = json.loads(DESCRIPTION.read_text(encoding="utf-8"))
         document["info"]["version"] = edgekit.__version__
         return JSONResponse(document)
+
+    async def _behind(self, entry: Entry, picture: bytes, top: int) -> tuple[dict[str, Any], Guesses]:
+        """A model's guesses; where it is a door, those of the expert that it chooses, and which that is."""
+        route = entry.card.get("route")
+        if route is None:
+            return {}, await self.pool.predict(entry, picture, top)
+        ((name, sure),) = await self.pool.predict(entry, picture, 1)
+        if sure < route["threshold"]:
+            return {"expert": None, "sure": sure}, []
+        try:
+            expert = self._find(name)
+        except UnknownNameError as exc:
+            raise ModelError(
+                f"'{entry.name}' leads to '{name}', which is no longer in the store; add it, or route anew without it."
+            ) from exc
+        return {"expert": name, "sure": sure}, await self.pool.predict(expert, picture, top)
 
     def _find(self, name: str) -> Entry:
         now = time.monotonic()
