@@ -91,15 +91,16 @@ def examples(
     parts: dict[str, Split] = {}
     with _opened(experts, store) as models, progress("pictures of each expert", len(SPLITS) * len(experts)) as bar:
         for place, split in enumerate(SPLITS):
-            images, targets = [], []
+            images: list[Images] = []
+            targets: list[Labels] = []
             for number, expert in enumerate(experts):
                 source = _Source(expert, reading, most, seed)
                 images.append(source.split(split, contract)[0])
                 targets.append(_targets(number, experts, models, source, split, len(images[-1])))
                 bar.update(place * len(experts) + number + 1)
             parts[split] = Split(np.concatenate(images), np.concatenate(targets))
-    pixels = [np.asarray(parts[split].images[:]) for split in SPLITS]
-    return Dataset("experts", names, **parts, sha256=content_sha256(*pixels, *(parts[one].labels for one in SPLITS)))
+    held = [np.asarray(value) for part in parts.values() for value in (part.images[:], part.labels)]
+    return Dataset("experts", names, **parts, sha256=content_sha256(*held))
 
 
 def _targets(

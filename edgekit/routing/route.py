@@ -111,7 +111,8 @@ def route(options: RouteOptions) -> RouteResult:
         DataError: a source has no labelled pictures.
         StorageError: the store or the folder cannot be written.
     """
-    from edgekit.quantization.quantize import QuantizeOptions, quantize
+    from edgekit.quantization.options import QuantizeOptions
+    from edgekit.quantization.quantize import quantize
     from edgekit.training.recipe_options import RecipeOptions
     from edgekit.training.teach import TeachOptions, teach
     from edgekit.training.tuning.pretrained import teacher_card
@@ -153,7 +154,7 @@ def _measured(
     answered = sure >= threshold
     found = []
     for number, name in enumerate(data.classes):
-        own = data.test.labels == number
+        own = np.asarray(data.test.labels) == number
         shares = (right & answered, ~right & answered, ~answered)
         found.append(
             Routed(name, int(own.sum()), *(float(share[own].mean()) if own.any() else 0.0 for share in shares))
