@@ -54,7 +54,7 @@ class Expert:
 
 
 @dataclass(frozen=True)
-class _Source:
+class ExpertPictures:
     """Pictures of one source, at most so many of each split, as models of any contract take them."""
 
     expert: Expert
@@ -94,7 +94,7 @@ def examples(
             images: list[Images] = []
             targets: list[Labels] = []
             for number, expert in enumerate(experts):
-                source = _Source(expert, reading, most, seed)
+                source = ExpertPictures(expert, reading, most, seed)
                 images.append(source.split(split, contract)[0])
                 targets.append(_targets(number, experts, models, source, split, len(images[-1])))
                 bar.update(place * len(experts) + number + 1)
@@ -104,7 +104,12 @@ def examples(
 
 
 def _targets(
-    number: int, experts: Sequence[Expert], models: Mapping[str, Classifier], source: _Source, split: str, count: int
+    number: int,
+    experts: Sequence[Expert],
+    models: Mapping[str, Classifier],
+    source: ExpertPictures,
+    split: str,
+    count: int,
 ) -> Labels:
     """The number of the expert that each picture of a source is for."""
     found = np.full(count, number, np.int64)
