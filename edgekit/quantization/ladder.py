@@ -20,7 +20,7 @@ from edgekit.extras import install
 from edgekit.quantization.calibrate import RealInputs
 from edgekit.quantization.channel_statistics import channel_statistics
 from edgekit.quantization.feature_scales import feature_scales
-from edgekit.quantization.islands import going_on_in_float
+from edgekit.quantization.islands import beside_islands
 from edgekit.quantization.judge import Judge
 from edgekit.quantization.plan import Plan
 from edgekit.quantization.rungs.absorb import absorb_high_biases
@@ -144,7 +144,7 @@ class Ladder:
         detail = ", ".join(f"{count} {name}" for name, count in counts.items())
         plan = Plan(choice.affines, weight_bits=self.options.weight_bits, per_tensor=self.options.per_tensor)
         scaling = (name for names in feature_scales(model).values() for name in names)
-        return plan.with_floats((*running_sums(model), *scaling, *going_on_in_float(model))), groups, detail
+        return plan.with_floats((*running_sums(model), *scaling, *beside_islands(model))), groups, detail
 
     def _inputs(self, intake: Intake, counts: tuple[int, int] | None = None) -> RealInputs:
         """The samples, as ``intake`` feeds them: a few, see ``RealInputs.few``, or all."""

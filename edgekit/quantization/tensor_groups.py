@@ -15,7 +15,7 @@ from edgekit.graph.messages import readers_of, types_of
 from edgekit.operators import operators_that, row_of
 from edgekit.operators.lowering import ACTIVATION_LIMITS
 from edgekit.quantization.feature_scales import feature_scales
-from edgekit.quantization.islands import going_on_in_float
+from edgekit.quantization.islands import never_stored
 from edgekit.quantization.ranges import METHODS, Range
 from edgekit.scales import PIXELS, Quantization, range_quantization
 
@@ -87,22 +87,19 @@ def tie_groups(model: ModelProto, intake: Intake) -> tuple[Group, ...]:
 def stored_tensors(model: ModelProto) -> tuple[str, ...]:
     """Graph inputs and operator outputs that are stored, in graph order.
 
-    What an operator hands to an activation function that a runtime computes inside it is never stored, nor what goes on
-    in float.
+    What an operator hands to an activation function that a runtime computes inside it is never stored.
     """
     graph = model.graph
     readers = readers_of(graph.node)
     outputs = {item.name for item in graph.output}
     constants = {item.name: item for item in graph.initializer}
-    islands = going_on_in_float(model)
-    inside = {name for node in graph.node if node.output[0] in islands for name in node.input}
 
     def is_stored(node: NodeProto, name: str) -> bool:
         users = readers.get(name, [])
         fused = len(users) == 1 and node.op_type in FUSING and _is_fused_activation(users[0], constants)
-        return name in outputs or not (fused or name in inside)
+        return name in outputs or not fused
 
-    other = _not_real(graph) | feature_scales(model).keys()
+    other = _not_real(graph) | feature_scales(model).keys() | never_stored(model)
     made = [(node, name) for node in graph.node for name in node.output if name and name not in other]
     given = [item.name for item in graph.input if item.name not in other]
     return (*given, *(name for node, name in made if is_stored(node, name)))

@@ -10,7 +10,7 @@ from small_graphs import bytes_for, graph_of, noise
 from edgekit.artifact import Metadata
 from edgekit.conversion.tflite import lower
 from edgekit.graph.prepare import prepare
-from edgekit.quantization.islands import going_on_in_float
+from edgekit.quantization.islands import beside_islands
 from edgekit.quantization.qdq import insert_qdq
 from edgekit.quantization.tensor_groups import stored_tensors
 
@@ -21,6 +21,8 @@ CONSTANTS = {
     "scale": noise(8, seed=3),
     "bias": noise(8, seed=4),
     "column": noise(8, 1, 1, seed=5),
+    "row": noise(8, seed=6),
+    "square": noise(8, 8, 1, 1, seed=7),
 }
 
 
@@ -38,7 +40,7 @@ def group_norm() -> ModelProto:
 
 def test_scale_and_bias_of_a_group_norm_stay_with_it() -> None:
     model = group_norm()
-    found = going_on_in_float(model)
+    found = beside_islands(model)
     nodes = [item for item in model.graph.node if item.output[0] in found]
     assert [item.op_type for item in nodes] == ["Reshape", "Mul", "Add"]
     stored = set(stored_tensors(model))
@@ -48,7 +50,7 @@ def test_scale_and_bias_of_a_group_norm_stay_with_it() -> None:
 
 def test_they_cost_one_conversion_and_both_files_agree() -> None:
     model = group_norm()
-    integers = insert_qdq(model, signed_plan(model, 4).with_floats(going_on_in_float(model)))
+    integers = insert_qdq(model, signed_plan(model, 4).with_floats(beside_islands(model)))
     data, stored = lower(integers, Metadata()), bytes_for(integers)
     (expected,) = reference(integers, *stored)
     (found,) = run_as_onnx(data, [expected], *stored)
@@ -66,8 +68,46 @@ def test_a_value_that_others_read_in_integers_is_stored() -> None:
         node("Conv", ["scaled", "k"], ["through"]),
         node("Add", ["beside", "through"], ["out"]),
     )
-    assert not going_on_in_float(read_twice)
+    assert not beside_islands(read_twice)
     assert "norm" in stored_tensors(read_twice)
+
+
+def test_the_sums_of_a_transformer_are_rounded_nowhere() -> None:
+    nodes, last = [node("Conv", ["x", "w"], ["y"], pads=[1, 1, 1, 1])], "y"
+    for block in range(2):
+        normal, part, total = (f"{name}{block}" for name in ("normal", "part", "total"))
+        nodes += [
+            node("LayerNormalization", [last, "row", "row"], [normal], axis=-1),
+            node("Conv", [normal, "square"], [part]),
+            node("Add", [last, part], [total]),
+        ]
+        last = total
+    ending = [
+        node("LayerNormalization", [last, "row", "row"], ["normal"], axis=-1),
+        node("Conv", ["normal", "k"], ["out"]),
+    ]
+    model = prepared(*nodes, *ending)
+    sums = {"total0", "total1"}
+    assert beside_islands(model) == sums
+    assert not sums & set(stored_tensors(model))
+    integers = insert_qdq(model, signed_plan(model, 4).with_floats(sums))
+    data, stored = lower(integers, Metadata()), bytes_for(integers)
+    (expected,) = reference(integers, *stored)
+    (found,) = run_as_onnx(data, [expected], *stored)
+    assert np.abs(found.astype(int) - expected.astype(int)).max() <= 1
+
+
+def test_sums_that_a_convolution_reads_too_stay_in_integers() -> None:
+    model = prepared(
+        node("Conv", ["x", "w"], ["y"], pads=[1, 1, 1, 1]),
+        node("Conv", ["y", "square"], ["part"]),
+        node("Add", ["y", "part"], ["total"]),
+        node("LayerNormalization", ["total", "row", "row"], ["normal"], axis=-1),
+        node("Conv", ["normal", "square"], ["through"]),
+        node("Conv", ["total", "square"], ["beside"]),
+        node("Add", ["beside", "through"], ["out"]),
+    )
+    assert not beside_islands(model)
 
 
 def test_integers_go_on_in_integers() -> None:
@@ -77,4 +117,4 @@ def test_integers_go_on_in_integers() -> None:
         node("Mul", ["r", "column"], ["scaled"]),
         node("Conv", ["scaled", "k"], ["out"]),
     )
-    assert not going_on_in_float(plain)
+    assert not beside_islands(plain)
