@@ -26,7 +26,7 @@ class Choice:
     """What is measured: tools' files of models, judged on ``images`` images of a split (None: on all of them).
 
     ``again`` are tools whose files are made anew. ``publish`` is true for the run whose figures go beside the command;
-    of ``some`` tools alone, the others' rows there stay.
+    of ``some`` models or tools alone, the others' rows there stay.
     """
 
     split: str
@@ -48,12 +48,12 @@ def choose(description: str | None, models: tuple[str, ...], tools: tuple[str, .
     parser.add_argument("--tools", type=_names(known), default=tools, metavar="NAME,...")
     parser.add_argument("--again", type=_names(known), default=(), metavar="NAME,...", help="make these files anew")
     parser.add_argument(
-        "--publish", action="store_true", help="on the test images, beside the command: the whole table, or --tools"
+        "--publish", action="store_true", help="on the test images, beside the command: all, or --models, --tools"
     )
     options = parser.parse_args()
     if options.publish:
-        some = options.tools != tools
-        return Choice("test", None, models, options.tools, options.again, publish=True, some=some)
+        some = (options.models, options.tools) != (models, tools)
+        return Choice("test", None, options.models, options.tools, options.again, publish=True, some=some)
     return Choice(options.split, options.images, options.models, options.tools, options.again, publish=False)
 
 
@@ -70,13 +70,14 @@ def _names(known: tuple[str, ...]) -> Any:
 def publish(command: str, choice: Choice, result: dict[str, Any]) -> None:
     """Write the result, by model, beside the command if it is the published run, below runs/ otherwise.
 
-    Rows of tools that were not asked keep their place, with the day that they are of.
+    Rows that were not asked for keep their place, with the day that they are of.
     """
     if choice.publish:
-        options = f"--publish --tools {','.join(choice.tools)}" if choice.some else "--publish"
-        before = Path(command).with_suffix(".json")
-        if choice.some and before.exists():
-            keep_earlier_rows(result, json.loads(before.read_text(encoding="utf-8")))
+        options, before = "--publish", Path(command).with_suffix(".json")
+        if choice.some:
+            options += f" --models {','.join(choice.models)} --tools {','.join(choice.tools)}"
+            if before.exists():
+                result = with_earlier_rows(result, json.loads(before.read_text(encoding="utf-8")))
         record(command, {"peers": PACKAGES, "models": result}, options)
         return
     path = PRODUCTS / f"{Path(command).stem}.{choice.split}.json"
@@ -84,10 +85,13 @@ def publish(command: str, choice: Choice, result: dict[str, Any]) -> None:
     print(f"wrote {path}")
 
 
-def keep_earlier_rows(result: dict[str, Any], before: dict[str, Any]) -> None:
-    """Put an earlier document's rows of tools that ``result`` has none of into it; each row says its day."""
-    today = datetime.now(UTC).date().isoformat()
-    for name, entry in result.items():
-        former = before["result"]["models"].get(name, {"tools": {}})["tools"]
-        kept = {tool: {"date": before["date"], **row} for tool, row in former.items()}
-        entry["tools"] = {**kept, **{tool: {**row, "date": today} for tool, row in entry["tools"].items()}}
+def with_earlier_rows(result: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
+    """An earlier document's models and rows of tools, those of ``result`` in their place; each row says its day."""
+    today, former = datetime.now(UTC).date().isoformat(), before["result"]["models"]
+    merged = {}
+    for name in dict.fromkeys((*former, *result)):
+        old, new = former.get(name, {}), result.get(name, {})
+        rows = {tool: {"date": before["date"], **row} for tool, row in old.get("tools", {}).items()}
+        rows |= {tool: {**row, "date": today} for tool, row in new.get("tools", {}).items()}
+        merged[name] = {**old, **new, "tools": rows}
+    return merged

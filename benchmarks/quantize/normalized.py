@@ -10,8 +10,10 @@ of one thread, in turns. What an earlier call with the same folder has trained i
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +167,14 @@ def run(name: str, data: str, folder: Path) -> dict[str, Any]:
     }
 
 
+def main(data: str, folder: Path, names: list[str]) -> None:
+    """Run networks and record each as soon as it is measured; rows of others stay, each with its day."""
+    file = Path(__file__).with_suffix(".json")
+    results = json.loads(file.read_text(encoding="utf-8"))["result"] if file.exists() else {}
+    for name in names:
+        results[name] = {"date": datetime.now(UTC).date().isoformat(), **run(name, data, folder / name)}
+        record(__file__, results, f"{Path(data).name} DIR")
+
+
 if __name__ == "__main__":
-    names = sys.argv[3:] or [*CLASSIFIERS, "unet"]
-    results = {name: run(name, sys.argv[1], Path(sys.argv[2]) / name) for name in names}
-    record(__file__, results, f"{Path(sys.argv[1]).name} DIR {' '.join(sys.argv[3:])}")
+    main(sys.argv[1], Path(sys.argv[2]), sys.argv[3:] or [*CLASSIFIERS, "unet"])

@@ -32,13 +32,14 @@ def test_the_page_shows_what_was_measured(part: Part) -> None:
 
 
 def test_rows_of_tools_that_were_not_asked_again_stay_with_their_day(part: Part) -> None:
-    before = {"date": "2020-02-29", "result": {"models": {"net": {"tools": {"own": {"n": 1}, "peer": {"n": 2}}}}}}
-    result = {"net": {"tools": {"own": {"n": 3}}}}
-    part("command").keep_earlier_rows(result, before)
-    own, peer = result["net"]["tools"].values()
+    rows = {"own": {"n": 1}, "peer": {"n": 2}}
+    before = {"date": "2020-02-29", "result": {"models": {"net": {"tools": rows}, "other": {"images": 9, "tools": {}}}}}
+    merged = part("command").with_earlier_rows({"net": {"tools": {"own": {"n": 3}}}}, before)
+    assert merged["other"] == {"images": 9, "tools": {}}
+    own, peer = merged["net"]["tools"].values()
     assert peer == {"n": 2, "date": "2020-02-29"}
     assert (own["n"], own["date"] > "2026") == (3, True)
-    assert part("tables").older({"date": own["date"], "result": {"models": result}}) == " Rows of 2020-02-29: peer."
+    assert part("tables").older({"date": own["date"], "result": {"models": merged}}) == " Rows of 2020-02-29: peer."
 
 
 def test_peers_calibrate_on_the_same_inputs_as_edgekit(part: Part, tmp_path: Path) -> None:
