@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -59,7 +60,8 @@ def choose(description: str | None, models: tuple[str, ...], tools: tuple[str, .
 
 def _names(known: tuple[str, ...]) -> Any:
     def read(text: str) -> tuple[str, ...]:
-        names = known if text == "all" else tuple(text.split(","))
+        # A comma before a space is part of a name.
+        names = known if text == "all" else tuple(re.split(",(?! )", text))
         if unknown := set(names) - set(known):
             raise argparse.ArgumentTypeError(f"{', '.join(unknown)} is none of {', '.join(known)}")
         return names
