@@ -130,7 +130,9 @@ quantize: Verb[QuantizeResult] = Verb(
     "edgekit.quantization.quantize:quantize", "Quantize a float model to int8 ONNX and int8 TFLite files.", True
 )
 export: Verb[ExportResult] = Verb(
-    "edgekit.conversion.export:export", "Write a float model as TFLite, or as static ONNX with BatchNorm folded.", True
+    "edgekit.conversion.export:export",
+    "Write a float model as TFLite or static ONNX with BatchNorm folded, an int8 model as C.",
+    True,
 )
 evaluate: Verb[EvaluateResult] = Verb(
     "edgekit.evaluation.evaluate:evaluate", "Measure the accuracy of model files on the test split."

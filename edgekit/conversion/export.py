@@ -1,4 +1,4 @@
-"""``edgekit export``: a model in the canonical float form of ONNX, or as TFLite by the writer of the int8 files."""
+"""``edgekit export``: a model in the canonical float form of ONNX, as TFLite, or as C."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from pathlib import Path
 
 from edgekit.catalog import home_of, resolve_models
 from edgekit.console import Part, Remark, Table
+from edgekit.conversion.c import c_program
 from edgekit.conversion.estimators import SUFFIX, open_skops
 from edgekit.conversion.tflite import lower
 from edgekit.errors import ModelError, naming
-from edgekit.files import require_file, require_writable, sha256_bytes, write_bytes
+from edgekit.files import model_name, require_file, require_writable, sha256_bytes, staged, write_bytes, write_text
 from edgekit.graph.isolated import is_quantized, model_sha256, open_prepared
 from edgekit.graph.metadata import read_metadata
 from edgekit.graph.prepare import prepare
@@ -21,13 +22,13 @@ from edgekit.options import MODEL, Options, argument, option, shape_option
 from edgekit.result import Result
 from edgekit.runtimes.runtime import Shapes
 
-FORMATS = ("tflite", "onnx")
+FORMATS = ("tflite", "onnx", "c")
 PICKLES = (".pkl", ".pickle", ".joblib")
 
 
 @dataclass(frozen=True)
 class ExportOptions(Options):
-    """What to write. ``onnx`` is the prepared float form: static, folded, one file."""
+    """What to write. ``onnx`` is the prepared float form: static, folded, one file. ``c`` takes int8 models."""
 
     model: str = argument(MODEL, metavar="MODEL")
     to: str = option("The format to write.", "tflite", choices=FORMATS)
@@ -47,24 +48,30 @@ class ExportResult(Result):
     sha256: str
     outputs: tuple[str, ...]
     left_to_the_app: str = ""
+    header: Path | None = None
+    arena_bytes: int = 0
 
     def parts(self) -> Iterator[Part]:
         """What was written."""
         yield Table("", ("file", "bytes"), [(str(self.path), f"{self.file_bytes:,}")])
+        if self.header is not None:
+            yield Remark(f"{self.header} says how to call it; its layers share {self.arena_bytes:,} bytes of memory.")
         if self.left_to_the_app:
             ends = ", ".join(f"'{name}'" for name in self.outputs)
             yield Remark(f"the file ends with {ends}. {self.left_to_the_app}")
 
 
 def export(options: ExportOptions) -> ExportResult:
-    """Write ``model.onnx`` or ``model.tflite`` into a folder; a QDQ int8 ONNX file becomes ``model.int8.tflite``.
+    """Write ``model.onnx``, ``model.tflite``, or ``model.c`` and ``model.h`` into a folder.
+
+    A QDQ int8 ONNX file becomes ``model.int8.tflite``.
 
     Raises:
         ModelError, UnsupportedError: the model is not ONNX, is broken, or holds what the target form has not.
         RuntimeCrashError: the file made the worker that looks at it first crash or hang.
         StorageError: the folder cannot be written.
     """
-    source = _source(options.model)
+    source = _source(options.model, options.to)
     folder = require_writable(options.out or home_of(options.model))
     if source.suffix == SUFFIX:
         prepared = prepare(open_skops(source), options.shape, options.cut_at)
@@ -72,6 +79,18 @@ def export(options: ExportOptions) -> ExportResult:
         prepared = open_prepared(source, shapes=options.shape, cut_at=options.cut_at)
     metadata = read_metadata(prepared, str(source))
     metadata = replace(metadata, parents={**metadata.parents, source.suffix[1:]: model_sha256(source)})
+    outputs = tuple(value.name for value in prepared.graph.output)
+    if options.to == "c":
+        with naming(source):
+            program = c_program(prepared, _called(source))
+        with staged(folder) as scratch:
+            for name, text in (("model.c", program.source), ("model.h", program.header)):
+                write_text(scratch / name, text)
+        data, path = program.source.encode(), folder / "model.c"
+        return ExportResult(
+            source, path, "c", len(data), sha256_bytes(data), outputs, metadata.rest, folder / "model.h",
+            program.arena_bytes,
+        )  # fmt: skip
     quantized = is_quantized(prepared)
     if options.to == "onnx":
         if quantized:
@@ -82,12 +101,17 @@ def export(options: ExportOptions) -> ExportResult:
         with naming(source):
             data = with_example(partial(lower, prepared), metadata, "litert")
     write_bytes(folder / name, data)
-    outputs = tuple(value.name for value in prepared.graph.output)
     return ExportResult(source, folder / name, options.to, len(data), sha256_bytes(data), outputs, metadata.rest)
 
 
-def _source(model: str) -> Path:
-    """The ONNX file that MODEL stands for, the float one if there are two; or a scikit-learn estimator's file."""
+def _called(source: Path) -> str:
+    """What a model's C functions are called by: its file, or the folder of one that is called model."""
+    name = model_name(source)
+    return source.resolve().parent.name if name == "model" else name
+
+
+def _source(model: str, to: str) -> Path:
+    """The ONNX file that MODEL stands for, of two the int8 one for C, else the float one; or an estimator's file."""
     found = resolve_models(model)
     named = [path for path in found if path.suffix in (".onnx", SUFFIX)]
     if found[0].suffix in PICKLES:
@@ -100,4 +124,5 @@ def _source(model: str) -> Path:
             f"{found[0]} is neither ONNX nor {SUFFIX}, from which alone EdgeKit exports; write the model as ONNX first "
             "(torch.onnx.export, tf2onnx, paddle2onnx) and give that file."
         )
-    return require_file(next((path for path in named if not path.name.endswith(".int8.onnx")), named[0]))
+    fitting = [path for path in named if path.name.endswith(".int8.onnx") == (to == "c")]
+    return require_file((fitting or named)[0])

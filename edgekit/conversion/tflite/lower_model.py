@@ -40,19 +40,19 @@ def lower(model: ModelProto, metadata: Metadata) -> bytes:
     Raises:
         UnsupportedError: an operator, or the form of one, does not exist in TFLite.
     """
-    stored, lowered = _lowered(model)
+    stored, lowered = lowered_record(model)
     return described_file(with_stored_weights(lowered, stored), metadata)
 
 
 def lower_float_part(model: ModelProto) -> bytes | None:
     """The operators of a QDQ model that compute in float, as a .tflite file of their own; None if there are none."""
-    part = float_part(_lowered(model)[1])
+    part = float_part(lowered_record(model)[1])
     return None if part is None else write_model(part)
 
 
 def operator_nodes(model: ModelProto) -> tuple[str, ...]:
     """For each operator of the file that ``lower`` writes, the first output of the node that it belongs to."""
-    stored, lowered = _lowered(model)
+    stored, lowered = lowered_record(model)
     return tuple(operator.node for operator in with_stored_weights(lowered, stored).operators)
 
 
@@ -62,10 +62,10 @@ def check_lowerable(model: ModelProto) -> None:
     Raises:
         UnsupportedError: see ``lower``.
     """
-    _lowered(model)
+    lowered_record(model)
 
 
-def _lowered(model: ModelProto) -> tuple[str, ModelRecord]:
+def lowered_record(model: ModelProto) -> tuple[str, ModelRecord]:
     """How the weights are stored, and the model in TFLite's operators, with float32 weights if they are all float.
 
     Lowerings take for granted that shapes, types and attributes fit together. What a damaged file brings instead, and

@@ -1,0 +1,10 @@
+"""The operators that C takes: a file for each family, and the table of them all by their builtin names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from edgekit.conversion.c.kernels import pooling, values, weighted
+from edgekit.conversion.c.layer import Kernel
+
+KERNELS: Mapping[str, Kernel] = {**weighted.KERNELS, **pooling.KERNELS, **values.KERNELS}

@@ -1,0 +1,156 @@
+"""What a kernel is given, an operator with its tensors, and what it gives back: the C text of one layer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from textwrap import fill
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.conversion.c.fixed_point import SCALED, Factor
+from edgekit.errors import UnsupportedError
+from edgekit.operators.lowered import OperatorRecord, TensorRecord
+from edgekit.operators.lowering import ACTIVATION_LIMITS, ACTIVATIONS
+from edgekit.scales import INT8_MAX, INT8_MIN, Quantization
+
+LIMITS = {ACTIVATIONS[name]: limits for limits, name in ACTIVATION_LIMITS.items()}
+LINE = 112
+CLAMPED = """\
+static inline int8_t clamped(int32_t value, int32_t low, int32_t high)
+{
+    return (int8_t)(value < low ? low : value > high ? high : value);
+}
+"""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer's C: the body of its function, and what stands before it.
+
+    Attributes:
+        body: statements, indented by four; they read ``in`` (or ``left`` and ``right``) and write ``out``.
+        constants: the arrays that it reads.
+        place: the function for one place of a window, if there is one.
+        helpers: functions that other layers use too.
+        note: what the shapes do not say, for the comment above.
+    """
+
+    body: str
+    constants: tuple[str, ...] = ()
+    place: str = ""
+    helpers: tuple[str, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Site:
+    """An operator with its tensors, and the name of its C function."""
+
+    name: str
+    operator: OperatorRecord
+    inputs: tuple[TensorRecord, ...]
+    output: TensorRecord
+
+    def option(self, field: str, default: int = 0) -> int:
+        """A builtin option."""
+        return int(self.operator.options.fields.get(field, default)) if self.operator.options else default
+
+    def refusal(self, why: str) -> UnsupportedError:
+        """The error to raise for an operator of a form that C does not take."""
+        return UnsupportedError(
+            f"{self.operator.code} of '{self.operator.node}' {why}, which the C form does not take; write a .tflite "
+            "file ('edgekit export --to tflite') or change that layer of the model."
+        )
+
+    def quant(self, position: int = -1) -> Quantization:
+        """The scale of an input, or of the output."""
+        found = (self.output if position < 0 else self.inputs[position]).quant
+        if found is None:
+            raise self.refusal("has values that are not quantized")
+        return found
+
+    @property
+    def range(self) -> tuple[int, int]:
+        """The smallest and largest stored result that the fused activation lets through."""
+        low, high = LIMITS.get(self.option("FusedActivationFunction"), (-math.inf, math.inf))
+        stored = [_stored(value, self.quant()) for value in (low, high)]
+        return int(max(stored[0], INT8_MIN)), int(min(stored[1], INT8_MAX))
+
+
+Kernel = Callable[[Site], Layer]
+
+
+@dataclass(frozen=True)
+class Rescaling:
+    """How sums become stored results: a factor for each channel, or one for all; then zero point and limits."""
+
+    site: Site
+    factors: tuple[Factor, ...]
+
+    @property
+    def constants(self) -> tuple[str, ...]:
+        """The arrays of a factor for each channel."""
+        if len(self.factors) == 1:
+            return ()
+        name = self.site.name
+        mantissas, rights = (np.array([getattr(item, key) for item in self.factors]) for key in ("mantissa", "right"))
+        lefts = np.array([item.left for item in self.factors])
+        arrays = [array("int32_t", f"{name}_multiplier", mantissas), array("uint8_t", f"{name}_right", rights)]
+        return (*arrays, *([array("uint8_t", f"{name}_left", lefts)] if lefts.any() else []))
+
+    def of(self, value: str, channel: str) -> str:
+        """The C expression of the stored result that an int32 sum of a channel gives."""
+        if len(self.factors) == 1:
+            (factor,) = self.factors
+            return rescaled(self.site, value, factor)
+        name = self.site.name
+        if any(factor.left for factor in self.factors):
+            value = f"(int32_t)((uint32_t){value} << {name}_left[{channel}])"
+        product = f"scaled({value}, {name}_multiplier[{channel}], {name}_right[{channel}])"
+        return within(self.site, product)
+
+
+def rescaled(site: Site, value: str, factor: Factor) -> str:
+    """The C expression of a stored result: a real one in steps of another size, times ``factor``."""
+    if factor.left:
+        value = f"(int32_t)((uint32_t){value} << {factor.left})"
+    return within(site, f"scaled({value}, {factor.mantissa}, {factor.right})")
+
+
+def within(site: Site, value: str) -> str:
+    """The C expression of a stored result, given its distance from the zero point."""
+    low, high = site.range
+    return f"clamped({plus(value, site.quant().zero_point)}, {low}, {high})"
+
+
+def plus(value: str, number: int) -> str:
+    """The C expression of a sum with a number."""
+    return f"{value} {'-' if number < 0 else '+'} {abs(number)}" if number else value
+
+
+RESCALING = (SCALED, CLAMPED)
+"""What the expressions of a ``Rescaling`` call."""
+
+
+def array(kind: str, name: str, values: NDArray[np.integer]) -> str:
+    """The definition of a constant array."""
+    numbers = fill(
+        ", ".join(map(str, values.reshape(-1).tolist())), LINE, initial_indent=" " * 4, subsequent_indent=" " * 4
+    )
+    return f"static const {kind} {name}[{values.size}] = {{\n{numbers}\n}};\n"
+
+
+def shape(sizes: Sequence[int]) -> str:
+    """A shape as a comment shows it: 1 x 28 x 28 x 1."""
+    return " x ".join(map(str, sizes)) or "1"
+
+
+def _stored(real: float, quant: Quantization) -> float:
+    """A real limit as it is stored: divided in float32, halves rounded away from zero."""
+    if math.isinf(real):
+        return real
+    steps = float(np.float32(real) / np.float32(quant.scale))
+    return quant.zero_point + math.copysign(math.floor(abs(steps) + 0.5), steps)

@@ -1,0 +1,126 @@
+"""The C program of a model: a function for each layer, and one that runs them after each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from edgekit.conversion.c.arena import SAME_VALUES, plan
+from edgekit.conversion.c.interface import Interface, comment, identifier
+from edgekit.conversion.c.kernels import KERNELS
+from edgekit.conversion.c.layer import Layer, Site, shape
+from edgekit.errors import UnsupportedError
+from edgekit.inputs.golden import Golden
+from edgekit.operators.lowered import ModelRecord, OperatorRecord
+
+HEAD = """\
+#include "model.h"
+
+#include <string.h>
+
+#if defined(__GNUC__) || defined(__clang__)
+#define INLINE static inline __attribute__((always_inline))
+#else
+#define INLINE static inline
+#endif
+"""
+TWO_SIDES = ("ADD",)
+"""Operators whose operands are called left and right; they may be one, and be written over, so none is restrict."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """A model's C source and header, and the bytes of the array that its layers share."""
+
+    source: str
+    header: str
+    arena_bytes: int
+
+
+def program_of(model: ModelRecord, name: str, golden: Golden | None = None) -> Program:
+    """The C99 program of a lowered int8 model; its functions begin with ``name``, made a C identifier.
+
+    Integers are those of TFLite Micro's reference kernels. With a golden example it can test itself.
+
+    Raises:
+        UnsupportedError: an operator, a type or a form that C does not take.
+    """
+    check(model)
+    interface, arena = Interface(name, model, golden), plan(model)
+    pointers = {index: f"arena + {offset}" for index, offset in arena.offsets.items()}
+    pointers |= interface.parameters
+    layers = [
+        (_site(model, number, operator), operator)
+        for number, operator in enumerate(model.operators)
+        if not _leaves_in_place(operator, pointers)
+    ]
+    written = [(site, KERNELS[site.operator.code](site)) for site, _ in layers]
+    calls = "".join(
+        f"    {site.name}({', '.join(pointers[index] for index in _ends(model, operator))});\n"
+        for site, operator in layers
+    )
+    parts = [
+        f"/* {comment(name)}, written by EdgeKit. Images are height x width x channels. */\n",
+        HEAD,
+        *([f"static int8_t arena[{arena.size}];\n"] if arena.size else []),
+        *dict.fromkeys(helper for _, layer in written for helper in layer.helpers),
+        *(_function(site, layer) for site, layer in written),
+        f"{interface.run}\n{{\n{calls}}}\n",
+        *(interface.self_test(golden) if golden else ()),
+    ]
+    return Program("\n".join(parts), interface.header(arena.size), arena.size)
+
+
+def check(model: ModelRecord) -> None:
+    """Raise what ``program_of`` would raise of operators and types, before any long work.
+
+    Raises:
+        UnsupportedError: an operator that C does not take, or a tensor that is no int8 one.
+    """
+    for operator in model.operators:
+        if operator.code not in KERNELS:
+            known = ", ".join(sorted(KERNELS))
+            raise UnsupportedError(
+                f"'{operator.node}' needs {operator.code}, which has no C form; C takes {known}. Write a .tflite file "
+                "('edgekit export --to tflite'), or change that layer of the model."
+            )
+        for index in _ends(model, operator):
+            tensor = model.tensors[index]
+            if tensor.dtype != "int8" or tensor.quant is None or len(tensor.quant.scales) != 1:
+                raise UnsupportedError(
+                    f"{operator.code} of '{operator.node}' computes with {tensor.dtype}; the C form is of int8 models "
+                    "with int8 inputs and outputs: make one with 'edgekit quantize --int8'."
+                )
+
+
+def _ends(model: ModelRecord, operator: OperatorRecord) -> list[int]:
+    """The tensors between operators that an operator reads and writes, in this order."""
+    read = [index for index in operator.inputs if index >= 0 and model.tensors[index].data is None]
+    return [*read, *operator.outputs]
+
+
+def _site(model: ModelRecord, number: int, operator: OperatorRecord) -> Site:
+    tensors = tuple(model.tensors[index] for index in operator.inputs if index >= 0)
+    name = f"layer{number}_{identifier(operator.node.removesuffix('_int8'))}"
+    return Site(name, operator, tensors, model.tensors[operator.outputs[0]])
+
+
+def _leaves_in_place(operator: OperatorRecord, pointers: Mapping[int, str]) -> bool:
+    """True for a RESHAPE whose result lies where its values are."""
+    return operator.code == SAME_VALUES and pointers[operator.inputs[0]] == pointers[operator.outputs[0]]
+
+
+def _function(site: Site, layer: Layer) -> str:
+    both = site.operator.code in TWO_SIDES
+    restrict, sides = ("", ("left", "right")) if both else ("restrict ", ("in",))
+    read = [(side, tensor) for side, tensor in zip(sides, site.inputs, strict=False) if tensor.data is None]
+    parameters = ", ".join([*(f"const int8_t *{restrict}{side}" for side, _ in read), f"int8_t *{restrict}out"])
+    sources = ", ".join(shape(tensor.shape) for _, tensor in read)
+    what = "; ".join(filter(None, (f"{sources} to {shape(site.output.shape)}", layer.note)))
+    parts = (
+        *layer.constants,
+        f"/* '{comment(site.operator.node)}': {site.operator.code}, {what}. */",
+        *([layer.place] if layer.place else []),
+        f"static void {site.name}({parameters})\n{{\n{layer.body}}}\n",
+    )
+    return "\n".join(parts)

@@ -1,0 +1,91 @@
+"""C programs of lowered models, built with all warnings and sanitizers, and what they and TFLite Micro answer."""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.conversion.c import Program, program_of
+from edgekit.conversion.tflite.writer import write_model
+from edgekit.inputs.golden import Golden
+from edgekit.operators.lowered import ModelRecord
+
+STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-pedantic", "-Werror")
+SANITIZED = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+MAIN = """
+#include "model.h"
+#include <stdio.h>
+static int8_t {buffers};
+int main(void)
+{{
+    while ({reads}) {{
+        net_run({names});
+        {writes}
+    }}
+    return {result};
+}}
+"""
+
+
+def build(program: Program, model: ModelRecord, folder: Path, tests_itself: bool = False) -> Path:
+    """A program that reads inputs and writes outputs, one inference after another; it may end with its self-test."""
+    inputs, outputs = (
+        {f"{kind}{number}": math.prod(model.tensors[index].shape) for number, index in enumerate(indices)}
+        for kind, indices in (("in", model.inputs), ("out", model.outputs))
+    )
+    sizes = {**inputs, **outputs}
+    names = ", ".join(sizes)
+    text = MAIN.format(
+        buffers=", ".join(f"{name}[{size}]" for name, size in sizes.items()),
+        reads=" && ".join(f"fread({name}, 1, {size}, stdin) == {size}" for name, size in inputs.items()),
+        writes=" ".join(f"fwrite({name}, 1, {size}, stdout);" for name, size in outputs.items()),
+        names=names,
+        result=f"net_self_test({names})" if tests_itself else "0",
+    )
+    for name, content in (("model.c", program.source), ("model.h", program.header), ("main.c", text)):
+        (folder / name).write_text(content, encoding="utf-8")
+    command = ["cc", *STRICT, *SANITIZED, "model.c", "main.c", "-o", "net"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder / "net"
+
+
+def run(executable: Path, data: bytes) -> tuple[int, bytes]:
+    """(exit status, what was written) for one input after another."""
+    environment = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0"}
+    done = subprocess.run([executable], input=data, capture_output=True, env=environment, check=False)
+    assert not done.stderr, done.stderr.decode()
+    return done.returncode, done.stdout
+
+
+def answers_of_c(model: ModelRecord, folder: Path, inputs: list[list[NDArray]], golden: Golden | None = None) -> bytes:
+    """The outputs for each list of inputs, as bytes in their order; with a golden example the self-test is passed."""
+    executable = build(program_of(model, "net", golden), model, folder, golden is not None)
+    status, written = run(executable, b"".join(tensor.tobytes() for tensors in inputs for tensor in tensors))
+    assert status == 0
+    return written
+
+
+def answers_of_micro(model: ModelRecord, inputs: list[list[NDArray]]) -> bytes:
+    """The same of TFLite Micro."""
+    from tflite_micro import runtime
+
+    opened, found = runtime.Interpreter.from_bytes(write_model(model)), []
+    for tensors in inputs:
+        for position, tensor in enumerate(tensors):
+            opened.set_input(tensor, position)
+        opened.invoke()
+        found += [opened.get_output(position).tobytes() for position in range(len(model.outputs))]
+    return b"".join(found)
+
+
+def random_inputs(model: ModelRecord, count: int) -> list[list[NDArray]]:
+    """Lists of inputs of any bytes."""
+    generator = np.random.default_rng(count)
+    shapes = [model.tensors[index].shape for index in model.inputs]
+    return [[generator.integers(-128, 128, shape).astype(np.int8) for shape in shapes] for _ in range(count)]

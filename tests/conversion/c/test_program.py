@@ -1,0 +1,167 @@
+"""What the C form refuses, what its names are, and that single operators have TFLite Micro's integers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from compiled_c import answers_of_c, answers_of_micro, build, random_inputs, run
+from onnx import helper
+from small_graphs import graph_of, noise, quantized
+
+from edgekit.conversion.c import c_program, program_of
+from edgekit.conversion.c.fixed_point import Factor
+from edgekit.conversion.c.interface import identifier
+from edgekit.conversion.export import ExportOptions, export
+from edgekit.conversion.tflite.lower_model import lowered_record
+from edgekit.errors import UnsupportedError
+from edgekit.graph.prepare import prepare
+from edgekit.operators.lowered import ModelRecord, OperatorRecord, Options, TensorRecord
+from edgekit.scales import Quantization
+
+make = helper.make_node
+
+
+def record(
+    code: str, inputs: list[TensorRecord], shape: tuple[int, ...], scale: Quantization, options: Options | None = None
+) -> ModelRecord:
+    """A model of one operator; what has no data is an input."""
+    named = [replace(item, name=f"in {place}") if item.data is None else item for place, item in enumerate(inputs)]
+    target = TensorRecord(shape, "int8", None, scale, "out")
+    operator = OperatorRecord(code, tuple(range(len(inputs))), (len(inputs),), options, 2, "here")
+    given = [place for place, item in enumerate(inputs) if item.data is None]
+    return ModelRecord([*named, target], [operator], given, [len(inputs)])
+
+
+def value(shape: tuple[int, ...], scale: float, zero_point: int = 3) -> TensorRecord:
+    return TensorRecord(shape, "int8", None, Quantization.per_tensor(scale, zero_point))
+
+
+def same(model: ModelRecord, folder: Path) -> bool:
+    tensors = random_inputs(model, 20)
+    return answers_of_c(model, folder, tensors) == answers_of_micro(model, tensors)
+
+
+@pytest.mark.parametrize("activation", [0, 1, 2, 3])
+def test_sums_of_two_scales_with_an_activation(activation: int, tmp_path: Path) -> None:
+    options = Options("AddOptions", {"FusedActivationFunction": activation})
+    operands = [value((1, 3, 4, 5), 0.05), value((1, 3, 4, 5), 0.011, -20)]
+    assert same(record("ADD", operands, (1, 3, 4, 5), Quantization.per_tensor(0.04, -7), options), tmp_path)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1, 5), (1, 3, 1, 1), (1, 1, 4, 5), (1, 1, 1, 1)])
+def test_sums_that_repeat_an_operand(shape: tuple[int, ...], tmp_path: Path) -> None:
+    operands = [value(shape, 0.05), value((1, 3, 4, 5), 0.011, -20)]
+    options = Options("AddOptions")
+    assert same(record("ADD", operands, (1, 3, 4, 5), Quantization.per_tensor(0.04, -7), options), tmp_path)
+
+
+@pytest.mark.parametrize("scale", [0.003, 0.05, 2.0])
+def test_means_at_any_scale(scale: float, tmp_path: Path) -> None:
+    axes = TensorRecord((2,), "int32", np.array([1, 2], np.int32))
+    options = Options("ReducerOptions", {"KeepDims": True})
+    mean = record("MEAN", [value((1, 5, 7, 4), 0.05), axes], (1, 1, 1, 4), Quantization.per_tensor(scale, 9), options)
+    assert same(mean, tmp_path)
+
+
+@pytest.mark.parametrize("scale", [0.3, 0.0001])
+def test_layers_whose_factor_is_below_and_above_one(scale: float, tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    weights = generator.integers(-127, 128, (6, 12)).astype(np.int8)
+    bias = generator.integers(-90, 90, 6).astype(np.int32)
+    inputs = [
+        value((2, 12), 0.02, -5),
+        TensorRecord((6, 12), "int8", weights, Quantization.per_tensor(0.01)),
+        TensorRecord((6,), "int32", bias, Quantization.per_tensor(0.0002, 0, "int32")),
+    ]
+    layer = record("FULLY_CONNECTED", inputs, (2, 6), Quantization.per_tensor(scale), Options("FullyConnectedOptions"))
+    assert same(layer, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("real", "factor"),
+    [(1.0, (1 << 30, 1)), (0.5, (1 << 30, 0)), (0.75, (3 << 29, 0)), (1 - 2.0**-33, (1 << 30, 1)), (2.0**-40, (0, 0))],
+)
+def test_factors(real: float, factor: tuple[int, int]) -> None:
+    assert Factor.of(real) == Factor(*factor)
+
+
+def test_an_operator_that_c_does_not_take_is_named() -> None:
+    graph = graph_of([make("Sigmoid", ["x"], ["gate"]), make("Mul", ["x", "gate"], ["out"])], {"x": (1, 4)})
+    with pytest.raises(UnsupportedError, match=r"'gate.*' needs LOGISTIC, which has no C form; C takes ADD, "):
+        c_program(quantized(prepare(graph)), "net")
+
+
+def test_a_float_model_is_told_how_it_becomes_an_int8_one() -> None:
+    graph = graph_of([make("Gemm", ["x", "w"], ["out"], transB=1)], {"x": (1, 4)}, {"w": noise(3, 4)})
+    with pytest.raises(UnsupportedError, match=r"computes with float32.*edgekit quantize --int8"):
+        c_program(prepare(graph), "net")
+
+
+def test_sums_that_could_leave_32_bits_are_refused() -> None:
+    weights = TensorRecord((1, 1), "int8", np.full((1, 1), 127, np.int8), Quantization.per_tensor(0.01))
+    bias = TensorRecord((1,), "int32", np.full(1, 2**31 - 2, np.int32), Quantization.per_tensor(0.01, 0, "int32"))
+    model = record("FULLY_CONNECTED", [value((1, 1), 1.0), weights, bias], (1, 1), Quantization.per_tensor(1.0))
+    with pytest.raises(UnsupportedError, match="'here' has sums of more than 32 bits"):
+        program_of(model, "net")
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("mnist-tiny", "mnist_tiny"), ("3D-Net v1.0", "_3d_net_v1_0"), ("größe", "gr_e"), ("數字", "model")],
+)
+def test_names_become_identifiers(text: str, name: str) -> None:
+    assert identifier(text) == name
+
+
+def test_names_of_strangers_end_no_comment_and_clash_with_nothing(tmp_path: Path) -> None:
+    nodes = [
+        make("Gemm", ["*/ int", "w"], ["int"], transB=1),
+        make("Relu", ["int"], ["i\nnt*/"]),
+        make("Gemm", ["i\nnt*/", "v"], ["*/int"], transB=1),
+    ]
+    graph = graph_of(nodes, {"*/ int": (1, 4)}, {"w": noise(3, 4), "v": noise(3, 3)}, outputs=["*/int"])
+    model = lowered_record(quantized(prepare(graph)))[1]
+    tensors = random_inputs(model, 3)
+    assert answers_of_c(model, tmp_path, tensors) == answers_of_micro(model, tensors)
+
+
+def test_a_program_tests_itself(tmp_path: Path) -> None:
+    model = lowered_record(quantized(prepare(convolution())))[1]
+    program = c_program(quantized(prepare(convolution())), "net")
+    assert run(build(program, model, tmp_path, tests_itself=True), b"")[0] == 0
+    broken = replace(program, source=program.source.replace("sum[o] +=", "sum[o] -="))
+    assert run(build(broken, model, tmp_path, tests_itself=True), b"")[0] > 0
+
+
+def convolution() -> onnx.ModelProto:
+    nodes = [make("Conv", ["x", "w"], ["a"], pads=[1, 1, 1, 1]), make("Relu", ["a"], ["out"])]
+    return graph_of(nodes, {"x": (1, 2, 5, 5)}, {"w": noise(3, 2, 3, 3)})
+
+
+def test_export_takes_the_int8_file_of_a_student(tmp_path: Path) -> None:
+    result = export(ExportOptions("mnist-linear", "c", out=tmp_path))
+    assert result.path == tmp_path / "model.c"
+    assert result.header == tmp_path / "model.h"
+    assert result.arena_bytes == 0
+    assert "void mnist_linear_run(const int8_t *input_image, int8_t *output_logits);" in result.header.read_text()
+    assert "mnist_linear_self_test" in result.path.read_text()
+
+
+def test_a_file_gives_its_name_to_the_functions(tmp_path: Path) -> None:
+    path = tmp_path / "Two Words.int8.onnx"
+    path.write_bytes(quantized(prepare(convolution())).SerializeToString())
+    result = export(ExportOptions(str(path), "c", out=tmp_path))
+    assert result.header is not None
+    assert "void two_words_run(" in result.header.read_text()
+
+
+def test_what_is_refused_leaves_no_folder(tmp_path: Path) -> None:
+    path = tmp_path / "net.onnx"
+    path.write_bytes(convolution().SerializeToString())
+    with pytest.raises(UnsupportedError, match="computes with float32"):
+        export(ExportOptions(str(path), "c", out=tmp_path / "out"))
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,149 @@
+"""The compiled C answers with the integers of TFLite Micro, and no sanitizer has anything to say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from compiled_c import answers_of_c, answers_of_micro, random_inputs
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from onnx import helper
+from small_graphs import graph_of, noise, quantized
+
+from edgekit.catalog import network_card, resolve_model
+from edgekit.conversion.tflite.lower_model import lowered_record
+from edgekit.graph.isolated import open_prepared
+from edgekit.graph.prepare import prepare
+from edgekit.operators.lowered import ModelRecord
+
+make = helper.make_node
+INPUTS = 50
+
+
+def lowered(model: onnx.ModelProto) -> ModelRecord:
+    return lowered_record(model)[1]
+
+
+def assert_same(model: ModelRecord, folder: Path, inputs: int = INPUTS) -> None:
+    tensors = random_inputs(model, inputs)
+    expected = answers_of_micro(model, tensors)
+    assert len(set(expected)) > 1
+    assert answers_of_c(model, folder, tensors) == expected
+
+
+@pytest.mark.parametrize("student", ["mnist-tiny", "mnist-linear"])
+def test_shipped_students(student: str, tmp_path: Path) -> None:
+    assert_same(lowered(open_prepared(resolve_model(student, ".int8.onnx"))), tmp_path)
+
+
+@pytest.mark.parametrize("student", ["mnist-classic-half", "ds-cnn", "resnet8", "cifar-xs"])
+def test_untrained_students(student: str, tmp_path: Path) -> None:
+    from edgekit.conversion.torch_onnx import sketch_onnx
+    from edgekit.zoo import build
+
+    card = network_card("students", student)
+    contract = card.contract
+    shape = (contract.height, contract.width, contract.channels)
+    network = build(card.architecture, shape, classes=10)
+    model = quantized(sketch_onnx(network, contract))
+    assert_same(lowered(model), tmp_path, inputs=5)
+
+
+class Chain:
+    """A network over one image, layer by layer, whose shapes the tests draw."""
+
+    def __init__(self, shape: tuple[int, int, int]) -> None:
+        self.start = self.shape = shape
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: dict[str, np.ndarray] = {}
+        self.last = "image"
+
+    def add(self, operator: str, *constants: np.ndarray, inputs: tuple[str, ...] = (), **attributes: object) -> None:
+        number = len(self.nodes)
+        names = [f"c{number}_{position}" for position in range(len(constants))]
+        self.constants |= dict(zip(names, constants, strict=True))
+        self.nodes.append(make(operator, [*(inputs or (self.last,)), *names], [f"t{number}"], **attributes))
+        self.last = f"t{number}"
+
+    def model(self) -> ModelRecord:
+        self.nodes[-1].output[0] = "out"
+        return lowered(quantized(prepare(graph_of(self.nodes, {"image": (1, *self.start)}, self.constants))))
+
+
+def convolution(chain: Chain, data: st.DataObject) -> None:
+    channels, height, width = chain.shape
+    kernel = [data.draw(st.integers(1, min(4, size))) for size in (height, width)]
+    dilation = data.draw(st.sampled_from([1, 1, 2])) if max(kernel) * 2 - 1 <= min(height, width) else 1
+    reach = [(taps - 1) * dilation + 1 for taps in kernel]
+    strides = [data.draw(st.integers(1, 3)) for _ in range(2)]
+    pads = [0, 0, 0, 0]
+    if data.draw(st.booleans()):
+        steps = [-(-size // stride) for size, stride in zip((height, width), strides, strict=True)]
+        total = [
+            max((step - 1) * stride + span - size, 0)
+            for step, stride, span, size in zip(steps, strides, reach, (height, width), strict=True)
+        ]
+        pads = [total[0] // 2, total[1] // 2, total[0] - total[0] // 2, total[1] - total[1] // 2]
+    depthwise = data.draw(st.booleans()) and channels > 1
+    outputs = channels * data.draw(st.integers(1, 2)) if depthwise else data.draw(st.sampled_from([1, 3, 8, 37, 40]))
+    shape = (outputs, 1 if depthwise else channels, *kernel)
+    chain.add(
+        "Conv",
+        noise(*shape, seed=outputs) * np.exp(noise(outputs, 1, 1, 1, seed=1)),
+        noise(outputs),
+        kernel_shape=kernel,
+        strides=strides,
+        pads=pads,
+        dilations=[dilation, dilation],
+        group=channels if depthwise else 1,
+    )
+    spans = (height + pads[0] + pads[2] - reach[0], width + pads[1] + pads[3] - reach[1])
+    chain.shape = (outputs, spans[0] // strides[0] + 1, spans[1] // strides[1] + 1)
+
+
+def clip(chain: Chain, data: st.DataObject) -> None:
+    if data.draw(st.booleans()):
+        chain.add("Relu")
+    else:
+        chain.add("Clip", np.array(0, np.float32), np.array(6, np.float32))
+
+
+def pool(chain: Chain, data: st.DataObject) -> None:
+    channels, height, width = chain.shape
+    kernel = [data.draw(st.integers(1, min(3, size))) for size in (height, width)]
+    stride = data.draw(st.integers(1, 2))
+    chain.add(data.draw(st.sampled_from(["MaxPool", "AveragePool"])), kernel_shape=kernel, strides=[stride, stride])
+    chain.shape = (channels, (height - kernel[0]) // stride + 1, (width - kernel[1]) // stride + 1)
+
+
+def addition(chain: Chain, data: st.DataObject) -> None:
+    channels, _, _ = chain.shape
+    before = chain.last
+    if data.draw(st.booleans()):
+        chain.add("Add", noise(1, channels, 1, 1))
+    else:
+        chain.add("Conv", noise(channels, channels, 1, 1), kernel_shape=[1, 1])
+        chain.add("Add", inputs=(before, chain.last))
+
+
+def end(chain: Chain, data: st.DataObject) -> None:
+    channels, height, width = chain.shape
+    if data.draw(st.booleans()):
+        chain.add("GlobalAveragePool")
+        height = width = 1
+    chain.add("Flatten")
+    chain.add("Gemm", noise(5, channels * height * width), noise(5), transB=1)
+
+
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(st.data())
+def test_random_networks(tmp_path: Path, data: st.DataObject) -> None:
+    chain = Chain(data.draw(st.tuples(st.sampled_from([1, 3, 8]), st.integers(3, 9), st.integers(3, 9))))
+    for layer in data.draw(st.lists(st.sampled_from([convolution, clip, pool, addition]), min_size=1, max_size=5)):
+        layer(chain, data)
+    if data.draw(st.booleans()):
+        end(chain, data)
+    assert_same(chain.model(), tmp_path)
