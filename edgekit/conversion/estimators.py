@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     Matrix = NDArray[np.float64]
 
 SUFFIX = ".skops"
-SPREAD = 4.0
-"""Factors of features that differ by more are left outside the matrix: one scale could not hold all of its weights."""
 BENT = {"relu": "Relu", "logistic": "Sigmoid", "tanh": "Tanh"}
 """ONNX operators by the activations of an MLP."""
 KNOWN = (
@@ -120,29 +118,16 @@ class _Chain:
     weights: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     weight: Matrix | None = None
     bias: Matrix | None = None
-    inputs: int = 0
 
     def linear(self, weight: Any, bias: Any = 0.0) -> None:
         """Values x become ``weight`` · x + ``bias``; a ``weight`` of one axis scales each."""
         matrix = np.asarray(weight, np.float64)
         offset = np.broadcast_to(np.asarray(bias, np.float64), len(matrix))
-        if matrix.ndim == 1:
-            if not self.nodes and self.weight is None and matrix.max() > SPREAD * matrix.min():
-                self._scale(matrix, offset)
-                return
-            matrix = np.diag(matrix)
+        matrix = np.diag(matrix) if matrix.ndim == 1 else matrix
         if self.weight is None or self.bias is None:
             self.weight, self.bias = matrix, offset
         else:
             self.weight, self.bias = matrix @ self.weight, matrix @ self.bias + offset
-
-    def _scale(self, factors: Matrix, offsets: Matrix) -> None:
-        """What the features are multiplied by, each on its own, and what is added then, stays outside the matrix."""
-        for operator, name, values in (("Mul", "scaled", factors), ("Add", "centred", offsets)):
-            source = self.nodes[-1].output[0] if self.nodes else "features"
-            self.weights[f"{name}.by"] = values.astype(np.float32)
-            self.nodes.append(make_node(operator, [source, f"{name}.by"], [name], name))
-        self.inputs = len(factors)
 
     def bend(self, operator: str) -> None:
         """Values go through an activation."""
@@ -159,13 +144,13 @@ class _Chain:
     def finish(self, output: str) -> tuple[int, int]:
         """Write what is still to be multiplied, to the value ``output``; the sizes of input and output."""
         self._multiply(output)
-        return self.inputs, len(self.weights[f"{output}.bias"])
+        shapes = [array.shape for array in self.weights.values() if array.ndim == 2]
+        return shapes[0][1], shapes[-1][0]
 
     def _multiply(self, output: str) -> None:
         assert self.weight is not None
         assert self.bias is not None
         source = self.nodes[-1].output[0] if self.nodes else "features"
-        self.inputs = self.inputs or self.weight.shape[1]
         names = (f"{output}.weight", f"{output}.bias")
         for name, array in zip(names, (self.weight, self.bias), strict=True):
             self.weights[name] = array.astype(np.float32)

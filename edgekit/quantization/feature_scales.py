@@ -1,7 +1,6 @@
-"""Features of a table that a model scales one by one before anything else.
+"""Features of a table that a model scales one by one before anything else: integers begin behind that.
 
-Metres, years and counts have nothing in common that one scale of 8 bits could keep; once each is scaled they have. So
-the file takes these inputs as they are, in float32, and integers begin behind their scaling.
+The file takes such inputs as they are, in float32. See ``rungs/scaled_features.py``, which scales where a model does not.
 """
 
 from __future__ import annotations
