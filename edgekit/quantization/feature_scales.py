@@ -1,6 +1,6 @@
 """Features of a table that a model scales one by one before anything else: integers begin behind that.
 
-The file takes such inputs as they are, in float32. See ``rungs/scaled_features.py``, which scales where a model does not.
+The file takes such inputs as they are, in float32. Where a model does not scale, ``rungs/scaled_features.py`` does.
 """
 
 from __future__ import annotations
