@@ -12,12 +12,13 @@ from edgekit.console import Part, Remark, Table
 from edgekit.conversion.c import c_program
 from edgekit.conversion.estimators import SUFFIX, open_skops
 from edgekit.conversion.tflite import lower
-from edgekit.errors import ModelError, naming
+from edgekit.errors import ModelError, UsageError, naming
 from edgekit.files import model_name, require_file, require_writable, sha256_bytes, staged, write_bytes, write_text
 from edgekit.graph.isolated import is_quantized, model_sha256, open_prepared
 from edgekit.graph.metadata import read_metadata
 from edgekit.graph.prepare import prepare
 from edgekit.modelfiles.golden import onnx_with_example, with_example
+from edgekit.modelfiles.session import vet
 from edgekit.options import MODEL, Options, argument, option, shape_option
 from edgekit.result import Result
 from edgekit.runtimes.runtime import Shapes
@@ -28,7 +29,7 @@ PICKLES = (".pkl", ".pickle", ".joblib")
 
 @dataclass(frozen=True)
 class ExportOptions(Options):
-    """What to write. ``onnx`` is the prepared float form: static, folded, one file. ``c`` takes int8 models."""
+    """What to write. ``onnx`` is the prepared float form: static, folded, one file."""
 
     model: str = argument(MODEL, metavar="MODEL")
     to: str = option("The format to write.", "tflite", choices=FORMATS)
@@ -64,15 +65,17 @@ class ExportResult(Result):
 def export(options: ExportOptions) -> ExportResult:
     """Write ``model.onnx``, ``model.tflite``, or ``model.c`` and ``model.h`` into a folder.
 
-    A QDQ int8 ONNX file becomes ``model.int8.tflite``.
+    A QDQ int8 ONNX file becomes ``model.int8.tflite``; C is written of an int8 .tflite file.
 
     Raises:
         ModelError, UnsupportedError: the model is not ONNX, is broken, or holds what the target form has not.
         RuntimeCrashError: the file made the worker that looks at it first crash or hang.
         StorageError: the folder cannot be written.
     """
-    source = _source(options.model, options.to)
     folder = require_writable(options.out or home_of(options.model))
+    if options.to == "c":
+        return _as_c(options, folder)
+    source = _source(options.model)
     if source.suffix == SUFFIX:
         prepared = prepare(open_skops(source), options.shape, options.cut_at)
     else:
@@ -80,17 +83,6 @@ def export(options: ExportOptions) -> ExportResult:
     metadata = read_metadata(prepared, str(source))
     metadata = replace(metadata, parents={**metadata.parents, source.suffix[1:]: model_sha256(source)})
     outputs = tuple(value.name for value in prepared.graph.output)
-    if options.to == "c":
-        with naming(source):
-            program = c_program(prepared, _called(source))
-        with staged(folder) as scratch:
-            for name, text in (("model.c", program.source), ("model.h", program.header)):
-                write_text(scratch / name, text)
-        data, path = program.source.encode(), folder / "model.c"
-        return ExportResult(
-            source, path, "c", len(data), sha256_bytes(data), outputs, metadata.rest, folder / "model.h",
-            program.arena_bytes,
-        )  # fmt: skip
     quantized = is_quantized(prepared)
     if options.to == "onnx":
         if quantized:
@@ -104,14 +96,43 @@ def export(options: ExportOptions) -> ExportResult:
     return ExportResult(source, folder / name, options.to, len(data), sha256_bytes(data), outputs, metadata.rest)
 
 
+def _as_c(options: ExportOptions, folder: Path) -> ExportResult:
+    """``model.c`` and ``model.h`` of MODEL's int8 TFLite file."""
+    if options.shape or options.cut_at:
+        raise UsageError("--shape and --cut-at are for ONNX models; C is written of a .tflite file as it is.")
+    found = resolve_models(options.model)
+    source = next((path for path in found if path.suffix == ".tflite"), None)
+    if source is None:
+        raise ModelError(
+            f"{found[0]} is no int8 .tflite file, of which alone C is written; make one with 'edgekit quantize --int8'."
+        )
+    metadata = vet(require_file(source)).metadata(str(source))
+    program = c_program(source, metadata.golden, _called(source))
+    with staged(folder) as scratch:
+        for name, text in (("model.c", program.source), ("model.h", program.header)):
+            write_text(scratch / name, text)
+    data, header = program.source.encode(), folder / "model.h"
+    return ExportResult(
+        source,
+        folder / "model.c",
+        "c",
+        len(data),
+        sha256_bytes(data),
+        program.outputs,
+        metadata.rest,
+        header,
+        program.arena_bytes,
+    )
+
+
 def _called(source: Path) -> str:
     """What a model's C functions are called by: its file, or the folder of one that is called model."""
     name = model_name(source)
     return source.resolve().parent.name if name == "model" else name
 
 
-def _source(model: str, to: str) -> Path:
-    """The ONNX file that MODEL stands for, of two the int8 one for C, else the float one; or an estimator's file."""
+def _source(model: str) -> Path:
+    """The ONNX file that MODEL stands for, the float one if there are two; or a scikit-learn estimator's file."""
     found = resolve_models(model)
     named = [path for path in found if path.suffix in (".onnx", SUFFIX)]
     if found[0].suffix in PICKLES:
@@ -124,5 +145,4 @@ def _source(model: str, to: str) -> Path:
             f"{found[0]} is neither ONNX nor {SUFFIX}, from which alone EdgeKit exports; write the model as ONNX first "
             "(torch.onnx.export, tf2onnx, paddle2onnx) and give that file."
         )
-    fitting = [path for path in named if path.name.endswith(".int8.onnx") == (to == "c")]
-    return require_file((fitting or named)[0])
+    return require_file(next((path for path in named if not path.name.endswith(".int8.onnx")), named[0]))

@@ -1,26 +1,39 @@
-"""ONNX → C: ``c_program`` turns a QDQ int8 model into one C99 file and its header, which need no runtime."""
+"""TFLite → C: ``c_program`` turns an int8 file into one C99 file and its header, which need no runtime."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
-from edgekit.conversion.c.program import Program, check, program_of
-from edgekit.conversion.tflite.lower_model import lowered_record
-from edgekit.conversion.tflite.writer import write_model
+from edgekit.conversion.c.program import Program, program_of
+from edgekit.conversion.tflite.reader import read_record
+from edgekit.errors import naming
+from edgekit.inputs.golden import Golden
 from edgekit.modelfiles.golden import example_of
-
-if TYPE_CHECKING:
-    from onnx import ModelProto
+from edgekit.sandbox import Sandbox
 
 __all__ = ["Program", "c_program", "program_of"]
 
 
-def c_program(model: ModelProto, name: str) -> Program:
-    """The C program of a prepared QDQ model, whose functions begin with ``name``, with its golden example.
+def c_program(path: Path, golden: Golden | None, name: str) -> Program:
+    """The C program of an int8 .tflite file, whose functions begin with ``name``; a worker parses the file.
+
+    ``golden`` is the example that the file carries; without one it is made here.
 
     Raises:
-        UnsupportedError: an operator, a type or a form that TFLite or C has not.
+        ModelError, UnsupportedError, RuntimeCrashError: the file is broken, or has what C has not.
     """
-    _, lowered = lowered_record(model)
-    check(lowered)
-    return program_of(lowered, name, example_of(write_model(lowered), "litert"))
+    golden = golden or example_of(path.read_bytes(), "litert")
+    with Sandbox(str(path)) as sandbox:
+        example = None if golden is None else golden.to_dict()
+        made = sandbox.call("edgekit.conversion.c:program_in_worker", path=str(path), name=name, golden=example)
+    return Program(**made)
+
+
+def program_in_worker(path: str, name: str, golden: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What ``c_program`` does inside its worker."""
+    with naming(path):
+        known = None if golden is None else Golden.from_dict(golden)
+        return asdict(program_of(read_record(Path(path)), name, known))

@@ -30,11 +30,12 @@ TWO_SIDES = ("ADD",)
 
 @dataclass(frozen=True)
 class Program:
-    """A model's C source and header, and the bytes of the array that its layers share."""
+    """A model's C source and header, the bytes of the array that its layers share, and the outputs' names."""
 
     source: str
     header: str
     arena_bytes: int
+    outputs: tuple[str, ...] = ()
 
 
 def program_of(model: ModelRecord, name: str, golden: Golden | None = None) -> Program:
@@ -68,7 +69,8 @@ def program_of(model: ModelRecord, name: str, golden: Golden | None = None) -> P
         f"{interface.run}\n{{\n{calls}}}\n",
         *(interface.self_test(golden) if golden else ()),
     ]
-    return Program("\n".join(parts), interface.header(arena.size), arena.size)
+    outputs = tuple(model.tensors[index].name for index in model.outputs)
+    return Program("\n".join(parts), interface.header(arena.size), arena.size, outputs)
 
 
 def check(model: ModelRecord) -> None:

@@ -12,13 +12,15 @@ from compiled_c import answers_of_c, answers_of_micro, build, random_inputs, run
 from onnx import helper
 from small_graphs import graph_of, noise, quantized
 
-from edgekit.conversion.c import c_program, program_of
+from edgekit.conversion.c import program_of
 from edgekit.conversion.c.fixed_point import Factor
 from edgekit.conversion.c.interface import identifier
 from edgekit.conversion.export import ExportOptions, export
 from edgekit.conversion.tflite.lower_model import lowered_record
-from edgekit.errors import UnsupportedError
+from edgekit.conversion.tflite.writer import write_model
+from edgekit.errors import ModelError, UnsupportedError, UsageError
 from edgekit.graph.prepare import prepare
+from edgekit.modelfiles.golden import example_of
 from edgekit.operators.lowered import ModelRecord, OperatorRecord, Options, TensorRecord
 from edgekit.scales import Quantization
 
@@ -92,13 +94,13 @@ def test_factors(real: float, factor: tuple[int, int]) -> None:
 def test_an_operator_that_c_does_not_take_is_named() -> None:
     graph = graph_of([make("Sigmoid", ["x"], ["gate"]), make("Mul", ["x", "gate"], ["out"])], {"x": (1, 4)})
     with pytest.raises(UnsupportedError, match=r"'gate.*' needs LOGISTIC, which has no C form; C takes ADD, "):
-        c_program(quantized(prepare(graph)), "net")
+        program_of(lowered_record(quantized(prepare(graph)))[1], "net")
 
 
 def test_a_float_model_is_told_how_it_becomes_an_int8_one() -> None:
     graph = graph_of([make("Gemm", ["x", "w"], ["out"], transB=1)], {"x": (1, 4)}, {"w": noise(3, 4)})
     with pytest.raises(UnsupportedError, match=r"computes with float32.*edgekit quantize --int8"):
-        c_program(prepare(graph), "net")
+        program_of(lowered_record(prepare(graph))[1], "net")
 
 
 def test_sums_that_could_leave_32_bits_are_refused() -> None:
@@ -131,7 +133,7 @@ def test_names_of_strangers_end_no_comment_and_clash_with_nothing(tmp_path: Path
 
 def test_a_program_tests_itself(tmp_path: Path) -> None:
     model = lowered_record(quantized(prepare(convolution())))[1]
-    program = c_program(quantized(prepare(convolution())), "net")
+    program = program_of(model, "net", example_of(write_model(model), "litert"))
     assert run(build(program, model, tmp_path, tests_itself=True), b"")[0] == 0
     broken = replace(program, source=program.source.replace("sum[o] +=", "sum[o] -="))
     assert run(build(broken, model, tmp_path, tests_itself=True), b"")[0] > 0
@@ -152,16 +154,24 @@ def test_export_takes_the_int8_file_of_a_student(tmp_path: Path) -> None:
 
 
 def test_a_file_gives_its_name_to_the_functions(tmp_path: Path) -> None:
-    path = tmp_path / "Two Words.int8.onnx"
-    path.write_bytes(quantized(prepare(convolution())).SerializeToString())
+    path = tmp_path / "Two Words.int8.tflite"
+    path.write_bytes(write_model(lowered_record(quantized(prepare(convolution())))[1]))
     result = export(ExportOptions(str(path), "c", out=tmp_path))
     assert result.header is not None
     assert "void two_words_run(" in result.header.read_text()
 
 
 def test_what_is_refused_leaves_no_folder(tmp_path: Path) -> None:
-    path = tmp_path / "net.onnx"
-    path.write_bytes(convolution().SerializeToString())
-    with pytest.raises(UnsupportedError, match="computes with float32"):
+    path = tmp_path / "net.tflite"
+    path.write_bytes(write_model(lowered_record(prepare(convolution()))[1]))
+    with pytest.raises(UnsupportedError, match=r"net\.tflite: .* computes with float32"):
         export(ExportOptions(str(path), "c", out=tmp_path / "out"))
+    (tmp_path / "net.onnx").write_bytes(convolution().SerializeToString())
+    with pytest.raises(ModelError, match=r"net\.onnx is no int8 \.tflite file, of which alone C is written"):
+        export(ExportOptions(str(tmp_path / "net.onnx"), "c", out=tmp_path / "out"))
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(ModelError, match=r"net\.tflite is a broken TFLite file"):
+        export(ExportOptions(str(path), "c", out=tmp_path / "out"))
+    with pytest.raises(UsageError, match="--shape and --cut-at are for ONNX models"):
+        export(ExportOptions("mnist-tiny", "c", cut_at="logits", out=tmp_path / "out"))
     assert not (tmp_path / "out").exists()

@@ -15,7 +15,7 @@ from small_graphs import graph_of, noise, quantized
 
 from edgekit.catalog import network_card, resolve_model
 from edgekit.conversion.tflite.lower_model import lowered_record
-from edgekit.graph.isolated import open_prepared
+from edgekit.conversion.tflite.reader import read_record
 from edgekit.graph.prepare import prepare
 from edgekit.operators.lowered import ModelRecord
 
@@ -36,7 +36,7 @@ def assert_same(model: ModelRecord, folder: Path, inputs: int = INPUTS) -> None:
 
 @pytest.mark.parametrize("student", ["mnist-tiny", "mnist-linear"])
 def test_shipped_students(student: str, tmp_path: Path) -> None:
-    assert_same(lowered(open_prepared(resolve_model(student, ".int8.onnx"))), tmp_path)
+    assert_same(read_record(resolve_model(student, ".int8.tflite")), tmp_path)
 
 
 @pytest.mark.parametrize("student", ["mnist-classic-half", "ds-cnn", "resnet8", "cifar-xs"])
