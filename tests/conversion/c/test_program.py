@@ -69,6 +69,15 @@ def test_means_at_any_scale(scale: float, tmp_path: Path) -> None:
     assert same(mean, tmp_path)
 
 
+@pytest.mark.parametrize("scale", [0.0001, 0.01, 0.07, 0.3, 3.0])
+@pytest.mark.parametrize("shape", [(1, 2), (1, 10), (3, 130), (1, 300)])
+def test_softmax_at_any_scale(scale: float, shape: tuple[int, int], tmp_path: Path) -> None:
+    options = Options("SoftmaxOptions", {"Beta": 1.0})
+    assert same(
+        record("SOFTMAX", [value(shape, scale)], shape, Quantization.per_tensor(1 / 256, -128), options), tmp_path
+    )
+
+
 @pytest.mark.parametrize("scale", [0.3, 0.0001])
 def test_layers_whose_factor_is_below_and_above_one(scale: float, tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
