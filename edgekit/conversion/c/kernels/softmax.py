@@ -112,12 +112,12 @@ def _near_zero(a: int) -> int:
 
 
 def _product(a: int, b: int) -> int:
-    """a · b / 2^31, halves up."""
+    """The product of two numbers over 2^31, halves up."""
     return (a * b + (1 << 30)) >> 31
 
 
 def _halved(value: int, times: int) -> int:
-    """value / 2^times, halves away from zero."""
+    """A number over 2^times, halves away from zero."""
     mask = (1 << times) - 1
     return (value >> times) + ((value & mask) > (mask >> 1) + (value < 0))
 
