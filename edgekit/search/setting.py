@@ -14,7 +14,7 @@ import numpy as np
 from edgekit.catalog import network_card
 from edgekit.closing import Closing
 from edgekit.console import Table, changing_table, counted, say
-from edgekit.data import is_unset
+from edgekit.data import holds_photos, is_unset
 from edgekit.errors import ModelError, UsageError
 from edgekit.files import require_writable
 from edgekit.search.costs import Costs, Gauge
@@ -52,7 +52,8 @@ class Setting(Closing):
     def of(cls, options: SearchOptions) -> Setting:
         """Open all that the options name."""
         if not options.student:
-            raise UsageError(f"Nothing says which family learns {options.data}; name one with --student, as cifar-s.")
+            known = "photo-s" if holds_photos(options.data) else "cifar-s"
+            raise UsageError(f"Nothing says which family learns {options.data}; name one with --student, as {known}.")
         source = options.data
         if is_unset(source) and ":" not in options.student:
             source = network_card("students", options.student).data

@@ -36,7 +36,8 @@ def test_without_a_budget_three_are_proposed_and_nothing_is_made(tmp_path: Path)
 @pytest.mark.parametrize(
     ("given", "error", "message"),
     [
-        ({"data": "my-photos"}, UsageError, "name one with --student"),
+        ({"data": "my-pixels.npz"}, UsageError, "name one with --student, as cifar-s"),
+        ({"data": "clothes"}, UsageError, "name one with --student, as photo-s"),
         ({"student": "mnist-tinny"}, UnknownNameError, "did you mean 'mnist-tiny'"),
         ({"student": "resnet8", "data": "mnist"}, UsageError, "no space to search; those that have one: .*cifar-s"),
         ({"student": "cifar-s"}, UsageError, "name a source with --data"),
