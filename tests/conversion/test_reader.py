@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import tempfile
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from onnx import helper
 from small_graphs import graph_of, noise, quantized
 from tiny_models import packed, tflite_model
 
 from edgekit.catalog import resolve_model
+from edgekit.conversion.c import program_in_worker
 from edgekit.conversion.tflite.lower_model import lowered_record
 from edgekit.conversion.tflite.reader import read_record
 from edgekit.conversion.tflite.writer import write_model
-from edgekit.errors import ModelError, UnsupportedError
+from edgekit.errors import EdgekitError, ModelError, UnsupportedError
 from edgekit.graph.prepare import prepare
 from edgekit.operators.lowered import ModelRecord
 
@@ -80,3 +85,15 @@ def test_what_is_broken_or_of_several_graphs_is_refused(linear: object, tmp_path
     path.write_bytes(packed(model))
     with pytest.raises(UnsupportedError, match="has an operator of its own, 'Own'"):
         read_record(path)
+
+
+@settings(max_examples=150)
+@given(st.lists(st.tuples(st.integers(0, 1 << 16), st.integers(0, 255)), min_size=1, max_size=4))
+def test_overwritten_bytes_are_refused_or_taken_and_nothing_else(changes: list[tuple[int, int]]) -> None:
+    data = bytearray(resolve_model("mnist-linear", ".int8.tflite").read_bytes())
+    for place, byte in changes:
+        data[place % 800] = byte  # its tables; behind them are weights
+    with tempfile.NamedTemporaryFile(suffix=".tflite") as file, suppress(EdgekitError):
+        file.write(data)
+        file.flush()
+        program_in_worker(file.name, "net", None)

@@ -9,7 +9,7 @@ from typing import Any
 
 from edgekit.conversion.c.program import Program, program_of
 from edgekit.conversion.tflite.reader import read_record
-from edgekit.errors import naming
+from edgekit.errors import EdgekitError, ModelError, naming
 from edgekit.inputs.golden import Golden
 from edgekit.modelfiles.golden import example_of
 from edgekit.sandbox import Sandbox
@@ -35,5 +35,12 @@ def c_program(path: Path, golden: Golden | None, name: str) -> Program:
 def program_in_worker(path: str, name: str, golden: Mapping[str, Any] | None) -> dict[str, Any]:
     """What ``c_program`` does inside its worker."""
     with naming(path):
-        known = None if golden is None else Golden.from_dict(golden)
-        return asdict(program_of(read_record(Path(path)), name, known))
+        known, record = None if golden is None else Golden.from_dict(golden), read_record(Path(path))
+        try:
+            return asdict(program_of(record, name, known))
+        except EdgekitError:
+            raise
+        except Exception as exc:  # kernels take for granted that an operator's tensors fit it
+            raise ModelError(
+                f"An operator has tensors or options that do not fit it ({type(exc).__name__}: {exc}); export it again."
+            ) from exc

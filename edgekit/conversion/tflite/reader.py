@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from edgekit.errors import UnsupportedError
+from edgekit.errors import ModelError, UnsupportedError
 from edgekit.modelfiles.tflite_contents import read_tflite
 from edgekit.operators.lowered import ModelRecord, OperatorRecord, Options, TensorRecord
 from edgekit.scales import Array, Quantization
@@ -23,9 +24,18 @@ def read_record(path: Path) -> ModelRecord:
         ModelError: the file is broken.
         UnsupportedError: it has several subgraphs, or a custom operator.
     """
+    read_tflite(path)  # what a runtime would look at holds together, or this has raised
+    try:
+        return _record(path)
+    except (struct.error, LookupError, ValueError, TypeError, AttributeError, OverflowError) as exc:
+        raise ModelError(
+            f"{path} is a broken TFLite file (cut short or overwritten); export or download it again."
+        ) from exc
+
+
+def _record(path: Path) -> ModelRecord:
     from ai_edge_litert import schema_py_generated as schema
 
-    read_tflite(path)  # every offset and index in it holds, or this has raised
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(path.read_bytes(), 0))
     if len(model.subgraphs) != 1:
         raise UnsupportedError(f"{path} has {len(model.subgraphs)} subgraphs; only models of one are taken.")
