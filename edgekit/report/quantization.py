@@ -86,13 +86,15 @@ def _rungs(result: QuantizeResult) -> Html:
         )
         for rung in result.rungs
     ]
-    return _table(("rung", "against the float model", "took", "kept", "what it did"), rows, words=("what it did",))
+    columns = ("rung", "against the float model", "took", "kept", "what it did")
+    return _table(columns, rows, words=("against the float model", "what it did"))
 
 
 def _layers(result: QuantizeResult) -> Html:
     worst = min((row.alone_db for row in result.layers if row.alone_db is not None), default=0.0)
     rows = [_layer(row, row.alone_db is not None and row.alone_db < worst + HURTS) for row in result.layers]
-    return _table(("tensor", "made by", "scale", "zero point", "here", "alone", "type"), rows)
+    columns = ("tensor", "made by", "scale", "zero point", "here", "alone", "type")
+    return _table(columns, rows, words=("made by",))
 
 
 def _layer(row: TensorRow, hurts: bool) -> Sequence[str]:

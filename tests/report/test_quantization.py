@@ -55,6 +55,8 @@ def test_the_page_says_what_each_file_and_each_rung_is_worth(result: QuantizeRes
     page = render_quantization(result)
     for text in ("model.int8.tflite", "123,456", "99.12%", "98.76%", "10,000 test images of mnist"):
         assert text in page
+    assert '<td class="word">30.0 dB, 99.00% agreement' in page  # text begins where its column does
+    assert '<td class="word">Conv</td>' in page
     for text in ("1 ranges", "2 equalization", "channels equalized", "30.0 dB, 99.00% agreement", "2.5 s"):
         assert text in page
 
