@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit.console import progress
 from edgekit.data import Source, open_data
 from edgekit.data.dataset import Dataset
 from edgekit.data.reading import STRICT, Reading
@@ -52,7 +53,12 @@ class Member:
 
     def answer_test(self) -> Logits:
         """Its logits float32 [N, classes] for the test images."""
-        return np.concatenate([self.teacher.answer(images) for images, _ in self.data.test.batches(500)])
+        found: list[Logits] = []
+        with progress(f"{self.teacher.name} answers the test images", len(self.data.test)) as bar:
+            for images, _ in self.data.test.batches(500):
+                found.append(self.teacher.answer(images))
+                bar.update(sum(map(len, found)))
+        return np.concatenate(found)
 
 
 @dataclass(frozen=True)
