@@ -15,6 +15,7 @@ from edgekit.conversion.tflite.writer import write_model
 from edgekit.inputs.golden import Golden
 from edgekit.operators.lowered import ModelRecord
 
+ARENA_BYTES = 1 << 22
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-pedantic", "-Werror")
 SANITIZED = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 MAIN = """
@@ -75,7 +76,7 @@ def answers_of_micro(model: ModelRecord, inputs: list[list[NDArray]]) -> bytes:
     """The same of TFLite Micro."""
     from tflite_micro import runtime
 
-    opened, found = runtime.Interpreter.from_bytes(write_model(model)), []
+    opened, found = runtime.Interpreter.from_bytes(write_model(model), arena_size=ARENA_BYTES), []
     for tensors in inputs:
         for position, tensor in enumerate(tensors):
             opened.set_input(tensor, position)

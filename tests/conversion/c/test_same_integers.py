@@ -136,6 +136,8 @@ def end(chain: Chain, data: st.DataObject) -> None:
         height = width = 1
     chain.add("Flatten")
     chain.add("Gemm", noise(5, channels * height * width), noise(5), transB=1)
+    if data.draw(st.booleans()):
+        chain.add("Softmax", axis=-1)
 
 
 @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
