@@ -19,7 +19,7 @@ from edgekit.graph.metadata import read_metadata
 from edgekit.graph.prepare import prepare
 from edgekit.modelfiles.golden import onnx_with_example, with_example
 from edgekit.modelfiles.session import vet
-from edgekit.options import MODEL, Options, argument, option, shape_option
+from edgekit.options import MODEL, Options, argument, byte_size, option, shape_option
 from edgekit.result import Result
 from edgekit.runtimes.runtime import Shapes
 
@@ -35,6 +35,12 @@ class ExportOptions(Options):
     to: str = option("The format to write.", "tflite", choices=FORMATS)
     shape: Shapes = shape_option()
     cut_at: str = option("End the file before this node, or the one that makes this value.", "", metavar="NAME")
+    max_ram: int | str | None = option(
+        "Largest memory that the layers of a C program may share: 16KB, 64KiB, 20000.",
+        None,
+        metavar="SIZE",
+        read=byte_size,
+    )
     out: Path | None = option("Folder for the result.", None, metavar="DIR", unset="the run folder, else runs/NAME")
 
 
@@ -75,6 +81,8 @@ def export(options: ExportOptions) -> ExportResult:
     folder = require_writable(options.out or home_of(options.model))
     if options.to == "c":
         return _as_c(options, folder)
+    if options.max_ram is not None:
+        raise UsageError("--max-ram is for '--to c'; other files do not say how much memory a runtime takes.")
     source = _source(options.model)
     if source.suffix == SUFFIX:
         prepared = prepare(open_skops(source), options.shape, options.cut_at)
@@ -108,6 +116,11 @@ def _as_c(options: ExportOptions, folder: Path) -> ExportResult:
         )
     metadata = vet(require_file(source)).metadata(str(source))
     program = c_program(source, metadata.golden, _called(source))
+    if isinstance(options.max_ram, int) and program.arena_bytes > options.max_ram:
+        raise ModelError(
+            f"The layers of {source} share {program.arena_bytes:,} bytes of memory, more than --max-ram "
+            f"{options.max_ram:,} allows; take a student of fewer channels or a smaller input."
+        )
     with staged(folder) as scratch:
         for name, text in (("model.c", program.source), ("model.h", program.header)):
             write_text(scratch / name, text)

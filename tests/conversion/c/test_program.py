@@ -162,6 +162,15 @@ def test_export_takes_the_int8_file_of_a_student(tmp_path: Path) -> None:
     assert "mnist_linear_self_test" in result.path.read_text()
 
 
+def test_a_model_that_needs_more_memory_than_there_is(tmp_path: Path) -> None:
+    assert export(ExportOptions("mnist-tiny", "c", max_ram=9408, out=tmp_path)).arena_bytes == 9408
+    with pytest.raises(ModelError, match="share 9,408 bytes of memory, more than --max-ram 9,407 allows"):
+        export(ExportOptions("mnist-tiny", "c", max_ram="9407", out=tmp_path / "out"))
+    with pytest.raises(UsageError, match="--max-ram is for '--to c'"):
+        export(ExportOptions("mnist-tiny", max_ram=9407, out=tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_file_gives_its_name_to_the_functions(tmp_path: Path) -> None:
     path = tmp_path / "Two Words.int8.tflite"
     path.write_bytes(write_model(lowered_record(quantized(prepare(convolution())))[1]))
