@@ -63,7 +63,7 @@ def searched(options: SearchOptions, cores: Sequence[int]) -> dict[str, Any]:
 def started(cores: Sequence[int]) -> Iterator[str]:
     """The address of a cluster of a node for each core; this process may use all of them."""
     before = os.sched_getaffinity(0)
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
     os.sched_setaffinity(0, cores)
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **SMALL})
     try:
