@@ -17,7 +17,7 @@ from edgekit.console import counted, say
 from edgekit.data.dataset import Split
 from edgekit.data.intake import Intake, Pictures, Tensors
 from edgekit.extras import install
-from edgekit.quantization.calibrate import RealInputs
+from edgekit.quantization.calibrate import SMALL_SAMPLE, RealInputs
 from edgekit.quantization.channel_statistics import channel_statistics
 from edgekit.quantization.feature_scales import feature_scales
 from edgekit.quantization.islands import beside_islands
@@ -48,7 +48,8 @@ TRAINS_NOTHING = 3
 CHANNEL_IMAGES, RANGE_IMAGES, BIAS_IMAGES, ROUNDING_IMAGES = (16, 128), (32, 256), (8, 48), (48, 192)
 """Calibration images that these steps look at, of usual size and small ones; more change little."""
 FOLDING_IMAGES = (8, 32)
-QUICK_IMAGES = 24
+QUICK_IMAGES = (24, 128)
+"""Judging images that decide within a rung, of usual size and small ones."""
 SCALING_DB = 6.0
 """What scaling the features of a table must gain: a bit. It costs two operators in float and eight bytes a feature."""
 MIN_GAIN_DB = 0.3
@@ -239,5 +240,5 @@ class Ladder:
 
     def _sqnr(self, candidate: Candidate) -> float:
         """A quick look on few images, to compare two candidates within a rung."""
-        few = self.judge.first(QUICK_IMAGES)
+        few = self.judge.first(QUICK_IMAGES[candidate.intake.size <= SMALL_SAMPLE])
         return few.judge(candidate.model, candidate.plan, candidate.intake).sqnr_db

@@ -63,6 +63,20 @@ def test_channels_of_different_ranges_are_worth_a_second_rung() -> None:
     assert second.verdict.sqnr_db > first.verdict.sqnr_db + 3
 
 
+def test_of_small_images_all_that_judge_decide_within_a_rung() -> None:
+    counts = set()
+
+    class Counting(Judge):
+        def judge(self, model: ModelProto, plan: Plan, intake: Intake) -> Quality:
+            counts.add(len(self.indices))
+            return super().judge(model, plan, intake)
+
+    model = residual(["residual"])
+    judge = Counting(model, Pictures(CONTRACT), random_split(40), np.arange(40))
+    Ladder(random_inputs(IMAGES), judge, QuantizeOptions(rungs=2)).climb(model, Pictures(CONTRACT))
+    assert counts == {40}
+
+
 def test_a_gate_that_is_met_stops_the_ladder_early() -> None:
     _, records = climb(residual(["residual"]), max_drop=100.0)
     assert [(record.rung, record.kept) for record in records] == [(1, True)]
