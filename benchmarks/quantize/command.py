@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import shlex
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -77,7 +78,7 @@ def publish(command: str, choice: Choice, result: dict[str, Any]) -> None:
     if choice.publish:
         options, before = "--publish", Path(command).with_suffix(".json")
         if choice.some:
-            options += f" --models {','.join(choice.models)} --tools {','.join(choice.tools)}"
+            options += f" --models {','.join(choice.models)} --tools {shlex.quote(','.join(choice.tools))}"
             if before.exists():
                 result = with_earlier_rows(result, json.loads(before.read_text(encoding="utf-8")))
         record(command, {"peers": PACKAGES, "models": result}, options)
@@ -94,6 +95,6 @@ def with_earlier_rows(result: dict[str, Any], before: dict[str, Any]) -> dict[st
     for name in dict.fromkeys((*former, *result)):
         old, new = former.get(name, {}), result.get(name, {})
         rows = {tool: {"date": before["date"], **row} for tool, row in old.get("tools", {}).items()}
-        rows |= {tool: {**row, "date": today} for tool, row in new.get("tools", {}).items()}
+        rows |= {tool: {"date": today, **row} for tool, row in new.get("tools", {}).items()}
         merged[name] = {**old, **new, "tools": rows}
     return merged
