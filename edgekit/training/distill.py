@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -73,7 +74,7 @@ class DistillOptions(Options):
 class DistillResult(Result):
     """A distilled student. Accuracies in [0, 1]; those of the teacher are on the same test images.
 
-    ``int8`` says what became of its int8 files, where they were made.
+    ``int8`` says what became of its int8 files, where they were made; ``data`` is the source that was named, if any.
     """
 
     student: str
@@ -85,6 +86,7 @@ class DistillResult(Result):
     test_accuracy: float
     teacher_test_accuracy: float
     int8: QuantizeResult | None = None
+    data: str = ""
 
     def parts(self) -> Iterator[Part]:
         """The accuracies, and what to type next."""
@@ -94,7 +96,8 @@ class DistillResult(Result):
         if self.int8 is not None:
             yield from self.int8.parts()
             return
-        yield Remark(f"wrote {self.model}; next: edgekit quantize --int8 {self.model.parent}")
+        named = f" --data {shlex.quote(self.data)}" if self.data else ""
+        yield Remark(f"wrote {self.model}; next: edgekit quantize --int8 {self.model.parent}{named}")
 
 
 def distill(options: DistillOptions) -> DistillResult:
@@ -171,6 +174,7 @@ def distill(options: DistillOptions) -> DistillResult:
         test_accuracy=accuracy,
         teacher_test_accuracy=ensemble.test_accuracy(),
         int8=int8,
+        data=str(options.data) if isinstance(options.data, str | Path) else "",
     )
     is_card = isinstance(options.student, str)
     structure = Structure(card.architecture, card.contract.shape) if is_card else options.structure

@@ -125,7 +125,9 @@ def test_few_images_are_learned_in_smaller_batches_than_the_recipes(
     np.savez(tmp_path / "few.npz", images=mnist.train.images[rows], labels=mnist.train.labels[rows])
     run(*command(tmp_path / "few.npz", tmp_path / "out"))
     assert json.loads((tmp_path / "out" / "distill.json").read_text())["recipe"]["batch_size"] == 12
-    assert "50 training images are no batch of 128: they are learned in batches of 12" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "50 training images are no batch of 128: they are learned in batches of 12" in said
+    assert f"next: edgekit quantize --int8 {tmp_path / 'out'} --data {tmp_path / 'few.npz'}\n" in said
 
 
 def test_training_without_labels_is_refused_before_it_begins(tmp_path: Path) -> None:
