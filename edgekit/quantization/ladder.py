@@ -19,8 +19,6 @@ from edgekit.data.intake import Intake, Pictures, Tensors
 from edgekit.extras import install
 from edgekit.quantization.calibrate import SMALL_SAMPLE, RealInputs
 from edgekit.quantization.channel_statistics import channel_statistics
-from edgekit.quantization.feature_scales import feature_scales
-from edgekit.quantization.islands import beside_islands
 from edgekit.quantization.judge import Judge
 from edgekit.quantization.plan import Plan
 from edgekit.quantization.rungs.absorb import absorb_high_biases
@@ -31,7 +29,7 @@ from edgekit.quantization.rungs.raw_input import raw_input
 from edgekit.quantization.rungs.reconstruct import correct_biases, reconstruct
 from edgekit.quantization.rungs.scaled_features import scaled_features
 from edgekit.quantization.running_sums import running_sums
-from edgekit.quantization.tensor_groups import Group, tie_groups
+from edgekit.quantization.tensor_groups import Group, sparing_floats, tie_groups
 from edgekit.quantization.weighted_layers import with_float_layers, with_own_constants
 from edgekit.tasks.quality import Quality
 
@@ -147,8 +145,7 @@ class Ladder:
         counts = {name: list(choice.methods.values()).count(name) for name in sorted(set(choice.methods.values()))}
         detail = ", ".join(f"{count} {name}" for name, count in counts.items())
         plan = Plan(choice.affines, weight_bits=self.options.weight_bits, per_tensor=self.options.per_tensor)
-        scaling = (name for names in feature_scales(model).values() for name in names)
-        return plan.with_floats((*running_sums(model), *scaling, *beside_islands(model))), groups, detail
+        return plan.with_floats(running_sums(model) | sparing_floats(model)), groups, detail
 
     def _inputs(self, intake: Intake, counts: tuple[int, int] | None = None) -> RealInputs:
         """The samples, as ``intake`` feeds them: a few, see ``RealInputs.few``, or all."""

@@ -17,6 +17,7 @@ from edgekit.graph.draft import Draft
 from edgekit.graph.messages import make_node
 from edgekit.operators import UNKNOWN, row_of
 from edgekit.quantization.plan import Plan
+from edgekit.quantization.tensor_groups import float_operators
 from edgekit.scales import Quantization, bias_quantization, range_quantization
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class _Writer:
     def __init__(self, model: ModelProto, plan: Plan, io: str, activations: str) -> None:
         self.source, self.plan, self.affines = Draft.from_model(model), plan, plan.affines
         self.io, self.activations = io, activations
+        self.floats = plan.floats | float_operators(model)
         self.reals = self.source.constants
         self.weights: dict[str, Quantization] = {}
         self.constants: dict[str, NDArray[Any]] = {}
@@ -106,9 +108,9 @@ class _Writer:
                 self._store(name, f"{name}_real")
 
     def _is_float(self, node: NodeProto) -> bool:
-        """True for what the plan or the specification leaves in float, and an activation that is part of such."""
+        """True for what is left in float, and an activation that is part of such."""
         fused = node.input[0] in self.unstored_floats if node.input else False
-        return fused or row_of(node.op_type).int8 is None or node.output[0] in self.plan.floats
+        return fused or node.output[0] in self.floats
 
     def _keep_float(self, name: str, copy: NodeProto) -> None:
         """A float operator's result is quantized only for those who read integers."""

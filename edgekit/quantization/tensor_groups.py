@@ -15,7 +15,7 @@ from edgekit.graph.messages import readers_of, types_of
 from edgekit.operators import operators_that, row_of
 from edgekit.operators.lowering import ACTIVATION_LIMITS
 from edgekit.quantization.feature_scales import feature_scales
-from edgekit.quantization.islands import never_stored
+from edgekit.quantization.islands import beside_islands, never_stored
 from edgekit.quantization.ranges import METHODS, Range
 from edgekit.scales import PIXELS, Quantization, range_quantization
 
@@ -57,9 +57,16 @@ def check_operators(model: ModelProto) -> None:
             )
 
 
-def float_operators(model: ModelProto) -> tuple[str, ...]:
-    """The operators that stay in float because 8 bits have no form of them, by their first outputs."""
-    return tuple(str(node.output[0]) for node in model.graph.node if node.op_type not in INTEGER)
+def float_operators(model: ModelProto) -> frozenset[str]:
+    """The operators that stay in float in every plan, by their first outputs: for want of a form, or to spare rounding."""
+    formless = (str(node.output[0]) for node in model.graph.node if node.op_type not in INTEGER)
+    return frozenset((*formless, *sparing_floats(model)))
+
+
+def sparing_floats(model: ModelProto) -> frozenset[str]:
+    """Of these the ones with an 8-bit form: beside others in float, or scaling the features of a table."""
+    scaling = (name for names in feature_scales(model).values() for name in names)
+    return frozenset((*scaling, *beside_islands(model)))
 
 
 def tie_groups(model: ModelProto, intake: Intake) -> tuple[Group, ...]:

@@ -22,7 +22,7 @@ def dataset():
     split = Split(images, labels)
     return Dataset("own", ("even", "odd"), split, split, split, "0")
 def text(): return "images"
-def half(): return {"test": (images, labels)}
+def half(): return {"validation": (images, labels)}
 def broken(): return 1 / 0
 def own_error(): raise DataError("the camera is off; switch it on.")
 """
