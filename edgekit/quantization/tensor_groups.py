@@ -58,7 +58,7 @@ def check_operators(model: ModelProto) -> None:
 
 
 def float_operators(model: ModelProto) -> frozenset[str]:
-    """The operators that stay in float in every plan, by their first outputs: for want of a form, or to spare rounding."""
+    """Operators that stay in float in every plan, by their first outputs: for want of a form, or to spare a step."""
     formless = (str(node.output[0]) for node in model.graph.node if node.op_type not in INTEGER)
     return frozenset((*formless, *sparing_floats(model)))
 
