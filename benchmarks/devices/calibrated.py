@@ -43,7 +43,7 @@ def predict(path: Path) -> Prediction | str:
         prediction = predicting.predict(path, device_card("cpu-calibrated"), default_runtime(path))[0]
         measure(path)
     except EdgekitError as exc:
-        return str(exc).replace(str(path), path.name)
+        return str(exc).replace(str(path.resolve()), path.name).replace(str(path), path.name)
     return prediction
 
 
