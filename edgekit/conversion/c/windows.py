@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from textwrap import dedent, indent
 
 from edgekit.conversion.c.layer import Site
-from edgekit.operators.windows import SAME
+from edgekit.operators.windows import SAME, Window
 
 TAPS = """\
 /* Of taps that are step pixels apart, the first that is not before the image, and the one behind the last in it. */
@@ -24,31 +24,25 @@ static inline int end_tap(int start, int step, int taps, int size)
 
 
 @dataclass(frozen=True)
-class Window:
-    """All pairs are (height, width), in pixels."""
-
-    size: tuple[int, int]
-    kernel: tuple[int, int]
-    strides: tuple[int, int]
-    dilations: tuple[int, int]
-    steps: tuple[int, int]
-    before: tuple[int, int]
+class Loops(Window):
+    """A window with the loops that bring it to every place of an image."""
 
     @classmethod
-    def of(cls, site: Site, kernel: tuple[int, int]) -> Window:
+    def over(cls, site: Site, kernel: tuple[int, int]) -> Loops:
         """The window of an operator on one image."""
         source, target = site.inputs[0].shape, site.output.shape
         if source[0] != 1:
             raise site.refusal(f"has a batch of {source[0]}")
-        size, steps = (source[1], source[2]), (target[1], target[2])
-        strides = (site.option("StrideH"), site.option("StrideW"))
-        dilations = (site.option("DilationHFactor", 1), site.option("DilationWFactor", 1))
-        before = [0, 0]
-        if site.option("Padding") == SAME:
-            for axis in range(2):
-                reach = (steps[axis] - 1) * strides[axis] + (kernel[axis] - 1) * dilations[axis] + 1
-                before[axis] = max(reach - size[axis], 0) // 2
-        return cls(size, kernel, strides, dilations, steps, (before[0], before[1]))
+        found = cls(
+            size=(source[1], source[2]),
+            kernel=kernel,
+            strides=(site.option("StrideH"), site.option("StrideW")),
+            dilations=(site.option("DilationHFactor", 1), site.option("DilationWFactor", 1)),
+            steps=(target[1], target[2]),
+            before=(0, 0),
+        )
+        below, beside = found.after  # all that is missing, while nothing is before the image
+        return replace(found, before=(below // 2, beside // 2)) if site.option("Padding") == SAME else found
 
     @property
     def note(self) -> str:

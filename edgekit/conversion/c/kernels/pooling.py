@@ -6,7 +6,7 @@ from textwrap import indent
 
 from edgekit.conversion.c.fixed_point import Factor
 from edgekit.conversion.c.layer import CLAMPED, RESCALING, Layer, Site, rescaled
-from edgekit.conversion.c.windows import Window
+from edgekit.conversion.c.windows import Loops
 
 NEAREST = """\
 /* The nearest whole number to sum / count, halves away from zero. */
@@ -61,7 +61,7 @@ def mean(site: Site) -> Layer:
 
 
 def _pool(site: Site, step: str, body: str, helpers: tuple[str, ...]) -> Layer:
-    window = Window.of(site, (site.option("FilterHeight"), site.option("FilterWidth")))
+    window = Loops.over(site, (site.option("FilterHeight"), site.option("FilterWidth")))
     channels = site.inputs[0].shape[3]
     taps = indent(window.taps(channels, step), " " * 8)
     place = window.place(site, f"    for (int c = 0; c < {channels}; ++c) {{\n{body.format(taps=taps)}    }}\n")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edgekit.conversion.c.fixed_point import Factor
 from edgekit.conversion.c.layer import RESCALING, Layer, Rescaling, Site, array, plus
-from edgekit.conversion.c.windows import Window
+from edgekit.conversion.c.windows import Loops
 from edgekit.scales import INT8_MAX, INT8_MIN
 
 MOST_SUMS = 32
@@ -24,7 +24,7 @@ def conv_2d(site: Site) -> Layer:
     outputs, height, width, channels = data.shape
     if channels != site.inputs[0].shape[3]:
         raise site.refusal("has groups of channels")
-    window, block = Window.of(site, (height, width)), _block(outputs)
+    window, block = Loops.over(site, (height, width)), _block(outputs)
     rescaling = Rescaling(site, _factors(site))
     _check_sums(site, data.reshape(outputs, -1), bias)
     blocks = data.reshape(outputs // block, block, height, width, channels).transpose(0, 2, 3, 4, 1)
@@ -47,7 +47,7 @@ def depthwise_conv_2d(site: Site) -> Layer:
     data, bias = _constants(site)
     _, height, width, outputs = data.shape
     channels = site.inputs[0].shape[3]
-    window, block, each = Window.of(site, (height, width)), _block(outputs), outputs // channels
+    window, block, each = Loops.over(site, (height, width)), _block(outputs), outputs // channels
     _check_sums(site, np.moveaxis(data, 3, 0).reshape(outputs, -1), bias)
     source = "pixel[first + o]" if each == 1 else f"pixel[(first + o) / {each}]"
     taps = window.taps(
@@ -85,7 +85,7 @@ def fully_connected(site: Site) -> Layer:
 
 
 def _windowed(
-    site: Site, window: Window, block: int, taps: str, constants: tuple[NDArray[np.int8], NDArray[np.int32]],
+    site: Site, window: Loops, block: int, taps: str, constants: tuple[NDArray[np.int8], NDArray[np.int32]],
     rescaling: Rescaling,
 ) -> Layer:  # fmt: skip
     weights, bias = constants
