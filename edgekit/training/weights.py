@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,13 +31,17 @@ def _packed(model: nn.Module) -> bytes:
     return bytes(save({name: value.contiguous() for name, value in model.state_dict().items()}))
 
 
-def load_weights(model: nn.Module, path: Path) -> nn.Module:
+def load_weights(model: nn.Module, path: Path, called: Callable[[str], str] | None = None) -> nn.Module:
     """Fill ``model`` from a file of weights, see ``read_tensors``; evaluation mode.
+
+    ``called`` says what a file of others, which may hold more, calls each of the network's parameters.
 
     Raises:
         ModelError: the file is broken, holds more than tensors, or does not fit the network.
     """
     tensors = read_tensors(path)
+    if called is not None:
+        tensors = {name: tensors[theirs] for name in model.state_dict() if (theirs := called(name)) in tensors}
     try:
         model.load_state_dict(tensors)
     except (RuntimeError, AttributeError) as exc:

@@ -1,8 +1,8 @@
 """Architectures, one readable file each, found by name and imported when built.
 
-Each file has one ``nn.Module`` class named like the file in CamelCase. It is built from its input's shape (H, W, C),
-its number of classes and the arguments that a card may name, takes real inputs [N, C, H, W] and returns logits
-[N, classes].
+Each file has one ``nn.Module`` class named like the file in CamelCase. It is built from its input's shape, its number
+of classes and the arguments that a card may name, and returns logits [N, classes]. Of pictures the shape is (H, W, C)
+and the input real [N, C, H, W]; of sentences (L,) and ids int32 [N, L], where 0 is padding.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ def architectures() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in Path(__file__).parent.glob("[a-z]*.py") if path.stem != "blocks"))
 
 
-def build(architecture: Architecture | str, shape: tuple[int, int, int], classes: int) -> nn.Module:
-    """A freshly initialised network for inputs of ``shape`` (H, W, C).
+def build(architecture: Architecture | str, shape: tuple[int, ...], classes: int) -> nn.Module:
+    """A freshly initialised network for inputs of ``shape``: (H, W, C), or (L,) of sentences.
 
     Raises:
         UnknownNameError: there is no such architecture, or it has no such argument.

@@ -1,4 +1,4 @@
-"""Networks that know photos: a backbone that others trained, and a fresh head for one's own classes.
+"""Networks that know photos or sentences: a backbone that others trained, and a fresh head for one's own classes.
 
 The weights of cards come with packages of others. Those are never imported: the file is found by the package's list of
 files, compared with the card's sha256, and read without unpickling code.
@@ -16,7 +16,7 @@ from edgekit.errors import ModelError, UsageError
 from edgekit.files import require_file, sha256_file
 from edgekit.runtimes.refusal import first_line
 from edgekit.training.hubs import HubModel, is_hub_name, open_hub
-from edgekit.training.weights import read_tensors
+from edgekit.training.weights import load_weights, read_tensors
 from edgekit.zoo import build
 
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ def teacher_card(name: str) -> NetworkCard:
 def pretrained_network(card: NetworkCard, classes: int) -> nn.Module:
     """The card's network with the backbone that others trained and a freshly initialised head, in evaluation mode.
 
-    It has two parts: ``features`` maps real inputs [N, C, H, W] to [N, D], and ``head``, a Linear, those to logits
-    [N, classes].
+    It has two parts: ``features`` maps real inputs [N, C, H, W], or ids [N, L], to [N, D], and ``head``, a Linear,
+    those to logits [N, classes].
 
     Raises:
         UsageError: the card names no such weights.
@@ -63,9 +63,13 @@ def pretrained_network(card: NetworkCard, classes: int) -> nn.Module:
     """
     if is_hub_name(card.architecture.name):
         return with_new_head(open_hub(card.architecture.name), card.contract.shape, classes)
-    network = imagenet_network(card)
-    network.head = build(card.architecture, card.contract.shape, classes).head
-    return network
+    network = build(card.architecture, card.contract.shape, classes)
+    if (published := getattr(network, "published", None)) is not None and card.pretrained is not None:
+        load_weights(network.get_submodule("features"), weights_file(card.pretrained), published)
+        return network.eval()
+    known = imagenet_network(card)
+    known.head = network.head
+    return known
 
 
 def with_new_head(model: HubModel, shape: tuple[int, int, int], classes: int) -> nn.Module:
