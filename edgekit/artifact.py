@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from edgekit.errors import ModelError
 from edgekit.inputs import tensors
 from edgekit.inputs.contract import InputContract
+from edgekit.inputs.contracts import Contract, read_contract
 from edgekit.inputs.error import InputError
 from edgekit.inputs.golden import Golden
 
@@ -57,7 +58,7 @@ class Metadata:
     ``golden`` is what the file answered to a made-up input where it was written.
     """
 
-    contract: InputContract | None = None
+    contract: Contract | None = None
     labels: tuple[str, ...] = ()
     recipe: str = ""
     quality: Mapping[str, float] = field(default_factory=dict)
@@ -65,6 +66,11 @@ class Metadata:
     tensors: bool = False
     rest: str = ""
     golden: Golden | None = None
+
+    @property
+    def pictures(self) -> InputContract | None:
+        """The contract, if it is one of pictures."""
+        return self.contract if isinstance(self.contract, InputContract) else None
 
     def to_json(self) -> str:
         """Compact JSON; absent fields and defaults are left out, since the bytes count on a device."""
@@ -90,7 +96,7 @@ class Metadata:
             json.dumps(document, ensure_ascii=False).encode()  # half a surrogate pair could be written nowhere
             contract, golden = document.get("contract"), document.get("golden")
             return cls(
-                contract=None if contract is None else InputContract.from_dict(contract),
+                contract=None if contract is None else read_contract(contract),
                 labels=tuple(str(label) for label in document.get("labels", ())),
                 recipe=str(document.get("recipe", "")),
                 quality={str(k): float(v) for k, v in document.get("quality", {}).items()},

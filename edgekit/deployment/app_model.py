@@ -69,7 +69,7 @@ class AppModel:
             "runtime": self.runtime,
             "input": {**asdict(self.input), "layout": self.layout},
             "output": {**asdict(self.output), "probabilities": self.gives_probabilities},
-            "contract": asdict(self.contract),
+            "contract": self.contract.describe(),
             "labels": list(self.labels),
             "golden": self.golden and self.golden.to_dict(),
         }

@@ -13,7 +13,6 @@ from edgekit.catalog import resolve_models
 from edgekit.console import Part, Table
 from edgekit.errors import EdgekitError
 from edgekit.graph.isolated import model_sha256
-from edgekit.inputs.contract import InputContract
 from edgekit.modelfiles.contents import ModelContents
 from edgekit.modelfiles.delegation import UndelegatedOperator, summarize, undelegated
 from edgekit.modelfiles.runtime_choice import default_runtime
@@ -112,18 +111,13 @@ def _rows(facts: FileFacts) -> list[tuple[str, str]]:
         *(("output", _describe(spec)) for spec in facts.outputs),
         ("opens", f"not in {facts.runtime}: {facts.refusal}" if facts.refusal else f"in {facts.runtime}"),
         ("XNNPACK", _delegation(facts)),
-        ("contract", _contract(contract) if contract else "arrays as they are" if metadata.tensors else ""),
+        ("contract", contract.summary if contract else "arrays as they are" if metadata.tensors else ""),
         ("left to the app", metadata.rest),
         ("labels", ", ".join(metadata.labels[:12]) + (", ..." if len(metadata.labels) > 12 else "")),
         ("recipe", metadata.recipe),
         ("quality", ", ".join(f"{name} {value:g}" for name, value in metadata.quality.items())),
         *((f"parent {name}", digest) for name, digest in metadata.parents.items()),
     ]
-
-
-def _contract(contract: InputContract) -> str:
-    mean, std = (", ".join(f"{value:g}" for value in values) for values in (contract.mean, contract.std))
-    return f"{contract.domain}, mean {mean}, std {std}"
 
 
 def _delegation(facts: FileFacts) -> str:

@@ -83,7 +83,7 @@ class TaskModel(Closing):
             self.pictures: Pictures | None = None
             is_said = contract is not None or options.says_pixels
             if _takes_image(self.session) and (is_said or not self.metadata.tensors):
-                self._take_pictures(contract or self.metadata.contract, options)
+                self._take_pictures(contract or self.metadata.pictures, options)
             if classes := self.task.classes(self.shapes):
                 self.metadata = replace(self.metadata, labels=options.class_names(self.metadata.labels, classes))
         except BaseException:

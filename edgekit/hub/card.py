@@ -13,11 +13,17 @@ from typing import Any
 
 from edgekit import __version__
 from edgekit.artifact import Metadata
+from edgekit.inputs.contract import InputContract
+from edgekit.inputs.text import TextContract
 from edgekit.modelfiles.contents import ModelContents
 
 RECORDS = ("distill.json", "teach.json", "quantize.json")
-TASKS = {(True, True): "image-classification", (False, True): "tabular-classification"}
-"""The hub's names of tasks, by whether there are pictures and classes."""
+TASKS = {
+    InputContract: "image-classification",
+    TextContract: "text-classification",
+    type(None): "tabular-classification",
+}
+"""The hub's names of tasks with classes, by the kind of input."""
 NOT_STATED = "Not stated."
 
 
@@ -47,7 +53,7 @@ def _head(
     title: str, files: Sequence[CardFile], records: Mapping[str, Mapping[str, Any]], licence: str
 ) -> Iterator[str]:
     first, data = files[0].metadata, _data(records)
-    task = TASKS.get((first.contract is not None, bool(first.labels)))
+    task = TASKS[type(first.contract)] if first.labels else None
     yield "---"
     yield "library_name: edgekit"
     if licence:
@@ -78,12 +84,14 @@ def _body(
         cells = (f"{file.contents.file_bytes:,}", file.contents.scheme, file.figures or "–", f"`{file.sha256[:16]}`")
         yield f"| `{file.path.name}` | {' | '.join(cells)} |"
     yield "\n## What it takes and gives\n"
-    if first.contract:
-        height, width, channels = first.contract.shape
+    if first.pictures:
+        height, width, channels = first.pictures.shape
         mean, std = (
-            ", ".join(f"{value:g}" for value in values) for values in (first.contract.mean, first.contract.std)
+            ", ".join(f"{value:g}" for value in values) for values in (first.pictures.mean, first.pictures.std)
         )
         yield f"An image of {height}×{width}×{channels}; pixels in [0, 1], less the mean {mean}, divided by {std}."
+    elif first.contract:
+        yield f"A sentence ({first.contract.summary}), which EdgeKit cuts into its ids."
     else:
         yield "Arrays; `edgekit inspect FILE` says which."
     if first.labels:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -61,13 +61,19 @@ class InputContract:
         return set(self.mean) == {0.0} and set(self.std) == {1.0}
 
     @property
+    def summary(self) -> str:
+        """In a few words."""
+        mean, std = (", ".join(f"{value:g}" for value in values) for values in (self.mean, self.std))
+        return f"{self.domain}, mean {mean}, std {std}"
+
+    @property
     def pictures(self) -> InputContract:
         """What decides the uint8 pixels: this contract without its normalization."""
         return replace(self, mean=(0.0,), std=(1.0,))
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> InputContract:
-        """Read what ``to_dict`` or ``dataclasses.asdict`` made, also after JSON has turned tuples into lists.
+        """Read what ``to_dict`` or ``describe`` made, also after JSON has turned tuples into lists.
 
         Raises:
             InputError: the values are impossible.
@@ -86,6 +92,10 @@ class InputContract:
         default = InputContract(*self.shape)
         values = {item.name: getattr(self, item.name) for item in fields(self) if item.name not in SIZES}
         return {"shape": self.shape, **{key: value for key, value in values.items() if value != getattr(default, key)}}
+
+    def describe(self) -> dict[str, Any]:
+        """Plain values with all defaults, for who does not know them."""
+        return asdict(self)
 
     def read(self, data: bytes, name: str) -> Pixels:
         """An encoded picture of any size as the uint8 [H, W, C] that the model was trained on.

@@ -150,7 +150,7 @@ def quantize(options: QuantizeOptions, lesson: Lesson | None = None) -> Quantize
     require_writable(folder)
     with running(path):
         made = recipe.make(Start(model, options, intake, data, inputs, lesson))
-    contract = made.intake.contract if made.intake else metadata.contract
+    contract = made.intake.contract if made.intake else metadata.pictures
     metadata = replace(metadata, contract=contract)
     with staged(folder) as scratch:
         files = [scratch / file for file in recipe.files]

@@ -145,7 +145,7 @@ def demo(options: DemoOptions) -> DemoResult:
         quantize(QuantizeOptions(str(folder), subject.data, folder, io=IO, seed=options.seed))
     with clock.step("verify", "the files against the labels and against each other"):
         metadata = read_metadata(load_onnx(folder / "model.onnx"), "model.onnx")
-        data = open_data(subject.data, metadata.contract)
+        data = open_data(subject.data, metadata.pictures)
         evaluations = {name: accuracy_of(folder / name, data.test) for name in STUDENT_FILES}
         onnx, tflite = (str(folder / name) for name in ("model.int8.onnx", "model.int8.tflite"))
         comparison = compare_samples(CompareOptions(onnx, tflite, subject.data))

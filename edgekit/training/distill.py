@@ -182,7 +182,7 @@ def distill(options: DistillOptions) -> DistillResult:
         "recipe": recipe.to_dict(),
         "seed": seed,
         "parents": dict(metadata.parents),
-        "contract": asdict(card.contract),
+        "contract": card.contract.describe(),
         "classes": data.classes,
         **({} if structure is None else asdict(structure)),
     }

@@ -241,7 +241,7 @@ def _finished(
         "recipe": run.recipe.to_dict(),
         "seed": run.seed,
         "architecture": asdict(card.architecture),
-        "contract": asdict(card.contract),
+        "contract": card.contract.describe(),
         "data_sha256": data.sha256,
         **run.origin,
     }

@@ -66,7 +66,7 @@ def standard_metadata(metadata: Metadata, inputs: Sequence[TensorRecord], output
     """
     from flatbuffers import Builder
 
-    contract = metadata.contract if len(inputs) == 1 and len(inputs[0].shape) == len("NHWC") else None
+    contract = metadata.pictures if len(inputs) == 1 and len(inputs[0].shape) == len("NHWC") else None
     labelled = [_is_labelled(output, metadata.labels) for output in outputs]
     if contract is None and not any(labelled):
         return b""

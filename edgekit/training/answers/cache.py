@@ -52,7 +52,7 @@ class AnswerCache:
         key = {
             "format": FORMAT,
             "teacher": teacher.sha256,
-            "contract": asdict(teacher.contract),
+            "contract": teacher.contract.describe(),
             "data": data.sha256,
             "augmentation": asdict(augmentation),
             "seed": seed,

@@ -243,8 +243,8 @@ def _int8_bytes(network: nn.Module, metadata: Metadata) -> int:
     """Bytes that a network's int8 file has at most."""
     from edgekit.quantization.untrained import untrained_int8
 
-    assert metadata.contract is not None
-    return len(untrained_int8(network, metadata.contract, metadata.labels))
+    assert metadata.pictures is not None
+    return len(untrained_int8(network, metadata.pictures, metadata.labels))
 
 
 def _channels(network: nn.Module) -> dict[str, int]:

@@ -40,7 +40,7 @@ def teacher(options: TeacherOptions, image_shape: tuple[int, int, int]) -> Teach
     if len(shape) != 4:
         raise ModelError(f"{path} takes an input of rank {len(shape)}; a teacher takes images [N, C, H, W].")
     height, width, channels = image_shape
-    contract = metadata.contract or InputContract(shape[2] or height, shape[3] or width, shape[1] or channels)
+    contract = metadata.pictures or InputContract(shape[2] or height, shape[3] or width, shape[1] or channels)
 
     def forward(inputs: NDArray[np.float32]) -> Logits:
         return as_logits(session.run([exit_], {entry.name: inputs})[0])

@@ -10,7 +10,6 @@ import hashlib
 import io
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,7 +39,7 @@ class FeatureCache:
         key = {
             "format": FORMAT,
             "backbone": state_sha256(backbone),
-            "contract": asdict(contract),
+            "contract": contract.describe(),
             "data": data_sha256,
         }
         self.folder = user_cache() / "features" / sha256_bytes(json.dumps(key, sort_keys=True).encode())[:32]

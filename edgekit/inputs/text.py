@@ -1,0 +1,104 @@
+"""What a model of text eats: from a sentence to the ids that its file takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .error import InputError
+from .tokens import Ids, Tokenizer, read_tokenizer
+
+MOST_IDS = 1 << 16
+SAMPLE = "It's a charming, naïve — and never dull — journey; don't miss it! 我 😀"
+"""Its first ids travel with a tokenizer, so that whoever reads it knows that it makes the same ones."""
+SAMPLE_IDS = 12
+
+
+@dataclass(frozen=True)
+class TextContract:
+    """How a sentence becomes a model's input: ``length`` ids of a tokenizer, int32 [1, length].
+
+    How a text is cut that has more is said in the tokenizer's file.
+
+    Raises:
+        InputError: the length is impossible, or does not go together with the tokenizer.
+    """
+
+    domain: ClassVar[str] = "text"
+
+    length: int
+    tokenizer: Tokenizer
+
+    def __post_init__(self) -> None:
+        each = self.tokenizer.per_word
+        if not max(3, each) <= self.length <= MOST_IDS or self.length % each:
+            raise InputError(
+                f"A text has {max(3, each)} to {MOST_IDS:,} ids, a multiple of the {each} that a word has, "
+                f"not {self.length}."
+            )
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> TextContract:
+        """Read what ``to_dict`` or ``describe`` made, also after JSON.
+
+        Raises:
+            InputError: the values are impossible, or the tokenizer makes other ids than the model was made with.
+            KeyError, TypeError, ValueError: a key is missing, unknown or of the wrong type.
+        """
+        read = cls(int(values["length"]), read_tokenizer(values["tokenizer"]))
+        if list(values["sample"]) != read.sample:
+            raise InputError("The tokenizer is not the model's own: it makes other ids; take EdgeKit of that version.")
+        return read
+
+    @property
+    def summary(self) -> str:
+        """In a few words."""
+        return f"{self.domain}, {self.length} ids of {self.tokenizer.size:,} ({self.tokenizer.name})"
+
+    @property
+    def sample(self) -> list[int]:
+        """The first ids of ``SAMPLE``."""
+        ids: list[int] = self.real([SAMPLE])[0, :SAMPLE_IDS].tolist()
+        return ids
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, small: they go into model files."""
+        tokenizer = {"name": self.tokenizer.name, **self.tokenizer.to_dict()}
+        return {"length": self.length, "tokenizer": tokenizer, "sample": self.sample}
+
+    def describe(self) -> dict[str, Any]:
+        """Plain values with all defaults, for who does not know them."""
+        small = self.to_dict()
+        fields: dict[str, Any] = asdict(self)["tokenizer"]
+        return {"domain": self.domain, **small, "tokenizer": {**fields, **small["tokenizer"]}}
+
+    def read(self, data: bytes, name: str) -> str:
+        """UTF-8 as a text.
+
+        Raises:
+            InputError: it is none, or has nothing but white space; ``name`` is in the sentence.
+        """
+        try:
+            text = data.decode("utf-8-sig")
+        except UnicodeDecodeError as exc:
+            raise InputError(f"{name} is no text in UTF-8; save it as such.") from exc
+        if not text.strip():
+            raise InputError(f"{name} is an empty text; write a sentence.")
+        return text
+
+    def real(self, texts: Sequence[str]) -> Ids:
+        """Texts to int32 [N, length]."""
+        return self.tokenizer.encode(texts, self.length)
+
+    def encode(self, texts: Sequence[str], spec: Any, layout: str = "") -> NDArray[np.integer[Any]]:
+        """Texts to the bytes that a file's input tensor takes; ``spec`` has its dtype."""
+        ids: NDArray[np.integer[Any]] = self.real(texts).astype(spec.dtype)
+        return ids
+
+    def tensor(self, data: bytes, name: str, spec: Any, layout: str = "") -> NDArray[np.integer[Any]]:
+        """UTF-8 as a file's input tensor; see ``read`` and ``encode``."""
+        return self.encode([self.read(data, name)], spec)
