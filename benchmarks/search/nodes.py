@@ -4,8 +4,10 @@
 
 A cluster of Ray is started here, first of one node and then of two, each held to a core of its own; the search itself,
 which weighs candidates and writes the study, shares these cores. Candidates are drawn by chance, by their numbers, so
-that both searches train the same ones, and the teacher's answers are there before. Efficiency is the seconds on one
-node over twice those on two. The cores must have nothing else to do.
+that both searches meet the same ones, and the teacher's answers are there before. Which go on to a longer rung depends
+on which were there first, so the two do not train as many epochs: efficiency is the epochs a second on two nodes over
+twice those on one, the last minutes included, in which one node waits for the other. The cores must have nothing else
+to do.
 """
 
 from __future__ import annotations
@@ -38,7 +40,8 @@ def main(options: argparse.Namespace) -> None:
     search = SearchOptions(options.student, max_size=options.max_size, trials=options.trials, sampler="random")
     Setting.of(replace(search, out=folder / "answers", hours=0.0)).explored()
     found = {count: searched(replace(search, out=folder / f"{count}"), options.cores[:count]) for count in (1, 2)}
-    efficiency = found[1]["seconds"] / (2 * found[2]["seconds"])
+    pace = {count: one["epochs"] / one["seconds"] for count, one in found.items()}
+    efficiency = pace[2] / (2 * pace[1])
     given = {**vars(options), "folder": "DIR"}
     record(__file__, {"options": given, "nodes": found, "efficiency": round(efficiency, 3)}, "DIR ...")
 
