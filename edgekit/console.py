@@ -22,7 +22,7 @@ PLAIN_INTERVAL_S = 10.0
 WIDTH = 120
 """Columns that a table may take where no terminal says how many there are."""
 GAPS = (3, 2)
-"""Columns between two of a table; fewer where it does not fit otherwise."""
+"""Columns between two of a table; fewer where it does not fit, or would be folded, otherwise."""
 FEW = 4
 """So many rows are turned into columns before a table is turned into a paragraph for each."""
 FOLDED = 24
@@ -230,8 +230,10 @@ def _grid(table: Table, room: int) -> Grid | None:
     from rich.table import Table as Grid
 
     columns = [_Column(place, *cells) for place, cells in enumerate(zip(table.columns, *table.rows, strict=True))]
-    for gap in GAPS:
-        if (widths := _widths(columns, room - gap * (len(columns) - 1))) is None:
+    rooms = {gap: room - gap * (len(columns) - 1) for gap in GAPS}
+    whole = [gap for gap in GAPS if sum(column.width for column in columns) <= rooms[gap]]
+    for gap in whole or GAPS:
+        if (widths := _widths(columns, rooms[gap])) is None:
             continue
         grid = Grid(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, gap - 2))
         for column, width in zip(columns, widths, strict=True):

@@ -15,6 +15,7 @@ import pytest
 from edgekit.cli.listing import ListOptions, listing
 from edgekit.console import Table, text_of
 from edgekit.data.dataset import Dataset
+from edgekit.extras import install
 
 HEAVY = ("torch", "onnx", "onnxruntime", "ai_edge_litert", "tflite_micro", "PIL", "matplotlib", "numpy")
 
@@ -113,7 +114,7 @@ def test_training_without_torch_says_what_to_install() -> None:
     done = patched("sys.modules['torch'] = None", "distill")
     assert done.returncode == 1
     assert "needs torch" in done.stderr
-    assert "pip install 'edgekit[train]'" in done.stderr
+    assert f"run: {install('train')}" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -156,8 +157,18 @@ def test_list_names_every_card() -> None:
 
 @pytest.mark.parametrize("kind", ["teachers", "students", "devices", "recipes"])
 def test_lists_are_tables_in_a_terminal_of_80_columns(kind: str) -> None:
+    (table,) = listing(ListOptions(kind)).parts()
+    assert isinstance(table, Table)
+    assert text_of(table, 80).split()[: len(table.columns)] == [*table.columns]
+
+
+@pytest.mark.parametrize("kind", ["teachers", "students"])
+def test_a_network_of_the_catalog_is_a_line_of_80_columns_and_whole_in_the_document(kind: str) -> None:
     found = listing(ListOptions(kind))
-    assert text_of(Table("", found.columns, found.rows), 80).split()[: len(found.columns)] == [*found.columns]
+    (table,) = found.parts()
+    lines = text_of(table, 80).splitlines()[2:]
+    assert [line.split()[0] for line in lines] == [row[0] for row in found.rows]
+    assert all(row["recipes"] for row in found.to_dict()[kind])
 
 
 def test_a_gate_that_is_not_met_exits_with_3_and_leaves_no_file(mnist: Dataset, tmp_path: Path) -> None:

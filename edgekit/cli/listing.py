@@ -17,7 +17,9 @@ from edgekit.options import Options, argument
 from edgekit.result import Result
 
 SHIPPED = {"model.int8.tflite": "int8", "model.int8.onnx": "int8", "model.onnx": "float"}
-"""Files of a card in a word each: the table has to fit a terminal of 80 columns."""
+"""Files of a card in a word each: the table has to fit a terminal of 80 columns, an entry in a line."""
+OF_DOCUMENT = "recipes"
+"""A column that the table has no room for."""
 
 KINDS = ("teachers", "students", "models", "devices", "recipes")
 ORIGINS = {"pull.json": "name", "search.json": "family", "distill.json": "teacher", "teach.json": "teacher"}
@@ -41,7 +43,9 @@ class Listing(Result):
 
     def parts(self) -> Iterator[Part]:
         """A table of the entries."""
-        yield Table("", self.columns, self.rows)
+        shown = [place for place, name in enumerate(self.columns) if name != OF_DOCUMENT]
+        columns, *rows = (tuple(row[place] for place in shown) for row in (self.columns, *self.rows))
+        yield Table("", columns, rows)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
