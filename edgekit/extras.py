@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.metadata import PackageNotFoundError, distribution, requires, version
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -25,8 +30,25 @@ EXTRAS = {
 
 
 def install(extra: str) -> str:
-    """The command that brings an extra."""
-    return f"pip install 'edgekit[{extra}]'"
+    """The command that brings an extra, from where EdgeKit itself came: an index, a checkout, or an address.
+
+    pip writes down what it was given where that was no name of an index (PEP 610).
+    """
+    try:
+        text = distribution("edgekit").read_text("direct_url.json")
+    except PackageNotFoundError:
+        text = None
+    if text is None:
+        return f"pip install 'edgekit[{extra}]'"
+    came = json.loads(text)
+    url, folder = came["url"], came.get("dir_info")
+    if folder is None:
+        vcs = came.get("vcs_info")
+        exact = f"{vcs['vcs']}+{url}@{vcs['commit_id']}" if vcs else url
+        return f"pip install {shlex.quote(f'edgekit[{extra}] @ {exact}')}"
+    path = Path(url2pathname(urlsplit(url).path))
+    here = "." if path == Path.cwd() else str(path)
+    return f"pip install {'-e ' * folder.get('editable', False)}{shlex.quote(f'{here}[{extra}]')}"
 
 
 def packages(extra: str = "") -> tuple[Requirement, ...]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edgekit.console import say
 from edgekit.errors import EdgekitError, ModelError
+from edgekit.extras import install
 from edgekit.runtimes.refusal import first_line
 
 CONNECTION_SECONDS = 5.0
@@ -53,8 +54,8 @@ def of_hub(name: str) -> Iterator[None]:
     except EdgekitError:
         raise
     except ModuleNotFoundError as exc:
-        package = "'edgekit[hub]'" if exc.name in PACKAGES else exc.name
-        raise ModelError(f"{name} needs {exc.name}, which is not installed; run: pip install {package}") from exc
+        command = install("hub") if exc.name in PACKAGES else f"pip install {exc.name}"
+        raise ModelError(f"{name} needs {exc.name}, which is not installed; run: {command}") from exc
     except Exception as exc:  # the hub's libraries raise what they like
         way = "check the name and the connection to the hub, or name a folder that save_pretrained wrote"
         if "torchvision" in str(exc):

@@ -56,7 +56,7 @@ def test_a_setup_is_proposed_for_the_usual_board(monkeypatch, tmp_path):
 
 def test_an_extra_that_is_missing_or_too_old_is_told(monkeypatch):
     monkeypatch.setattr(extras, "version", lambda name: "0.1")
-    assert missing()["parquet"].run == "pip install 'edgekit[parquet]'"
+    assert missing()["parquet"].run == extras.install("parquet")
     assert missing()["parquet"].missing.startswith("pyarrow 0.1 is not >=")
 
 
@@ -84,4 +84,4 @@ def test_the_best_instructions_of_a_processor_are_named():
 )
 def test_an_extra_of_which_pip_knows_nothing_is_told(monkeypatch, asked, why):
     monkeypatch.setattr(extras, "requires", lambda name: asked)
-    assert (missing()["search"].missing, missing()["search"].run) == (why, "pip install 'edgekit[search]'")
+    assert (missing()["search"].missing, missing()["search"].run) == (why, extras.install("search"))

@@ -75,5 +75,5 @@ def test_a_result_that_is_none_or_too_large_is_refused(site: BenchSite) -> None:
 
 def test_without_the_extra_serve_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "uvicorn", None)
-    with pytest.raises(UsageError, match=r"pip install 'edgekit\[serve\]'"):
+    with pytest.raises(UsageError, match=r"run: pip install .*\[serve\]'"):
         BenchSite(lan=False)
