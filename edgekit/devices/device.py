@@ -114,6 +114,9 @@ class Device(ABC):
         """
         raise UsageError(f"{self.name} needs no setup; name a board of 'edgekit list devices', or ssh://user@host.")
 
+    def forget(self, file: Path) -> None:  # noqa: B027 - most keep nothing
+        """Remove there what jobs have brought of a file that no other will name."""
+
     def close(self) -> None:  # noqa: B027 - most leave nothing
         """Leave nothing there. Closing twice does no harm."""
 

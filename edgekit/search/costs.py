@@ -115,7 +115,11 @@ class Gauge:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model.int8.tflite"
             write_bytes(path, model)
-            return Costs(len(model), **dict(self._further(path)))
+            try:
+                return Costs(len(model), **dict(self._further(path)))
+            finally:
+                if self.opened is not None:
+                    self.opened.forget(path)
 
     def close(self) -> None:
         """Leave nothing on the device."""

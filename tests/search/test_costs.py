@@ -47,6 +47,15 @@ def test_a_device_that_runs_files_measures_them(model: bytes, monkeypatch: pytes
     assert found.latency_ms == pytest.approx(1.0, rel=0.01)
 
 
+def test_the_device_forgets_what_was_measured(model: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    device = NullDevice()
+    forgotten: list[Path] = []
+    monkeypatch.setattr(device, "forget", forgotten.append)
+    monkeypatch.setattr("edgekit.search.costs.open_device", lambda name: device)
+    Gauge(Costs(latency_ms=3.0), "null").costs(model)
+    assert forgotten == [job.model for job in device.jobs]
+
+
 def test_what_its_bytes_forbid_is_not_looked_at_further(model: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     device = NullDevice()
     monkeypatch.setattr("edgekit.search.costs.open_device", lambda name: device)

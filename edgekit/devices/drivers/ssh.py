@@ -56,10 +56,15 @@ class SshDevice(Device):
             raise
         finally:
             if job.images is not None:  # a whole batch, which only this job needs
-                connection.tell({"remove": self._sent.pop(job.images)})
+                self.forget(job.images)
         if "No module named 'numpy'" in answer.noise:
             raise UsageError(f"{self.name} has no NumPy; {remedy}.")
         return conversation.outcome(answer.status, answer.noise)
+
+    def forget(self, file: Path) -> None:
+        """See ``Device.forget``."""
+        if self._connection is not None and file in self._sent:
+            self._connection.tell({"remove": self._sent.pop(file)})
 
     def set_up(self) -> SshSetup:
         """Make an environment for the worker there."""

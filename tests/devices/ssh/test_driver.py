@@ -2,7 +2,7 @@
 
 from contextlib import closing
 
-from ssh_server import job
+from ssh_server import job, nothing
 
 from edgekit.devices.device import open_device
 
@@ -16,3 +16,11 @@ def test_a_model_is_measured_there_and_nothing_is_left(server):
     assert len(measured["samples_ns"]) >= 20
     assert measured["versions"]["litert"]
     assert server.left_behind(0) == []
+
+
+def test_a_file_that_is_forgotten_is_removed_there_and_sent_again_where_it_is_named_again(server):
+    with closing(open_device(server.address)) as device:
+        device.run(job(), nothing)
+        device.forget(job().model)
+        device.run(job(), nothing)
+        assert [path.parent.name for path in server.there.glob("*/files/*/*")] == ["1"]
