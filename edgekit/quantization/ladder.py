@@ -1,13 +1,14 @@
 """The ladder: from static ranges to fine-tuning, one rung after the other, until the gate is met.
 
 Each rung is judged on the same images by how close its scores stay to the float model's, and says what it cost and
-what it gained. Without a gate the ladder ends with the best of the rungs that leave everything in 8 bits and train
-nothing.
+what it gained. Where the gate is met on these few images, the files have the last word on all. Without a gate the
+ladder ends with the best of the rungs that leave everything in 8 bits and train nothing.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -93,15 +94,20 @@ class RungRecord:
 
 @dataclass
 class Ladder:
-    """One climb; ``records`` fills up rung by rung. A ``lesson`` is what the last rung learns."""
+    """One climb; ``records`` fills up rung by rung. A ``lesson`` is what the last rung learns.
+
+    ``passes`` says of what has met the gate here whether its files meet it; those that do not are ``refused``.
+    """
 
     inputs: RealInputs
     judge: Judge
     options: QuantizeOptions
     lesson: Lesson | None = None
+    passes: Callable[[Candidate], bool] = lambda found: True
     records: list[RungRecord] = field(default_factory=list)
     candidates: list[Candidate] = field(default_factory=list)
     uncorrected: Candidate | None = None
+    refused: set[int] = field(default_factory=set)
 
     def climb(self, model: ModelProto, intake: Intake) -> tuple[Candidate, tuple[RungRecord, ...]]:
         """The best candidate found for a prepared float model, and what each rung did."""
@@ -119,7 +125,9 @@ class Ladder:
             self.candidates.append(candidate)
             say(f"rung {number}, {name}: {verdict} ({seconds:.1f} s){': ' + detail if detail else ''}")
             if self._is_met(verdict):
-                break
+                if self.passes(candidate):
+                    break
+                self.refused.add(len(self.records) - 1)
         index, best = self._best()
         records = tuple(replace(record, kept=place == index) for place, record in enumerate(self.records))
         return best, records
@@ -129,14 +137,16 @@ class Ladder:
         return gate is not None and verdict.drop <= gate
 
     def _best(self) -> tuple[int, Candidate]:
-        """The last rung that meets the gate, otherwise the one closest to the float model.
+        """The last rung that meets the gate, otherwise the one closest to the float model; none that was refused.
 
         What has learned a lesson of its own is kept: it was chosen by that, and is not to be like the float model.
         """
         if self.lesson is not None and self.records[-1].rung == len(RUNGS):
             return len(self.records) - 1, self.candidates[-1]
-        met = [index for index, record in enumerate(self.records) if self._is_met(record.verdict)]
-        index = met[-1] if met else max(range(len(self.records)), key=lambda place: self.records[place].verdict.sqnr_db)
+        places = range(len(self.records))
+        left = [place for place in places if place not in self.refused] or places
+        met = [place for place in left if self._is_met(self.records[place].verdict)]
+        index = met[-1] if met else max(left, key=lambda place: self.records[place].verdict.sqnr_db)
         return index, self.candidates[index]
 
     def _plan(self, model: ModelProto, inputs: RealInputs) -> tuple[Plan, tuple[Group, ...], str]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from edgekit.artifact import Metadata
 from edgekit.catalog import home_of, taken
-from edgekit.console import Part, Remark, Table, counted
+from edgekit.console import Part, Remark, Table, counted, say
 from edgekit.conversion.tflite.lower_model import lower
 from edgekit.data import is_unset
 from edgekit.errors import GateError
@@ -148,17 +149,27 @@ def quantize(options: QuantizeOptions, lesson: Lesson | None = None) -> Quantize
             require_writable(folder)
             yardstick = Yardstick(original, data)
     require_writable(folder)
+
+    def passes(made: Made) -> bool:
+        assert yardstick is not None
+        with TemporaryDirectory() as scratch:
+            files = [Path(scratch) / file for file in recipe.files]
+            found = _measured(files, made, _fitting(metadata, made), yardstick)
+        if is_refused := _is_refused(options, found):
+            say(f"its files lose {_drop(found):.2f} points on {yardstick}, more than --max-drop {options.max_drop:g}")
+        return not is_refused
+
     with running(path):
-        made = recipe.make(Start(model, options, intake, data, inputs, lesson))
-    contract = made.intake.contract if made.intake else metadata.pictures
-    metadata = replace(metadata, contract=contract)
+        made = recipe.make(Start(model, options, intake, data, inputs, lesson, passes))
+    metadata = _fitting(metadata, made)
     with staged(folder) as scratch:
         files = [scratch / file for file in recipe.files]
         described = [metadata] * 2
-        _write(files, made, described)
         qualities: list[Quality | None] = [None, None]
-        if yardstick is not None:
-            onnx, tflite = (yardstick.measure(file, contract) for file in files)
+        if yardstick is None:
+            _write(files, made, described)
+        else:
+            onnx, tflite = _measured(files, made, metadata, yardstick)
             _check_gate(options, yardstick, onnx, tflite)
             described = [replace(metadata, quality=found.figures(yardstick.split)) for found in (onnx, tflite)]
             qualities = [onnx, tflite]
@@ -201,6 +212,24 @@ def _types(model: ModelProto) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(helper.tensor_dtype_to_np_dtype(kind)) for kind in kinds))
 
 
+def _fitting(metadata: Metadata, made: Made) -> Metadata:
+    """With the contract of what was made, which may take other pixels than the float model."""
+    return replace(metadata, contract=made.intake.contract if made.intake else metadata.pictures)
+
+
+def _measured(files: list[Path], made: Made, metadata: Metadata, yardstick: Yardstick) -> list[Quality]:
+    _write(files, made, [metadata] * 2)
+    return [yardstick.measure(file, metadata.pictures) for file in files]
+
+
+def _drop(found: Sequence[Quality]) -> float:
+    return max(one.drop for one in found)
+
+
+def _is_refused(options: QuantizeOptions, found: Sequence[Quality]) -> bool:
+    return options.max_drop is not None and _drop(found) > options.max_drop + ROUNDING
+
+
 def _write(files: list[Path], made: Made, described: list[Metadata]) -> None:
     onnx, tflite = described
     write_bytes(files[0], write_metadata(made.onnx, onnx).SerializeToString(deterministic=True))
@@ -222,10 +251,9 @@ def _growth(source: Path, original: MeasuredFile, made: tuple[MeasuredFile, ...]
 
 
 def _check_gate(options: QuantizeOptions, yardstick: Yardstick, onnx: Quality, tflite: Quality) -> None:
-    limit, drop = options.max_drop, max(onnx.drop, tflite.drop)
-    if limit is not None and drop > limit + ROUNDING:
+    if _is_refused(options, (onnx, tflite)):
         raise GateError(
-            f"The files lose {drop:.2f} points, more than --max-drop {limit:g}: float {yardstick.original.headline()}, "
-            f"ONNX {onnx.headline()}, TFLite {tflite.headline()} on {len(yardstick.images):,} {yardstick.split} "
-            f"{yardstick.kind}; nothing was written. {options.recipe.advice}"
+            f"The files lose {_drop((onnx, tflite)):.2f} points, more than --max-drop {options.max_drop:g}: "
+            f"float {yardstick.original.headline()}, ONNX {onnx.headline()}, TFLite {tflite.headline()} on "
+            f"{yardstick}; nothing was written. {options.recipe.advice}"
         )

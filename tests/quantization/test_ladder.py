@@ -82,6 +82,23 @@ def test_a_gate_that_is_met_stops_the_ladder_early() -> None:
     assert [(record.rung, record.kept) for record in records] == [(1, True)]
 
 
+@pytest.mark.parametrize(("last", "rungs"), [(2, [1, 2]), (9, [1, 2, 3])])
+def test_what_meets_the_gate_on_few_images_alone_does_not_end_the_ladder(last: int, rungs: list[int]) -> None:
+    model = residual(["residual"])
+    judge = Judge(model, Pictures(CONTRACT), random_split(IMAGES), np.arange(IMAGES))
+    asked: list[Candidate] = []
+
+    def passes(found: Candidate) -> bool:
+        asked.append(found)
+        return len(asked) == last
+
+    ladder = Ladder(random_inputs(IMAGES), judge, QuantizeOptions(rungs=3, max_drop=100.0), passes=passes)
+    best, records = ladder.climb(model, Pictures(CONTRACT))
+    assert [record.rung for record in records] == rungs
+    assert kept(records).rung == rungs[-1]
+    assert best is asked[-1]
+
+
 def test_without_a_gate_nothing_is_left_in_float_and_nothing_trained() -> None:
     assert [record.name for record in climb(residual([]))[1]] == ["ranges", "equalization", "rounding"]
 

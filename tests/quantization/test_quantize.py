@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from edgekit.inputs.golden import make_inputs
 from edgekit.options import build
 from edgekit.quantization.options import QuantizeOptions
 from edgekit.quantization.quantize import QuantizeResult, quantize
+from edgekit.quantization.recipes import static_wi8_ai8
 from edgekit.quantization.speed import Speed
 
 CONTRACT = InputContract(28, 28, 1, domain="digit")
@@ -118,6 +120,20 @@ def test_a_gate_that_is_met_stops_the_ladder_early(
     gated = quantize(QuantizeOptions(str(float_model), str(small_mnist), tmp_path, calibration=80, max_drop=5))
     assert [(rung.rung, rung.kept) for rung in gated.rungs] == [(1, True)]
     assert gated.drop <= 5
+
+
+def test_the_ladder_goes_on_where_files_miss_a_gate_that_few_images_meet(
+    float_model: Path, small_mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(static_wi8_ai8, "JUDGING_IMAGES", 1)
+    options = QuantizeOptions(str(float_model), str(small_mnist), tmp_path, calibration=80, weight_bits=3, rungs=1)
+    lost = quantize(options).drop
+    assert lost is not None
+    result = quantize(replace(options, rungs=3, max_drop=lost / 2))
+    assert result.rungs[0].verdict.drop == 0
+    assert len(result.rungs) > 1
+    assert result.drop is not None
+    assert result.drop <= lost / 2
 
 
 def test_a_gate_that_is_not_met_leaves_nothing(float_model: Path, mnist: Dataset, tmp_path: Path) -> None:

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 class Start:
     """What a recipe begins with: a prepared float model, what it takes if that is known, and samples where there are.
 
-    Of the data the ``inputs`` calibrate, None where nothing does. ``lesson`` is what its fine-tuning learns.
+    Of the data the ``inputs`` calibrate, None where nothing does. ``lesson`` is what its fine-tuning learns. ``passes``
+    says whether the files of what was made meet the gate.
     """
 
     model: ModelProto
@@ -36,6 +37,7 @@ class Start:
     data: Dataset | None
     inputs: RealInputs | None = None
     lesson: Lesson | None = None
+    passes: Callable[[Made], bool] = lambda made: True
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edgekit.conversion.compact import compact
 from edgekit.data.dataset import Dataset
 from edgekit.quantization.calibrate import RealInputs
 from edgekit.quantization.judge import Judge
-from edgekit.quantization.ladder import Ladder
+from edgekit.quantization.ladder import Candidate, Ladder
 from edgekit.quantization.qdq import insert_qdq
 from edgekit.quantization.recipes import Made, Recipe, Start
 from edgekit.quantization.sensitivity import layer_table
@@ -31,16 +32,22 @@ def make(start: Start) -> Made:
     assert data is not None
     assert inputs is not None
     judge = judge_for(start.model, data, inputs, options)
-    best, rungs = Ladder(inputs, judge, options, start.lesson).climb(start.model, inputs.intake)
-    layers = layer_table(best.exact, best.model, best.plan, inputs.taken_by(best.intake))
-    return Made(
-        onnx=compact(insert_qdq(*with_fast_stem(best.model, best.plan), options.io, activations="uint8")),
-        tflite=insert_qdq(best.model, best.plan, options.io),
-        intake=best.intake,
+    ladder = Ladder(inputs, judge, options, start.lesson, lambda found: start.passes(_made(found, options)))
+    best, rungs = ladder.climb(start.model, inputs.intake)
+    return replace(
+        _made(best, options),
         calibration_images=len(inputs),
         rungs=rungs,
-        layers=layers,
-        floats=tuple(sorted({*best.plan.floats, *float_operators(best.model)})),
+        layers=layer_table(best.exact, best.model, best.plan, inputs.taken_by(best.intake)),
+    )
+
+
+def _made(found: Candidate, options: QuantizeOptions) -> Made:
+    return Made(
+        onnx=compact(insert_qdq(*with_fast_stem(found.model, found.plan), options.io, activations="uint8")),
+        tflite=insert_qdq(found.model, found.plan, options.io),
+        intake=found.intake,
+        floats=tuple(sorted({*found.plan.floats, *float_operators(found.model)})),
     )
 
 
