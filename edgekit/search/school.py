@@ -46,17 +46,25 @@ class School:
     seed: int
     loss: Loss | None = None
     train: Train | None = None
-    _rooms: dict[InputContract, tuple[Dataset, Ensemble]] = field(default_factory=dict)
+    _opened: dict[InputContract, Dataset] = field(default_factory=dict)
+    _asked: dict[InputContract, Ensemble] = field(default_factory=dict)
     _door: Lock = field(default_factory=Lock)
 
     def data(self, contract: InputContract) -> Dataset:
         """The data as a network of this contract takes them."""
-        return self._room(contract)[0]
+        with self._door:
+            if contract not in self._opened:
+                from edgekit.training import loop
+
+                data = open_data(self.source, contract, self.reading)
+                loop.require_labels(data)
+                self._opened[contract] = data
+            return self._opened[contract]
 
     def ask(self, contract: InputContract, recipe: TrainRecipe) -> None:
         """Have the teachers answer the views of a recipe, as far as they are not answered yet."""
-        data, ensemble = self._room(contract)
-        answers = ensemble.answers(recipe.augmentation, self.seed, side=contract.height)
+        data = self.data(contract)
+        answers = self._ensemble(contract).answers(recipe.augmentation, self.seed, side=contract.height)
         for number in range(recipe.distinct_views):
             answers(View(data.train.images, data.train.labels, recipe.augmentation, self.seed, number))
 
@@ -68,8 +76,8 @@ class School:
         """
         from edgekit.training import loop
 
-        data, ensemble = self._room(contract)
-        answers = ensemble.answers(recipe.augmentation, self.seed, side=contract.height)
+        data = self.data(contract)
+        answers = self._ensemble(contract).answers(recipe.augmentation, self.seed, side=contract.height)
         origin = {"network": sha256_bytes(repr(network).encode()), "teacher": answers.key}
         run = loop.TrainRun(recipe, self.seed, folder, origin, resume=True, loss=self.loss)
         with quiet():
@@ -77,13 +85,10 @@ class School:
         network.load_state_dict(kept.state_dict())
         return metrics[-1].validation_accuracy
 
-    def _room(self, contract: InputContract) -> tuple[Dataset, Ensemble]:
+    def _ensemble(self, contract: InputContract) -> Ensemble:
+        data = self.data(contract)
         with self._door:
-            if contract not in self._rooms:
-                from edgekit.training import loop
-
-                data = open_data(self.source, contract, self.reading)
-                loop.require_labels(data)
+            if contract not in self._asked:
                 members = (Member.of(teacher, data, contract, self.source, self.reading) for teacher in self.teachers)
-                self._rooms[contract] = (data, Ensemble(tuple(members), self.way))
-            return self._rooms[contract]
+                self._asked[contract] = Ensemble(tuple(members), self.way)
+            return self._asked[contract]

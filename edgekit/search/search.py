@@ -23,8 +23,9 @@ def search(options: SearchOptions) -> SearchResult:
             another study.
         EdgekitError: as ``distill`` and ``quantize``.
     """
-    with Setting.of(options) as setting:
-        return _searched(setting)
+    with Setting.without_teachers(options) as setting:
+        setting.require_possible()
+        return _searched(setting.taught())
 
 
 def _searched(setting: Setting) -> SearchResult:

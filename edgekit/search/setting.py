@@ -15,7 +15,7 @@ from edgekit.catalog import network_card
 from edgekit.closing import Closing
 from edgekit.console import Table, changing_table, counted, say
 from edgekit.data import holds_photos, is_unset
-from edgekit.errors import ModelError, UsageError
+from edgekit.errors import UsageError
 from edgekit.files import require_writable
 from edgekit.search.costs import Costs, Gauge
 from edgekit.search.family import Family, open_family
@@ -36,6 +36,7 @@ LOOKED_AT = 24
 """Candidates whose costs stand for those of a space, where no budget is given."""
 SHARES = {"small": 1 / 12, "medium": 1 / 3, "large": 2 / 3}
 """Where among them the proposed budgets lie."""
+FEWEST_CLASSES = ("0", "1")
 SHOWN = 15
 """Rows of the live table."""
 
@@ -51,6 +52,11 @@ class Setting(Closing):
     @classmethod
     def of(cls, options: SearchOptions) -> Setting:
         """Open all that the options name."""
+        return cls.without_teachers(options).taught()
+
+    @classmethod
+    def without_teachers(cls, options: SearchOptions) -> Setting:
+        """Open what a budget is compared with. No data are read before they are asked for."""
         if not options.student:
             known = "photo-s" if holds_photos(options.data) else "cifar-s"
             raise UsageError(f"Nothing says which family learns {options.data}; name one with --student, as {known}.")
@@ -60,22 +66,36 @@ class Setting(Closing):
         if is_unset(source):
             raise UsageError(f"The student {options.student} has no data of its own; name a source with --data.")
         family = open_family(options.student, source, options.reading)
-        named = options.teacher or tuple(filter(None, [family.card.teacher]))
-        if not options.limits.known():
-            named = ()  # budgets are proposed without one
-        elif not named:
+        if options.limits.known() and not options.teacher and not family.card.teacher:
             raise UsageError(f"The student {options.student} has no teacher of its own; name one with --teacher.")
         gauge = Gauge(options.limits, options.device, options.threads)
         _ = gauge.opened
-        shape = family.card.contract.shape
-        teachers = tuple(open_teacher(one, shape) for one in options.details.of(named))
-        school = School(teachers, options.ensemble, source, options.reading, options.seed, options.recipe.own_loss)
-        if gauge.limits.bytes is not None and len(teachers) == 1 and teachers[0].network is not None:
-            to = int(gauge.limits.bytes)
-            family = replace(family, shrunk=ShrunkTeacher(teachers[0], school.data, to, options.seed))
+        school = School((), options.ensemble, source, options.reading, options.seed, options.recipe.own_loss)
         name = options.student.rpartition(":")[2]
         folder = require_writable(options.out or Path("runs") / f"{name}-search")
         return cls(options, Scales(family, school, gauge), folder)
+
+    def taught(self) -> Setting:
+        """With the teachers, if there is a budget; one that can be cut to it is a point of the space too."""
+        if not self.gauge.limits.known():
+            return self
+        card, seed, size = self.family.card, self.options.seed, self.gauge.limits.bytes
+        named = self.options.details.of(self.options.teacher or (card.teacher,))
+        teachers = tuple(open_teacher(one, card.contract.shape) for one in named)
+        school, family = replace(self.school, teachers=teachers), self.family
+        if size is not None and len(teachers) == 1 and teachers[0].network is not None:
+            family = replace(family, shrunk=ShrunkTeacher(teachers[0], school.data, int(size), seed))
+        return replace(self, scales=Scales(family, school, self.gauge))
+
+    def require_possible(self) -> None:
+        """Raise UsageError if not even the smallest networks of the space meet the budget.
+
+        Those of the catalog are first weighed for as few classes as there can be, which needs no data.
+        """
+        if self.gauge.limits.known():
+            if self.family.factory is None:
+                self.scales.require_possible(FEWEST_CLASSES)
+            self.scales.require_possible(self.school.data(self.family.card.contract).classes)
 
     def close(self) -> None:
         """Let go of the device."""
@@ -98,7 +118,6 @@ class Setting(Closing):
 
     def explored(self) -> Study:
         """The study, gone on with until the time is over, the trials are made, or Ctrl-C."""
-        self._require_possible()
         trials, hours = self.options.trials or math.inf, self.options.hours
         if hours is None:
             hours = math.inf if self.options.trials else HOURS
@@ -192,24 +211,6 @@ class Setting(Closing):
             self.gauge.provenance,
             **found,
         )
-
-    def _require_possible(self) -> None:
-        """Raise UsageError if not even the smallest networks of the space meet the budget."""
-        smallest: list[Costs] = []
-        failure: ModelError | None = None
-        for values in self.family.space.least():
-            try:
-                costs = self.scales.weigh(values).costs
-            except ModelError as exc:  # of some values only, it may be
-                failure = exc
-                continue
-            if not costs.beyond(self.gauge.limits):
-                return
-            smallest.append(costs)
-        if not smallest and failure is not None:
-            raise failure
-        least = min(smallest, key=lambda one: sum(one.beyond(self.gauge.limits).values()))
-        raise UsageError(f"Nothing in the space of {self.options.student} meets the budget: the smallest has {least}.")
 
 
 def _live(found: Sequence[Found], gauge: Gauge) -> Table:

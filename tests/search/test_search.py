@@ -49,6 +49,19 @@ def test_what_cannot_be_searched_is_refused(given: dict[str, str], error: type[U
         search(SearchOptions(**given))
 
 
+def test_a_budget_that_nothing_meets_is_told_the_smallest_before_a_teacher_is_opened(options: SearchOptions) -> None:
+    asked = replace(options, teacher=("no-such-teacher",), max_size=1000)
+    with pytest.raises(UsageError, match=r"meets the budget: the smallest, for 10 classes, has [12],\d\d\d B"):
+        search(asked)
+
+
+def test_of_a_family_of_the_catalog_it_is_told_before_data_are_opened(tmp_path: Path) -> None:
+    options = SearchOptions("mnist-tiny", data=str(tmp_path / "nothing.npz"), max_size=1000, out=tmp_path / "out")
+    with pytest.raises(UsageError, match=r"meets the budget: the smallest, for 2 classes, has \d,\d\d\d B"):
+        search(options)
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_loss_of_features_is_refused(options: SearchOptions) -> None:
     recipe = replace(options.recipe, loss="0.5*kd + 0.5*hint")
     with pytest.raises(UsageError, match="leave the loss hint out"):

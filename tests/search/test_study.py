@@ -131,14 +131,6 @@ def test_a_study_of_another_program_is_named(options: SearchOptions, tmp_path: P
         explored(options)
 
 
-def test_a_budget_that_nothing_meets_is_told_the_smallest(
-    options: SearchOptions, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(School, "teach", lambda *_: pytest.fail("trained"))
-    with pytest.raises(UsageError, match=r"meets the budget: the smallest has [12],\d\d\d B"):
-        explored(replace(options, max_size=1000))
-
-
 def test_the_clock_ends_a_search_with_what_there_is(options: SearchOptions) -> None:
     teacher = options.student.replace(":network", ":teacher")  # which would be looked at first
     assert explored(replace(options, teacher=(teacher,), hours=0.0)).found == []
