@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,7 @@ class InputContract:
         InputError: a size, a mean or a std is impossible, or the domain is unknown.
     """
 
+    INPUT: ClassVar[str] = "image"
     height: int
     width: int
     channels: int

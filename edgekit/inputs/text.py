@@ -28,6 +28,7 @@ class TextContract:
         InputError: the length is impossible, or does not go together with the tokenizer.
     """
 
+    INPUT: ClassVar[str] = "text"
     domain: ClassVar[str] = "text"
 
     length: int

@@ -30,13 +30,16 @@ HEADERS = {
 """Of every response; a server finds them in the bundle's ``headers.json``."""
 
 
-def page_files(runtime: str) -> dict[str, bytes]:
+def page_files(runtime: str, takes: str = "") -> dict[str, bytes]:
     """The page without a student: EdgeKit's own files, also those that measure, and those of one runtime.
+
+    ``takes`` is what the page asks for, the name of a folder of the page; without it, the page only measures.
 
     Raises:
         DeviceError: the runtime's package cannot be fetched.
     """
-    own = {path.name: path.read_bytes() for path in sorted(PAGE.iterdir())}
+    folders = (PAGE, PAGE / takes) if takes else (PAGE,)
+    own = {path.name: path.read_bytes() for folder in folders for path in sorted(folder.iterdir()) if path.is_file()}
     for other in RUNTIMES:
         if other != runtime:
             del own[f"runtime-{other}.js"]

@@ -33,9 +33,15 @@ def build(model: AppModel, options: DeployOptions) -> Bundle:
     """
     student = {model.file: model.data, "model.json": json_bytes(model.to_dict())}
     icons = {f"icons/{size}.png": icon(size) for size in SIZES}
-    page = {**page_files(model.runtime), **student, **icons, "app.webmanifest": json_bytes(_web_manifest(model.name))}
+    page = {
+        **page_files(model.runtime, model.contract.INPUT),
+        **student,
+        **icons,
+        "app.webmanifest": json_bytes(_web_manifest(model.name)),
+    }
     for name in MEASURING:
         del page[name]
+    page["index.html"] = page["index.html"].replace(b"<!-- question -->\n", page.pop("question.html"))
     page["index.html"] = _with_preloads(page, model.file)
     page["precache.js"] = _precache(page)
     served = {**page, **compressed_copies(page)}

@@ -1,14 +1,11 @@
-// The page: what is drawn, photographed or chosen goes to the student, and its answer is shown.
+// The page: what is drawn, photographed, chosen or written goes to the student, and its answer is shown.
 
 import {answerView} from "./answer.js";
-import {frameOf, hasCamera, pictureOf, startCamera} from "./camera.js";
+import {ask} from "./ask.js";
 import {keepOffline} from "./offline.js";
-import {paper} from "./paper.js";
-import {fromImageData} from "./picture.js";
 import {openStudent} from "./student.js";
 
 const ODD = "This device answers differently than the one where the model was made";
-const GREETINGS = {digit: "Draw a digit, or show one.", photo: "Show a picture."};
 
 const find = (selector) => document.querySelector(selector);
 
@@ -18,10 +15,7 @@ async function main() {
   document.title = name;
   find("#name").textContent = name;
   const view = answerView(labels);
-  const answer = answerer(student, view);
-  if (contract.domain === "digit") useDrawing(answer, view);
-  usePhotos(answer);
-  say(GREETINGS[contract.domain]);
+  ask({contract, answer: answerer(student, view), clear: view.clear, say});
   if (student.complaint) find("#odd").textContent = `${ODD}: ${student.complaint}.`;
   document.documentElement.dataset.ready = String(Math.round(performance.now()));
 }
@@ -32,13 +26,13 @@ function say(text, isProblem = false) {
   status.classList.toggle("problem", isProblem);
 }
 
-/** Classifies the newest picture that it is given; those that come while it is busy are skipped but for the last. */
+/** Classifies the newest sample that it is given; those that come while it is busy are skipped but for the last. */
 function answerer(student, view) {
   let waiting = null;
   let busy = false;
 
-  return async function answer(takePixels) {
-    waiting = takePixels;
+  return async function answer(takeSample) {
+    waiting = takeSample;
     if (busy) return;
     busy = true;
     while (waiting !== null) {
@@ -46,7 +40,7 @@ function answerer(student, view) {
       waiting = null;
       await nextFrame();
       try {
-        const result = await student.look(fromImageData(take()));
+        const result = await student.look(take());
         view.show(result);
         document.documentElement.dataset.output = Array.from(result.output).join(" ");
         say("");
@@ -61,70 +55,6 @@ function answerer(student, view) {
 
 function nextFrame() {
   return new Promise((resolve) => requestAnimationFrame(resolve));
-}
-
-function useDrawing(answer, view) {
-  const sheet = paper(find("#paper"), () => answer(sheet.pixels));
-  const button = find("#clear");
-  show("#paper");
-  button.hidden = false;
-  button.addEventListener("click", () => {
-    stopCamera();
-    sheet.clear();
-    show("#paper");
-    view.clear();
-    say(GREETINGS.digit);
-  });
-}
-
-function usePhotos(answer) {
-  find("#file").addEventListener("change", async (event) => {
-    const [file] = event.target.files;
-    if (!file) return;
-    stopCamera();
-    try {
-      const pixels = await pictureOf(file, show("#picture"));
-      await answer(() => pixels);
-    } catch {
-      say(`${file.name} cannot be read as a picture; choose a JPEG or PNG file.`, true);
-    }
-    // So that the same file can be chosen again.
-    event.target.value = "";
-  });
-  if (!hasCamera()) return;
-  find("#live").hidden = false;
-  find("#live").addEventListener("click", () => (camera === null ? watch(answer) : stopCamera()));
-}
-
-// What stops the camera while it runs.
-let camera = null;
-
-async function watch(answer) {
-  const video = show("#camera");
-  const frame = document.createElement("canvas");
-  try {
-    camera = await startCamera(video);
-  } catch (error) {
-    say(`The camera cannot be used (${error.message}); choose a picture instead.`, true);
-    return;
-  }
-  find("#live").textContent = "Stop";
-  while (camera !== null) {
-    if (video.videoWidth && !document.hidden) await answer(() => frameOf(video, frame));
-    await nextFrame();
-  }
-}
-
-function stopCamera() {
-  camera?.();
-  camera = null;
-  find("#live").textContent = "Camera";
-}
-
-/** Show the paper, the camera or a picture, and only that. */
-function show(selector) {
-  for (const other of ["#paper", "#camera", "#picture"]) find(other).hidden = other !== selector;
-  return find(selector);
 }
 
 // What is kept for later is fetched when the page works.

@@ -1,11 +1,12 @@
-// The student as the page sees it: pictures in, probabilities out.
+// The student as the page sees it: samples in, as pictures, probabilities out.
 
 import {complaintOf, goldenInput} from "./golden.js";
-import {encoder, prepare, probabilities} from "./preprocess.js";
+import {encoder, prepare} from "./preprocess.js";
 import {load} from "./runtime.js";
+import {probabilities} from "./scores.js";
 
 /**
- * Open the bundle's model. look(image) gives {probabilities, output, ms}: one number for each of `labels`, the output
+ * Open the bundle's model. look(sample) gives {probabilities, output, ms}: one number for each of `labels`, the output
  * tensor's values as they are stored, and how long the runtime took. `complaint` says how this device answers
  * differently than the machine where the model was made; it is empty if it does not.
  */
@@ -18,8 +19,8 @@ export async function openStudent() {
   const first = await session.run(goldenInput(description.input, golden?.seed ?? 0));
   const complaint = golden ? complaintOf(golden, first) : "";
 
-  async function look(image) {
-    const input = encode(prepare(image, description.contract));
+  async function look(sample) {
+    const input = encode(prepare(sample, description.contract));
     const began = performance.now();
     const output = await session.run(input);
     const ms = performance.now() - began;

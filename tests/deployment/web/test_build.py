@@ -59,7 +59,7 @@ def test_the_page_states_the_policy_of_the_headers_for_hosts_that_send_none() ->
     assert "http" not in policy
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in PAGE.iterdir()))
+@pytest.mark.parametrize("name", sorted(str(path.relative_to(PAGE)) for path in PAGE.rglob("*.*")))
 def test_no_file_of_the_page_names_another_host(name: str) -> None:
     assert "://" not in (PAGE / name).read_text().replace('"https://', "")
 

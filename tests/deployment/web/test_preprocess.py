@@ -138,12 +138,12 @@ def test_scores_become_the_same_probabilities_as_in_python(
 ) -> None:
     spec = TensorSpec("y", (1, len(values)), "float32" if scale is None else "int8", scale, -128 if given else 0)
     output = {"scale": scale, "zero_point": spec.zero_point, "probabilities": given}
-    seen = script("preprocess.js", "return module.probabilities(given[0], given[1]);", [values, output])
+    seen = script("scores.js", "return module.probabilities(given[0], given[1]);", [values, output])
     expected = to_probabilities(spec.dequantize(np.array([values], spec.dtype)), given)
     np.testing.assert_allclose(seen, expected[0], atol=1e-7)
 
 
-@pytest.mark.parametrize("dtype", ["int8", "uint8", "float32"])
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "float32", "int32"])
 def test_the_golden_input_is_the_same_as_in_python(script: Callable[..., Any], dtype: str) -> None:
     spec = TensorSpec("image", (1, 20, 30, 1), dtype)
     body = "return Array.from(module.goldenInput(given, 3));"

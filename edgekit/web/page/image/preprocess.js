@@ -1,16 +1,14 @@
-// From a picture to the bytes of the student's input, and from the bytes of its output to probabilities.
+// From a picture to the bytes of the student's input.
 //
 // Everything agrees with what EdgeKit's Python does to the same pixels.
 
 import {toDigit} from "./digit.js";
-import {max, roundHalfEven, sum} from "./numbers.js";
+import {roundHalfEven} from "./numbers.js";
 import {toColour, toGrey} from "./picture.js";
 import {resize} from "./resize.js";
 import {arrayOf} from "./runtime.js";
 
 const LIMITS = {int8: [-128, 127], uint8: [0, 255], int32: [-(2 ** 31), 2 ** 31 - 1]};
-// How far the sum of scores may be from 1 if they are probabilities.
-const SUM_TOLERANCE = 0.05;
 
 /** Any picture to the image that a model of this contract was trained on. */
 export function prepare(image, contract) {
@@ -62,20 +60,4 @@ export function quantize(real, {dtype, scale, zero_point: zeroPoint}) {
   const [lowest, highest] = LIMITS[dtype];
   const steps = roundHalfEven(Math.fround(real / Math.fround(scale))) + zeroPoint;
   return Math.min(highest, Math.max(lowest, steps));
-}
-
-/** The output tensor's values as probabilities, one for each label. */
-export function probabilities(values, {scale, zero_point: zeroPoint, probabilities: given}) {
-  const real = Array.from(values, (value) =>
-    scale === null ? value : Math.fround(Math.fround(value - zeroPoint) * Math.fround(scale)));
-  if (!real.every(Number.isFinite)) throw new Error("The model gives scores that are not finite numbers.");
-  const total = sum(real);
-  if (given) return real.map((value) => value / Math.max(total, 1));
-  if (real.every((value) => value >= 0) && Math.abs(total - 1) <= SUM_TOLERANCE) {
-    return real.map((value) => value / total);
-  }
-  const highest = max(real);
-  const powers = real.map((value) => Math.exp(value - highest));
-  const all = sum(powers);
-  return powers.map((value) => value / all);
 }
