@@ -17,7 +17,7 @@ from edgekit.training.teachers import TeacherOptions, open_teacher
 def main() -> None:
     data = open_data("mnist")
     card = catalog.network_card("teachers", "mnist-cnn")
-    shipped = open_teacher(TeacherOptions("mnist-cnn"), card.contract.shape)
+    shipped = open_teacher(TeacherOptions("mnist-cnn"), card.contract)
     classic = catalog.network_card("teachers", "mnist-classic")
     with tempfile.TemporaryDirectory() as folder:
         trained = teach(TeachOptions("mnist-classic", out=Path(folder)))

@@ -15,7 +15,7 @@ from typing import Any
 from edgekit.console import say
 from edgekit.errors import EdgekitError, ModelError, UnknownNameError
 from edgekit.files import model_name
-from edgekit.inputs.contract import InputContract
+from edgekit.inputs.contracts import Contract, read_contract
 from edgekit.recipe import TrainRecipe, known_keys
 
 PACKAGE = Path(__file__).parent
@@ -66,7 +66,7 @@ class NetworkCard:
     folder: Path
     summary: str
     architecture: Architecture
-    contract: InputContract
+    contract: Contract
     classes: tuple[str, ...]
     data: str
     recipes: Mapping[str, TrainRecipe]
@@ -119,7 +119,7 @@ def network_card(kind: str, name: str) -> NetworkCard:
     path = catalog_folder(kind) / name / "card.toml"
     document = read_toml(path)
     try:
-        contract = InputContract.from_dict(known_keys(InputContract, document.pop("input"), str(path)))
+        contract = read_contract(document.pop("input"))
         recipes = {key: TrainRecipe.from_dict(value, str(path)) for key, value in document.pop("recipes").items()}
         architecture = Architecture.from_card(document.pop("architecture"))
         if (weights := document.pop("pretrained", None)) is not None:

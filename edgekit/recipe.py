@@ -9,10 +9,15 @@ from typing import Any
 
 from edgekit.errors import UnknownNameError, UsageError
 
+OF_TEXTS = ("phrase", "splice", "swap", "drop")
+"""Fields of Augmentation; the others are of images."""
+
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Random views of an image; where nothing else is said, a field is the half-width of a uniform distribution.
+    """Random views of an image or a text.
+
+    Of an image, where nothing else is said, a field is the half-width of a uniform distribution.
 
     ``rotate`` and ``shear`` in degrees, ``scale`` and ``shift`` as shares of the image's side, ``flip`` the probability
     of a mirror image, ``elastic`` the amplitude in pixels of a smooth random displacement (Simard et al. 2003).
@@ -21,6 +26,10 @@ class Augmentation:
     that is left grey, as a share of the image's (DeVries and Taylor 2017). ``trivial`` is the probability of one random
     operation of random strength (TrivialAugment, Müller and Hutter 2021). ``mixup`` (Zhang et al. 2018) and ``cutmix``
     (Yun et al. 2019) are the parameters of Beta distributions; with both, each is drawn for half of the images.
+
+    Of a text all fields are probabilities (Tang et al. 2019, Wei and Zou 2019). ``phrase``: only some of its words that
+    follow each other are left; ``splice``: some are replaced by such of another text, which only a teacher can answer;
+    ``swap`` of each word: it changes places with the next; ``drop`` of each word: it is left out.
     """
 
     rotate: float = 0.0
@@ -35,17 +44,27 @@ class Augmentation:
     trivial: float = 0.0
     mixup: float = 0.0
     cutmix: float = 0.0
+    phrase: float = 0.0
+    splice: float = 0.0
+    swap: float = 0.0
+    drop: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("scale", "shift", "resized_crop", "cutout"):
             if not 0 <= getattr(self, name) < 1:
                 raise UsageError(f"augmentation: {name} must be in [0, 1).")
-        for name in ("flip", "trivial"):
+        for name in ("flip", "trivial", *OF_TEXTS):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"augmentation: {name} must be in [0, 1].")
         for name in ("rotate", "shear", "elastic", "crop", "mixup", "cutmix"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise UsageError(f"augmentation: {name} must be finite and not negative.")
+
+    def require(self, kind: str) -> None:
+        """Raise UsageError if there is something here that rows of a kind, ``images`` or ``texts``, have not."""
+        for item in fields(self):
+            if getattr(self, item.name) and (item.name in OF_TEXTS) != (kind == "texts"):
+                raise UsageError(f"augmentation: {item.name} says nothing of {kind}; leave it out.")
 
     @property
     def samples(self) -> bool:

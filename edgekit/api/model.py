@@ -10,7 +10,8 @@ import numpy as np
 
 from edgekit.artifact import Array, TensorSpec
 from edgekit.closing import Closing
-from edgekit.data.files import prepare_image
+from edgekit.data.files import prepare
+from edgekit.data.intake import require_pictures
 from edgekit.errors import DataError, ModelError, UnknownNameError, UsageError, input_errors
 from edgekit.evaluation.classifier import Classifier
 from edgekit.evaluation.input_options import InputOptions
@@ -57,7 +58,7 @@ class Model(Closing):
     @property
     def contract(self) -> InputContract:
         """How pixels become its input."""
-        return self._classifier.contract
+        return require_pictures(self._classifier.contract, self.name)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -117,7 +118,8 @@ class Model(Closing):
 
     def _pixels(self, picture: Picture, index: int) -> Pixels:
         if isinstance(picture, str | Path):
-            return prepare_image(Path(picture), self.contract)
+            pixels: Pixels = prepare(Path(picture), self.contract)
+            return pixels
         pixels = _decoded(picture, index)
         with input_errors(DataError, f"picture {index}: "):
             return pixels if pixels.shape == self.contract.shape else self.contract.fit(pixels)

@@ -68,9 +68,8 @@ def listing(options: ListOptions) -> Listing:
     rows = []
     for name in catalog.names(kind):
         card = catalog.network_card(kind, name)
-        height, width, channels = card.contract.shape
         ships = ["weights"] * card.weights.exists() + [SHIPPED[path.name] for path in card.model_files]
-        row = (name, f"{height}x{width}x{channels}", ", ".join(card.recipes), ", ".join(dict.fromkeys(ships)))
+        row = (name, card.contract.size, ", ".join(card.recipes), ", ".join(dict.fromkeys(ships)))
         rows.append((*row, card.summary))
     return Listing(kind, ("name", "input", "recipes", "ships", "summary"), tuple(rows))
 

@@ -1,4 +1,4 @@
-"""torch → float ONNX: BatchNorm folded, batch 1; of an image ``image`` [1, C, H, W] to ``logits`` [1, classes]."""
+"""torch → float ONNX: BatchNorm folded, batch 1; of a contract's input, as ``image`` [1, C, H, W], to ``logits``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from edgekit.artifact import Metadata
 from edgekit.graph.metadata import write_metadata
 from edgekit.graph.prepare import prepare
-from edgekit.inputs.contract import InputContract
+from edgekit.inputs.contracts import Contract
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -24,16 +24,16 @@ OPSET = 20
 """Of the older exporter, which knows none above."""
 
 
-def to_onnx(model: nn.Module, takes: InputContract | Mapping[str, Tensor], metadata: Metadata) -> ModelProto:
+def to_onnx(model: nn.Module, takes: Contract | Mapping[str, Tensor], metadata: Metadata) -> ModelProto:
     """Export a network in evaluation mode; the same weights give the same bytes.
 
-    ``takes`` is the contract of its one image, or an example of each input in the order of its arguments.
+    ``takes`` is the contract of its one input, or an example of each input in the order of its arguments.
     """
     import torch
 
     outputs = None
-    if isinstance(takes, InputContract):
-        takes = {"image": _image(takes)}
+    if not isinstance(takes, Mapping):
+        takes = {takes.INPUT: example_of(takes)}
         outputs = ["logits"]
     model = model.eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     with _silence():
@@ -49,25 +49,26 @@ def to_onnx(model: nn.Module, takes: InputContract | Mapping[str, Tensor], metad
     return write_metadata(_without_traces(prepare(program.model_proto)), metadata)
 
 
-def sketch_onnx(model: nn.Module, contract: InputContract) -> ModelProto:
+def sketch_onnx(model: nn.Module, contract: Contract) -> ModelProto:
     """The graph of ``to_onnx`` by torch's older exporter, where it can: in a tenth of the time, for sizes and costs."""
     import onnx
     import torch
 
     stream = io.BytesIO()
-    options: dict[str, Any] = {"input_names": ["image"], "output_names": ["logits"], "opset_version": OPSET}
+    options: dict[str, Any] = {"input_names": [contract.INPUT], "output_names": ["logits"], "opset_version": OPSET}
     with _silence(), _no_stdout():
         try:
-            torch.onnx.export(model.eval(), (_image(contract),), stream, dynamo=False, **options)  # type: ignore[arg-type]
+            torch.onnx.export(model.eval(), (example_of(contract),), stream, dynamo=False, **options)  # type: ignore[arg-type]
         except Exception:  # what it cannot do, it says in many ways
             return to_onnx(model, contract, Metadata())
     return prepare(onnx.load_from_string(stream.getvalue()))
 
 
-def _image(contract: InputContract) -> Tensor:
+def example_of(contract: Contract) -> Tensor:
+    """What a network takes of a sample that shows nothing: of a picture [1, C, H, W]."""
     import torch
 
-    return torch.zeros(1, contract.channels, contract.height, contract.width)
+    return torch.from_numpy(contract.real(contract.blank)).movedim(-1, 1).contiguous()
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Data sources: each becomes a Dataset of uint8 images, opened by ``open_data``."""
+"""Data sources: each becomes a Dataset of uint8 images or of texts, opened by ``open_data``."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from edgekit.data.intake import Tensors
 from edgekit.data.reading import STRICT, Reading
 from edgekit.errors import DataError, UnknownNameError
 from edgekit.inputs.contract import InputContract
+from edgekit.inputs.contracts import Contract
+from edgekit.inputs.text import TextContract
 
 KINDS = (
     "'mnist', 'clothes', a folder of class folders (or train/val/test of them), an IDX folder, an .npz, .npy or "
@@ -32,15 +34,15 @@ def is_unset(source: Source) -> bool:
     return isinstance(source, str) and not source
 
 
-def open_data(source: Source, contract: InputContract | None = None, reading: Reading = STRICT) -> Dataset:
+def open_data(source: Source, contract: Contract | None = None, reading: Reading = STRICT) -> Dataset:
     """Open a data source as what a model of ``contract`` eats.
 
     It is a name or path, a Dataset, or what ``edgekit.data.in_hand`` reads: arrays (images, labels), a torch Dataset of
     (image, label), or a mapping of split names to those.
 
-    Pictures are read as the model's apps read them; sources that hold pixels (``mnist``, IDX, .npz) must have the
-    contract's shape already. Without a contract pictures keep the size that all of them have. ``reading`` says what is
-    done about broken ones.
+    For a model of text it holds texts, see ``edgekit.data.texts``. Pictures are read as the model's apps read them;
+    sources that hold pixels (``mnist``, IDX, .npz) must have the contract's shape already. Without a contract pictures
+    keep the size that all of them have. ``reading`` says what is done about broken ones.
     The names ``mnist`` and ``clothes`` mean the embedded data; write ``./mnist`` for a folder of that name.
 
     Raises:
@@ -48,6 +50,10 @@ def open_data(source: Source, contract: InputContract | None = None, reading: Re
         DataError: the source is broken, empty, of no known kind, may not be read, or has another shape.
     """
     with _readable(source):
+        if isinstance(contract, TextContract):
+            from edgekit.data.texts import open_texts
+
+            return open_texts(source, contract, reading)
         dataset = _open(source, contract, reading)
     if contract is not None:
         require_shape(dataset, contract.shape)
@@ -55,7 +61,7 @@ def open_data(source: Source, contract: InputContract | None = None, reading: Re
 
 
 def open_samples(
-    source: Source, inputs: Sequence[TensorSpec], contract: InputContract | None, reading: Reading = STRICT
+    source: Source, inputs: Sequence[TensorSpec], contract: Contract | None, reading: Reading = STRICT
 ) -> Dataset:
     """Open a source for a model: pictures where ``contract`` says how it eats them, else arrays for its ``inputs``.
 
@@ -76,7 +82,7 @@ def open_samples(
     return open_data(source, contract, reading)
 
 
-def open_unlabelled(source: Source, contract: InputContract | None = None, reading: Reading = STRICT) -> Dataset:
+def open_unlabelled(source: Source, contract: Contract | None = None, reading: Reading = STRICT) -> Dataset:
     """Open a source for its images alone, as a training split without labels: those that a teacher is asked about.
 
     Of a folder these are all images in it, at whatever depth; of anything else, its training split.
@@ -85,13 +91,14 @@ def open_unlabelled(source: Source, contract: InputContract | None = None, readi
         UnknownNameError, DataError: see ``open_data``.
     """
     with _readable(source):
-        if isinstance(source, str | Path) and source not in NAMED and _holds_pictures(Path(source)):
+        is_folder = isinstance(source, str | Path) and source not in NAMED and _holds_pictures(Path(source))
+        if is_folder and not isinstance(contract, TextContract):
             from edgekit.data.folder import open_photos
 
             return open_photos(Path(source), contract, reading)
     dataset = open_data(source, contract, reading)
     if not len(dataset.train):
-        raise DataError(f"{dataset.name} has no training images to ask a teacher about; give a folder of images.")
+        raise DataError(f"{dataset.name} has no training {dataset.kind} to ask a teacher about; give such.")
     nothing = Split(dataset.train.images).take(np.arange(0))
     return replace(dataset, classes=(), train=Split(dataset.train.images), validation=nothing, test=nothing)
 

@@ -1,4 +1,4 @@
-"""What every data source becomes: three splits of uint8 images with integer labels.
+"""What every data source becomes: three splits of rows, as uint8 images or texts, with integer labels.
 
 The test split is for the final figure only. The validation split chooses checkpoints, epochs and thresholds;
 where a source has none, it is taken from the training data with a fixed seed.
@@ -20,6 +20,8 @@ HELD_OUT = (("test", 1 / 6, 20_240_301), ("validation", 1 / 12, 20_240_229))
 """Splits that a source may lack: the share of the training images that is taken for it, one after the other, and the
 seed of the draw."""
 MAX_CLASSES = 100_000
+KINDS = {1: "texts", 2: "samples", 4: "images"}
+"""What rows are called, by the number of axes that they have together; a TensorArray has two."""
 
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
@@ -74,8 +76,9 @@ class Joined:
     def __getitem__(self, indices: Any) -> Images:
         rows = np.arange(len(self))[indices]
         own = rows < len(self.first)
-        result = np.empty((len(rows), *self.shape[1:]), np.uint8)
-        result[own], result[~own] = self.first[rows[own]], self.second[rows[~own] - len(self.first)]
+        parts = self.first[rows[own]], self.second[rows[~own] - len(self.first)]
+        result = np.empty((len(rows), *self.shape[1:]), parts[0].dtype)
+        result[own], result[~own] = parts
         return result
 
 
@@ -83,15 +86,15 @@ class Joined:
 class Split:
     """Images with their labels (None if the source has none).
 
-    For a model of other inputs the images are its samples (``edgekit.data.tensors.TensorArray``), and labels may be
-    float32 [N, ...]: what the outputs ought to be.
+    Texts are an array [N] of str. For a model of other inputs the images are its samples
+    (``edgekit.data.tensors.TensorArray``), and labels may be float32 [N, ...]: what the outputs ought to be.
     """
 
     images: ImageArray
     labels: Labels | None = None
 
     def __post_init__(self) -> None:
-        if len(self.images.shape) not in (2, 4):  # a TensorArray has two
+        if len(self.images.shape) not in KINDS:
             raise DataError(f"Images must be [N, height, width, channels], but have shape {tuple(self.images.shape)}.")
         if self.labels is not None and len(self.labels) != len(self.images):
             raise DataError(f"{len(self.images)} images have {len(self.labels)} labels; give each image one label.")
@@ -100,9 +103,14 @@ class Split:
         return len(self.images)
 
     @property
+    def kind(self) -> str:
+        """What its rows are called: ``images``, ``texts``, or ``samples`` of other inputs."""
+        return KINDS[len(self.images.shape)]
+
+    @property
     def holds_pictures(self) -> bool:
-        """True for images, False for the samples of other inputs."""
-        return len(self.images.shape) == 4
+        """True for images, False for all else."""
+        return self.kind == "images"
 
     def batches(self, size: int, indices: NDArray[np.int64] | None = None) -> Iterator[tuple[Images, Labels | None]]:
         """Consecutive batches of ``size`` (the last may be smaller), of all images or of ``indices`` in order."""
@@ -158,8 +166,8 @@ class Dataset:
 
     @property
     def kind(self) -> str:
-        """What its rows are called: ``images``, or ``samples`` of other inputs."""
-        return "images" if self.train.holds_pictures else "samples"
+        """What its rows are called; see ``Split``."""
+        return self.train.kind
 
     @property
     def evaluation(self) -> tuple[str, Split]:
@@ -204,7 +212,7 @@ def divide(name: str, parts: Mapping[str, Split], classes: Sequence[str]) -> dic
     # Where there is a test split, a class may be missing in validation: an evaluation does without it.
     if missing and (counts.max() if "test" in parts else counts.min()) <= len(missing):
         rare, wanted = class_called(classes, int(labels[counts.argmin()])), " and ".join(item[0] for item in missing)
-        kind = "images" if train.holds_pictures else "samples"
+        kind = train.kind
         raise DataError(
             f"{name} has too few {kind} of {rare} ({counts.min()}) to hold some out for {wanted}; "
             f"add {kind}, to {len(missing) + 1} at least, or remove the class."

@@ -8,7 +8,7 @@ numeric order where all are numbers. Files without an image's suffix and hidden 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,17 @@ from edgekit.data.splits import split_called
 from edgekit.errors import DataError
 from edgekit.inputs.contract import InputContract
 from edgekit.inputs.decode import PICTURES
+
+
+@dataclass(frozen=True)
+class FileKind:
+    """The files that count: those whose names end so, and what errors call them."""
+
+    suffixes: Collection[str]
+    called: str
+
+
+IMAGES = FileKind(PICTURES, "images")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,24 +59,36 @@ def open_folder(folder: Path, contract: InputContract | None = None, reading: Re
         DataError: it has no images, an unreadable one, one class alone, an empty class, two classes of one name in
             different case, or splits of different classes.
     """
+    classes, splits = find_files(folder, IMAGES)
+    return photo_dataset(folder, classes, splits, contract, reading)
+
+
+def find_files(folder: Path, kind: FileKind) -> tuple[tuple[str, ...], dict[str, EncodedSplit]]:
+    """The classes of a folder, and the files of a kind in each split.
+
+    Raises:
+        DataError: see ``open_folder``.
+    """
     parts = _split_folders(folder)
     if parts:
         classes = _class_names(parts.get("train") or parts["test"])
-        splits = {name: _labelled(part, classes) for name, part in parts.items()}
+        splits = {name: _labelled(part, classes, kind) for name, part in parts.items()}
     elif classes := _class_names(folder):
         if all(map(split_called, classes)):
-            raise DataError(f"{folder / classes[0]} holds images without labels; put them in class folders.")
-        splits = {"train": _labelled(folder, classes)}
+            raise DataError(f"{folder / classes[0]} holds {kind.called} without labels; put them in class folders.")
+        splits = {"train": _labelled(folder, classes, kind)}
     else:
-        splits = {"train": EncodedSplit(_photos(folder, deep=False), None)}
+        splits = {"train": EncodedSplit(_files(folder, kind, deep=False), None)}
         if not splits["train"].images:
-            raise DataError(f"{folder} holds no images and no class folders of images; put one folder per class there.")
+            raise DataError(
+                f"{folder} holds no {kind.called} and no class folders of such; put one folder per class there."
+            )
     if len(classes) == 1:
         raise DataError(
-            f"{folder} has one class, '{classes[0]}'; put other photos, which do not show it, into a folder beside it "
-            "(other, say), so that there is something to tell it from."
+            f"{folder} has one class, '{classes[0]}'; put other {kind.called}, which do not show it, into a folder "
+            "beside it (other, say), so that there is something to tell it from."
         )
-    return photo_dataset(folder, classes, splits, contract, reading)
+    return classes, splits
 
 
 def open_photos(folder: Path, contract: InputContract | None = None, reading: Reading = STRICT) -> Dataset:
@@ -74,7 +97,7 @@ def open_photos(folder: Path, contract: InputContract | None = None, reading: Re
     Raises:
         DataError: it has no images, or an unreadable one.
     """
-    part = EncodedSplit(_photos(folder, deep=True), None)
+    part = EncodedSplit(_files(folder, IMAGES, deep=True), None)
     if not part.images:
         raise DataError(f"{folder} holds no images; put some there.")
     return photo_dataset(folder, (), {"train": part}, contract, reading)
@@ -99,18 +122,19 @@ def _split_folders(folder: Path) -> dict[str, Path]:
     return {}
 
 
-def _labelled(folder: Path, classes: Sequence[str]) -> EncodedSplit:
+def _labelled(folder: Path, classes: Sequence[str], kind: FileKind) -> EncodedSplit:
     found = _class_names(folder)
     if missing := set(classes) - set(found):
-        raise DataError(f"{folder} has no class folder '{min(missing)}', which the training split has; add its images.")
+        lost = min(missing)
+        raise DataError(f"{folder} has no class folder '{lost}', which the training split has; add its {kind.called}.")
     if surplus := set(found) - set(classes):
         raise DataError(f"{folder} has a class '{min(surplus)}' that the training split has not; remove or add it.")
     images: list[PhotoFile] = []
     labels: list[int] = []
     for label, name in enumerate(classes):
-        files = _photos(folder / name, deep=True)
+        files = _files(folder / name, kind, deep=True)
         if not files:
-            raise DataError(f"{folder / name} holds no images; add some or remove the class.")
+            raise DataError(f"{folder / name} holds no {kind.called}; add some or remove the class.")
         images += files
         labels += [label] * len(files)
     return EncodedSplit(images, np.array(labels, np.int64))
@@ -132,8 +156,8 @@ def _subfolders(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
-def _photos(folder: Path, deep: bool) -> list[PhotoFile]:
-    """The images in a folder, and in the folders in it if ``deep``, in order."""
+def _files(folder: Path, kind: FileKind, deep: bool) -> list[PhotoFile]:
+    """The files of a kind in a folder, and in the folders in it if ``deep``, in order."""
     found, folders = [], [str(folder)]
     while folders:
         with os.scandir(folders.pop()) as entries:
@@ -142,7 +166,7 @@ def _photos(folder: Path, deep: bool) -> list[PhotoFile]:
                     continue
                 if entry.is_dir():
                     folders += [entry.path] if deep and not entry.is_symlink() else []
-                elif os.path.splitext(entry.name)[1].lower() in PICTURES:
+                elif os.path.splitext(entry.name)[1].lower() in kind.suffixes:
                     found.append(_photo(entry))
     return sorted(found, key=lambda photo: photo.name.split(os.sep))
 

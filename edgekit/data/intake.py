@@ -1,6 +1,6 @@
 """What a model takes of a data source: how the rows of a split become the real values of its inputs.
 
-Pictures are the case in which a contract says it; any other inputs are in the data as they are.
+Where a contract says it, the data hold pictures or texts; any other inputs are in the data as they are.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.artifact import TensorSpec
-from edgekit.errors import DataError
+from edgekit.errors import DataError, UsageError
 from edgekit.inputs.contract import InputContract
+from edgekit.inputs.contracts import Contract
+from edgekit.inputs.text import TextContract
 
 Array = NDArray[Any]
 Feed = tuple[Array, ...]
@@ -28,8 +30,8 @@ class Intake(Protocol):
     """How samples become a model's inputs."""
 
     @property
-    def contract(self) -> InputContract | None:
-        """How pixels become the input; None if the samples are no pictures."""
+    def contract(self) -> Contract | None:
+        """How rows become the input; None if the data hold it as it is."""
 
     @property
     def size(self) -> int:
@@ -69,6 +71,27 @@ class Pictures:
 
 
 @dataclass(frozen=True)
+class Texts:
+    """One text, by its contract."""
+
+    contract: TextContract
+    layout: str = ""
+
+    @property
+    def size(self) -> int:
+        """Ids."""
+        return self.contract.length
+
+    def real(self, rows: Sequence[str]) -> Feed:
+        """Texts [n] to int32 [n, length]."""
+        return (self.contract.real(rows),)
+
+    def feed(self, row: Sequence[str]) -> Feed:
+        """int32 [1, length]."""
+        return self.real(row)
+
+
+@dataclass(frozen=True)
 class Tensors:
     """Inputs of any number, rank and type, which the data hold by name."""
 
@@ -99,6 +122,18 @@ class Tensors:
     def feed(self, row: Mapping[str, Array]) -> Feed:
         """Each input with its own axes."""
         return tuple(as_run(array, spec, 0) for array, spec in zip(self.real(row), self.inputs, strict=True))
+
+
+def require_pictures(contract: Contract | None, what: str) -> InputContract:
+    """The contract of ``what``, if it is one of pictures.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if not isinstance(contract, InputContract):
+        taken = contract.INPUT if contract else "arrays"
+        raise UsageError(f"{what} takes {taken}, and this is for pictures alone.")
+    return contract
 
 
 def as_input(array: Array, spec: TensorSpec, name: str) -> Array:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgekit.data.dataset import MAX_CLASSES, Dataset, Labels, number_classes
+from edgekit.data.dataset import Dataset
 from edgekit.data.decoding import Sent
 from edgekit.data.files import stamp_of
+from edgekit.data.labels import LABEL_WORDS, Column, numbered
 from edgekit.data.photos import EncodedSplit, photo_dataset
 from edgekit.data.reading import STRICT, Reading
-from edgekit.data.splits import split_called
+from edgekit.data.tables import split_files
 from edgekit.errors import DataError
 from edgekit.extras import install
 from edgekit.files import require_file
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     import pyarrow
     from pyarrow.parquet import ParquetFile
 
-LABEL_WORDS = ("label", "labels", "class", "target", "fine_label", "category")
 MAX_BYTES = 4 << 30
 """Of a row group, which is in memory while its images are read."""
 
@@ -52,7 +51,7 @@ class _Column:
         group = int(np.searchsorted(self._ends, row, "right"))
         known, cells = self._read
         if known != group:
-            with _opened(self.path) as file:
+            with opened(self.path) as file:
                 cells = file.read_row_group(group, [self.name]).column(0)
             self._read = (group, cells)
         return cells[row - int(self._ends[group])].as_py()  # counted from the group's end
@@ -92,11 +91,10 @@ class _Photo:
 
 @dataclass(frozen=True)
 class _Rows:
-    """One file: encoded images, and labels that are numbers, names, or absent."""
+    """One file: encoded images and their labels."""
 
     images: tuple[_Photo, ...]
-    labels: tuple[int | str, ...] | None
-    class_names: tuple[str, ...] | None
+    column: Column
 
 
 def open_parquet(path: Path, contract: InputContract | None = None, reading: Reading = STRICT) -> Dataset:
@@ -110,31 +108,18 @@ def open_parquet(path: Path, contract: InputContract | None = None, reading: Rea
         DataError: a file is broken, has no image column, or labels that cannot be used.
     """
     parts = {split: _joined([_read(file) for file in files]) for split, files in _files(path).items()}
-    classes = _classes(parts, path)
-    splits = {}
-    for split, rows in parts.items():
-        labels = None if rows.labels is None else _numbered(rows.labels, classes, f"{path}, {split} split")
-        splits[split] = EncodedSplit(rows.images, labels)
+    classes, labels = numbered({split: rows.column for split, rows in parts.items()}, str(path))
+    splits = {split: EncodedSplit(rows.images, labels[split]) for split, rows in parts.items()}
     return photo_dataset(path, classes, splits, contract, reading)
 
 
 def _files(path: Path) -> dict[str, list[Path]]:
     """The files of each split."""
-    if not path.is_dir():
-        return {"train": [path]}
-    found: dict[str, list[Path]] = {}
-    for file in sorted(path.glob("*.parquet")):
-        split = split_called(re.split(r"[-_.]", file.name)[0])
-        if split is None:
-            raise DataError(f"{file} is named after no split; call it train..., validation... or test....")
-        found.setdefault(split, []).append(file)
-    if "train" not in found:
-        raise DataError(f"{path} has no train*.parquet; add it, or name one file.")
-    return found
+    return split_files(path, (".parquet",)) if path.is_dir() else {"train": [path]}
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[ParquetFile]:
+def opened(path: Path) -> Iterator[ParquetFile]:
     """An open file; what is wrong with it becomes a DataError."""
     try:
         import pyarrow
@@ -152,7 +137,7 @@ def _opened(path: Path) -> Iterator[ParquetFile]:
 
 
 def _read(path: Path) -> _Rows:
-    with _opened(path) as file:
+    with opened(path) as file:
         schema = file.schema_arrow
         image_column, label_column = _image_column(schema, path), _label_column(schema)
         groups = [file.metadata.row_group(group) for group in range(file.num_row_groups)]
@@ -168,8 +153,8 @@ def _read(path: Path) -> _Rows:
     if not images:
         raise DataError(f"{path} has no rows; give a file with images.")
     if label_column is None:
-        return _Rows(images, None, None)
-    return _Rows(images, tuple(labels or ()), _hub_class_names(schema, label_column))
+        return _Rows(images, Column(None))
+    return _Rows(images, Column(labels, hub_class_names(schema, label_column)))
 
 
 def _image_column(schema: pyarrow.Schema, path: Path) -> str:
@@ -195,7 +180,7 @@ def _label_column(schema: pyarrow.Schema) -> str | None:
     return next(iter(by_word + integers), None)
 
 
-def _hub_class_names(schema: pyarrow.Schema, column: str) -> tuple[str, ...] | None:
+def hub_class_names(schema: pyarrow.Schema, column: str) -> tuple[str, ...] | None:
     """The names in the description that Hugging Face's datasets library writes into the schema."""
     try:
         description = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
@@ -208,33 +193,7 @@ def _hub_class_names(schema: pyarrow.Schema, column: str) -> tuple[str, ...] | N
 def _joined(rows: Sequence[_Rows]) -> _Rows:
     """The shards of one split as one."""
     images = tuple(image for part in rows for image in part.images)
-    if any(part.labels is None for part in rows):
-        return _Rows(images, None, None)
-    labels = tuple(label for part in rows for label in part.labels or ())
-    return _Rows(images, labels, rows[0].class_names)
-
-
-def _classes(parts: dict[str, _Rows], path: Path) -> tuple[str, ...]:
-    """The class names: the described ones, the sorted labels where they are names, otherwise numbers."""
-    train = parts["train"]
-    if len({rows.labels is None for rows in parts.values()}) > 1:
-        raise DataError(f"{path} has labels for some splits only; add the others or leave all out.")
-    if train.labels is None:
-        return ()
-    if train.class_names is not None:
-        return train.class_names
-    if all(isinstance(label, str) for label in train.labels):
-        return tuple(sorted({str(label) for label in train.labels}))
-    return number_classes(_numbered(train.labels, (), str(path)), str(path))
-
-
-def _numbered(labels: Sequence[int | str], classes: Sequence[str], where: str) -> Labels:
-    """Labels as int64 [N], names by their place in ``classes``."""
-    places = {name: index for index, name in enumerate(classes)}
-    numbers = [places.get(label) if isinstance(label, str) else label for label in labels]
-    for row, number in enumerate(numbers):
-        if not isinstance(number, int) or not 0 <= number < MAX_CLASSES:
-            raise DataError(
-                f"{where}: row {row} has the label {labels[row]!r}, which is no class; correct that column."
-            )
-    return np.array(numbers, np.int64)
+    if any(part.column.labels is None for part in rows):
+        return _Rows(images, Column(None))
+    labels = [label for part in rows for label in part.column.labels or ()]
+    return _Rows(images, Column(labels, rows[0].column.names))

@@ -156,9 +156,9 @@ def check_calibration(split: Split, name: str) -> None:
         DataError: there is one alone, all are the same, or a value is too large.
     """
     rows: Any = split.images
-    if split.holds_pictures:
+    if split.kind != "samples":
         if len(split) > 1 and _constant(split):
-            raise DataError(f"{name}: all images are the same; calibrate on what the model will see.")
+            raise DataError(f"{name}: all {split.kind} are the same; calibrate on what the model will see.")
         return
     held = _listed(rows[:1])
     if len(split) == 1:
@@ -189,7 +189,7 @@ def _constant(split: Split) -> list[str]:
 
 
 def _by_name(rows: Any) -> Mapping[str, Array]:
-    """Rows of a split as arrays [n, ...] by name: pictures are those of an input without one."""
+    """Rows of a split as arrays [n, ...] by name: pictures and texts are those of an input without one."""
     return rows if isinstance(rows, Mapping) else {"": rows}
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.artifact import TensorSpec
+from edgekit.data.intake import require_pictures
 from edgekit.errors import ModelError, UsageError
 from edgekit.evaluation.classifier import Classifier
 from edgekit.evaluation.input_options import InputOptions
@@ -101,7 +102,8 @@ def read_app_model(
                     "quantize or export it again."
                 )
         data = model_bytes(target.path)
-        height, width, channels = classifier.contract.shape
+        contract = require_pictures(classifier.contract, str(target.path))
+        height, width, channels = contract.shape
         image = (height, width, channels) if classifier.layout == "NHWC" else (channels, height, width)
         return AppModel(
             name=app_name(target.path),
@@ -112,7 +114,7 @@ def read_app_model(
             input=replace(classifier.input, shape=(1, *image)),
             output=replace(classifier.output, shape=tuple(max(1, size) for size in classifier.output.shape)),
             layout=classifier.layout,
-            contract=classifier.contract,
+            contract=contract,
             labels=classifier.labels,
             gives_probabilities=holds_probabilities(classifier.output),
             golden=classifier.metadata.golden or example_of(data, target.runtime),

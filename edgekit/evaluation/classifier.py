@@ -1,4 +1,4 @@
-"""A model file that says what a picture shows: uint8 pictures in, a row of scores out."""
+"""A model file that says what a sample is: rows of its contract in, as uint8 pictures, a row of scores out."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from edgekit.artifact import Array, TensorSpec
 from edgekit.data.dataset import Images
 from edgekit.errors import ModelError
 from edgekit.evaluation.task_model import TaskModel
-from edgekit.inputs.contract import InputContract
+from edgekit.inputs.contracts import Contract
 from edgekit.tasks.classification import Classification
 
 
 class Classifier(TaskModel):
-    """A model that takes one image and gives one row of scores, one for each class; any other raises ModelError."""
+    """A model of one image or text that gives one row of scores, one for each class; any other raises ModelError."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         try:
-            if self.pictures is None:
+            if self.reads is None:
                 self.refuse_pictures()
             self.require(isinstance(self.task, Classification))
         except ModelError:
             self.close()
             raise
-        self.contract: InputContract = self.pictures.contract
-        self.layout: str = self.pictures.layout
+        self.contract: Contract = self.reads.contract
+        self.layout = self.reads.layout
 
     @property
     def input(self) -> TensorSpec:
-        """The tensor of the image."""
+        """The tensor of the image or text."""
         return self.session.inputs[0]
 
     @property
@@ -43,7 +43,7 @@ class Classifier(TaskModel):
         return self.output.shape[-1]
 
     def stored(self, images: Images) -> Array:
-        """uint8 [N, H, W, C] to the outputs as they are stored, [N, classes] of the output's type.
+        """Rows [N, ...] to the outputs as they are stored, [N, classes] of the output's type.
 
         Raises:
             ModelError, RuntimeCrashError: as ``outputs``.

@@ -1,7 +1,8 @@
-"""``edgekit predict``: what a model file sees in pictures, or makes of arrays."""
+"""``edgekit predict``: what a model file sees in pictures, reads in texts, or makes of arrays."""
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,11 +14,13 @@ from edgekit.artifact import Array, TensorSpec
 from edgekit.console import Part, Table
 from edgekit.data.arrays import ARRAYS, as_images
 from edgekit.data.dataset import Images
-from edgekit.data.files import prepare_image
+from edgekit.data.files import prepare
+from edgekit.data.intake import Pictures
 from edgekit.data.tensors import read_samples
-from edgekit.errors import UsageError
+from edgekit.errors import DataError, UsageError, input_errors
 from edgekit.evaluation.input_options import InputOptions
 from edgekit.evaluation.task_model import TaskModel, remark_on_input
+from edgekit.inputs.text import TextContract
 from edgekit.modelfiles.model_ref import find_models
 from edgekit.modelfiles.runtime_choice import BY_ENDING, RUNTIME
 from edgekit.options import MODEL, Options, argument, group, option
@@ -39,14 +42,16 @@ MOST_CLASSES = 10
 
 @dataclass(frozen=True)
 class PredictOptions(Options):
-    """Which model sees which pictures or arrays; of its files the first that the runtime opens."""
+    """Which model sees which pictures, texts or arrays; of its files the first that the runtime opens."""
 
     model: str = argument(MODEL, metavar="MODEL")
-    images: tuple[Path, ...] = argument(
-        "Picture files of any size and mode; .npz or .npy files of samples.", many=True, metavar="FILE"
+    images: tuple[str, ...] = argument(
+        "Picture files of any size and mode; sentences or text files; .npz or .npy files of samples.",
+        many=True,
+        metavar="FILE|TEXT",
     )
     runtime: str | None = option(RUNTIME, None, unset=BY_ENDING)
-    top: int = option("How many classes to print for each picture.", 3, least=1)
+    top: int = option("How many classes to print for each picture or text.", 3, least=1)
     input: InputOptions = group(InputOptions, without=("task",))
 
 
@@ -136,12 +141,13 @@ def predict(options: PredictOptions) -> PredictResult:
         ModelError, UsageError, RuntimeCrashError: see ``TaskModel``.
     """
     if not options.images:
-        raise UsageError("No file was named; add pictures, or .npz or .npy files of samples, after the model.")
+        raise UsageError("No file was named; add pictures, texts, or .npz or .npy files of samples, after the model.")
     target = find_models(options.model, options.runtime)[0]
     with TaskModel(target.path, runtime=target.runtime, threads=1, options=options.input) as model:
-        if any(path.suffix not in ARRAYS for path in options.images):
+        given = [str(one) for one in options.images]
+        if any(Path(one).suffix not in ARRAYS for one in given):
             remark_on_input(model)
-        return predict_rows(model, (pair for path in options.images for pair in _rows(model, path)), options.top)
+        return predict_rows(model, (pair for one in given for pair in _rows(model, one)), options.top)
 
 
 def predict_rows(model: TaskModel, rows: Iterable[tuple[str, Row]], top: int) -> PredictResult:
@@ -161,16 +167,23 @@ def predict_rows(model: TaskModel, rows: Iterable[tuple[str, Row]], top: int) ->
     return PredictResult(str(model.path), model.session.runtime, tuple(predictions))
 
 
-def _rows(model: TaskModel, path: Path) -> Iterator[tuple[str, Row]]:
-    """A picture, or the samples of a file of arrays; bytes are pixels where the model takes such."""
+def _rows(model: TaskModel, given: str) -> Iterator[tuple[str, Row]]:
+    """A picture or text, or the samples of a file of arrays; bytes are pixels where the model takes such."""
+    path = Path(given)
     if path.suffix not in ARRAYS:
-        if model.pictures is None:
+        if model.reads is None:
             model.refuse_pictures()
-        yield str(path), prepare_image(path, model.pictures.contract)[None]
+        contract = model.reads.contract
+        if isinstance(contract, TextContract) and not os.path.isfile(given):
+            with input_errors(DataError):
+                row = contract.read(os.fsencode(given), "The text")
+        else:
+            row = prepare(path, contract)
+        yield given, np.asarray([row], contract.blank.dtype)
         return
     samples = read_samples(path, model.tensors)
     (first, *_) = samples.arrays.values()
-    rows = as_images(first, str(path)) if model.pictures and first.dtype == np.uint8 else samples
+    rows = as_images(first, given) if isinstance(model.reads, Pictures) and first.dtype == np.uint8 else samples
     for index in range(len(rows)):
         name = f"{path}, sample {index}" if len(rows) > 1 else str(path)
         yield name, rows[index : index + 1]

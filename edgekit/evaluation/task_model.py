@@ -14,13 +14,15 @@ from edgekit.closing import Closing
 from edgekit.console import say
 from edgekit.data import Source, open_samples
 from edgekit.data.dataset import Dataset, Images, Split
-from edgekit.data.intake import FIRST_TO_LAST, LAST_TO_FIRST, Intake, Pictures, Tensors, fits
+from edgekit.data.intake import FIRST_TO_LAST, LAST_TO_FIRST, Intake, Pictures, Tensors, Texts, fits
 from edgekit.data.reading import Reading
 from edgekit.devices.device import Device
 from edgekit.errors import ModelError, input_errors
 from edgekit.evaluation.device_session import DeviceSession
 from edgekit.evaluation.input_options import InputOptions
 from edgekit.inputs.contract import InputContract
+from edgekit.inputs.contracts import Contract
+from edgekit.inputs.text import TextContract
 from edgekit.modelfiles.session import FileSession
 from edgekit.tasks import judged_by, task_of
 from edgekit.tasks.outputs import Outputs
@@ -44,7 +46,7 @@ class TaskModel(Closing):
 
     Args:
         path: an .onnx or .tflite file.
-        contract: how pixels become its input; None takes the file's own, or the default of ``default_contract``.
+        contract: how rows become its input; None takes the file's own, or for an image ``default_contract``.
         options: what the user says of its input and classes, before the file's own word.
         runtime: its name; None chooses by the file's suffix.
         threads: of the runtime; None takes the processor's, at most four.
@@ -55,15 +57,15 @@ class TaskModel(Closing):
         RuntimeCrashError: the runtime crashed, hung or wanted too much memory over it.
         UsageError: the runtime is unknown or not installed, or the options do not fit the file.
 
-    ``task`` is what it answers. ``pictures`` is how it takes pictures, None where it takes none; ``tensors`` is how it
-    takes samples that the data hold as they are. ``is_input_assumed`` is true if nothing says how pixels become the
-    file's float input, so that it gets pixel / 255.
+    ``task`` is what it answers. ``reads`` is how it takes rows by a contract, as pictures, None where it has none;
+    ``tensors`` is how it takes samples that the data hold as they are. ``is_input_assumed`` is true if nothing says how
+    pixels become the file's float input, so that it gets pixel / 255.
     """
 
     def __init__(
         self,
         path: Path,
-        contract: InputContract | None = None,
+        contract: Contract | None = None,
         runtime: str | None = None,
         threads: int | None = None,
         options: InputOptions | None = None,
@@ -80,23 +82,26 @@ class TaskModel(Closing):
             self.named_task = options.task
             self.task = task_of(self.shapes, [spec.shape for spec in self.session.inputs], options.task)
             self.tensors, self.is_input_assumed = Tensors(self.session.inputs), False
-            self.pictures: Pictures | None = None
-            is_said = contract is not None or options.says_pixels
-            if _takes_image(self.session) and (is_said or not self.metadata.tensors):
-                self._take_pictures(contract or self.metadata.pictures, options)
+            self.reads = self._reader(contract or self.metadata.contract, options)
             if classes := self.task.classes(self.shapes):
                 self.metadata = replace(self.metadata, labels=options.class_names(self.metadata.labels, classes))
         except BaseException:
             self.session.close()
             raise
 
-    def _take_pictures(self, own: InputContract | None, options: InputOptions) -> None:
+    def _reader(self, own: Contract | None, options: InputOptions) -> Pictures | Texts | None:
+        if isinstance(own, TextContract):
+            _check_ids(own, self.session.inputs, self.path)
+            return Texts(own)
+        is_said = own is not None or options.says_pixels
+        if not _takes_image(self.session) or not (is_said or not self.metadata.tensors):
+            return None
         spec = self.session.inputs[0]
         layout = image_layout(spec, self.path)
         self.is_input_assumed = own is None and not options.says_pixels and spec.scale is None
         contract = options.contract(own or default_contract(spec, layout, self.path))
         _check_fit(contract, spec, layout, self.path)
-        self.pictures = Pictures(contract, layout)
+        return Pictures(contract, layout)
 
     @property
     def path(self) -> Path:
@@ -111,7 +116,7 @@ class TaskModel(Closing):
     @property
     def eats(self) -> Hashable:
         """What decides what it takes of a data source."""
-        return self.pictures.contract.pictures if self.pictures else self.tensors
+        return self.reads.contract.plain if self.reads else self.tensors
 
     def open_data(self, source: Source, reading: Reading) -> Dataset:
         """A data source as this model takes it.
@@ -119,23 +124,24 @@ class TaskModel(Closing):
         Raises:
             UnknownNameError, DataError: see ``open_samples``.
         """
-        contract = self.pictures.contract.pictures if self.pictures else None
+        contract = self.reads.contract.plain if self.reads else None
         return open_samples(source, self.session.inputs, contract, reading)
 
     def intake(self, rows: Images | Mapping[str, Array]) -> Intake:
-        """How it takes rows of a split, pictures or others.
+        """How it takes rows of a split, those of its contract or arrays.
 
         Raises:
             ModelError: pictures have another shape than the contract's, or it takes none.
         """
         if isinstance(rows, Mapping):
             return self.tensors
-        if self.pictures is None:
+        if self.reads is None:
             self.refuse_pictures()
-        wanted, given = ("x".join(map(str, shape)) for shape in (self.pictures.contract.shape, rows.shape[1:]))
-        if wanted != given:
-            raise ModelError(f"{self.path} takes images of {wanted}, not {given}; choose data of that shape.")
-        return self.pictures
+        contract = self.reads.contract
+        if contract.blank.shape[1:] != rows.shape[1:]:
+            given = "x".join(map(str, rows.shape[1:]))
+            raise ModelError(f"{self.path} takes {contract.INPUT} of {contract.size}, not {given}; choose such data.")
+        return self.reads
 
     def outputs(self, rows: Images | Mapping[str, Array]) -> list[Array]:
         """N rows of a split to each output as it is stored, [N, ...] of the output's type.
@@ -288,6 +294,12 @@ def as_shaped(value: Array, spec: TensorSpec) -> Array:
 def _takes_image(session: FileSession) -> bool:
     """True for one input [1, H, W, C] or [1, C, H, W]."""
     return len(session.inputs) == 1 and len(session.inputs[0].shape) == 4 and session.inputs[0].shape[0] in (-1, 1)
+
+
+def _check_ids(contract: TextContract, specs: Sequence[TensorSpec], path: Path) -> None:
+    if len(specs) != 1 or specs[0].shape != (1, contract.length):
+        shapes = ", ".join(str(list(spec.shape)) for spec in specs)
+        raise ModelError(f"{path} takes {shapes}, which is not the text of {contract.size} that its contract says.")
 
 
 def _check_fit(contract: InputContract, spec: TensorSpec, layout: str, path: Path) -> None:

@@ -57,6 +57,11 @@ class InputContract:
         return (self.height, self.width, self.channels)
 
     @property
+    def size(self) -> str:
+        """As in ``28x28x1``."""
+        return "x".join(map(str, self.shape))
+
+    @property
     def is_raw_pixels(self) -> bool:
         """True if the real input is pixel / 255 and nothing else."""
         return set(self.mean) == {0.0} and set(self.std) == {1.0}
@@ -68,9 +73,18 @@ class InputContract:
         return f"{self.domain}, mean {mean}, std {std}"
 
     @property
-    def pictures(self) -> InputContract:
+    def blank(self) -> Any:
+        """A black picture, uint8 [1, H, W, C]."""
+        return np.zeros((1, *self.shape), np.uint8)
+
+    @property
+    def plain(self) -> InputContract:
         """What decides the uint8 pixels: this contract without its normalization."""
         return replace(self, mean=(0.0,), std=(1.0,))
+
+    def sized_as(self, other: Any) -> InputContract:
+        """What decides the pixels for a model of ``other`` that knows the same pictures: alike but for the size."""
+        return replace(self.plain, height=other.height, width=other.width, channels=other.channels)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> InputContract:

@@ -51,7 +51,7 @@ class TextContract:
             KeyError, TypeError, ValueError: a key is missing, unknown or of the wrong type.
         """
         read = cls(int(values["length"]), read_tokenizer(values["tokenizer"]))
-        if list(values["sample"]) != read.sample:
+        if list(values.get("sample", read.sample)) != read.sample:
             raise InputError("The tokenizer is not the model's own: it makes other ids; take EdgeKit of that version.")
         return read
 
@@ -59,6 +59,31 @@ class TextContract:
     def summary(self) -> str:
         """In a few words."""
         return f"{self.domain}, {self.length} ids of {self.tokenizer.size:,} ({self.tokenizer.name})"
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(words, ids of a word, rows of the table): what a network is built for."""
+        each = self.tokenizer.per_word
+        return (self.length // each, each, self.tokenizer.size)
+
+    @property
+    def size(self) -> str:
+        """As in ``64 ids``."""
+        return f"{self.length} ids"
+
+    @property
+    def blank(self) -> Any:
+        """One empty text."""
+        return np.array([""], object)
+
+    @property
+    def plain(self) -> TextContract:
+        """What decides the rows, which are texts as they are."""
+        return self
+
+    def sized_as(self, other: Any) -> TextContract:
+        """What decides the rows for a model of ``other``: they stay the same."""
+        return self
 
     @property
     def sample(self) -> list[int]:

@@ -214,12 +214,12 @@ def _types(model: ModelProto) -> tuple[str, ...]:
 
 def _fitting(metadata: Metadata, made: Made) -> Metadata:
     """With the contract of what was made, which may take other pixels than the float model."""
-    return replace(metadata, contract=made.intake.contract if made.intake else metadata.pictures)
+    return replace(metadata, contract=made.intake.contract if made.intake else metadata.contract)
 
 
 def _measured(files: list[Path], made: Made, metadata: Metadata, yardstick: Yardstick) -> list[Quality]:
     _write(files, made, [metadata] * 2)
-    return [yardstick.measure(file, metadata.pictures) for file in files]
+    return [yardstick.measure(file, metadata.contract) for file in files]
 
 
 def _drop(found: Sequence[Quality]) -> float:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgekit.data.intake import Intake, Pictures
 from edgekit.errors import UnsupportedError
 from edgekit.graph.families import Families
 from edgekit.graph.messages import readers_of, types_of
@@ -22,7 +23,6 @@ from edgekit.scales import PIXELS, Quantization, range_quantization
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto, TensorProto
 
-    from edgekit.data.intake import Intake
     from edgekit.inputs.contract import InputContract
     from edgekit.quantization.histogram import Histogram
 
@@ -140,7 +140,9 @@ def affines(found: Sequence[Group], ranges: Sequence[Range]) -> dict[str, Quanti
 
 def _fixed(model: ModelProto, intake: Intake) -> dict[str, Quantization]:
     """Scales that need no calibration: a picture's follow from its contract, some outputs from the specification."""
-    fixed = {item.name: input_affine(intake.contract) for item in model.graph.input if intake.contract}
+    fixed = {}
+    if isinstance(intake, Pictures):
+        fixed = {item.name: input_affine(intake.contract) for item in model.graph.input}
     for node in model.graph.node:
         rule = row_of(node.op_type).int8
         if rule is not None and rule.output is not None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from edgekit.artifact import Metadata
 from edgekit.conversion.tflite.made_up import made_up_int8
 from edgekit.conversion.torch_onnx import sketch_onnx
-from edgekit.inputs.contract import InputContract
+from edgekit.inputs.contracts import Contract
 from edgekit.inputs.golden import MOST_VALUES, Golden
 from edgekit.quantization.float_source import LINEAGE_DIGITS
 from edgekit.quantization.options import STATIC
@@ -26,7 +26,7 @@ LONGEST = -128
 """No int8 value takes more digits."""
 
 
-def untrained_int8(network: nn.Module, contract: InputContract, labels: Sequence[str]) -> bytes:
+def untrained_int8(network: nn.Module, contract: Contract, labels: Sequence[str]) -> bytes:
     """The .tflite file that ``edgekit quantize --int8`` would make of a network; what it answers means nothing.
 
     Raises:
@@ -43,7 +43,7 @@ def untrained_int8(network: nn.Module, contract: InputContract, labels: Sequence
     return made_up_int8(sketch_onnx(drawn, contract), _description(contract, tuple(labels)))
 
 
-def _description(contract: InputContract, labels: tuple[str, ...]) -> Metadata:
+def _description(contract: Contract, labels: tuple[str, ...]) -> Metadata:
     count = min(MOST_VALUES, len(labels))
     places = tuple(range(len(labels) - count, len(labels))) if len(labels) > count else ()
     return Metadata(

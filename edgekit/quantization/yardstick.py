@@ -15,7 +15,7 @@ from edgekit.evaluation.evaluate import all_scores
 from edgekit.evaluation.task_model import TaskModel
 from edgekit.files import sha256_bytes
 from edgekit.graph.isolated import model_bytes
-from edgekit.inputs.contract import InputContract
+from edgekit.inputs.contracts import Contract
 from edgekit.tasks.quality import Quality, Reals
 
 OF_TRAINING = 500
@@ -61,7 +61,7 @@ class Yardstick:
         self.images = images.view(np.arange(len(images))[: original.judged_on(images).task.most_images])
         self.task, self.truth = original.judged_on(self.images)
         self.scores = all_scores(original, self.images)
-        if not images.holds_pictures:
+        if images.kind == "samples":
             check_answers(original.path, [spec.name for spec in self.specs], self.scores)
         self.original = self._quality(self.scores)
         self._known: dict[str, Quality] = {}
@@ -69,7 +69,7 @@ class Yardstick:
     def __str__(self) -> str:
         return f"{len(self.images):,} {self.split} {self.kind}"
 
-    def measure(self, path: Path, contract: InputContract | None) -> Quality:
+    def measure(self, path: Path, contract: Contract | None) -> Quality:
         """Run a file over the evaluation samples in its format's runtime; pictures become its input by ``contract``.
 
         The same file is run once.

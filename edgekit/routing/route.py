@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from edgekit.console import Part, Remark, Table, say
 from edgekit.data.dataset import Dataset, Split
+from edgekit.data.intake import require_pictures
 from edgekit.data.reading import Reading
 from edgekit.errors import UsageError
 from edgekit.evaluation.classifier import Classifier
@@ -118,7 +119,7 @@ def route(options: RouteOptions) -> RouteResult:
     from edgekit.training.tuning.pretrained import teacher_card
 
     folder = options.out or Path("runs") / options.name
-    contract = teacher_card(GATE).contract
+    contract = require_pictures(teacher_card(GATE).contract, GATE)
     with Store(options.where.path) as store:
         pairs = (expert.partition("=") for expert in options.experts)
         experts = [Expert(store.find(name), source) for name, _, source in pairs]

@@ -12,9 +12,11 @@ from edgekit import catalog
 from edgekit.catalog import Architecture, NetworkCard
 from edgekit.data import Source, holds_photos, open_data
 from edgekit.data.factory import load_factory
+from edgekit.data.intake import require_pictures
 from edgekit.data.reading import Reading
 from edgekit.errors import ModelError, UsageError
 from edgekit.inputs.contract import InputContract
+from edgekit.inputs.contracts import Contract
 from edgekit.recipe import TrainRecipe
 from edgekit.runtimes.refusal import first_line
 from edgekit.search.shrunk import SHRUNK, ShrunkTeacher
@@ -31,10 +33,10 @@ class Candidate:
     """A network of a family, not built yet, and the pictures that it takes."""
 
     architecture: Architecture
-    contract: InputContract
+    contract: Contract
 
     def __str__(self) -> str:
-        return f"{self.architecture} for {self.contract.height}x{self.contract.width}"
+        return f"{self.architecture} for {self.contract.size}"
 
     @property
     def is_shrunk(self) -> bool:
@@ -59,7 +61,7 @@ class Family:
         chosen, contract = self.space.arguments(values), self.card.contract
         side = chosen.pop(RESOLUTION, None)
         if side is not None:
-            contract = replace(contract, height=side, width=side)
+            contract = replace(require_pictures(contract, self.card.name), height=side, width=side)
         if values.get(SHRUNK) and self.shrunk is not None:
             return Candidate(Architecture(SHRUNK), self.shrunk.contract(contract))
         usual = {} if self.factory else self.card.architecture.arguments
@@ -69,7 +71,7 @@ class Family:
         """The values of the card's own network; None if there is none, or the space does not have it."""
         if self.factory:
             return None
-        return self.space.values({**arguments_of(self.card.architecture), RESOLUTION: self.card.contract.height})
+        return self.space.values({**arguments_of(self.card.architecture), RESOLUTION: self.card.contract.shape[0]})
 
     def first(self) -> Iterator[Values]:
         """What is looked at before anything is proposed: the card's own network, the teacher with channels taken out.

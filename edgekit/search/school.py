@@ -12,10 +12,9 @@ from edgekit.data import Source, open_data
 from edgekit.data.dataset import Dataset
 from edgekit.data.reading import Reading
 from edgekit.files import sha256_bytes
-from edgekit.inputs.contract import InputContract
+from edgekit.inputs.contracts import Contract
 from edgekit.recipe import TrainRecipe
 from edgekit.training.answers.ensemble import Ensemble, Member
-from edgekit.training.augment import View
 from edgekit.training.losses import Loss
 from edgekit.training.teacher import Teacher
 
@@ -27,9 +26,7 @@ if TYPE_CHECKING:
     from edgekit.training.answers.ensemble import CombinedAnswers
     from edgekit.training.loop import EpochMetrics, TrainRun
 
-    Train = Callable[
-        [nn.Module, InputContract, Dataset, TrainRun, CombinedAnswers], tuple[nn.Module, list[EpochMetrics]]
-    ]
+    Train = Callable[[nn.Module, Contract, Dataset, TrainRun, CombinedAnswers], tuple[nn.Module, list[EpochMetrics]]]
 
 
 @dataclass
@@ -46,11 +43,11 @@ class School:
     seed: int
     loss: Loss | None = None
     train: Train | None = None
-    _opened: dict[InputContract, Dataset] = field(default_factory=dict)
-    _asked: dict[InputContract, Ensemble] = field(default_factory=dict)
+    _opened: dict[Contract, Dataset] = field(default_factory=dict)
+    _asked: dict[Contract, Ensemble] = field(default_factory=dict)
     _door: Lock = field(default_factory=Lock)
 
-    def data(self, contract: InputContract) -> Dataset:
+    def data(self, contract: Contract) -> Dataset:
         """The data as a network of this contract takes them."""
         with self._door:
             if contract not in self._opened:
@@ -61,14 +58,16 @@ class School:
                 self._opened[contract] = data
             return self._opened[contract]
 
-    def ask(self, contract: InputContract, recipe: TrainRecipe) -> None:
+    def ask(self, contract: Contract, recipe: TrainRecipe) -> None:
         """Have the teachers answer the views of a recipe, as far as they are not answered yet."""
-        data = self.data(contract)
-        answers = self._ensemble(contract).answers(recipe.augmentation, self.seed, side=contract.height)
-        for number in range(recipe.distinct_views):
-            answers(View(data.train.images, data.train.labels, recipe.augmentation, self.seed, number))
+        from edgekit.training.views import view_of
 
-    def teach(self, network: nn.Module, contract: InputContract, recipe: TrainRecipe, folder: Path) -> float:
+        data = self.data(contract)
+        answers = self._ensemble(contract).answers(recipe.augmentation, self.seed, side=contract.shape[0])
+        for number in range(recipe.distinct_views):
+            answers(view_of(data.train, recipe.augmentation, self.seed, number))
+
+    def teach(self, network: nn.Module, contract: Contract, recipe: TrainRecipe, folder: Path) -> float:
         """Train a network in place; its accuracy on the validation images. Goes on where a killed run has stopped.
 
         Raises:
@@ -77,7 +76,7 @@ class School:
         from edgekit.training import loop
 
         data = self.data(contract)
-        answers = self._ensemble(contract).answers(recipe.augmentation, self.seed, side=contract.height)
+        answers = self._ensemble(contract).answers(recipe.augmentation, self.seed, side=contract.shape[0])
         origin = {"network": sha256_bytes(repr(network).encode()), "teacher": answers.key}
         run = loop.TrainRun(recipe, self.seed, folder, origin, resume=True, loss=self.loss)
         with quiet():
@@ -85,7 +84,7 @@ class School:
         network.load_state_dict(kept.state_dict())
         return metrics[-1].validation_accuracy
 
-    def _ensemble(self, contract: InputContract) -> Ensemble:
+    def _ensemble(self, contract: Contract) -> Ensemble:
         data = self.data(contract)
         with self._door:
             if contract not in self._asked:

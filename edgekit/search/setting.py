@@ -81,7 +81,7 @@ class Setting(Closing):
             return self
         card, seed, size = self.family.card, self.options.seed, self.gauge.limits.bytes
         named = self.options.details.of(self.options.teacher or (card.teacher,))
-        teachers = tuple(open_teacher(one, card.contract.shape) for one in named)
+        teachers = tuple(open_teacher(one, card.contract) for one in named)
         school, family = replace(self.school, teachers=teachers), self.family
         if size is not None and len(teachers) == 1 and teachers[0].network is not None:
             family = replace(family, shrunk=ShrunkTeacher(teachers[0], school.data, int(size), seed))

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from edgekit.data.dataset import Dataset
+from edgekit.data.intake import require_pictures
 from edgekit.errors import ModelError, UsageError
 from edgekit.inputs.contract import InputContract
+from edgekit.inputs.contracts import Contract
 from edgekit.training.shrinking.shrink import cut_teacher
 from edgekit.training.teacher import Teacher
 
@@ -24,16 +26,18 @@ class ShrunkTeacher:
     """A teacher that has a network of torch, cut to ``to`` bytes of int8; ``data`` opens images for a contract."""
 
     teacher: Teacher
-    data: Callable[[InputContract], Dataset]
+    data: Callable[[Contract], Dataset]
     to: int
     seed: int
-    _made: dict[InputContract, nn.Module] = field(default_factory=dict)
+    _made: dict[Contract, nn.Module] = field(default_factory=dict)
 
-    def contract(self, student: InputContract) -> InputContract:
+    def contract(self, student: Contract) -> InputContract:
         """How it takes pictures of the size that a student takes."""
-        return replace(self.teacher.contract, height=student.height, width=student.width)
+        size = require_pictures(student, "The student")
+        own = require_pictures(self.teacher.contract, self.teacher.name)
+        return replace(own, height=size.height, width=size.width)
 
-    def network(self, contract: InputContract) -> nn.Module:
+    def network(self, contract: Contract) -> nn.Module:
         """What is left of it.
 
         Raises:

@@ -39,7 +39,7 @@ class View:
         self, images: ImageArray, labels: Labels | None, augmentation: Augmentation, seed: int, number: int
     ) -> None:
         self.source, self.labels, self.augmentation, self.number = images, labels, augmentation, number
-        self._side = images.shape[1]
+        self._share: NDArray[np.float32] | None = None
         self._draw(len(images), np.random.default_rng((seed, number)), np.random.default_rng((seed, number, 1)))
 
     def __len__(self) -> int:
@@ -69,22 +69,21 @@ class View:
 
     def _draw(self, count: int, rng: np.random.Generator, second: np.random.Generator) -> None:
         """The numbers of all images; ``second`` gives those that a view without pixel shifts and mixing has not."""
-        chosen = self.augmentation
+        chosen, side = self.augmentation, self.source.shape[1]
         maps, coarse = [], []
         for start in range(0, count, CHUNK):
             size = min(CHUNK, count - start)
             maps.append(_affine_maps(rng, size, chosen))
             if chosen.elastic:
-                amplitude = chosen.elastic / self._side
+                amplitude = chosen.elastic / side
                 coarse.append(rng.uniform(-amplitude, amplitude, (size, 2, 4, 4)).astype(np.float32))
         self._maps = np.concatenate(maps)
         self._coarse = np.concatenate(coarse) if coarse else None
         if chosen.resized_crop:
             self._maps = _cropped(self._maps, second, chosen.resized_crop)
-        self._offsets = second.integers(-chosen.crop, chosen.crop, (count, 2), endpoint=True) / self._side
+        self._offsets = second.integers(-chosen.crop, chosen.crop, (count, 2), endpoint=True) / side
         self._trivial = np.where(second.random(count) < chosen.trivial, second.integers(1, 1 << 32, count), 0)
         self._holes = second.random((count, 2))
-        self._share: NDArray[np.float32] | None = None
         if chosen.mixup or chosen.cutmix:
             self._draw_mixing(count, second)
 

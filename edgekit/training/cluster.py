@@ -25,9 +25,8 @@ from edgekit.console import quiet
 from edgekit.data.dataset import Dataset, Split
 from edgekit.errors import DeviceError, TrainingError
 from edgekit.extras import install
-from edgekit.inputs.contract import InputContract
+from edgekit.inputs.contracts import Contract
 from edgekit.runtimes.refusal import first_line
-from edgekit.training.augment import View
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -76,7 +75,7 @@ class Cluster(Closing):
         return int(self._ray.cluster_resources().get("CPU", 0))
 
     def train(
-        self, model: nn.Module, contract: InputContract, data: Dataset, run: TrainRun, answers: CombinedAnswers
+        self, model: nn.Module, contract: Contract, data: Dataset, run: TrainRun, answers: CombinedAnswers
     ) -> tuple[nn.Module, list[EpochMetrics]]:
         """As ``loop.train``, on a core of the cluster; the run's folder stays empty.
 
@@ -85,9 +84,10 @@ class Cluster(Closing):
             DeviceError: the cluster is gone.
             KeyboardInterrupt: all were told to end.
         """
+        from edgekit.training.views import view_of
 
         def answered(number: int) -> Answers:
-            return answers(View(data.train.images, data.train.labels, run.recipe.augmentation, run.seed, number))
+            return answers(view_of(data.train, run.recipe.augmentation, run.seed, number))
 
         images = self._once((contract, data.sha256), partial(_as_arrays, data))
         numbers = range(run.recipe.distinct_views)
@@ -175,12 +175,12 @@ def _as_arrays(data: Dataset) -> Dataset:
     train, validation = (
         Split(split.images[np.arange(len(split))], split.labels) for split in (data.train, data.validation)
     )
-    nothing = Split(np.empty((0, *data.image_shape), np.uint8), np.empty(0, np.int64))
+    nothing = train.view(np.arange(0))
     return replace(data, train=train, validation=validation, test=nothing)
 
 
 def _trained(
-    model: nn.Module, contract: InputContract, data: Dataset, run: TrainRun, *views: Answers
+    model: nn.Module, contract: Contract, data: Dataset, run: TrainRun, *views: Answers
 ) -> tuple[dict[str, Tensor], list[EpochMetrics]]:
     """What is done on a node: the weights of the trained network and a record for each epoch."""
     import torch

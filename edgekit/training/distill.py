@@ -14,7 +14,7 @@ from edgekit.data import Source, is_unset
 from edgekit.data.reading import Reading
 from edgekit.errors import UsageError
 from edgekit.files import require_writable, sha256_file, write_bytes, write_json
-from edgekit.inputs.contract import InputContract
+from edgekit.inputs.contracts import Contract
 from edgekit.modelfiles.golden import onnx_with_example
 from edgekit.options import ANY_SEED, LARGEST_SEED, SOURCES, Options, group, option
 from edgekit.result import Result
@@ -35,7 +35,7 @@ class DistillOptions(Options):
     """Everything that decides a distillation run.
 
     ``student`` and ``teacher`` may be torch modules, ``teacher`` also several teachers, and ``data`` whatever
-    ``open_data`` takes. ``contract`` is how pictures become the input of a module that is the student; None takes raw
+    ``open_data`` takes. ``contract`` is how rows become the input of a module that is the student; None takes raw
     pixels of the data's size. ``structure`` is what such a module was built as: only with it can its run be opened
     again as a network. The recipe's loss may be a function, see ``edgekit.training.losses``.
     """
@@ -59,7 +59,7 @@ class DistillOptions(Options):
     seed: int | None = option(ANY_SEED, None, unset="the card's", least=0, most=LARGEST_SEED)
     qat: bool = option("End under the quantizer: int8 files too, fine-tuned with the teacher.", False)
     resume: bool = option("Go on from the last checkpoint in --out.", False)
-    contract: InputContract | None = None
+    contract: Contract | None = None
     structure: Structure | None = None
 
     def __post_init__(self) -> None:
@@ -113,7 +113,7 @@ def distill(options: DistillOptions) -> DistillResult:
     """
     import torch
 
-    from edgekit.conversion.torch_onnx import to_onnx
+    from edgekit.conversion.torch_onnx import example_of, to_onnx
     from edgekit.training import loop
     from edgekit.training.answers.hints import Hinted, with_features
     from edgekit.training.losses import needs_features
@@ -124,7 +124,7 @@ def distill(options: DistillOptions) -> DistillResult:
     seed = card.seed if options.seed is None else options.seed
     loop.require_labels(data)
     folder = require_writable(options.out or Path("runs") / card.name)
-    teachers = [open_teacher(one, card.contract.shape) for one in options.details.of(named)]
+    teachers = [open_teacher(one, card.contract) for one in options.details.of(named)]
     source = card.data if is_unset(options.data) else options.data
     members = (Member.of(teacher, data, card.contract, source, options.reading) for teacher in teachers)
     ensemble = Ensemble(tuple(members), options.ensemble)
@@ -136,8 +136,8 @@ def distill(options: DistillOptions) -> DistillResult:
     asked = ensemble
     if options.recipe.own_loss is None and needs_features(recipe.loss):
         asked = with_features(ensemble)
-        trained = Hinted(model, card.contract.shape, asked.members[0].teacher.features)
-    answers = asked.answers(recipe.augmentation, seed, side=card.contract.height)
+        trained = Hinted(model, example_of(card.contract), asked.members[0].teacher.features)
+    answers = asked.answers(recipe.augmentation, seed, side=card.contract.shape[0])
     say(f"distilling {ensemble.name} into {card.name} on {data.name}: {counted(recipe.epochs, 'epochs')}")
     answers.announce(recipe.distinct_views)
     origin = {"network": str(card.architecture), "teacher": answers.key}

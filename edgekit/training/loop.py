@@ -23,16 +23,16 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from edgekit.console import Bar, counted, print_part, progress, say
 from edgekit.data.balance import remarks_on_balance
-from edgekit.data.dataset import Dataset, Images, Split
+from edgekit.data.dataset import Dataset, Split
 from edgekit.errors import DataError, TrainingError, UsageError
 from edgekit.files import remove_parts, storage_errors
-from edgekit.inputs.contract import InputContract
+from edgekit.inputs.contracts import Contract
 from edgekit.recipe import TrainRecipe
 from edgekit.training import checkpoint
 from edgekit.training.depthwise import FastDepthwise
 from edgekit.training.losses import Loss, find_loss
 from edgekit.training.muon import Muon
-from edgekit.training.teacher import images_at_once
+from edgekit.training.teacher import rows_at_once
 from edgekit.training.views import Rendered, Teaching, Views
 
 if TYPE_CHECKING:
@@ -96,13 +96,13 @@ class _State:
 
 
 def train(
-    model: nn.Module, contract: InputContract, data: Dataset, run: TrainRun, answers: Teaching | None = None
+    model: nn.Module, contract: Contract, data: Dataset, run: TrainRun, answers: Teaching | None = None
 ) -> tuple[nn.Module, list[EpochMetrics]]:
     """Train ``model`` by the run's recipe; with ``answers``, distil the teacher that gives them.
 
     Args:
-        model: takes real inputs [N, C, H, W], returns logits [N, classes]; in training features may follow them.
-        contract: how uint8 images become the network's input.
+        model: takes real inputs [N, ...], returns logits [N, classes]; in training features may follow them.
+        contract: how rows become the network's input.
         data: its training split is learned, its validation split measured after each epoch.
         run: every number that decides the outcome, and where its state is kept.
         answers: the teacher's logits; None trains on the labels alone.
@@ -121,12 +121,12 @@ def train(
     steps = len(data.train) // recipe.batch_size
     if steps == 0:
         raise TrainingError(
-            f"{data.name} has {len(data.train)} training images, fewer than one batch of {recipe.batch_size}; "
+            f"{data.name} has {len(data.train)} training {data.kind}, fewer than one batch of {recipe.batch_size}; "
             "use a smaller --batch-size."
         )
     views = Views(data.train, recipe, run.seed, answers)
     with progress("training", (recipe.epochs - state.epoch) * steps) as bar:
-        display = _Display(bar, recipe, state.epoch, steps)
+        display = _Display(bar, recipe, state.epoch, steps, data.kind)
         for epoch in range(state.epoch, recipe.epochs):
             started = time.perf_counter()
             loss, accuracy = _train_epoch(state, contract, data, run, views.get(epoch), display.show)
@@ -141,7 +141,7 @@ def train(
             _note_time(run.folder / TIMING, epoch + 1, seconds, views.answering_s)
             say(
                 f"epoch {epoch + 1}/{recipe.epochs}: loss {loss:.4f}, train {accuracy:.2%}, "
-                f"validation {measured:.2%}, {steps * recipe.batch_size / seconds:,.0f} images/s"
+                f"validation {measured:.2%}, {steps * recipe.batch_size / seconds:,.0f} {data.kind}/s"
             )
     if state.best is not None:
         state.kept.load_state_dict(state.best)
@@ -156,38 +156,38 @@ def kept_epoch(recipe: TrainRecipe, metrics: Sequence[EpochMetrics]) -> EpochMet
 
 
 def require_labels(data: Dataset) -> None:
-    """Raise DataError unless every split has labelled images; say aloud what is odd about its classes."""
+    """Raise DataError unless every split has labels; say aloud what is odd about its classes."""
     for name in ("train", "validation", "test"):
         split = getattr(data, name)
         if split.labels is None or len(split) == 0:
             raise DataError(
-                f"{data.name} has no labelled {name} images; training needs class folders or labelled arrays."
+                f"{data.name} has no labelled {name} {data.kind}; training needs labels, as class folders are."
             )
     for remark in remarks_on_balance(data):
         print_part(remark)
 
 
-def evaluate(model: nn.Module, contract: InputContract, split: Split) -> float:
+def evaluate(model: nn.Module, contract: Contract, split: Split) -> float:
     """Top-1 accuracy in [0, 1] of a network on a labelled split."""
     return float(np.mean(logits_of(model, contract, split).argmax(1) == split.labels))
 
 
-def logits_of(model: nn.Module, contract: InputContract, split: Split) -> NDArray[np.float32]:
-    """Logits float32 [N, classes] of a network, in evaluation mode, on the images of a split."""
+def logits_of(model: nn.Module, contract: Contract, split: Split) -> NDArray[np.float32]:
+    """Logits float32 [N, classes] of a network, in evaluation mode, on a split."""
     model.eval()
-    batches = split.batches(images_at_once(contract))
+    batches = split.batches(rows_at_once(contract))
     with torch.inference_mode():
-        return np.concatenate([model(to_tensor(images, contract)).numpy() for images, _ in batches])
+        return np.concatenate([model(to_tensor(rows, contract)).numpy() for rows, _ in batches])
 
 
-def to_tensor(images: Images, contract: InputContract) -> Tensor:
-    """uint8 [N, H, W, C] to the network's real input [N, C, H, W] in channels-last memory."""
-    return torch.from_numpy(contract.real(images)).permute(0, 3, 1, 2)
+def to_tensor(rows: Any, contract: Contract) -> Tensor:
+    """Rows [N, ...] to the network's real input: of pictures [N, C, H, W] in channels-last memory."""
+    return torch.from_numpy(contract.real(rows)).movedim(-1, 1)
 
 
 def _train_epoch(
     state: _State,
-    contract: InputContract,
+    contract: Contract,
     data: Dataset,
     run: TrainRun,
     view: Rendered,
@@ -245,8 +245,8 @@ def _diverged(what: str) -> TrainingError:
 class _Display:
     """Shows how far a training is; says once, after its first steps, how long it will take."""
 
-    def __init__(self, bar: Bar, recipe: TrainRecipe, epoch: int, steps: int) -> None:
-        self._bar, self._recipe, self._first, self._steps = bar, recipe, epoch, steps
+    def __init__(self, bar: Bar, recipe: TrainRecipe, epoch: int, steps: int, kind: str) -> None:
+        self._bar, self._recipe, self._first, self._steps, self._kind = bar, recipe, epoch, steps, kind
         self._begun, self._done = 0.0, 0
 
     def show(self, epoch: int, step: int, loss: float, accuracy: float) -> None:
@@ -263,7 +263,7 @@ class _Display:
             say(f"about {counted(round(left / 60), 'minutes')} for {epochs}, by the first steps")
         if step % 20 == 0:
             title, rate = f"epoch {epoch + 1}/{self._recipe.epochs}", self._recipe.batch_size / pace
-            note = f"{title} loss {loss:.4f} acc {accuracy:.2%} {rate:,.0f} images/s"
+            note = f"{title} loss {loss:.4f} acc {accuracy:.2%} {rate:,.0f} {self._kind}/s"
             self._bar.update((epoch - self._first) * self._steps + step, note)
 
 

@@ -24,7 +24,7 @@ from edgekit.quantization.rungs.finetune import FinetuneOptions, Lesson
 from edgekit.training.augment import View
 from edgekit.training.loop import TrainRun
 from edgekit.training.losses import find_loss
-from edgekit.training.views import Teaching
+from edgekit.training.views import Teaching, view_of
 
 SHARE, MOST_EPOCHS = 0.1, 6
 """Of the training's epochs that are made again under the quantizer, at least one; more gain nothing."""
@@ -55,7 +55,7 @@ def quantize_with_teacher(run: TrainRun, data: Dataset, teaching: Teaching) -> Q
         TrainingError: the loss is no longer a number.
     """
     recipe, folder = run.recipe, Path(run.folder)
-    view = View(data.train.images, data.train.labels, recipe.augmentation, run.seed, 0)
+    view = view_of(data.train, recipe.augmentation, run.seed, 0)
     rows = np.arange(len(view))
     classes = len(data.classes)
     targets = teaching(view)[rows][:, :classes]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from edgekit.catalog import Architecture
 from edgekit.errors import EdgekitError, ModelError
 from edgekit.files import sha256_file
-from edgekit.inputs.contract import InputContract
+from edgekit.inputs.contracts import Contract, read_contract
 from edgekit.recipe import TrainRecipe
 from edgekit.training.hubs import is_hub_name
 from edgekit.training.weights import load_weights, read_tensors, take_widths
@@ -25,13 +25,13 @@ WEIGHTS = "weights.safetensors"
 
 @dataclass(frozen=True)
 class Structure:
-    """What a network was built as: an architecture for images of ``shape`` (H, W, C).
+    """What a network was built as: an architecture for inputs of ``shape``, for images (H, W, C).
 
     Since then channels may have been taken out of its layers, or images of another size been given to it.
     """
 
     architecture: Architecture
-    shape: tuple[int, int, int]
+    shape: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Run:
 
     network: nn.Module
     structure: Structure
-    contract: InputContract
+    contract: Contract
     classes: tuple[str, ...]
     recipe: TrainRecipe
     sha256: str
@@ -80,7 +80,7 @@ def open_run(folder: Path) -> Run | None:
     try:
         if is_hub_name(record["architecture"]["name"]):
             return None
-        contract = InputContract.from_dict(record["contract"])
+        contract = read_contract(record["contract"])
         # teach names the classes with its figures, and builds for the images that the network takes.
         classes = tuple(map(str, record["classes"] if "classes" in record else record["test"]["classes"]))
         structure = Structure(Architecture(**record["architecture"]), tuple(record.get("shape", contract.shape)))

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit import catalog
 from edgekit.catalog import Architecture, NetworkCard
+from edgekit.conversion.torch_onnx import example_of
 from edgekit.data import Source, is_unset, open_data
 from edgekit.data.dataset import Dataset
 from edgekit.data.reading import STRICT, Reading
 from edgekit.errors import UsageError
 from edgekit.files import sha256_bytes
 from edgekit.inputs.contract import InputContract
+from edgekit.inputs.contracts import Contract
 from edgekit.recipe import TrainRecipe
 from edgekit.runtimes.refusal import first_line
 from edgekit.zoo import build
@@ -46,11 +48,11 @@ def teacher_of(student: str | nn.Module) -> str:
 
 
 def open_student(
-    student: str | nn.Module, source: Source, contract: InputContract | None, reading: Reading = STRICT
+    student: str | nn.Module, source: Source, contract: Contract | None, reading: Reading = STRICT
 ) -> tuple[NetworkCard, Dataset]:
     """A student's card and data; a module gets a card made up for it.
 
-    ``contract`` is how pictures become the module's input; None takes raw pixels of the data's size.
+    ``contract`` is how rows become the module's input; None takes raw pixels of the data's size.
 
     Raises:
         UnknownNameError: the catalog has no such student.
@@ -77,21 +79,20 @@ def network_of(student: str | nn.Module, card: NetworkCard, classes: int) -> nn.
     """The network to train: a fresh one of the card's architecture, or a copy of the module.
 
     Raises:
-        UsageError: the module does not turn one of the images into a score for each class.
+        UsageError: the module does not turn one sample into a score for each class.
     """
     import torch
 
     if isinstance(student, str):
         return build(card.architecture, card.contract.shape, classes)
     network = copy.deepcopy(student)
-    height, width, channels = card.contract.shape
-    image = torch.zeros(1, channels, height, width)
+    given = example_of(card.contract)
+    what = f"the {card.contract.INPUT} {list(given.shape)}"
     try:
         with torch.inference_mode():
-            scores = list(network.eval()(image).shape)
+            scores = list(network.eval()(given).shape)
     except Exception as exc:  # the user's own code raises what it likes
-        raise UsageError(f"The student {card.name} fails on an image {list(image.shape)}: {first_line(exc)}.") from exc
+        raise UsageError(f"The student {card.name} fails on {what}: {first_line(exc)}.") from exc
     if scores != [1, classes]:
-        wanted = f"give a network of {classes} scores"
-        raise UsageError(f"The student {card.name} gives {scores} for an image {list(image.shape)}; {wanted}.")
+        raise UsageError(f"The student {card.name} gives {scores} for {what}; give a network of {classes} scores.")
     return network

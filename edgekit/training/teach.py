@@ -13,6 +13,7 @@ from edgekit.console import Part, Remark, Table, say
 from edgekit.data import Source, is_unset, open_data
 from edgekit.data.balance import class_weights, is_even
 from edgekit.data.dataset import Dataset, Images
+from edgekit.data.intake import require_pictures
 from edgekit.data.reading import Reading
 from edgekit.errors import DataError, UsageError
 from edgekit.files import require_writable, sha256_file, write_bytes, write_json
@@ -150,7 +151,8 @@ def _card(options: TeachOptions) -> NetworkCard:
         raise UsageError(f"{card.name} is trained from scratch, at one size; leave out {wrong}.")
     if options.size is None:
         return card
-    return replace(card, contract=replace(card.contract, height=options.size, width=options.size))
+    contract = require_pictures(card.contract, card.name)
+    return replace(card, contract=replace(contract, height=options.size, width=options.size))
 
 
 def _tune(options: TeachOptions, card: NetworkCard, photos: int) -> str:

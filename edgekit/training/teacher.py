@@ -1,36 +1,35 @@
-"""A teacher: a function from uint8 images to logits, with a sha256 that names it in the cache of answers."""
+"""A teacher: a function from rows, as uint8 images, to logits, with a sha256 that names it in the cache of answers."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.data.dataset import Images
 from edgekit.errors import EdgekitError, ModelError, UsageError
-from edgekit.inputs.contract import InputContract
+from edgekit.inputs.contracts import Contract
 from edgekit.runtimes.refusal import first_line
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from edgekit.training.runs import Structure
 
 MAX_BATCH = 256
 BATCH_VALUES = 1 << 20
-"""Real pixels that a network is given together where it learns nothing: of more, its features leave the caches of the
+"""Of pixels that a network is given together where it learns nothing: of more, its features leave the caches of the
 processor, and it is slower by a quarter."""
 Logits = NDArray[np.float32]
-Forward = Callable[[NDArray[np.float32]], Logits]
+Forward = Callable[[NDArray[Any]], Logits]
 
 
 @dataclass(frozen=True)
 class Teacher:
-    """``forward`` maps real inputs float32 [N, C, H, W] to logits float32 [N, classes].
+    """``forward`` maps real inputs, of pictures float32 [N, C, H, W], to logits float32 [N, classes].
 
     ``labels`` are the names of its classes; empty where nothing says them. ``network`` is the torch module that
     computes it, where there is one, and ``structure`` what the zoo built it as. So many ``features`` follow the logits
@@ -39,32 +38,31 @@ class Teacher:
 
     name: str
     sha256: str
-    contract: InputContract
+    contract: Contract
     forward: Forward
     labels: tuple[str, ...] = ()
     network: nn.Module | None = None
     structure: Structure | None = None
     features: int = 0
 
-    def answer(self, images: Images) -> Logits:
-        """Logits for uint8 images [N, H, W, C]; images of another size are resized bilinearly to the teacher's.
+    def answer(self, rows: Any) -> Logits:
+        """Logits for rows [N, ...]; images of another size are resized bilinearly to the teacher's.
 
         Raises:
             UsageError: the images have another number of channels.
             ModelError: the network fails on them, or gives what are not finite numbers.
         """
-        if images.shape[3] != self.contract.channels:
-            raise UsageError(
-                f"The teacher {self.name} takes {self.contract.channels} channels, but the data have {images.shape[3]}."
-            )
+        wanted = self.contract.blank.shape
+        if rows.shape[3:] != wanted[3:]:
+            raise UsageError(f"The teacher {self.name} takes {wanted[3]} channels, but the data have {rows.shape[3]}.")
         answers = []
-        size = images_at_once(self.contract)
-        for start in range(0, len(images), size):
-            block = _resized(images[start : start + size], self.contract)
-            answers.append(self._forward(np.ascontiguousarray(self.contract.real(block).transpose(0, 3, 1, 2))))
+        size = rows_at_once(self.contract)
+        for start in range(0, len(rows), size):
+            block = _resized(rows[start : start + size], wanted[1:3])
+            answers.append(self._forward(np.ascontiguousarray(np.moveaxis(self.contract.real(block), -1, 1))))
         return np.concatenate(answers)
 
-    def _forward(self, inputs: NDArray[np.float32]) -> Logits:
+    def _forward(self, inputs: NDArray[Any]) -> Logits:
         try:
             logits = self.forward(inputs)
         except EdgekitError:
@@ -72,7 +70,7 @@ class Teacher:
         except Exception as exc:  # a network of the user's own, or a runtime, raises what it likes
             sizes = "x".join(map(str, inputs.shape[1:]))
             raise ModelError(
-                f"The teacher {self.name} fails on an image of {sizes} ({first_line(exc)}); give one for such images."
+                f"The teacher {self.name} fails on an input of {sizes} ({first_line(exc)}); give one for such inputs."
             ) from exc
         if not np.isfinite(logits).all():
             raise ModelError(
@@ -82,9 +80,9 @@ class Teacher:
         return logits
 
 
-def images_at_once(contract: InputContract) -> int:
-    """How many images a network that learns nothing is given together."""
-    return min(MAX_BATCH, max(1, BATCH_VALUES // math.prod(contract.shape)))
+def rows_at_once(contract: Contract) -> int:
+    """How many rows a network that learns nothing is given together."""
+    return min(MAX_BATCH, max(1, BATCH_VALUES // int(math.prod(contract.blank.shape))))
 
 
 def torch_forward(model: nn.Module, name: str, batch: int = -1) -> Forward:
@@ -94,9 +92,9 @@ def torch_forward(model: nn.Module, name: str, batch: int = -1) -> Forward:
     if not isinstance(model, torch.fx.GraphModule):
         model.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def forward(inputs: NDArray[np.float32]) -> Logits:
+    def forward(inputs: NDArray[Any]) -> Logits:
         with torch.inference_mode():
-            outputs = model(torch.from_numpy(inputs).contiguous(memory_format=torch.channels_last))
+            outputs = model(_as_computed(torch.from_numpy(inputs)))
         if not isinstance(outputs, torch.Tensor) or outputs.ndim != 2:
             raise ModelError(f"The teacher {name} does not return one tensor of logits [N, classes].")
         return as_logits(outputs.float().numpy())
@@ -104,12 +102,19 @@ def torch_forward(model: nn.Module, name: str, batch: int = -1) -> Forward:
     return in_batches(forward, batch)
 
 
+def _as_computed(inputs: Tensor) -> Tensor:
+    """An input in the order in memory that networks are fastest in: of pictures channels last."""
+    import torch
+
+    return inputs.contiguous(memory_format=torch.channels_last) if inputs.ndim == 4 else inputs
+
+
 def in_batches(forward: Forward, size: int | None) -> Forward:
-    """Cut inputs into the fixed batches that a network takes; the last is padded with repeats of its last image."""
+    """Cut inputs into the fixed batches that a network takes; the last is padded with repeats of its last row."""
     if size is None or size < 1:
         return forward
 
-    def batched(inputs: NDArray[np.float32]) -> Logits:
+    def batched(inputs: NDArray[Any]) -> Logits:
         outputs = []
         for start in range(0, len(inputs), size):
             block = inputs[start : start + size]
@@ -128,8 +133,8 @@ def as_logits(outputs: NDArray[np.float32]) -> Logits:
     return outputs
 
 
-def _resized(images: Images, contract: InputContract) -> Images:
-    size = (contract.height, contract.width)
+def _resized(images: Any, size: tuple[int, ...]) -> Any:
+    """Pictures at another size (H, W); rows that have none are as they are."""
     if images.shape[1:3] == size:
         return images
     import torch
@@ -137,6 +142,5 @@ def _resized(images: Images, contract: InputContract) -> Images:
 
     # Bytes, not floats: ten times as fast, and rounded as Pillow rounds where an app resizes.
     pixels = torch.from_numpy(images).permute(0, 3, 1, 2)
-    resized = F.interpolate(pixels, size=size, mode="bilinear", antialias=True, align_corners=False)
-    found: Images = resized.permute(0, 2, 3, 1).numpy()
-    return found
+    resized = F.interpolate(pixels, size=list(size), mode="bilinear", antialias=True, align_corners=False)
+    return resized.permute(0, 2, 3, 1).numpy()

@@ -12,9 +12,10 @@ import numpy as np
 import torch
 
 from edgekit.data.dataset import Images, Split
-from edgekit.recipe import TrainRecipe
+from edgekit.recipe import Augmentation, TrainRecipe
 from edgekit.training.answers.cache import Answers
 from edgekit.training.augment import View
+from edgekit.training.rewording import TextView
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,6 +24,17 @@ if TYPE_CHECKING:
 Teaching = Callable[[View], Answers]
 """A view -> the teacher's answers to exactly its pictures."""
 MAX_VIEW_BYTES = 512 << 20
+
+
+def view_of(split: Split, augmentation: Augmentation, seed: int, number: int) -> View:
+    """One view of the rows of a split, pictures or texts.
+
+    Raises:
+        UsageError: the augmentation is of the other.
+    """
+    augmentation.require(split.kind)
+    kind = TextView if split.kind == "texts" else View
+    return kind(split.images, split.labels, augmentation, seed, number)
 
 
 @dataclass(frozen=True)
@@ -66,7 +78,7 @@ class Views:
         if number not in self.kept:
             if (len(self.kept) + 1) * self.bytes > MAX_VIEW_BYTES:
                 self.kept.clear()
-            view = View(self.split.images, self.split.labels, self.recipe.augmentation, self.seed, number)
+            view = view_of(self.split, self.recipe.augmentation, self.seed, number)
             comes_again = self.recipe.distinct_views < self.recipe.epochs and self.bytes <= MAX_VIEW_BYTES
             pictures = view.images(np.arange(len(view))) if comes_again else None
             started = time.perf_counter()

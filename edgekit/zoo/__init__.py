@@ -25,7 +25,7 @@ def architectures() -> tuple[str, ...]:
 
 
 def build(architecture: Architecture | str, shape: tuple[int, ...], classes: int) -> nn.Module:
-    """A freshly initialised network for inputs of ``shape``: (H, W, C), or (L,) of sentences.
+    """A freshly initialised network for inputs of ``shape``, which is a contract's: for images (H, W, C).
 
     Raises:
         UnknownNameError: there is no such architecture, or it has no such argument.

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgekit.data.files import prepare_image
+from edgekit.data.files import prepare
 from edgekit.data.folder import open_folder
 from edgekit.errors import DataError
 from edgekit.inputs.contract import InputContract
@@ -22,9 +22,7 @@ def test_class_folders_become_classes_and_three_splits(flowers: Path) -> None:
 
 def test_pixels_and_labels_belong_together(flowers: Path) -> None:
     data = open_folder(flowers)
-    names = {
-        prepare_image(path, InputContract(10, 12, 3)).tobytes(): path.parent.name for path in flowers.rglob("*.png")
-    }
+    names = {prepare(path, InputContract(10, 12, 3)).tobytes(): path.parent.name for path in flowers.rglob("*.png")}
     for split in (data.train, data.validation, data.test):
         assert split.labels is not None
         for image, label in zip(split.images[:], split.labels, strict=True):
@@ -203,7 +201,7 @@ def test_one_class_alone_is_told_what_it_needs(tmp_path: Path, save_image) -> No
     for index in range(6):
         save_image(tmp_path / "cat" / f"{index}.png", seed=index)
     with pytest.raises(
-        DataError, match=r"one class, 'cat'; put other photos, .* into a folder beside it \(other, say\)"
+        DataError, match=r"one class, 'cat'; put other images, .* into a folder beside it \(other, say\)"
     ):
         open_folder(tmp_path)
 

@@ -13,7 +13,7 @@ from edgekit.artifact import Metadata
 from edgekit.catalog import resolve_models
 from edgekit.data import open_data
 from edgekit.data.dataset import Dataset
-from edgekit.data.files import prepare_image
+from edgekit.data.files import prepare
 from edgekit.errors import DataError
 from edgekit.evaluation.evaluate import EvaluateOptions, evaluate
 from edgekit.evaluation.predict import PredictOptions, predict
@@ -67,7 +67,7 @@ def test_evaluate_gives_every_picture_the_answer_of_predict(papers: Path) -> Non
 def test_the_pixels_of_a_folder_are_those_that_predict_makes(papers: Path, contract: InputContract) -> None:
     data = open_data(str(papers), contract)
     paths = [path for label in data.classes for path in sorted((papers / "test" / label).iterdir())]
-    assert np.array_equal(data.test.images[:], [prepare_image(path, contract) for path in paths])
+    assert np.array_equal(data.test.images[:], [prepare(path, contract) for path in paths])
 
 
 def test_the_pixels_of_a_table_are_those_that_predict_makes(papers: Path, tmp_path: Path) -> None:
@@ -79,13 +79,13 @@ def test_the_pixels_of_a_table_are_those_that_predict_makes(papers: Path, tmp_pa
     parquet.write_table(pyarrow.table(table), tmp_path / "train.parquet")
     parquet.write_table(pyarrow.table(table), tmp_path / "test.parquet")
     test = open_data(str(tmp_path), DIGITS).test
-    assert np.array_equal(test.images[:], [prepare_image(path, DIGITS) for path in paths])
+    assert np.array_equal(test.images[:], [prepare(path, DIGITS) for path in paths])
 
 
 def test_the_model_s_file_says_that_it_reads_digits() -> None:
     metadata: Metadata = read_contents(resolve_models("mnist-tiny")[0]).metadata("mnist-tiny")
     assert metadata.contract is not None
-    assert metadata.contract.pictures == DIGITS
+    assert metadata.contract.plain == DIGITS
 
 
 def test_the_picture_that_shows_no_digit_is_named(papers: Path, tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def test_a_picture_becomes_the_tensor_of_a_file() -> None:
 
 
 def test_pictures_forgets_the_normalization_alone() -> None:
-    assert FULL.pictures == InputContract(8, 9, 3, domain="digit")
+    assert FULL.plain == InputContract(8, 9, 3, domain="digit")
 
 
 def test_a_description_needs_no_decoder() -> None:

@@ -16,6 +16,7 @@ from torch import nn
 from edgekit.artifact import Metadata
 from edgekit.conversion.torch_onnx import to_onnx
 from edgekit.errors import ModelError
+from edgekit.inputs.contract import InputContract
 from edgekit.training.hubs import hf, open_hub
 from edgekit.training.teachers import TeacherOptions, open_teacher
 from edgekit.training.tuning.pretrained import pretrained_network, teacher_card
@@ -69,7 +70,7 @@ def saved(folder: Path, kind: str = "resnet", **processor: object) -> nn.Module:
 @pytest.mark.parametrize("kind", ONE_HEAD)
 def test_a_folder_of_save_pretrained_teaches(kind: str, tmp_path: Path) -> None:
     model = saved(tmp_path / "mine", kind)
-    teacher = open_teacher(TeacherOptions(f"hf:{tmp_path}/mine"), (8, 8, 3))
+    teacher = open_teacher(TeacherOptions(f"hf:{tmp_path}/mine"), InputContract(8, 8, 3))
     assert teacher.contract.shape == (32, 32, 3)
     assert (teacher.contract.mean, teacher.contract.std) == ((0.5, 0.4, 0.3), (0.2, 0.3, 0.4))
     real = (torch.from_numpy(IMAGES).permute(0, 3, 1, 2) / 255 - torch.tensor([0.5, 0.4, 0.3])[:, None, None]) / (
@@ -185,7 +186,7 @@ def test_a_name_that_cannot_be_reached_fails_at_once(name: str, monkeypatch: pyt
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(ModelError, match=f"{name} cannot be opened .*check the name and the connection"):
-        open_teacher(TeacherOptions(name), (32, 32, 3))
+        open_teacher(TeacherOptions(name), InputContract(32, 32, 3))
 
 
 def test_pickled_weights_are_never_opened(tmp_path: Path) -> None:
@@ -202,7 +203,7 @@ def test_code_of_the_models_own_is_never_run(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps(config))
     (tmp_path / "code.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
     with pytest.raises(ModelError, match="cannot be opened"):
-        open_teacher(TeacherOptions(f"hf:{tmp_path}"), (32, 32, 3))
+        open_teacher(TeacherOptions(f"hf:{tmp_path}"), InputContract(32, 32, 3))
     assert not (tmp_path / "ran").exists()
 
 
@@ -211,7 +212,7 @@ def test_weights_that_do_not_fit_are_one_sentence(tmp_path: Path) -> None:
     config = json.loads((tmp_path / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps({**config, "hidden_sizes": [8, 32]}))
     with pytest.raises(ModelError, match="cannot be opened") as caught:
-        open_teacher(TeacherOptions(f"hf:{tmp_path}"), (32, 32, 3))
+        open_teacher(TeacherOptions(f"hf:{tmp_path}"), InputContract(32, 32, 3))
     assert "\n" not in str(caught.value)
 
 
@@ -221,7 +222,7 @@ def test_a_backbone_without_a_head_can_be_tuned_but_not_teach(tmp_path: Path) ->
     name = f"hf:{tmp_path}"
     assert pretrained_network(teacher_card(name), 7)(torch.zeros(1, 3, 32, 32)).shape == (1, 7)
     with pytest.raises(ModelError, match=r"no weights for .*classifier.*fine-tune it"):
-        open_teacher(TeacherOptions(name), (32, 32, 3))
+        open_teacher(TeacherOptions(name), InputContract(32, 32, 3))
 
 
 def test_a_tuned_network_exports(tmp_path: Path) -> None:
@@ -230,7 +231,7 @@ def test_a_tuned_network_exports(tmp_path: Path) -> None:
     network = pretrained_network(card, 7)
     model = to_onnx(network, card.contract, Metadata(card.contract))
     (tmp_path / "tuned.onnx").write_bytes(model.SerializeToString())
-    teacher = open_teacher(TeacherOptions(str(tmp_path / "tuned.onnx")), (32, 32, 3))
+    teacher = open_teacher(TeacherOptions(str(tmp_path / "tuned.onnx")), InputContract(32, 32, 3))
     real = torch.from_numpy(card.contract.real(IMAGES).transpose(0, 3, 1, 2))
     with torch.inference_mode():
         torch.testing.assert_close(torch.from_numpy(teacher.answer(IMAGES)), network(real), atol=1e-4, rtol=1e-4)
@@ -245,7 +246,7 @@ def test_a_torchvision_that_does_not_fit_is_the_one_to_blame(tmp_path: Path, mon
     saved(tmp_path)
     monkeypatch.setattr(hf, "network", unfit)
     with pytest.raises(ModelError, match=r"torchvision::nms does not exist\); torchvision is built for another torch"):
-        open_teacher(TeacherOptions(f"hf:{tmp_path}"), (32, 32, 3))
+        open_teacher(TeacherOptions(f"hf:{tmp_path}"), InputContract(32, 32, 3))
 
 
 @pytest.mark.parametrize("architecture", ["resnet10t", "mobilenetv3_small_050"])
@@ -254,7 +255,7 @@ def test_a_folder_of_timm_teaches_and_gets_a_new_head(architecture: str, tmp_pat
     torch.manual_seed(0)
     model = timm.create_model(architecture, pretrained=False, num_classes=5).eval()
     timm.models.save_for_hf(model, tmp_path, safe_serialization=True)
-    teacher = open_teacher(TeacherOptions(f"timm:{tmp_path}"), (32, 32, 3))
+    teacher = open_teacher(TeacherOptions(f"timm:{tmp_path}"), InputContract(32, 32, 3))
     trained = model.pretrained_cfg
     assert teacher.contract.shape == (*trained["input_size"][1:], 3)
     assert (teacher.contract.mean, teacher.contract.std) == (trained["mean"], trained["std"])
@@ -267,6 +268,6 @@ def test_a_folder_of_timm_teaches_and_gets_a_new_head(architecture: str, tmp_pat
     assert network(real).shape == (2, 7)
     exported = to_onnx(network, card.contract, Metadata(card.contract))
     (tmp_path / "tuned.onnx").write_bytes(exported.SerializeToString())
-    tuned = open_teacher(TeacherOptions(str(tmp_path / "tuned.onnx")), (32, 32, 3))
+    tuned = open_teacher(TeacherOptions(str(tmp_path / "tuned.onnx")), InputContract(32, 32, 3))
     with torch.inference_mode():
         torch.testing.assert_close(torch.from_numpy(tuned.answer(images)), network(real), atol=1e-3, rtol=1e-3)

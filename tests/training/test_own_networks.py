@@ -109,8 +109,8 @@ def test_an_own_loss_is_minimised_and_named_in_the_record(arrays, tmp_path: Path
 @pytest.mark.parametrize(
     ("student", "message"),
     [
-        (Small(7), r"The student small gives \[1, 7\] for an image \[1, 1, 28, 28\]; give a network of 10 scores"),
-        (nn.Linear(3, 10), r"The student linear fails on an image \[1, 1, 28, 28\]"),
+        (Small(7), r"The student small gives \[1, 7\] for the image \[1, 1, 28, 28\]; give a network of 10 scores"),
+        (nn.Linear(3, 10), r"The student linear fails on the image \[1, 1, 28, 28\]"),
     ],
 )
 def test_a_module_that_does_not_fit_the_data_is_refused_before_training(

@@ -53,7 +53,8 @@ def test_a_network_that_lost_channels_is_built_from_its_weights(architecture: st
 
 def test_a_run_of_shrink_teaches_as_the_torch_network_that_it_is(shrunk: Path, mnist) -> None:
     images = mnist.test.images[np.arange(20)]
-    teacher, file = (open_teacher(TeacherOptions(str(path)), SHAPE) for path in (shrunk, shrunk / "model.onnx"))
+    paths, contract = (shrunk, shrunk / "model.onnx"), InputContract(*SHAPE)
+    teacher, file = (open_teacher(TeacherOptions(str(path)), contract) for path in paths)
     assert teacher.network is not None
     assert (teacher.contract, teacher.labels) == (file.contract, file.labels)
     np.testing.assert_allclose(teacher.answer(images), file.answer(images), rtol=1e-3, atol=1e-3)

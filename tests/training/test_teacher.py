@@ -16,7 +16,7 @@ from torch import nn
 
 from edgekit import catalog
 from edgekit.artifact import Metadata
-from edgekit.conversion.torch_onnx import to_onnx
+from edgekit.conversion.torch_onnx import example_of, to_onnx
 from edgekit.data.dataset import Dataset
 from edgekit.errors import ModelError, UnknownNameError, UsageError
 from edgekit.inputs.contract import InputContract
@@ -58,7 +58,7 @@ def logits(model: nn.Module, images: np.ndarray) -> np.ndarray:
 
 def test_the_shipped_teacher_reads_digits(mnist: Dataset) -> None:
     images, labels = next(mnist.validation.batches(200))
-    answers = open_teacher(TeacherOptions("mnist-cnn"), SHAPE).answer(images)
+    answers = open_teacher(TeacherOptions("mnist-cnn"), CONTRACT).answer(images)
     assert (answers.argmax(1) == labels).mean() > 0.98
 
 
@@ -67,7 +67,7 @@ def test_an_onnx_file_teaches_like_the_network_it_came_from(
 ) -> None:
     path = tmp_path / "linear.onnx"
     path.write_bytes(to_onnx(linear, CONTRACT, Metadata(contract=CONTRACT)).SerializeToString())
-    teacher = open_teacher(TeacherOptions(str(path)), SHAPE)
+    teacher = open_teacher(TeacherOptions(str(path)), CONTRACT)
     np.testing.assert_allclose(teacher.answer(digits), logits(linear, digits), atol=1e-4)
 
 
@@ -80,7 +80,7 @@ def test_an_exported_program_teaches_whatever_its_batch(
     example = torch.zeros(2 if free else int(batch), 1, 28, 28)
     shapes = ({0: torch.export.Dim("batch")},) if free else None
     torch.export.save(torch.export.export(linear, (example,), dynamic_shapes=shapes), path)
-    teacher = open_teacher(TeacherOptions(str(path)), SHAPE)
+    teacher = open_teacher(TeacherOptions(str(path)), CONTRACT)
     np.testing.assert_allclose(teacher.answer(digits), logits(linear, digits), atol=1e-4)
 
 
@@ -96,25 +96,25 @@ def test_a_factory_teaches_with_a_state_dict(
     with torch.no_grad():
         model[3].bias += 1
     torch.save({"state_dict": {f"module.{name}": value for name, value in model.state_dict().items()}}, "weights.pt")
-    teacher = open_teacher(TeacherOptions("my_teacher:make", weights=Path("weights.pt")), SHAPE)
+    teacher = open_teacher(TeacherOptions("my_teacher:make", weights=Path("weights.pt")), CONTRACT)
     np.testing.assert_allclose(teacher.answer(digits), logits(model, digits), atol=1e-4)
     with pytest.raises(UsageError, match="returned a int"):
-        open_teacher(TeacherOptions("my_teacher:number"), SHAPE)
+        open_teacher(TeacherOptions("my_teacher:number"), CONTRACT)
     with pytest.raises(UsageError, match="did you mean 'make'"):
-        open_teacher(TeacherOptions("my_teacher:mkae"), SHAPE)
+        open_teacher(TeacherOptions("my_teacher:mkae"), CONTRACT)
 
 
 def test_probabilities_become_logits(linear: nn.Module, digits: np.ndarray, tmp_path: Path) -> None:
     path = tmp_path / "soft.onnx"
     path.write_bytes(to_onnx(nn.Sequential(linear, nn.Softmax(1)), CONTRACT, Metadata()).SerializeToString())
-    answers = open_teacher(TeacherOptions(str(path)), SHAPE).answer(digits)
+    answers = open_teacher(TeacherOptions(str(path)), CONTRACT).answer(digits)
     np.testing.assert_allclose(answers, torch.log_softmax(torch.from_numpy(logits(linear, digits)), 1), atol=1e-3)
 
 
 def test_the_teachers_own_normalisation_is_applied(linear: nn.Module, digits: np.ndarray, tmp_path: Path) -> None:
     path = tmp_path / "linear.onnx"
     path.write_bytes(to_onnx(linear, CONTRACT, Metadata()).SerializeToString())
-    teacher = open_teacher(TeacherOptions(str(path), mean=(0.1307,), std=(0.3081,)), SHAPE)
+    teacher = open_teacher(TeacherOptions(str(path), mean=(0.1307,), std=(0.3081,)), CONTRACT)
     with torch.inference_mode():
         inputs = torch.from_numpy((digits.transpose(0, 3, 1, 2) / 255 - 0.1307) / 0.3081).float()
         np.testing.assert_allclose(teacher.answer(digits), linear(inputs).numpy(), atol=1e-3)
@@ -123,7 +123,7 @@ def test_the_teachers_own_normalisation_is_applied(linear: nn.Module, digits: np
 def test_images_are_resized_to_the_teachers_size(linear: nn.Module, digits: np.ndarray, tmp_path: Path) -> None:
     path = tmp_path / "linear.onnx"
     path.write_bytes(to_onnx(linear, CONTRACT, Metadata()).SerializeToString())
-    teacher = open_teacher(TeacherOptions(str(path)), (56, 56, 1))
+    teacher = open_teacher(TeacherOptions(str(path)), InputContract(56, 56, 1))
     doubled = digits.repeat(2, axis=1).repeat(2, axis=2)
     agreement = (teacher.answer(doubled).argmax(1) == logits(linear, digits).argmax(1)).mean()
     assert agreement > 0.8
@@ -131,7 +131,7 @@ def test_images_are_resized_to_the_teachers_size(linear: nn.Module, digits: np.n
 
 def test_an_unknown_teacher_gets_the_nearest_name() -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'mnist-cnn'"):
-        open_teacher(TeacherOptions("mnist-cn"), SHAPE)
+        open_teacher(TeacherOptions("mnist-cn"), CONTRACT)
 
 
 class Bomb:
@@ -178,7 +178,7 @@ def test_programs_are_never_unpickled(linear: nn.Module, tmp_path: Path, monkeyp
     for change in (pickled_weight, pickled_sample, opaque_constant, expression):
         _rewrite(Path("good.pt2"), Path("bad.pt2"), change)
         with pytest.raises(ModelError, match=r"bad\.pt2"):
-            open_teacher(TeacherOptions("bad.pt2"), SHAPE)
+            open_teacher(TeacherOptions("bad.pt2"), CONTRACT)
         assert not Path("exploded").exists()
 
 
@@ -199,7 +199,7 @@ def test_a_broken_file_is_named(linear: nn.Module, tmp_path: Path, name: str, da
     else:
         content = path.read_bytes()
         path.write_bytes({"empty": b"", "truncated": content[: len(content) // 2], "text": b"hello\n" * 50}[damage])
-    opened = partial(open_teacher, TeacherOptions(str(path)), SHAPE)
+    opened = partial(open_teacher, TeacherOptions(str(path)), CONTRACT)
     loaded = partial(load_weights, linear, path)
     with pytest.raises(ModelError, match=name):
         (opened if name.startswith("teacher") else loaded)()
@@ -219,7 +219,7 @@ def test_a_state_dict_that_is_none_is_refused(linear: nn.Module, tmp_path: Path)
 
 def test_weights_for_a_file_that_has_its_own_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="leave out --teacher-weights"):
-        open_teacher(TeacherOptions("teacher.onnx", weights=tmp_path / "weights.pt"), SHAPE)
+        open_teacher(TeacherOptions("teacher.onnx", weights=tmp_path / "weights.pt"), CONTRACT)
 
 
 def test_a_teacher_that_fails_is_named_with_its_reason(digits: np.ndarray, tmp_path: Path) -> None:
@@ -234,16 +234,16 @@ def test_a_teacher_that_fails_is_named_with_its_reason(digits: np.ndarray, tmp_p
         "    return nn.Sequential(nn.Flatten(), layer)\n"
     )
     with pytest.raises(UsageError, match="failed with FileNotFoundError"):
-        open_teacher(TeacherOptions(f"{path}:missing"), SHAPE)
-    with pytest.raises(ModelError, match="fails on an image of 1x28x28"):
-        open_teacher(TeacherOptions(f"{path}:narrow"), SHAPE).answer(digits)
+        open_teacher(TeacherOptions(f"{path}:missing"), CONTRACT)
+    with pytest.raises(ModelError, match="fails on an input of 1x28x28"):
+        open_teacher(TeacherOptions(f"{path}:narrow"), CONTRACT).answer(digits)
     with pytest.raises(ModelError, match="not finite numbers"):
-        open_teacher(TeacherOptions(f"{path}:broken"), SHAPE).answer(digits)
+        open_teacher(TeacherOptions(f"{path}:broken"), CONTRACT).answer(digits)
 
 
 def test_a_teacher_of_the_same_classes_in_another_order_is_refused(linear: nn.Module, mnist: Dataset) -> None:
     names = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-    teacher = replace(open_teacher(TeacherOptions("mnist-cnn"), SHAPE), labels=names)
+    teacher = replace(open_teacher(TeacherOptions("mnist-cnn"), CONTRACT), labels=names)
     check_teacher(teacher, mnist)  # data that only count their classes
     check_teacher(teacher, replace(mnist, classes=names))
     with pytest.raises(UsageError, match=r"Class 0 of the teacher mnist-cnn is 'zero', and of mnist it is 'nine'"):
@@ -255,10 +255,9 @@ def test_every_student_of_the_catalog_builds_and_exports() -> None:
         card = catalog.network_card("students", name)
         network = build(card.architecture, card.contract.shape, len(card.classes) or 10)
         model = to_onnx(network, card.contract, Metadata())
-        height, width, channels = card.contract.shape
         sizes = [axis.dim_value for axis in model.graph.input[0].type.tensor_type.shape.dim]
-        assert sizes == [1, channels, height, width]
-        assert (model.graph.input[0].name, model.graph.output[0].name) == ("image", "logits")
+        assert sizes == list(example_of(card.contract).shape)
+        assert (model.graph.input[0].name, model.graph.output[0].name) == (card.contract.INPUT, "logits")
         assert "BatchNormalization" not in {node.op_type for node in model.graph.node}
 
 

@@ -40,7 +40,7 @@ class AnswerCache:
     Torch networks multiply in bfloat16 where the processor has it: they answer more than twice as fast.
 
     ``data`` are the data as the teacher sees them; ``side`` is the height of the pictures as the student sees them, in
-    pixels of which an augmentation may be.
+    pixels of which an augmentation may be; of other samples it decides nothing.
     """
 
     def __init__(self, teacher: Teacher, data: Dataset, augmentation: Augmentation, seed: int, side: int) -> None:

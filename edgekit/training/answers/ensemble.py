@@ -6,7 +6,7 @@ So a teacher's answers serve every ensemble that it is in.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from edgekit.data.dataset import Dataset
 from edgekit.data.reading import STRICT, Reading
 from edgekit.errors import UsageError
 from edgekit.files import sha256_bytes
-from edgekit.inputs.contract import InputContract
+from edgekit.inputs.contracts import Contract
 from edgekit.recipe import Augmentation
 from edgekit.training.answers.cache import AnswerCache, Answers
 from edgekit.training.augment import View
@@ -36,7 +36,7 @@ class Member:
 
     @classmethod
     def of(
-        cls, teacher: Teacher, data: Dataset, contract: InputContract, source: Source, reading: Reading = STRICT
+        cls, teacher: Teacher, data: Dataset, contract: Contract, source: Source, reading: Reading = STRICT
     ) -> Member:
         """A teacher of ``data``, which were opened from ``source`` for a student of ``contract``.
 
@@ -46,7 +46,7 @@ class Member:
             UsageError: the teacher does not answer about these classes.
         """
         own = seen_by(teacher, contract)
-        if own.shape != data.image_shape and not isinstance(data.train.images, np.ndarray):
+        if own.blank.shape[1:] != data.train.images.shape[1:] and not isinstance(data.train.images, np.ndarray):
             data = open_data(source, own, reading)
         check_teacher(teacher, data)
         return cls(teacher, data)
@@ -140,10 +140,17 @@ def combined(answers: Sequence[Logits], way: str) -> Logits:
     return np.asarray(np.logaddexp.reduce(with_weights, 0), np.float32)
 
 
-def seen_by(teacher: Teacher, contract: InputContract) -> InputContract:
-    """How pictures become uint8 pixels for a teacher whose student has ``contract``: alike but for the size."""
-    height, width, channels = teacher.contract.shape
-    return replace(contract.pictures, height=height, width=width, channels=channels)
+def seen_by(teacher: Teacher, contract: Contract) -> Contract:
+    """How samples become rows for a teacher whose student has ``contract``: of pictures alike but for the size.
+
+    Raises:
+        UsageError: the teacher takes another kind of samples.
+    """
+    if type(teacher.contract) is not type(contract):
+        raise UsageError(
+            f"The teacher {teacher.name} takes {teacher.contract.INPUT} and the student {contract.INPUT}; name another."
+        )
+    return contract.sized_as(teacher.contract)
 
 
 def check_teacher(teacher: Teacher, data: Dataset) -> None:

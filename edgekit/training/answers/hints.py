@@ -23,17 +23,17 @@ from edgekit.training.teacher import Logits, Teacher
 
 
 class Hinted(nn.Module):
-    """A ``student`` whose features, mapped to ``wanted`` of them, follow its logits while it is trained.
+    """A ``student`` of inputs like ``example`` whose features, mapped to ``wanted``, follow its logits while it learns.
 
     Raises:
         UsageError: it has no features, or none that learn.
     """
 
-    def __init__(self, student: nn.Module, shape: tuple[int, int, int], wanted: int) -> None:
+    def __init__(self, student: nn.Module, example: Tensor, wanted: int) -> None:
         super().__init__()
         self.student = student.eval()
         with _noticed(_head(student)) as seen:
-            student(torch.zeros(1, shape[2], *shape[:2]))
+            student(example)
         if not seen or not seen[0].requires_grad:
             raise UsageError(
                 "No layer of the student comes before its head, so no hint helps; leave hint out of --loss."

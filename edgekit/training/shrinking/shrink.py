@@ -16,10 +16,12 @@ from edgekit.catalog import Architecture, NetworkCard
 from edgekit.console import Part, Remark, say
 from edgekit.data import Source, is_unset, open_data
 from edgekit.data.dataset import Dataset
+from edgekit.data.intake import require_pictures
 from edgekit.data.reading import Reading
 from edgekit.errors import UsageError
 from edgekit.files import model_name, require_writable, write_json
 from edgekit.inputs.contract import InputContract
+from edgekit.inputs.contracts import Contract
 from edgekit.options import ANY_SEED, LARGEST_SEED, SOURCES, Options, argument, byte_size, group, option
 from edgekit.recipe import Augmentation, TrainRecipe
 from edgekit.runtimes.refusal import first_line
@@ -105,8 +107,8 @@ def shrink(options: ShrinkOptions) -> ShrinkResult:
     assert isinstance(options.to, int)
     teacher, source, recipe = _opened(options)
     _network_of(teacher)  # known before any data are read
-    height, width, _ = teacher.contract.shape
-    contract = replace(teacher.contract, height=options.size or height, width=options.size or width)
+    contract = require_pictures(teacher.contract, f"The teacher {teacher.name}")
+    contract = replace(contract, height=options.size or contract.height, width=options.size or contract.width)
     data = open_data(source, contract, options.reading)
     loop.require_labels(data)
     block = _block(teacher, contract, data, options.to, options.seed)
@@ -136,7 +138,7 @@ def shrink(options: ShrinkOptions) -> ShrinkResult:
     return result
 
 
-def cut_teacher(teacher: Teacher, contract: InputContract, data: Dataset, to: int, seed: int) -> nn.Module:
+def cut_teacher(teacher: Teacher, contract: Contract, data: Dataset, to: int, seed: int) -> nn.Module:
     """A copy of a teacher's network, for pictures of ``contract``, cut once until its int8 file has ``to`` bytes.
 
     What it knew is not distilled back yet.
@@ -157,7 +159,7 @@ class _Block:
     images: Tensor
 
 
-def _block(teacher: Teacher, contract: InputContract, data: Dataset, to: int, seed: int) -> _Block:
+def _block(teacher: Teacher, contract: Contract, data: Dataset, to: int, seed: int) -> _Block:
     """A copy of a teacher's network; raise UsageError if there is nothing to be cut to the size ``to``."""
     from edgekit.training import loop
 
@@ -179,11 +181,11 @@ def _opened(options: ShrinkOptions) -> tuple[Teacher, Source, TrainRecipe]:
     source = card.data if is_unset(options.data) else options.data
     if is_unset(source):
         raise UsageError(f"The teacher {card.name} has no data of its own; name a source with --data.")
-    shape = card.contract.shape if options.size is None else (options.size, options.size, 3)
+    contract = card.contract if options.size is None else InputContract(options.size, options.size, 3)
     if options.size is None and (not isinstance(named, str) or ":" in named):
-        shape = open_data(source, reading=options.reading).image_shape
+        contract = InputContract(*open_data(source, reading=options.reading).image_shape)
     (chosen,) = options.details.of([named])
-    return open_teacher(chosen, shape), source, options.recipe.of(card)
+    return open_teacher(chosen, contract), source, options.recipe.of(card)
 
 
 def _card_for(teacher: str | nn.Module) -> NetworkCard:

@@ -1,6 +1,6 @@
 """Kinds of teachers, one file each; which one it is follows from what is given.
 
-Each file has ``takes(model)``, whether a name, path or object is of its kind, and ``teacher(options, image_shape)``.
+Each file has ``takes(model)``, whether a name, path or object is of its kind, and ``teacher(options, student)``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from types import ModuleType
 from typing import Any
 
 from edgekit import catalog
+from edgekit.data.intake import require_pictures
 from edgekit.errors import ModelError, UnknownNameError, UsageError, input_errors
+from edgekit.inputs.contracts import Contract
 from edgekit.options import Options, numbers, option
 from edgekit.training.teacher import Teacher
 
@@ -63,8 +65,8 @@ class TeacherDetails(Options):
         return [TeacherOptions(teacher, *details) for teacher in teachers]
 
 
-def open_teacher(options: TeacherOptions, image_shape: tuple[int, int, int]) -> Teacher:
-    """Open a teacher; ``image_shape`` (H, W, C) is used where its file leaves the input's size open.
+def open_teacher(options: TeacherOptions, student: Contract) -> Teacher:
+    """Open a teacher; what its file does not say of its input is as of the ``student`` that it teaches.
 
     Raises:
         UnknownNameError: the name is neither a file nor a card nor ``module:factory``.
@@ -77,8 +79,10 @@ def open_teacher(options: TeacherOptions, image_shape: tuple[int, int, int]) -> 
         raise UnknownNameError("teacher card, .onnx or .pt2 file, or module:factory", str(options.model), known)
     changes = {name: value for name in ("mean", "std") if (value := getattr(options, name))}
     with input_errors(ModelError, f"The teacher {options.model}: "):
-        teacher: Teacher = kind.teacher(options, image_shape)
-        return replace(teacher, contract=replace(teacher.contract, **changes))
+        teacher: Teacher = kind.teacher(options, student)
+        if not changes:
+            return teacher
+        return replace(teacher, contract=replace(require_pictures(teacher.contract, teacher.name), **changes))
 
 
 def _kinds() -> Iterator[ModuleType]:

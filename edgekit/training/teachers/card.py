@@ -7,6 +7,7 @@ from typing import Any
 from edgekit import catalog
 from edgekit.errors import ModelError
 from edgekit.files import sha256_file
+from edgekit.inputs.contracts import Contract
 from edgekit.training.runs import Structure
 from edgekit.training.teacher import Teacher, torch_forward
 from edgekit.training.teachers import TeacherOptions
@@ -17,7 +18,7 @@ def takes(model: Any) -> bool:
     return isinstance(model, str) and model in catalog.names("teachers")
 
 
-def teacher(options: TeacherOptions, image_shape: tuple[int, int, int]) -> Teacher:
+def teacher(options: TeacherOptions, student: Contract) -> Teacher:
     """Its input is that of the card."""
     from edgekit.training.weights import load_weights, read_tensors
     from edgekit.zoo import build

@@ -6,6 +6,7 @@ from typing import Any
 
 from edgekit.data.factory import load_factory
 from edgekit.errors import UsageError
+from edgekit.inputs.contracts import Contract
 from edgekit.training.hubs import is_hub_name
 from edgekit.training.teacher import Teacher
 from edgekit.training.teachers import TeacherOptions, module
@@ -16,8 +17,8 @@ def takes(model: Any) -> bool:
     return isinstance(model, str) and ":" in model and not model.endswith((".onnx", ".pt2")) and not is_hub_name(model)
 
 
-def teacher(options: TeacherOptions, image_shape: tuple[int, int, int]) -> Teacher:
-    """It takes images of the data's size; its weights' file is never unpickled."""
+def teacher(options: TeacherOptions, student: Contract) -> Teacher:
+    """It takes what the student takes, as it is; its weights' file is never unpickled."""
     target = options.model
     factory = load_factory(target, UsageError)
     try:
@@ -28,4 +29,4 @@ def teacher(options: TeacherOptions, image_shape: tuple[int, int, int]) -> Teach
         ) from exc
     if not module.takes(network):
         raise UsageError(f"The teacher '{target}' returned a {type(network).__name__}; return a torch.nn.Module.")
-    return module.from_network(network, target, target, options, image_shape)
+    return module.from_network(network, target, target, options, student)

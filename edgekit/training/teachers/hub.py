@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from edgekit.errors import ModelError
+from edgekit.inputs.contracts import Contract
 from edgekit.training.hubs import is_hub_name, open_hub
 from edgekit.training.teacher import Teacher, torch_forward
 from edgekit.training.teachers import TeacherOptions
@@ -15,7 +16,7 @@ def takes(model: Any) -> bool:
     return is_hub_name(model)
 
 
-def teacher(options: TeacherOptions, image_shape: tuple[int, int, int]) -> Teacher:
+def teacher(options: TeacherOptions, student: Contract) -> Teacher:
     """Its input is what its image processor makes; its name tells the revision."""
     options.require_no_weights()
     found = open_hub(options.model)

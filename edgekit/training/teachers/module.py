@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from edgekit.files import sha256_bytes, sha256_file
-from edgekit.inputs.contract import InputContract
+from edgekit.inputs.contracts import Contract
 from edgekit.training.teacher import Teacher, torch_forward
 from edgekit.training.teachers import TeacherOptions
 
@@ -18,15 +18,13 @@ def takes(model: Any) -> bool:
     return hasattr(model, "state_dict") and hasattr(model, "eval")
 
 
-def teacher(options: TeacherOptions, image_shape: tuple[int, int, int]) -> Teacher:
-    """It takes images of the data's size."""
+def teacher(options: TeacherOptions, student: Contract) -> Teacher:
+    """It takes what the student takes, as it is."""
     network: nn.Module = options.model
-    return from_network(network, type(network).__name__, repr(network), options, image_shape)
+    return from_network(network, type(network).__name__, repr(network), options, student)
 
 
-def from_network(
-    network: nn.Module, name: str, structure: str, options: TeacherOptions, image_shape: tuple[int, int, int]
-) -> Teacher:
+def from_network(network: nn.Module, name: str, structure: str, options: TeacherOptions, student: Contract) -> Teacher:
     """A network as a teacher; ``structure`` tells apart networks of the same weights."""
     from safetensors.torch import save
 
@@ -38,4 +36,4 @@ def from_network(
     else:
         digest = sha256_bytes(save({name: value.contiguous() for name, value in network.state_dict().items()}))
     digest = sha256_bytes(f"{structure} {digest}".encode())
-    return Teacher(name, digest, InputContract(*image_shape), torch_forward(network, name), network=network)
+    return Teacher(name, digest, student.plain, torch_forward(network, name), network=network)

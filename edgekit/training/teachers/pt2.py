@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from edgekit.errors import ModelError
 from edgekit.files import require_file, sha256_file
 from edgekit.inputs.contract import InputContract
+from edgekit.inputs.contracts import Contract
 from edgekit.runtimes.refusal import first_line
 from edgekit.training.teacher import Teacher, torch_forward
 from edgekit.training.teachers import TeacherOptions
@@ -34,7 +35,7 @@ def takes(model: Any) -> bool:
     return isinstance(model, str) and model.endswith(".pt2")
 
 
-def teacher(options: TeacherOptions, image_shape: tuple[int, int, int]) -> Teacher:
+def teacher(options: TeacherOptions, student: Contract) -> Teacher:
     """Its input has the program's size."""
     options.require_no_weights()
     path = Path(options.model)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.catalog import resolve_model
+from edgekit.inputs.contracts import Contract
 from edgekit.training.runs import open_run
 from edgekit.training.teacher import Teacher, torch_forward
 from edgekit.training.teachers import TeacherOptions, onnx
@@ -17,13 +18,13 @@ def takes(model: Any) -> bool:
     return isinstance(model, str) and Path(model).is_dir()
 
 
-def teacher(options: TeacherOptions, image_shape: tuple[int, int, int]) -> Teacher:
+def teacher(options: TeacherOptions, student: Contract) -> Teacher:
     """Its input is what the run's data were. Only a torch network has features to compare and channels to take out."""
     options.require_no_weights()
     folder = Path(options.model).resolve()
     run = open_run(folder)
     if run is None:
         path = resolve_model(options.model, "model.onnx")
-        return replace(onnx.teacher(replace(options, model=str(path)), image_shape), name=folder.name)
+        return replace(onnx.teacher(replace(options, model=str(path)), student), name=folder.name)
     forward = torch_forward(run.network, folder.name)
     return Teacher(folder.name, run.sha256, run.contract, forward, run.classes, run.network, run.structure)

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from edgekit.console import progress
 from edgekit.data.dataset import ImageArray
 from edgekit.files import sha256_bytes, user_cache, write_bytes
-from edgekit.inputs.contract import InputContract
-from edgekit.training.teacher import images_at_once
+from edgekit.inputs.contracts import Contract
+from edgekit.training.teacher import rows_at_once
 
 if TYPE_CHECKING:
     from torch import nn
@@ -34,7 +34,7 @@ Features = NDArray[np.float16]
 class FeatureCache:
     """The features that a backbone, real inputs [N, C, H, W] to [N, D], has of the images of one data set."""
 
-    def __init__(self, backbone: nn.Module, contract: InputContract, data_sha256: str) -> None:
+    def __init__(self, backbone: nn.Module, contract: Contract, data_sha256: str) -> None:
         self.backbone, self.contract = backbone, contract
         key = {
             "format": FORMAT,
@@ -65,7 +65,7 @@ class FeatureCache:
 
         from edgekit.training.loop import has_bf16, to_tensor
 
-        size = images_at_once(self.contract)
+        size = rows_at_once(self.contract)
         network = self.backbone.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         with progress(label, len(images)) as bar:
             for start in range(0, len(images), size):

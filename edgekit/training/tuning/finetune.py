@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from edgekit.console import say
 from edgekit.data.balance import class_weights, is_even
 from edgekit.data.dataset import Dataset, Labels
-from edgekit.inputs.contract import InputContract
+from edgekit.inputs.contracts import Contract
 from edgekit.training import loop
 from edgekit.training.tuning.features import FeatureCache
 from edgekit.training.tuning.head import Head, find_head
@@ -38,7 +38,7 @@ def tune_for(photos: int) -> str:
 
 
 def fine_tune(
-    network: nn.Module, contract: InputContract, data: Dataset, tune: str, run: loop.TrainRun
+    network: nn.Module, contract: Contract, data: Dataset, tune: str, run: loop.TrainRun
 ) -> tuple[nn.Module, float, list[loop.EpochMetrics]]:
     """Train a network of two parts, ``features`` and a Linear ``head``, on new classes.
 
@@ -72,7 +72,7 @@ def fine_tune(
     return network.eval(), accuracy, metrics
 
 
-def _head(network: nn.Module, contract: InputContract, data: Dataset) -> Head:
+def _head(network: nn.Module, contract: Contract, data: Dataset) -> Head:
     """The head that fits the training images and their mirror images."""
     features = FeatureCache(_features(network), contract, data.sha256)
     labels, classes = _labels(data.train.labels), len(data.classes)

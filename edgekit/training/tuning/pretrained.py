@@ -72,7 +72,7 @@ def pretrained_network(card: NetworkCard, classes: int) -> nn.Module:
     return known
 
 
-def with_new_head(model: HubModel, shape: tuple[int, int, int], classes: int) -> nn.Module:
+def with_new_head(model: HubModel, shape: tuple[int, ...], classes: int) -> nn.Module:
     """The network of a hub's model, divided as the zoo's are: the linear layer that gives its answer is replaced.
 
     Raises:
@@ -98,7 +98,7 @@ def with_new_head(model: HubModel, shape: tuple[int, int, int], classes: int) ->
     return Network(features=network, head=nn.Linear(layer.in_features, classes)).eval()
 
 
-def _answering_layer(network: nn.Module, shape: tuple[int, int, int]) -> tuple[str, nn.Linear] | None:
+def _answering_layer(network: nn.Module, shape: tuple[int, ...]) -> tuple[str, nn.Linear] | None:
     """The linear layer whose output is the network's, and its name before it."""
     import torch
     from torch import Tensor, nn

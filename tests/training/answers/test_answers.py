@@ -179,7 +179,7 @@ def test_what_answers_take_is_said_before(few: Dataset, capsys: pytest.CaptureFi
 
 
 def test_a_torch_network_answers_in_bfloat16_nearly_the_same(few: Dataset) -> None:
-    teacher = open_teacher(TeacherOptions("mnist-cnn"), few.image_shape)
+    teacher = open_teacher(TeacherOptions("mnist-cnn"), InputContract(*few.image_shape))
     found = AnswerCache(teacher, few, TURNED, 11, 28)(view_of(few))[ROWS]
     expected = teacher.answer(view_of(few).images(ROWS))
     np.testing.assert_allclose(found, expected, atol=0.02 * np.abs(expected).max())

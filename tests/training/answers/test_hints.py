@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from edgekit.conversion.torch_onnx import example_of
 from edgekit.data.dataset import Dataset
 from edgekit.errors import UsageError
 from edgekit.inputs.contract import InputContract
@@ -53,7 +54,7 @@ def few(mnist: Dataset) -> Dataset:
 
 
 def member(name: str, data: Dataset) -> Member:
-    return Member.of(open_teacher(TeacherOptions(name), data.image_shape), data, DIGIT, data)
+    return Member.of(open_teacher(TeacherOptions(name), DIGIT), data, DIGIT, data)
 
 
 def test_features_are_told_apart_by_their_direction_alone() -> None:
@@ -92,7 +93,7 @@ def test_a_hint_stands_beside_other_losses(text: str, complaint: str) -> None:
 
 
 def test_the_gradient_reaches_the_students_features_and_the_map_but_not_the_head() -> None:
-    student = Hinted(Small(), DIGIT.shape, wanted=20).train()
+    student = Hinted(Small(), example_of(DIGIT), wanted=20).train()
     found = student(torch.rand(4, 1, 28, 28))
     assert found.shape == (4, 10 + 20)
     hint.loss(found[:, 10:], torch.zeros(4), torch.randn(4, 20), RECIPE).backward()
@@ -105,7 +106,7 @@ def test_the_gradient_reaches_the_students_features_and_the_map_but_not_the_head
 @pytest.mark.parametrize("architecture", ["mnist_cnn", "cifar_cnn"])
 def test_what_follows_a_teachers_logits_is_what_its_head_made_them_of(few: Dataset, architecture: str) -> None:
     network = build(architecture, few.image_shape, 10)
-    alone = Ensemble((Member.of(open_teacher(TeacherOptions(network), few.image_shape), few, DIGIT, few),))
+    alone = Ensemble((Member.of(open_teacher(TeacherOptions(network), DIGIT), few, DIGIT, few),))
     answers = with_features(alone).members[0].teacher.answer(few.train.images[:5])
     with torch.inference_mode():
         logits = network.get_submodule("head")(torch.from_numpy(answers[:, 10:])).numpy()

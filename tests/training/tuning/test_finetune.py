@@ -24,6 +24,7 @@ from edgekit.catalog import Architecture
 from edgekit.cli.main import app
 from edgekit.errors import ModelError, UsageError
 from edgekit.files import sha256_file
+from edgekit.inputs.contract import InputContract
 from edgekit.tasks.classification import macro_f1
 from edgekit.training.recipe_options import RecipeOptions
 from edgekit.training.teach import TeachOptions, TeachResult, teach
@@ -138,7 +139,7 @@ def test_a_run_folder_holds_the_network_its_figures_and_its_file(taught: Taught,
     assert record["test_f1"] == pytest.approx(macro_f1(record["test"]["confusion"]))
     assert result.validation_accuracy > 0.8
     session = onnxruntime.InferenceSession(result.model)
-    teacher = open_teacher(TeacherOptions(str(result.model.parent)), SHAPE)
+    teacher = open_teacher(TeacherOptions(str(result.model.parent)), InputContract(*SHAPE))
     assert teacher.labels == CLASSES
     image = np.random.default_rng(3).integers(0, 256, (1, *SHAPE), dtype=np.uint8)
     real = np.ascontiguousarray(teacher.contract.real(image).transpose(0, 3, 1, 2))
@@ -256,7 +257,7 @@ def test_weights_that_do_not_fit_are_refused(data: Path, tmp_path: Path, taught:
 def test_a_damaged_record_of_a_run_is_named(tmp_path: Path, damage: str) -> None:
     (tmp_path / "teach.json").write_text(damage)
     with pytest.raises(ModelError, match=r"teach\.json is not what 'edgekit teach' writes"):
-        open_teacher(TeacherOptions(str(tmp_path)), SHAPE)
+        open_teacher(TeacherOptions(str(tmp_path)), InputContract(*SHAPE))
 
 
 def test_macro_f1_counts_each_class_alike() -> None:

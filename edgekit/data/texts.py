@@ -1,0 +1,200 @@
+"""Texts with labels, from tables, folders of files or a program, as a Dataset whose rows are the texts themselves.
+
+A table (.parquet, .csv, .tsv, .jsonl) has a column of texts and perhaps one of labels; a folder has tables that are
+named after their splits, or class folders of .txt files as photos have them; a .txt file has a text in each line. A
+single file that is named after a split for evaluation is that alone. A program gives a pair of texts and labels, texts
+alone, or a mapping of ``train``, ``validation`` and ``test`` to such.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgekit.console import say, warn
+from edgekit.data.dataset import Dataset, Split, divide, may_be_divided
+from edgekit.data.factory import FACTORY, call_factory
+from edgekit.data.folder import FileKind, find_files
+from edgekit.data.labels import LABEL_WORDS, Column, numbered
+from edgekit.data.reading import STRICT, Reading
+from edgekit.data.splits import ALIASES, split_called
+from edgekit.data.tables import TABLES, is_table, read_columns, split_files
+from edgekit.errors import DataError, UnknownNameError, input_errors
+from edgekit.inputs.text import TextContract
+
+TEXT_WORDS = ("text", "sentence", "review", "content", "comment", "document", "question", "title", "utterance")
+FILES = FileKind((".txt",), "texts (.txt)")
+LINES = ".txt"
+WAYS = (
+    "a table (.parquet, .csv, .tsv, .jsonl), a folder of such named train..., validation... and test..., a folder of "
+    "class folders of .txt files, a .txt file of a text in each line, or module:factory"
+)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A split as it is found; ``where`` names it in errors."""
+
+    texts: Sequence[Any]
+    column: Column
+    where: str
+
+
+def open_texts(source: Any, contract: TextContract, reading: Reading = STRICT) -> Dataset:
+    """Open a source of texts; see the module for what it may be.
+
+    Raises:
+        DataError: it is broken or of no known kind, a table lacks a column, a text is empty, a label is no class, or
+            all have the same.
+        UnknownNameError: a table has no column of the name in ``reading``.
+    """
+    if isinstance(source, Dataset):
+        if source.kind != "texts":
+            raise DataError(f"{source.name} holds {source.kind}, and the model takes texts; give {WAYS}.")
+        return source
+    name, parts = _parts(source, contract, reading)
+    parts = {split: _without_empty(part, reading) for split, part in parts.items()}
+    classes, labels = numbered({split: part.column for split, part in parts.items()}, name)
+    if len(classes) == 1:
+        raise DataError(
+            f"{name} has one class, '{classes[0]}', so there is nothing to tell it from; add texts of others."
+        )
+    splits = {split: Split(np.array(part.texts, object), labels[split]) for split, part in parts.items()}
+    digest = hashlib.sha256(repr(classes).encode())
+    for split, part in splits.items():
+        numbers = None if part.labels is None else part.labels.tolist()
+        digest.update(repr((split, part.images[:].tolist(), numbers)).encode("utf-8", "surrogatepass"))
+    return Dataset(name, classes, **divide(name, splits, classes), sha256=digest.hexdigest())
+
+
+def _parts(source: Any, contract: TextContract, reading: Reading) -> tuple[str, dict[str, _Part]]:
+    """The name of a source, and its splits."""
+    if isinstance(source, str) and FACTORY.fullmatch(source) and not Path(source).exists():
+        return source, _given(call_factory(source), source)
+    if not isinstance(source, str | Path):
+        return "own data", _given(source, "own data")
+    path = Path(source)
+    if path.is_dir():
+        name = path.resolve().name
+        tables = [suffix for suffix in TABLES if any(path.glob(f"*{suffix}"))]
+        if not tables:
+            return name, _read_folder(path, contract)
+        files = split_files(path, tables)
+        return name, {split: _joined([_read_table(file, reading) for file in files[split]]) for split in files}
+    split = split_called(path.stem)
+    alone = "test" if split in ("test", "validation") else "train"
+    if is_table(path):
+        return path.name, {alone: _read_table(path, reading)}
+    if path.suffix == LINES and path.is_file():
+        lines = contract.read(path.read_bytes(), str(path)).splitlines()
+        return path.name, {alone: _Part([line for line in lines if line.strip()], Column(None), str(path))}
+    if path.exists() or not path.suffix:
+        raise DataError(f"{source} is no data for a model of text; give {WAYS}.")
+    raise DataError(f"{source} does not exist; check the path.")
+
+
+def _read_table(path: Path, reading: Reading) -> _Part:
+    found: list[str] = []
+
+    def choose(names: Sequence[str]) -> Sequence[str]:
+        text = _named(reading.text_column, names, path) or next((word for word in TEXT_WORDS if word in names), None)
+        label = _named(reading.label_column, names, path) or next((word for word in LABEL_WORDS if word in names), None)
+        if text is None:
+            raise DataError(
+                f"{path} has the columns {', '.join(names) or 'none'}; say which holds the texts with --text-column."
+            )
+        found[:] = [text, *([] if label is None else [label])]
+        return found
+
+    texts, *labels = read_columns(path, choose)
+    return _Part(texts, Column(_whole(labels[0]) if labels else None), str(path))
+
+
+def _named(name: str, names: Sequence[str], path: Path) -> str | None:
+    if name and name not in names:
+        raise UnknownNameError(f"column of {path}", name, names)
+    return name or None
+
+
+def _whole(labels: Sequence[Any]) -> Sequence[Any]:
+    """Labels as numbers where all are such, also as a file of text has them; whole ones are integers."""
+    try:
+        numbers = [float(label) for label in labels]
+    except (TypeError, ValueError):
+        return labels  # names
+    return [int(number) if number.is_integer() else number for number in numbers]
+
+
+def _joined(parts: Sequence[_Part]) -> _Part:
+    """The shards of one split as one."""
+    texts = [text for part in parts for text in part.texts]
+    if any(part.column.labels is None for part in parts):
+        return _Part(texts, Column(None), parts[0].where)
+    return _Part(texts, Column([label for part in parts for label in part.column.labels or ()]), parts[0].where)
+
+
+def _read_folder(path: Path, contract: TextContract) -> dict[str, _Part]:
+    classes, splits = find_files(path, FILES)
+    parts = {}
+    with input_errors(DataError):
+        for split, found in splits.items():
+            texts = [contract.read(file.read(), file.name) for file in found.images]
+            labels = None if found.labels is None else found.labels.tolist()
+            parts[split] = _Part(texts, Column(labels, classes), f"{path}, {split} split")
+    return parts
+
+
+def _given(value: Any, name: str) -> dict[str, _Part]:
+    """What a program has in hand."""
+    if isinstance(value, Mapping):
+        if not may_be_divided(value) or not set(value) <= set(ALIASES):
+            raise DataError(f"{name}: give a mapping of train, validation and test to texts with labels.")
+        return {split: _pair(part, f"{name}, {split} split") for split, part in value.items()}
+    return {"train": _pair(value, name)}
+
+
+def _pair(value: Any, where: str) -> _Part:
+    texts, labels = value if isinstance(value, tuple) and len(value) == 2 else (value, None)
+    if isinstance(texts, str) or not hasattr(texts, "__len__"):
+        raise DataError(f"{where}: a {type(texts).__name__} is no list of texts; give (texts, labels).")
+    known = None if labels is None else np.asarray(labels).tolist()
+    if known is not None and len(known) != len(texts):
+        raise DataError(f"{where}: {len(texts)} texts have {len(known)} labels; give each text one label.")
+    return _Part(list(texts), Column(known), where)
+
+
+def _without_empty(part: _Part, reading: Reading) -> _Part:
+    """A split whose texts all say something.
+
+    Raises:
+        DataError: one does not, unless ``reading`` leaves such out; or none does.
+    """
+    kept = np.ones(len(part.texts), bool)
+    for row, reason in _faults(part.texts):
+        if not reading.skip_broken:
+            raise DataError(f"{part.where}: row {row} {reason}; correct it, or leave such out with --skip-broken.")
+        say(f"left out: {part.where}: row {row} {reason}")
+        kept[row] = False
+    if not kept.any():
+        raise DataError(f"{part.where} holds no texts; give some.")
+    if kept.all():
+        return part
+    warn(f"left out {(~kept).sum():,} of {len(kept):,} texts of {part.where}")
+    labels = part.column.labels
+    rows = np.flatnonzero(kept).tolist()
+    chosen = None if labels is None else [labels[row] for row in rows]
+    return _Part([part.texts[row] for row in rows], Column(chosen, part.column.names), part.where)
+
+
+def _faults(texts: Sequence[Any]) -> Iterator[tuple[int, str]]:
+    """The rows that are no texts, and why."""
+    for row, text in enumerate(texts):
+        if not isinstance(text, str):
+            yield row, f"holds a {type(text).__name__} and no text"
+        elif not text.strip():
+            yield row, "is an empty text"
