@@ -19,7 +19,7 @@ EXTRAS = {
     "pretrained": "teachers that know ImageNet (teach efficientnet-lite0)",
     "hub": "pull, push, teachers of a hub (hf:ORG/NAME)",
     "search": "search",
-    "cluster": "search --ray",
+    "cluster": "search --ray, distill --ray",
     "sklearn": "export FILE.skops, estimators of scikit-learn",
     "report": "the reports of demo, teach and quantize",
     "micro": "--runtime tflm, arena bytes",

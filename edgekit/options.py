@@ -20,6 +20,7 @@ MODELS = "Files, run folders or students' names."
 NEWEST = "the newest run"
 MODEL = "A file, a run folder or a student's name."
 ANY_SEED = "Seed of everything random."
+RAY = "Train on a Ray cluster: HOST:PORT, auto or ray://HOST:PORT."
 SOURCES = "mnist, clothes, a folder, .npz, .parquet or module:factory."
 SAMPLES = "mnist, clothes, a folder of pictures or .npy files, .npz, .npy, .parquet or module:factory."
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +22,8 @@ from edgekit.errors import UsageError
 USERS_CACHE = os.environ.get("EDGEKIT_CACHE") or str(
     Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgekit"
 )
+
+SMALL_NODE = {"object_store_memory": 80 << 20, "include_dashboard": False}
 
 # A shell starts what it runs in the background deaf to Ctrl-C, and children inherit that: tests send it to some.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -54,6 +58,29 @@ def small_mnist(mnist: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Pat
 def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reads or fills the user's cache of teacher answers."""
     monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.fixture(scope="module")
+def ray_cluster() -> Iterator[Any]:
+    """A cluster of Ray whose only node, that of the tests, has no core."""
+    pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    with pytest.MonkeyPatch.context() as patch:
+        # No report to its makers, no change of a variable, and no wait for whatever else this machine does.
+        for name in ("RAY_USAGE_STATS_ENABLED", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "RAY_worker_niceness"):
+            patch.setenv(name, "0")
+        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **SMALL_NODE})
+        yield cluster
+        cluster.shutdown()
+
+
+@pytest.fixture
+def nodes(ray_cluster: Any) -> Any:
+    """The cluster with two nodes more, of one core each."""
+    while len(ray_cluster.worker_nodes) < 2:
+        ray_cluster.add_node(num_cpus=1, **SMALL_NODE)
+    return ray_cluster
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from edgekit.console import Part, Remark, Table, Warn, counted
 from edgekit.data import Source
 from edgekit.data.reading import Reading
-from edgekit.options import ANY_SEED, LARGEST_SEED, SOURCES, Options, byte_size, group, option
+from edgekit.options import ANY_SEED, LARGEST_SEED, RAY, SOURCES, Options, byte_size, group, option
 from edgekit.quantization.quantize import QuantizeResult
 from edgekit.result import Result
 from edgekit.search.costs import TEXTS, Costs
@@ -80,7 +80,7 @@ class SearchOptions(Options):
         least=1,
         most=1024,
     )
-    ray: str = option("Train on a Ray cluster: HOST:PORT, auto or ray://HOST:PORT.", "", metavar="ADDRESS")
+    ray: str = option(RAY, "", metavar="ADDRESS")
     out: Path | None = option("Folder for the study and the results.", None, metavar="DIR", unset="runs/NAME-search")
     reading: Reading = group(Reading)
     recipe: DistillRecipeOptions = group(DistillRecipeOptions)

@@ -19,14 +19,9 @@ from edgekit.training.losses import Loss
 from edgekit.training.teacher import Teacher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from torch import nn
 
-    from edgekit.training.answers.ensemble import CombinedAnswers
-    from edgekit.training.loop import EpochMetrics, TrainRun
-
-    Train = Callable[[nn.Module, Contract, Dataset, TrainRun, CombinedAnswers], tuple[nn.Module, list[EpochMetrics]]]
+    from edgekit.training.loop import Train
 
 
 @dataclass

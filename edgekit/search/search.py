@@ -37,7 +37,7 @@ def _searched(setting: Setting) -> SearchResult:
     if not finished:
         raise UsageError("No candidate was trained to the end in this time; give more --hours, and it goes on.")
     best = max(finished, key=lambda one: (one.accuracy, -one.number))
-    distilled = setting.distilled(best, resume=study.takes_up(best))
+    distilled = setting.distilled(best, resume=study.takes_up(best, bool(options.ray)))
     source, reading = options.data or setting.family.card.data, options.reading
     quantized = distilled.int8 or quantize(QuantizeOptions(str(setting.folder), source, int8=True, reading=reading))
     result = setting.result(

@@ -29,8 +29,8 @@ from edgekit.training.recipe_options import DistillRecipeOptions
 from edgekit.training.teachers import open_teacher
 
 if TYPE_CHECKING:
-    from edgekit.search.school import Train
     from edgekit.search.study import Found, Study
+    from edgekit.training.loop import Train
 
 LOOKED_AT = 24
 """Candidates whose costs stand for those of a space, where no budget is given."""

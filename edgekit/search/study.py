@@ -149,11 +149,11 @@ class Study:
         most = max((len(one.accuracies) for one in trained), default=0)
         return [one for one in trained if len(one.accuracies) == most]
 
-    def takes_up(self, best: Found) -> bool:
-        """Whether this candidate was the one to be made before; from now on it is."""
-        before = self.study.user_attrs.get(BEST)
-        self.study.set_user_attr(BEST, best.number)
-        return bool(before == best.number)
+    def takes_up(self, best: Found, on_cluster: bool) -> bool:
+        """Whether this candidate was the one to be made before, and there; from now on it is."""
+        before, now = self.study.user_attrs.get(BEST), [best.number, on_cluster]
+        self.study.set_user_attr(BEST, now)
+        return bool(before == now)
 
     def work(
         self, trials: float, until: float, show: Callable[[Sequence[Found]], None], worker: int = 0, of: int = 1

@@ -17,8 +17,8 @@ from edgekit.training.cluster import Cluster
 
 if TYPE_CHECKING:
     from edgekit.search.records import SearchOptions
-    from edgekit.search.school import Train
     from edgekit.search.study import Found, Study
+    from edgekit.training.loop import Train
 
 
 class Crew:

@@ -34,6 +34,31 @@ def load(folder: Path, run: dict[str, object]) -> dict[str, Any] | None:
         TrainingError: the file is broken (it is never unpickled beyond tensors and plain values).
         UsageError: it belongs to another ``run``: another recipe, seed, data, network or teacher.
     """
+    state = _read(folder)
+    if state is None:
+        return None
+    stored = state["run"]
+    for key in {**run, **stored}:
+        if stored.get(key) != run.get(key):
+            raise UsageError(
+                f"{folder / CHECKPOINT} belongs to a run with another {key}; use the same options to --resume, "
+                "or another --out."
+            )
+    _write_metrics(folder, state)
+    return {key: _interned(value) for key, value in state.items()}
+
+
+def run_of(folder: Path) -> dict[str, Any]:
+    """What decides the run whose state is stored in ``folder``; empty if there is none.
+
+    Raises:
+        TrainingError: the file is broken.
+    """
+    state = _read(folder)
+    return {} if state is None else dict(state["run"])
+
+
+def _read(folder: Path) -> dict[str, Any] | None:
     import torch
 
     path = folder / CHECKPOINT
@@ -42,17 +67,10 @@ def load(folder: Path, run: dict[str, object]) -> dict[str, Any] | None:
     try:
         check_sums(path)
         state: dict[str, Any] = torch.load(path, weights_only=True)
-        stored = dict(state["run"])
+        return {**state, "run": dict(state["run"])}
     except Exception as exc:  # torch raises whatever the broken bytes lead to
         reason = first_line(exc)
         raise TrainingError(f"{path} is not a readable checkpoint ({reason}); delete it and start again.") from exc
-    for key, value in run.items():
-        if stored.get(key) != value:
-            raise UsageError(
-                f"{path} belongs to a run with another {key}; use the same options to --resume, or another --out."
-            )
-    _write_metrics(folder, state)
-    return {key: _interned(value) for key, value in state.items()}
 
 
 def _write_metrics(folder: Path, state: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from edgekit.errors import UsageError
 from edgekit.files import require_writable, sha256_file, write_bytes, write_json
 from edgekit.inputs.contracts import Contract
 from edgekit.modelfiles.golden import onnx_with_example
-from edgekit.options import ANY_SEED, LARGEST_SEED, SOURCES, Options, group, option
+from edgekit.options import ANY_SEED, LARGEST_SEED, RAY, SOURCES, Options, group, option
 from edgekit.result import Result
 from edgekit.training.answers.ensemble import WAYS, Ensemble, Member
 from edgekit.training.answers.extra import with_extra
@@ -59,6 +59,7 @@ class DistillOptions(Options):
     seed: int | None = option(ANY_SEED, None, unset="the card's", least=0, most=LARGEST_SEED)
     qat: bool = option("End under the quantizer: int8 files too, fine-tuned with the teacher.", False)
     resume: bool = option("Go on from the last checkpoint in --out.", False)
+    ray: str = option(RAY, "", metavar="ADDRESS")
     contract: Contract | None = None
     structure: Structure | None = None
 
@@ -117,6 +118,7 @@ def distill(options: DistillOptions) -> DistillResult:
     from edgekit.training import loop
     from edgekit.training.answers.hints import Hinted, with_features
     from edgekit.training.losses import needs_features
+    from edgekit.training.together import training_at
 
     options = _with_network(options)
     named = options.teacher or (teacher_of(options.student),)
@@ -144,7 +146,8 @@ def distill(options: DistillOptions) -> DistillResult:
     if not isinstance(options.student, str):
         origin["starting point"] = weights_sha256(model)
     run = loop.TrainRun(recipe, seed, folder, origin, options.resume, options.recipe.own_loss)
-    kept, metrics = loop.train(trained, card.contract, data, run, answers)
+    with training_at(options.ray) as train:
+        kept, metrics = train(trained, card.contract, data, run, answers)
     model = kept.student if isinstance(kept, Hinted) else kept
     accuracy = loop.evaluate(model, card.contract, data.test)
     metadata = Metadata(

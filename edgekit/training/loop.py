@@ -33,10 +33,18 @@ from edgekit.training.depthwise import FastDepthwise
 from edgekit.training.losses import Loss, find_loss
 from edgekit.training.muon import Muon
 from edgekit.training.teacher import rows_at_once
+from edgekit.training.team import Team
 from edgekit.training.views import Rendered, Teaching, Views
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from edgekit.training.answers.ensemble import CombinedAnswers
+
+    Train = Callable[
+        [nn.Module, Contract, Dataset, "TrainRun", CombinedAnswers], tuple[nn.Module, list["EpochMetrics"]]
+    ]
+    """``train``, here or elsewhere."""
 
 TIMING = "timing.jsonl"
 FIRST_STEPS = 12
@@ -51,7 +59,7 @@ class TrainRun:
     are kept; ``resume`` goes on from the checkpoint there, if there is one. ``origin`` names what the network comes
     from (its architecture, its teacher): the checkpoint of a run of another origin is not resumed. ``loss`` stands in
     for the recipe's. ``paces`` say for parameters by their names which share of the recipe's learning rate is theirs;
-    1 is that of all others.
+    1 is that of all others. ``team`` are the processes that train it.
     """
 
     recipe: TrainRecipe
@@ -61,6 +69,7 @@ class TrainRun:
     resume: bool = False
     loss: Loss | None = None
     paces: Mapping[str, float] = field(default_factory=dict)
+    team: Team = field(default_factory=Team)
 
     def identity(self, data: Dataset) -> dict[str, object]:
         """What must be the same for a resumed run to end with the same bytes."""
@@ -84,6 +93,7 @@ class _State:
     model: nn.Module
     average: AveragedModel | None
     optimizer: torch.optim.Optimizer
+    learner: nn.Module
     loss_of: Loss
     epoch: int = 0
     metrics: list[EpochMetrics] = field(default_factory=list)
@@ -116,7 +126,7 @@ def train(
     recipe = run.recipe
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     loss_of = run.loss or find_loss(recipe.loss, len(data.classes))
-    state = _State(model, _averaged(model, recipe), _optimizer(model, run), loss_of)
+    state = _State(model, _averaged(model, recipe), _optimizer(model, run), run.team.learner(model), loss_of)
     _begin(state, run, data)
     steps = len(data.train) // recipe.batch_size
     if steps == 0:
@@ -139,6 +149,7 @@ def train(
             _store(state, run, data)
             seconds = time.perf_counter() - started
             _note_time(run.folder / TIMING, epoch + 1, seconds, views.answering_s)
+            run.team.stored(run.folder)
             say(
                 f"epoch {epoch + 1}/{recipe.epochs}: loss {loss:.4f}, train {accuracy:.2%}, "
                 f"validation {measured:.2%}, {steps * recipe.batch_size / seconds:,.0f} {data.kind}/s"
@@ -197,23 +208,25 @@ def _train_epoch(
     order = np.random.default_rng((seed, 1, state.epoch)).permutation(len(data.train))
     torch.manual_seed(seed * 1_000_003 + state.epoch)
     steps = len(order) // recipe.batch_size
-    total_loss, correct = 0.0, 0
+    total_loss, correct = 0.0, 0.0
     in_bf16 = has_bf16()
     depthwise = FastDepthwise() if in_bf16 else nullcontext()
     state.model.train()
     for step in range(steps):
-        rows = order[step * recipe.batch_size : (step + 1) * recipe.batch_size]
+        rows = run.team.part(order[step * recipe.batch_size : (step + 1) * recipe.batch_size])
         targets = torch.from_numpy(view.view.targets(rows, len(data.classes)))
         for group in state.optimizer.param_groups:
             group["lr"] = group["pace"] * _learning_rate(recipe, steps, state.epoch * steps + step)
         # bf16 where the processor multiplies it natively; elsewhere it would only be emulated.
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=in_bf16), depthwise:
-            logits = state.model(to_tensor(view.images(rows), contract))
+            logits = state.learner(to_tensor(view.images(rows), contract))
         logits = logits.float()
         loss = state.loss_of(logits, targets, view.answers(rows), recipe)
         if loss.ndim or not loss.requires_grad:
             raise UsageError(f"The loss gives {list(loss.shape)}; return one number with a gradient, as a mean is.")
-        value = loss.item()
+        shown = targets if targets.ndim == 1 else targets.argmax(1)
+        right = (logits[:, : len(data.classes)].argmax(1) == shown).sum()
+        value, right = run.team.sum(loss.item() / run.team.size, right.item())
         if not math.isfinite(value):
             raise _diverged(f"the loss became {value} in epoch {state.epoch + 1}, step {step + 1}")
         state.optimizer.zero_grad(set_to_none=True)
@@ -222,8 +235,7 @@ def _train_epoch(
         if state.average is not None:
             state.average.update_parameters(state.model)
         total_loss += value
-        shown = targets if targets.ndim == 1 else targets.argmax(1)
-        correct += int((logits[:, : len(data.classes)].argmax(1) == shown).sum())
+        correct += right
         show(state.epoch, step + 1, total_loss / (step + 1), correct / ((step + 1) * recipe.batch_size))
     if not _is_finite(state):
         raise _diverged(f"a weight is no longer a number after epoch {state.epoch + 1}")

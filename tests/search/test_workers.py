@@ -15,12 +15,10 @@ from typing import Any
 import pytest
 import torch
 
-from edgekit.errors import DeviceError
 from edgekit.search.records import SearchOptions
 from edgekit.search.setting import Setting
 from edgekit.search.study import Study
 from edgekit.search.workers import Threads
-from edgekit.training import cluster as home
 from edgekit.training import loop
 
 FAMILY = """
@@ -86,6 +84,14 @@ def interrupted_when_one_trains(study: Study) -> None:
     raise KeyboardInterrupt
 
 
+def kill_named(nodes: Any, mark: Path) -> None:
+    """Kill the node whose name is, or will be, in a file."""
+    while not (mark.exists() and mark.read_text()):
+        time.sleep(0.05)
+    dead = next(node for node in nodes.worker_nodes if node.node_id == mark.read_text())
+    nodes.remove_node(dead, allow_graceful=False)
+
+
 def test_several_workers_train_as_many_candidates_as_were_asked_for(options: SearchOptions) -> None:
     crew = Threads(Here(), 3)  # type: ignore[arg-type]
     study = Setting.of(options).study(crew.train)
@@ -115,7 +121,7 @@ def test_an_interrupt_of_the_first_ends_all_and_the_next_call_takes_up_what_they
 
 
 def test_no_ray_is_imported_where_none_is_asked_for() -> None:
-    code = "import sys, edgekit.search.search, edgekit.training.loop; sys.exit('ray' in sys.modules)"
+    code = "import sys, edgekit.search.search, edgekit.training.together; sys.exit('ray' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
@@ -128,30 +134,6 @@ def test_ray_that_is_not_installed_is_missed_by_its_name(
     assert caught.value.name == "ray"
 
 
-@pytest.fixture(scope="module")
-def nodes() -> Iterator[Any]:
-    """Two nodes of one core each, beside the one that this process is on, which has none."""
-    pytest.importorskip("ray")
-    from ray.cluster_utils import Cluster
-
-    with pytest.MonkeyPatch.context() as patch:
-        # No report to its makers, no change of a variable, and no wait for whatever else this machine does.
-        for name in ("RAY_USAGE_STATS_ENABLED", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "RAY_worker_niceness"):
-            patch.setenv(name, "0")
-        small = {"object_store_memory": 80 << 20, "include_dashboard": False}
-        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **small})
-        for _ in range(2):
-            cluster.add_node(num_cpus=1, **small)
-        yield cluster
-        cluster.shutdown()
-
-
-def test_a_node_with_another_edgekit_is_named(nodes: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(home, "__version__", "99.0")
-    with pytest.raises(DeviceError, match=r"the node [\d.]+ has EdgeKit .*, and here is EdgeKit 99.0; run there"):
-        home.Cluster(nodes.address)
-
-
 def test_a_node_that_is_killed_in_the_middle_costs_nothing(
     nodes: Any, options: SearchOptions, tmp_path: Path, one_thread: None
 ) -> None:
@@ -159,13 +141,7 @@ def test_a_node_that_is_killed_in_the_middle_costs_nothing(
     family.write_text(FAMILY.format(mark=str(mark)))
     far = replace(options, student=f"{family}:network", out=tmp_path / "far", ray=nodes.address)
 
-    def kill() -> None:
-        while not (mark.exists() and mark.read_text()):
-            time.sleep(0.05)
-        dead = next(node for node in nodes.worker_nodes if node.node_id == mark.read_text())
-        nodes.remove_node(dead, allow_graceful=False)
-
-    killer = threading.Thread(target=kill, daemon=True)
+    killer = threading.Thread(target=lambda: kill_named(nodes, mark), daemon=True)
     killer.start()
     trained = [one for one in Setting.of(far).explored().found if one.state == "trained"]
     killer.join()
@@ -174,9 +150,3 @@ def test_a_node_that_is_killed_in_the_middle_costs_nothing(
     here = {one.number: one for one in Setting.of(replace(far, out=tmp_path / "here", ray="")).explored().found}
     for one in trained:
         assert (one.network, one.accuracies[0]) == (here[one.number].network, here[one.number].accuracies[0])
-
-
-def test_an_address_where_no_cluster_is_is_named() -> None:
-    pytest.importorskip("ray")
-    with pytest.raises(DeviceError, match=r"--ray 127.0.0.1:9: no cluster answers \(.*refused\); start one with"):
-        home.Cluster("127.0.0.1:9")
