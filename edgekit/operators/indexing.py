@@ -17,7 +17,7 @@ FOUND = frozenset({"ArgMax", "ArgMin", "TopK"})
 
 
 def gather(low: Lowering, node: Node) -> None:
-    """Gather → SLICE at constant indices that follow each other, else GATHER, of computed ones behind FLOOR_MOD."""
+    """Gather → SLICE at constant indices that follow each other, else GATHER; computed ones may need a FLOOR_MOD."""
     source, indices, target = (low.tensor(name) for name in (*node.inputs[:2], node.outputs[0]))
     own = tuple(range(len(source.shape)))
     order = own if source.data is not None else low.placed(source.name).order
@@ -91,10 +91,10 @@ def _from_front(low: Lowering, node: Node, sizes: Array) -> int:
 
 
 def _counts_from_front(low: Lowering, name: str) -> bool:
-    """True for indices that an operator has found, also behind operators that only give them another form."""
+    """True for a text's ids and what an operator has found, also behind operators that only give them another form."""
     maker = low.graph.producer(name)
     if maker is None or maker.op in FOUND:
-        return maker is not None
+        return maker is not None or name in low.ids
     return (maker.op == "Cast" or low.operators[maker.op].reshapes) and _counts_from_front(low, maker.inputs[0])
 
 

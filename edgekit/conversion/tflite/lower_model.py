@@ -17,7 +17,9 @@ from edgekit.conversion.tflite.tidy import tidy
 from edgekit.conversion.tflite.writer import write_model
 from edgekit.conversion.weights_only import stored_weights
 from edgekit.errors import EdgekitError, UnsupportedError
+from edgekit.graph.metadata import read_metadata
 from edgekit.graph.read import read_graph
+from edgekit.inputs.text import TextContract
 from edgekit.operators import OPERATORS, row_of
 from edgekit.operators.lowered import ModelRecord
 from edgekit.operators.lowering import Lowering
@@ -75,7 +77,7 @@ def lowered_record(model: ModelProto) -> tuple[str, ModelRecord]:
     try:
         stored, floats = stored_weights(model)
         graph = unit_scales(_readable(floats))
-        lowering = Lowering(graph, OPERATORS)
+        lowering = Lowering(graph, OPERATORS, _ids(model))
         for node in graph.nodes:
             place = str(node)
             lowering.node = node.outputs[0]
@@ -88,6 +90,12 @@ def lowered_record(model: ModelProto) -> tuple[str, ModelRecord]:
             f"{place} has shapes, types or attributes that do not fit together ({type(exc).__name__}: {exc}); export "
             "the model again."
         ) from exc
+
+
+def _ids(model: ModelProto) -> tuple[str, ...]:
+    """The input of a model of text, whose ids no tokenizer lets be negative."""
+    is_text = isinstance(read_metadata(model, "The model").contract, TextContract)
+    return tuple(item.name for item in model.graph.input) if is_text else ()
 
 
 def _readable(model: ModelProto) -> Graph:
