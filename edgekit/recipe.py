@@ -73,6 +73,7 @@ class Augmentation:
 
 
 OPTIMIZERS = ("adamw", "muon", "sgd")
+SCHEDULES = ("cosine", "linear")
 KEPT = ("last", "best")
 
 
@@ -80,8 +81,8 @@ KEPT = ("last", "best")
 class TrainRecipe:
     """How a network is trained, with or without a teacher.
 
-    AdamW, Muon, or SGD with Nesterov's momentum of 0.9, with linear warm-up and cosine decay; the EMA of the weights
-    is what is kept when ``ema`` > 0.
+    AdamW, Muon, or SGD with Nesterov's momentum of 0.9, with linear warm-up and then a ``schedule`` to zero; the EMA of
+    the weights is what is kept when ``ema`` > 0.
     ``loss`` is a sum of files of ``edgekit.training.losses``, which see the teacher's answers at ``temperature``;
     where there is no teacher, the labels' cross-entropy is learned alone.
     ``views`` is the number of distinct augmented views of the training set; epoch e sees view e mod views, so
@@ -97,6 +98,7 @@ class TrainRecipe:
     learning_rate: float = 2e-3
     weight_decay: float = 1e-2
     warmup_epochs: float = 1.0
+    schedule: str = "cosine"
     label_smoothing: float = 0.0
     ema: float = 0.0
     loss: str = "0.1*cross_entropy + 0.9*kd"
@@ -107,7 +109,7 @@ class TrainRecipe:
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:
-        for name, known in (("optimizer", OPTIMIZERS), ("keep", KEPT)):
+        for name, known in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES), ("keep", KEPT)):
             if getattr(self, name) not in known:
                 raise UnknownNameError(name, getattr(self, name), known)
         checks = {

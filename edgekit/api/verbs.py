@@ -115,7 +115,9 @@ def _default(item: Any) -> Any:
     return item.default if item.default is not MISSING else item.default_factory()
 
 
-teach: Verb[TeachResult] = Verb("edgekit.training.teach:teach", "Train a teacher, or fine-tune one that knows photos.")
+teach: Verb[TeachResult] = Verb(
+    "edgekit.training.teach:teach", "Train a teacher, or fine-tune one that knows photos or sentences."
+)
 distill: Verb[DistillResult] = Verb(
     "edgekit.training.natural:distill", "Distill a teacher into a student, ending in a float ONNX file."
 )

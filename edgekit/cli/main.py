@@ -19,7 +19,9 @@ COMMANDS = Group(
     {
         "doctor": verbs.doctor,
         "demo": Verb("edgekit.report.demo:demo", "MNIST from teacher to report: distill, quantize, verify, profile."),
-        "teach": Verb("edgekit.report.teaching:teach", "Train a teacher, or fine-tune one that knows photos."),
+        "teach": Verb(
+            "edgekit.report.teaching:teach", "Train a teacher, or fine-tune one that knows photos or sentences."
+        ),
         "distill": verbs.distill,
         "shrink": verbs.shrink,
         "search": Verb(

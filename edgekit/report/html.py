@@ -18,6 +18,7 @@ from edgekit.report.plots import (
     mark,
     operator_times,
     per_class_accuracy,
+    shorten,
 )
 from edgekit.report.record import Latency, ModelRow, Parity, Picture, Report
 from edgekit.report.svg import SERIES
@@ -29,6 +30,8 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 """The browser is told as well: nothing is loaded and nothing runs, whatever a label says."""
 SMALL = 64
 """An image of fewer pixels a side is enlarged pixel by pixel."""
+LONGEST_TEXT = 300
+"""Of a text that is shown, in letters."""
 
 
 def render(report: Report) -> str:
@@ -198,9 +201,15 @@ def _mistake(picture: Picture) -> Html:
     guess = (element("b", picture.guess), f" {_chance(picture.probability)}")
     truth = f"truly {picture.label}, {_chance(picture.label_probability)}"
     caption = element("figcaption", *guess, Html("<br>"), truth)
+    return element("figure", _shown(picture), caption)
+
+
+def _shown(picture: Picture) -> Html:
+    if isinstance(picture.image, str):
+        return element("blockquote", shorten(picture.image, LONGEST_TEXT))
     text = f"{picture.label}, taken for {picture.guess}"
     size = "small" if max(picture.image.shape) < SMALL else "large"
-    return element("figure", element("img", src=png_uri(picture.image), alt=text, class_=size), caption)
+    return element("img", src=png_uri(picture.image), alt=text, class_=size)
 
 
 def png_uri(image: Images) -> str:

@@ -60,9 +60,12 @@ class ModelRow:
 
 @dataclass(frozen=True)
 class Picture:
-    """An image uint8 [H, W, C] that a model took for something else, and what it gave to its guess and to the truth."""
+    """What a model took for something else, and what it gave to its guess and to the truth.
 
-    image: Images
+    That is an image uint8 [H, W, C], or a text.
+    """
+
+    image: Images | str
     label: str
     guess: str
     probability: float

@@ -49,7 +49,7 @@ def render_teaching(result: TeachResult) -> str:
     """The page as text."""
     test = result.test
     how = {"": "trained from scratch", "head": "its head trained", "lora": "fine-tuned by LoRA", "full": "fine-tuned"}
-    lead = f"{result.name}, {how[result.tune]} on {counted(result.photos, 'images')} of {result.data}."
+    lead = f"{result.name}, {how[result.tune]} on {counted(result.photos, result.kind)} of {result.data}."
     tiles = (
         tile("Test accuracy", f"{test.accuracy:.2%}", f"95% interval {interval_text(*test.interval)}"),
         tile("F1 (macro)", f"{result.test_f1:.2%}", "every class counts alike"),
@@ -64,14 +64,14 @@ def render_teaching(result: TeachResult) -> str:
             element("p", lead, class_="lead"),
             element("div", *tiles, class_="tiles"),
         ),
-        element("section", element("h2", "Which is taken for which"), _confusion(test)),
-        element("section", element("h2", "Each class"), _classes(test)),
+        element("section", element("h2", "Which is taken for which"), _confusion(test, result.kind)),
+        element("section", element("h2", "Each class"), _classes(test, result.kind)),
         *_mistakes(result),
         *_epochs(result),
     )
 
 
-def _confusion(test: Classified) -> Html:
+def _confusion(test: Classified, kind: str) -> Html:
     """The confusion matrix as a table, each cell as dark as its share of the row."""
     counts = np.asarray(test.confusion)
     wrong = counts.sum(0) + counts.sum(1) - 2 * counts.diagonal()
@@ -83,7 +83,7 @@ def _confusion(test: Classified) -> Html:
         for name, label in zip(names, shown, strict=True)
     ]
     which = "" if len(shown) == len(counts) else f" The {len(shown)} of {len(counts):,} classes with the most mistakes."
-    note = f"Numbers of test images: a row for each true class, a column for each answer.{which}"
+    note = f"Numbers of test {kind}: a row for each true class, a column for each answer.{which}"
     table = element("table", element("thead", head), element("tbody", *rows), class_="confusion")
     return card("Confusion matrix", note, element("div", table, class_="scroll"))
 
@@ -98,7 +98,7 @@ def _cell(row: NDArray[np.int64], guess: int, right: bool) -> Html:
     return element("td", f"{count:,}" if count else "", class_=kind, style=f"--share: {share:.0f}%")
 
 
-def _classes(test: Classified) -> Html:
+def _classes(test: Classified, kind: str) -> Html:
     """Precision, recall and F1 of each class, the weakest first."""
     counts = np.asarray(test.confusion)
     hits, true, guessed = counts.diagonal(), counts.sum(1), counts.sum(0)
@@ -113,10 +113,10 @@ def _classes(test: Classified) -> Html:
         )
         for label in np.argsort(f1, kind="stable")
     ]
-    columns = ("class", "test images", "precision", "recall", "F1")
+    columns = ("class", f"test {kind}", "precision", "recall", "F1")
     head = element("tr", *(element("th", name) for name in columns))
     body = [element("tr", *(element("td", cell) for cell in row)) for row in rows]
-    note = "Precision: the share of the images with this answer that are right. Recall: the share of this class found."
+    note = f"Precision: the share of the {kind} with this answer that are right. Recall: the share of this class found."
     return card("The weakest first", note, element("div", element("table", head, *body), class_="scroll"))
 
 
@@ -142,5 +142,5 @@ def _mistakes(result: TeachResult) -> Sequence[Html]:
 def _epochs(result: TeachResult) -> Sequence[Html]:
     if not result.epochs:
         return ()
-    note = "On the augmented training images as they were learned, and on the validation images."
+    note = f"On the augmented training {result.kind} as they were learned, and on the validation {result.kind}."
     return (element("section", element("h2", "Epochs"), card("Accuracy", note, epochs_of(result.epochs))),)

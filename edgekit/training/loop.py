@@ -30,6 +30,7 @@ from edgekit.inputs.contracts import Contract
 from edgekit.recipe import TrainRecipe
 from edgekit.training import checkpoint
 from edgekit.training.depthwise import FastDepthwise
+from edgekit.training.inputs import Inputs, in_order
 from edgekit.training.losses import Loss, find_loss
 from edgekit.training.muon import Muon
 from edgekit.training.teacher import rows_at_once
@@ -186,14 +187,10 @@ def evaluate(model: nn.Module, contract: Contract, split: Split) -> float:
 def logits_of(model: nn.Module, contract: Contract, split: Split) -> NDArray[np.float32]:
     """Logits float32 [N, classes] of a network, in evaluation mode, on a split."""
     model.eval()
-    batches = split.batches(rows_at_once(contract))
+    inputs = Inputs(len(split), split.images.__getitem__, contract)
+    blocks = list(inputs.blocks(rows_at_once(contract)))
     with torch.inference_mode():
-        return np.concatenate([model(to_tensor(rows, contract)).numpy() for rows, _ in batches])
-
-
-def to_tensor(rows: Any, contract: Contract) -> Tensor:
-    """Rows [N, ...] to the network's real input: of pictures [N, C, H, W] in channels-last memory."""
-    return torch.from_numpy(contract.real(rows)).movedim(-1, 1)
+        return in_order(blocks, [model(torch.from_numpy(inputs[rows])).numpy() for rows in blocks])
 
 
 def _train_epoch(
@@ -205,21 +202,22 @@ def _train_epoch(
     show: Callable[[int, int, float, float], None],
 ) -> tuple[float, float]:
     recipe, seed = run.recipe, run.seed
-    order = np.random.default_rng((seed, 1, state.epoch)).permutation(len(data.train))
+    inputs = Inputs(len(data.train), view.images, contract)
+    batches = inputs.shuffled(recipe.batch_size, np.random.default_rng((seed, 1, state.epoch)))
     torch.manual_seed(seed * 1_000_003 + state.epoch)
-    steps = len(order) // recipe.batch_size
+    steps = len(batches)
     total_loss, correct = 0.0, 0.0
     in_bf16 = has_bf16()
     depthwise = FastDepthwise() if in_bf16 else nullcontext()
     state.model.train()
-    for step in range(steps):
-        rows = run.team.part(order[step * recipe.batch_size : (step + 1) * recipe.batch_size])
+    for step, batch in enumerate(batches):
+        rows = run.team.part(batch)
         targets = torch.from_numpy(view.view.targets(rows, len(data.classes)))
         for group in state.optimizer.param_groups:
             group["lr"] = group["pace"] * _learning_rate(recipe, steps, state.epoch * steps + step)
         # bf16 where the processor multiplies it natively; elsewhere it would only be emulated.
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=in_bf16), depthwise:
-            logits = state.learner(to_tensor(view.images(rows), contract))
+            logits = state.learner(torch.from_numpy(inputs[rows]))
         logits = logits.float()
         loss = state.loss_of(logits, targets, view.answers(rows), recipe)
         if loss.ndim or not loss.requires_grad:
@@ -280,12 +278,13 @@ class _Display:
 
 
 def _learning_rate(recipe: TrainRecipe, steps: int, step: int) -> float:
-    """Linear warm-up, then a cosine to zero (Loshchilov and Hutter 2017)."""
+    """Linear warm-up, then a cosine (Loshchilov and Hutter 2017) or a line to zero."""
     warmup = recipe.warmup_epochs * steps
     if step < warmup:
         return recipe.learning_rate * (step + 1) / warmup
     share = (step - warmup) / max(1.0, recipe.epochs * steps - warmup)
-    return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * share))
+    left = 1 - share if recipe.schedule == "linear" else 0.5 * (1 + math.cos(math.pi * share))
+    return recipe.learning_rate * left
 
 
 def _optimizer(model: nn.Module, run: TrainRun) -> torch.optim.Optimizer:
@@ -299,7 +298,9 @@ def _optimizer(model: nn.Module, run: TrainRun) -> torch.optim.Optimizer:
     groups = [{"params": found, "pace": pace, "weight_decay": decay} for (pace, decay), found in alike.items()]
     if recipe.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=0.9, nesterov=True)
-    return (Muon if recipe.optimizer == "muon" else torch.optim.AdamW)(groups, lr=recipe.learning_rate)
+    if recipe.optimizer == "muon":
+        return Muon(groups, lr=recipe.learning_rate)
+    return torch.optim.AdamW(groups, lr=recipe.learning_rate, fused=True)  # one pass over the weights instead of ten
 
 
 def _averaged(model: nn.Module, recipe: TrainRecipe) -> AveragedModel | None:

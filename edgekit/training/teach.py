@@ -1,4 +1,4 @@
-"""``edgekit teach``: train a teacher from its card, or fine-tune one that knows photos on one's own."""
+"""``edgekit teach``: train a teacher from its card, or fine-tune one that knows photos or sentences on one's own."""
 
 from __future__ import annotations
 
@@ -40,12 +40,14 @@ class TeachResult(Result):
     """A trained teacher: its files and how good it is. Shares are in [0, 1].
 
     ``tune`` says what was fine-tuned, empty for a network trained from scratch; ``test`` is what the network did on the
-    test images, with a confusion matrix, and ``shown`` are the images behind its mistakes, uint8 [H, W, C], in order.
+    test rows, of a ``kind`` as images, with a confusion matrix, and ``shown`` are the rows behind its mistakes, in
+    order: images uint8 [H, W, C], or texts.
     """
 
     name: str
     tune: str
     data: str
+    kind: str
     photos: int
     model: Path
     weights: Path
@@ -56,7 +58,7 @@ class TeachResult(Result):
     test_f1: float
     test: Classified
     epochs: tuple[EpochMetrics, ...]
-    shown: tuple[Images, ...]
+    shown: tuple[Images | str, ...]
 
     def parts(self) -> Iterator[Part]:
         """The figures, and what to type next."""
@@ -81,7 +83,7 @@ class TeachOptions(Options):
         "What of a pretrained teacher is trained: head, lora or full.",
         None,
         choices=("head", "lora", "full"),
-        unset="by the number of photos",
+        unset="by the size of the data",
     )
     size: int | None = option(
         "Side of a pretrained teacher's images, in pixels; a smaller one is faster.",
@@ -118,7 +120,7 @@ def teach(options: TeachOptions) -> TeachResult:
 
     card = _card(options)
     if is_unset(options.data) and not card.data:
-        raise UsageError(f"The teacher {card.name} has no data of its own; name your photos with --data.")
+        raise UsageError(f"The teacher {card.name} has no data of its own; name yours with --data.")
     data = open_data(card.data if is_unset(options.data) else options.data, card.contract, options.reading)
     loop.require_labels(data)
     if card.classes and len(data.classes) != len(card.classes):
@@ -129,7 +131,7 @@ def teach(options: TeachOptions) -> TeachResult:
     folder = require_writable(options.out or Path("runs") / card.name)
     seed = card.seed if options.seed is None else options.seed
     torch.manual_seed(seed)
-    tune = _tune(options, card, len(data.train))
+    tune = _tune(options, card, data)
     network, origin = _network(options, card, len(data.classes))
     recipe = options.recipe.of(card, len(data.train))
     run = loop.TrainRun(recipe, seed, folder, {**origin, "tune": tune}, options.resume, _loss(options, data))
@@ -155,14 +157,14 @@ def _card(options: TeachOptions) -> NetworkCard:
     return replace(card, contract=replace(contract, height=options.size, width=options.size))
 
 
-def _tune(options: TeachOptions, card: NetworkCard, photos: int) -> str:
+def _tune(options: TeachOptions, card: NetworkCard, data: Dataset) -> str:
     """What is trained of a pretrained network, said aloud where nobody has said it; empty for one from scratch."""
     if card.pretrained is None:
         return ""
     from edgekit.training.tuning.finetune import MEANINGS, tune_for
 
-    tune = options.tune or tune_for(photos)
-    how = "" if options.tune else f", since there are {photos:,} training photos"
+    tune = options.tune or tune_for(len(data.train))
+    how = "" if options.tune else f", since there are {len(data.train):,} training {data.kind}"
     say(f"--tune {tune}{how}: {MEANINGS[tune]} of {card.name} learns")
     return tune
 
@@ -207,7 +209,7 @@ def _finished(
     accuracy: float,
     metrics: tuple[EpochMetrics, ...],
 ) -> TeachResult:
-    """Look at the test images, and write the files."""
+    """Look at the test split, and write the files."""
     from edgekit.conversion.torch_onnx import to_onnx
     from edgekit.training.loop import logits_of
 
@@ -227,6 +229,7 @@ def _finished(
         name=card.name,
         tune=run.origin["tune"],
         data=data.name,
+        kind=data.kind,
         photos=len(data.train),
         model=model,
         weights=weights,

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from edgekit.errors import EdgekitError, ModelError, UsageError
 from edgekit.inputs.contracts import Contract
 from edgekit.runtimes.refusal import first_line
+from edgekit.training.inputs import Inputs, in_order
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -55,12 +56,9 @@ class Teacher:
         wanted = self.contract.blank.shape
         if rows.shape[3:] != wanted[3:]:
             raise UsageError(f"The teacher {self.name} takes {wanted[3]} channels, but the data have {rows.shape[3]}.")
-        answers = []
-        size = rows_at_once(self.contract)
-        for start in range(0, len(rows), size):
-            block = _resized(rows[start : start + size], wanted[1:3])
-            answers.append(self._forward(np.ascontiguousarray(np.moveaxis(self.contract.real(block), -1, 1))))
-        return np.concatenate(answers)
+        inputs = Inputs(len(rows), lambda some: _resized(rows[some], wanted[1:3]), self.contract)
+        blocks = list(inputs.blocks(rows_at_once(self.contract)))
+        return in_order(blocks, [self._forward(np.ascontiguousarray(inputs[some])) for some in blocks])
 
     def _forward(self, inputs: NDArray[Any]) -> Logits:
         try:

@@ -2,7 +2,7 @@
 
 Each file has one ``nn.Module`` class named like the file in CamelCase. It is built from its input's shape, its number
 of classes and the arguments that a card may name, and returns logits [N, classes]. Of pictures the shape is (H, W, C)
-and the input real [N, C, H, W]; of sentences (L,) and ids int32 [N, L], where 0 is padding.
+and the input real [N, C, H, W]; of texts (words, ids of a word, rows of the table) and ids int32 [N, L].
 """
 
 from __future__ import annotations

@@ -7,10 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from edgekit.errors import UnknownNameError
-from edgekit.zoo.blocks import Network
+from edgekit.zoo.blocks import PADDING, Network, without_padding
 
-PADDING = 0
-"""The id of no piece: what stands there takes part in nothing."""
 NEVER = -1e4
 """The score of what must not be looked at; an infinite one would make a row of padding alone no number."""
 EPS = 1e-12
@@ -18,7 +16,7 @@ POOLS = ("mean", "first")
 
 
 class Bert(Network):
-    """Encoder of width 384 and six layers, as MiniLM (Wang et al. 2020); it takes ids [N, L] of any L ≤ ``positions``.
+    """Encoder of width 384 and six layers, as MiniLM (Wang et al. 2020); it takes ids [N, L], of any L ≤ ``positions``.
 
     ``pool`` makes one vector of a sentence's: the ``mean`` of its pieces (Reimers and Gurevych 2019), or the ``first``,
     which is BERT's [CLS].
@@ -28,7 +26,6 @@ class Bert(Network):
         self,
         shape: tuple[int, ...],
         classes: int,
-        vocabulary: int = 30_522,
         width: int = 384,
         layers: int = 6,
         heads: int = 12,
@@ -37,7 +34,7 @@ class Bert(Network):
         dropout: float = 0.1,
         pool: str = "mean",
     ) -> None:
-        embeddings = Embeddings(vocabulary, positions, width, dropout)
+        embeddings = Embeddings(shape[-1], positions, width, dropout)
         encoder = Encoder(embeddings, *(Layer(width, heads, hidden, dropout) for _ in range(layers)), pool=pool)
         super().__init__(features=encoder, head=nn.Linear(width, classes))
 
@@ -78,6 +75,7 @@ class Encoder(nn.Sequential):
     def forward(self, ids: Tensor) -> Tensor:
         """What a sentence's pieces become in the last layer, as one vector; padding changes nothing."""
         embeddings, *layers = self
+        ids = without_padding(ids)
         is_piece = ids != PADDING
         states: Tensor = embeddings(ids)
         for layer in layers:

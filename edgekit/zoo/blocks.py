@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+PADDING = 0
+"""The id of what is no piece of a sentence."""
 
 
 class Network(nn.Sequential):
@@ -99,3 +103,13 @@ def scaled(channels: int, width: float) -> int:
     exact = channels * width
     rounded = max(8, int(exact + 4) // 8 * 8)
     return rounded if rounded >= 0.9 * exact else rounded + 8
+
+
+def without_padding(ids: Tensor) -> Tensor:
+    """Ids [N, L] without the last columns, where those are padding alone; an exported network has one length.
+
+    A network for which padding changes nothing is then as fast as its sentences are short.
+    """
+    if torch.compiler.is_exporting():
+        return ids
+    return ids[:, : max(1, int((ids != PADDING).sum(1).max()))]

@@ -14,13 +14,13 @@ from edgekit.training.weights import load_weights
 from edgekit.zoo import build
 from edgekit.zoo.bert import Bert
 
-SMALL = {"vocabulary": 50, "width": 32, "layers": 2, "heads": 4, "hidden": 64, "positions": 12}
+SMALL = {"width": 32, "layers": 2, "heads": 4, "hidden": 64, "positions": 12}
 IDS = torch.tensor([[2, 7, 8, 9, 3], [2, 49, 3, 0, 0]], dtype=torch.int32)
 
 
 def small(**arguments: object) -> Bert:
     torch.manual_seed(0)
-    network = build(Architecture("bert", {**SMALL, **arguments}), (5,), 3).eval()
+    network = build(Architecture("bert", {**SMALL, **arguments}), (5, 1, 50), 3).eval()
     assert isinstance(network, Bert)
     return network
 

@@ -17,7 +17,7 @@ OF_TEXT = ("bert",)
 @pytest.mark.parametrize("architecture", OF_TEXT)
 def test_every_architecture_of_text_gives_one_logit_per_class(architecture: str) -> None:
     ids = torch.tensor([[5, 6, 7, 0], [0, 0, 0, 0]], dtype=torch.int32)
-    logits = build(architecture, (4,), 7).eval()(ids)
+    logits = build(architecture, (4, 1, 50), 7).eval()(ids)
     assert logits.shape == (2, 7)
     assert logits.isfinite().all()
 

@@ -1,4 +1,4 @@
-"""Image classifiers of a model hub: ``hf:ORG/NAME`` for transformers, ``timm:NAME`` for timm, or the folder of one.
+"""Classifiers of a model hub: ``hf:ORG/NAME`` for transformers, ``timm:NAME`` for timm, or the folder of one.
 
 ``@REVISION`` after a name is a branch or a commit. A model is a folder of a ``config.json`` and safetensors: what
 ``save_pretrained`` wrote, or a snapshot in the hub's own cache, where one that is there is taken without a connection.
@@ -19,12 +19,20 @@ from typing import TYPE_CHECKING, Any
 from edgekit.errors import ModelError, input_errors
 from edgekit.files import sha256_bytes, sha256_file
 from edgekit.hub.fetch import cached, fetched, of_hub
-from edgekit.inputs.contract import InputContract
+from edgekit.inputs.contracts import Contract
 
 if TYPE_CHECKING:
     from torch import nn
 
-FILES = ("config.json", "preprocessor_config.json", "model.safetensors.index.json", "*.safetensors")
+FILES = (
+    "config.json",
+    "preprocessor_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.txt",
+    "model.safetensors.index.json",
+    "*.safetensors",
+)
 
 
 @dataclass(frozen=True)
@@ -36,7 +44,7 @@ class HubModel:
 
     name: str
     folder: Path
-    contract: InputContract
+    contract: Contract
     labels: tuple[str, ...]
 
     @property
@@ -51,7 +59,7 @@ class HubModel:
         return Path(self.name.partition(":")[2].partition("@")[0]).name
 
     def network(self) -> tuple[nn.Module, frozenset[str]]:
-        """The network, from real inputs [N, C, H, W] to logits [N, classes]; with it, the parameters without weights.
+        """The network, from inputs of its contract to logits [N, classes]; with it, the parameters without weights.
 
         Raises:
             ModelError: its library is not installed, or does not know such a network, or the weights do not fit it.

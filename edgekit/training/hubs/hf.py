@@ -1,12 +1,22 @@
-"""Image classifiers of transformers."""
+"""Image classifiers and sequence classifiers of transformers; which of them a folder holds, its tokenizer tells."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from edgekit.errors import ModelError
 from edgekit.inputs.contract import InputContract
+from edgekit.inputs.error import InputError
+from edgekit.inputs.text import TextContract
+from edgekit.inputs.tokens.wordpiece import WordPiece
+
+TOKENIZERS = ("tokenizer.json", "tokenizer_config.json", "vocab.txt")
+LENGTH = 128
+"""Ids of a sentence, where the model knows so many positions."""
+SAMPLE = "Crème brûlée isn't UNAFFABLE: 我 ate 3,000 (of them)!"
+"""Cut alike by ours and by the model's own, tokenizers are the same."""
 
 
 def repository(name: str) -> str:
@@ -14,12 +24,36 @@ def repository(name: str) -> str:
     return name
 
 
-def contract(folder: Path) -> InputContract:
-    """What the model's image processor makes of a picture: its centre, resized and normalised.
+def contract(folder: Path) -> InputContract | TextContract:
+    """What the model's image processor makes of a picture, or its tokenizer of a sentence.
 
     Raises:
         ModelError: nothing says what it makes, or it makes something else.
     """
+    return _of_sentences(folder) if _takes_sentences(folder) else _of_pictures(folder)
+
+
+def _takes_sentences(folder: Path) -> bool:
+    is_of_pictures = (folder / "preprocessor_config.json").is_file()
+    return not is_of_pictures and any((folder / name).is_file() for name in TOKENIZERS)
+
+
+def _of_sentences(folder: Path) -> TextContract:
+    """The tokenizer's vocabulary, if WordPiece makes the same of it."""
+    tokenizer = _quiet("AutoTokenizer").from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    ids = tokenizer(SAMPLE)["input_ids"]
+    vocabulary = tuple(sorted(known := tokenizer.get_vocab(), key=known.__getitem__))
+    positions = getattr(_config(folder), "max_position_embeddings", LENGTH)
+    for cased in (False, True):
+        with suppress(InputError):  # special pieces that are not BERT's
+            found = WordPiece(vocabulary, cased)
+            if found.encode([SAMPLE], len(ids))[0].tolist() == ids:
+                return TextContract(min(LENGTH, positions), found)
+    raise ModelError(f"{folder} cuts sentences otherwise than BERT's WordPiece does; name a model that cuts them so.")
+
+
+def _of_pictures(folder: Path) -> InputContract:
+    """The centre of a picture, resized and normalised."""
     if not (folder / "preprocessor_config.json").is_file():
         raise ModelError(f"{folder} has no preprocessor_config.json; save the model's image processor there too.")
     processor = _quiet("AutoImageProcessor").from_pretrained(folder, trust_remote_code=False, local_files_only=True)
@@ -38,7 +72,7 @@ def contract(folder: Path) -> InputContract:
 
 def labels(folder: Path) -> tuple[str, ...]:
     """The names of its classes; none where they are the numbers that transformers makes up."""
-    config = _quiet("AutoConfig").from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    config = _config(folder)
     found = tuple(str(config.id2label[index]) for index in range(config.num_labels))
     return () if all(name == f"LABEL_{index}" for index, name in enumerate(found)) else found
 
@@ -48,6 +82,10 @@ def network(folder: Path) -> tuple[Any, list[str]]:
     import torch
     from torch import Tensor, nn
 
+    from edgekit.zoo.blocks import PADDING, without_padding
+
+    takes_sentences = _takes_sentences(folder)
+
     class Logits(nn.Module):
         """One tensor, of all that a model of transformers answers."""
 
@@ -56,11 +94,17 @@ def network(folder: Path) -> tuple[Any, list[str]]:
             self.model = model
 
         def forward(self, inputs: Tensor) -> Tensor:
-            """Logits [N, classes] of real inputs [N, C, H, W]."""
-            logits: Tensor = self.model(pixel_values=inputs).logits
+            """Logits [N, classes] of real inputs [N, C, H, W], or of ids [N, L]."""
+            logits: Tensor
+            if takes_sentences:
+                ids = without_padding(inputs)
+                logits = self.model(input_ids=ids, attention_mask=ids != PADDING).logits
+            else:
+                logits = self.model(pixel_values=inputs).logits
             return logits
 
-    model, report = _quiet("AutoModelForImageClassification").from_pretrained(
+    kind = "AutoModelForSequenceClassification" if takes_sentences else "AutoModelForImageClassification"
+    model, report = _quiet(kind).from_pretrained(
         folder,
         use_safetensors=True,
         trust_remote_code=False,
@@ -70,6 +114,10 @@ def network(folder: Path) -> tuple[Any, list[str]]:
         output_loading_info=True,
     )
     return Logits(model), [f"model.{name}" for name in report["missing_keys"]]
+
+
+def _config(folder: Path) -> Any:
+    return _quiet("AutoConfig").from_pretrained(folder, trust_remote_code=False, local_files_only=True)
 
 
 def _quiet(name: str) -> Any:

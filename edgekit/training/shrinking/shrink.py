@@ -161,11 +161,13 @@ class _Block:
 
 def _block(teacher: Teacher, contract: Contract, data: Dataset, to: int, seed: int) -> _Block:
     """A copy of a teacher's network; raise UsageError if there is nothing to be cut to the size ``to``."""
-    from edgekit.training import loop
+    import torch
+
+    from edgekit.training.inputs import Inputs
 
     network, metadata = copy.deepcopy(_network_of(teacher)), Metadata(contract, data.classes)
     chosen = np.sort(data.train.sample(JUDGING_IMAGES, seed))
-    images = loop.to_tensor(data.train.images[chosen], contract)
+    images = torch.from_numpy(Inputs(len(data.train), data.train.images.__getitem__, contract)[chosen])
     _require_fit(network, images[:1], teacher.name)
     whole = _int8_bytes(network, metadata)
     if to >= whole:

