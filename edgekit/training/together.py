@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
 PART = 16
 """Images of a batch for a core, at least: normalisation over fewer says little."""
-PROCESSES = "processes"
-"""What a checkpoint calls their number."""
+PROCESSES = "number of processes"
+"""What a checkpoint calls how many train together."""
 Files = dict[str, bytes]
 
 
