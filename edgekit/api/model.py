@@ -1,4 +1,4 @@
-"""A model file, open: what it sees in pictures, and what it makes of tensors."""
+"""A model file, open: what it sees in pictures or reads in texts, and what it makes of tensors."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import numpy as np
 
 from edgekit.artifact import Array, TensorSpec
 from edgekit.closing import Closing
-from edgekit.data.files import prepare
 from edgekit.data.intake import require_pictures
 from edgekit.errors import DataError, ModelError, UnknownNameError, UsageError, input_errors
 from edgekit.evaluation.classifier import Classifier
 from edgekit.evaluation.input_options import InputOptions
-from edgekit.evaluation.predict import PredictOptions, PredictResult, predict_rows
+from edgekit.evaluation.predict import PredictOptions, PredictResult, predict_rows, row_of
 from edgekit.evaluation.task_model import remark_on_input
-from edgekit.inputs.contract import InputContract, Pixels
+from edgekit.inputs.contract import Pixels
+from edgekit.inputs.contracts import Contract
 from edgekit.modelfiles.model_ref import find_models
 from edgekit.modelfiles.session import FileSession
 from edgekit.options import build
@@ -56,9 +56,9 @@ class Model(Closing):
         return f"{self.path}@{self.runtime}"
 
     @property
-    def contract(self) -> InputContract:
-        """How pixels become its input."""
-        return require_pictures(self._classifier.contract, self.name)
+    def contract(self) -> Contract:
+        """How pixels or texts become its input."""
+        return self._classifier.contract
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -66,17 +66,17 @@ class Model(Closing):
         return self._classifier.labels
 
     def predict(self, pictures: Picture | list[Picture], top: int = TOP) -> PredictResult:
-        """The likeliest classes of pictures: files, Pillow's images, or arrays uint8 [H, W] or [H, W, C].
+        """The likeliest classes of pictures: files, Pillow's images, or arrays uint8 [H, W] or [H, W, C]; or of texts.
 
         An array of exactly the size that the model takes is taken as its pixels; anything else is fitted as its
         app fits a photo.
 
         Raises:
-            DataError: a picture is missing, broken or no picture.
-            ModelError: the model does not classify images.
+            DataError: a picture is missing, broken or no picture, or a text is empty.
+            ModelError: the model does not classify images or texts.
         """
         classifier, given = self._classifier, pictures if isinstance(pictures, list) else [pictures]
-        named = ((_name(picture, index), self._pixels(picture, index)[None]) for index, picture in enumerate(given))
+        named = ((_name(picture, index), self._row(picture, index)) for index, picture in enumerate(given))
         return predict_rows(classifier, named, top)
 
     def run(self, tensors: Mapping[str, Any]) -> dict[str, Array]:
@@ -116,13 +116,12 @@ class Model(Closing):
             raise ModelError(self._refusal)
         return self._image
 
-    def _pixels(self, picture: Picture, index: int) -> Pixels:
+    def _row(self, picture: Picture, index: int) -> Any:
         if isinstance(picture, str | Path):
-            pixels: Pixels = prepare(Path(picture), self.contract)
-            return pixels
-        pixels = _decoded(picture, index)
+            return row_of(self.contract, str(picture))
+        pixels, contract = _decoded(picture, index), require_pictures(self.contract, self.name)
         with input_errors(DataError, f"picture {index}: "):
-            return pixels if pixels.shape == self.contract.shape else self.contract.fit(pixels)
+            return (pixels if pixels.shape == contract.shape else contract.fit(pixels))[None]
 
 
 def open(model: str | Path, runtime: str | None = None, **options: Any) -> Model:

@@ -108,7 +108,19 @@ def holds_photos(source: Source) -> bool:
     if not isinstance(source, str | Path) or source == "mnist":
         return False
     path = Path(source)
-    return source == "clothes" or path.suffix == ".parquet" or _holds_pictures(path) or any(path.glob("*.parquet"))
+    if source == "clothes":
+        return True
+    is_table = path.suffix == ".parquet" or any(path.glob("*.parquet"))
+    return (is_table or _holds_pictures(path)) and not holds_texts(source)
+
+
+def holds_texts(source: Source) -> bool:
+    """True for a source of texts: a table or a folder of tables that hold no images, or a folder of .txt files."""
+    if not isinstance(source, str | Path) or source in NAMED:
+        return False
+    from edgekit.data.texts import are_texts
+
+    return are_texts(Path(source))
 
 
 @contextmanager

@@ -39,11 +39,13 @@ def remarks_on_balance(data: Dataset) -> Iterator[Warn]:
     }
     for name, found in counts.items():
         if not found.all():
-            yield Warn(f"{data.name} has no {name} image of the class '{data.classes[int(found.argmin())]}'; add some.")
+            yield Warn(
+                f"{data.name} has no {name} {data.kind} of the class '{data.classes[int(found.argmin())]}'; add some."
+            )
     found = counts["training"]
     most, least = int(found.argmax()), int(np.where(found > 0, found, found.max()).argmin())
     if data.train.labels is not None and not is_even(data.train.labels):
         yield Warn(
-            f"{data.name} is uneven: {found[most]:,} training images of '{data.classes[most]}', but {found[least]:,} "
-            f"of '{data.classes[least]}'; a rare class is learned badly, so add images of it."
+            f"{data.name} is uneven: {found[most]:,} training {data.kind} of '{data.classes[most]}', but "
+            f"{found[least]:,} of '{data.classes[least]}'; a rare class is learned badly, so add {data.kind} of it."
         )

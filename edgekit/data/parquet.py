@@ -157,8 +157,26 @@ def _read(path: Path) -> _Rows:
     return _Rows(images, Column(labels, hub_class_names(schema, label_column)))
 
 
+def holds_images(path: Path) -> bool:
+    """True if a table has a column of encoded images.
+
+    Raises:
+        DataError: it is no readable table.
+    """
+    with opened(path) as file:
+        return _encoded(file.schema_arrow) is not None
+
+
 def _image_column(schema: pyarrow.Schema, path: Path) -> str:
     """The first column of encoded images."""
+    name = _encoded(schema)
+    if name is None:
+        columns = ", ".join(f"{field.name} ({field.type})" for field in schema)
+        raise DataError(f"{path} has no column of encoded images, only {columns}; give data with image bytes.")
+    return name
+
+
+def _encoded(schema: pyarrow.Schema) -> str | None:
     from pyarrow import types
 
     for field in schema:
@@ -167,8 +185,7 @@ def _image_column(schema: pyarrow.Schema, path: Path) -> str:
             kind = kind.field("bytes").type
         if types.is_binary(kind) or types.is_large_binary(kind):
             return str(field.name)
-    columns = ", ".join(f"{field.name} ({field.type})" for field in schema)
-    raise DataError(f"{path} has no column of encoded images, only {columns}; give data with image bytes.")
+    return None
 
 
 def _label_column(schema: pyarrow.Schema) -> str | None:

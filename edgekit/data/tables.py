@@ -57,7 +57,7 @@ def split_files(folder: Path, suffixes: Sequence[str]) -> dict[str, list[Path]]:
 
 
 def _read_parquet(path: Path, choose: Choose) -> Columns:
-    from edgekit.data.parquet import opened
+    from edgekit.data.parquet import opened  # which imports this
 
     with opened(path) as file:
         names = choose(file.schema_arrow.names)

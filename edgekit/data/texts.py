@@ -21,15 +21,17 @@ from edgekit.data.dataset import Dataset, Split, divide, may_be_divided
 from edgekit.data.factory import FACTORY, call_factory
 from edgekit.data.folder import FileKind, find_files
 from edgekit.data.labels import LABEL_WORDS, Column, numbered
+from edgekit.data.parquet import holds_images
 from edgekit.data.reading import STRICT, Reading
 from edgekit.data.splits import ALIASES, split_called
 from edgekit.data.tables import TABLES, is_table, read_columns, split_files
 from edgekit.errors import DataError, UnknownNameError, input_errors
+from edgekit.inputs.decode import PICTURES
 from edgekit.inputs.text import TextContract
 
 TEXT_WORDS = ("text", "sentence", "review", "content", "comment", "document", "question", "title", "utterance")
 FILES = FileKind((".txt",), "texts (.txt)")
-LINES = ".txt"
+LINES, PARQUET = ".txt", ".parquet"
 WAYS = (
     "a table (.parquet, .csv, .tsv, .jsonl), a folder of such named train..., validation... and test..., a folder of "
     "class folders of .txt files, a .txt file of a text in each line, or module:factory"
@@ -70,6 +72,18 @@ def open_texts(source: Any, contract: TextContract, reading: Reading = STRICT) -
         numbers = None if part.labels is None else part.labels.tolist()
         digest.update(repr((split, part.images[:].tolist(), numbers)).encode("utf-8", "surrogatepass"))
     return Dataset(name, classes, **divide(name, splits, classes), sha256=digest.hexdigest())
+
+
+def are_texts(path: Path) -> bool:
+    """True for a table or a folder of tables without images, and for a folder of text files without pictures."""
+    tables = [path] if is_table(path) and path.is_file() else []
+    if path.is_dir():
+        tables = sorted(file for file in path.iterdir() if is_table(file))
+    if tables:
+        return tables[0].suffix != PARQUET or not holds_images(tables[0])
+    suffixes = (file.suffix.lower() for file in path.rglob("*"))
+    first = next((suffix for suffix in suffixes if suffix == LINES or suffix in PICTURES), "")
+    return first == LINES
 
 
 def _parts(source: Any, contract: TextContract, reading: Reading) -> tuple[str, dict[str, _Part]]:

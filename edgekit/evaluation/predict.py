@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from edgekit.data.tensors import read_samples
 from edgekit.errors import DataError, UsageError, input_errors
 from edgekit.evaluation.input_options import InputOptions
 from edgekit.evaluation.task_model import TaskModel, remark_on_input
+from edgekit.inputs.contracts import Contract
 from edgekit.inputs.text import TextContract
 from edgekit.modelfiles.model_ref import find_models
 from edgekit.modelfiles.runtime_choice import BY_ENDING, RUNTIME
@@ -167,19 +169,27 @@ def predict_rows(model: TaskModel, rows: Iterable[tuple[str, Row]], top: int) ->
     return PredictResult(str(model.path), model.session.runtime, tuple(predictions))
 
 
+def row_of(contract: Contract, given: str) -> Any:
+    """A file, or a text itself, as rows [1, ...] of a model of this contract.
+
+    Raises:
+        DataError: the file is missing or broken, or the text empty.
+    """
+    if isinstance(contract, TextContract) and not os.path.isfile(given):
+        with input_errors(DataError):
+            row = contract.read(os.fsencode(given), "The text")
+    else:
+        row = prepare(Path(given), contract)
+    return np.asarray([row], contract.blank.dtype)
+
+
 def _rows(model: TaskModel, given: str) -> Iterator[tuple[str, Row]]:
     """A picture or text, or the samples of a file of arrays; bytes are pixels where the model takes such."""
     path = Path(given)
     if path.suffix not in ARRAYS:
         if model.reads is None:
             model.refuse_pictures()
-        contract = model.reads.contract
-        if isinstance(contract, TextContract) and not os.path.isfile(given):
-            with input_errors(DataError):
-                row = contract.read(os.fsencode(given), "The text")
-        else:
-            row = prepare(path, contract)
-        yield given, np.asarray([row], contract.blank.dtype)
+        yield given, row_of(model.reads.contract, given)
         return
     samples = read_samples(path, model.tensors)
     (first, *_) = samples.arrays.values()

@@ -13,11 +13,12 @@ from pathlib import Path
 
 from edgekit import catalog
 from edgekit.console import say
-from edgekit.data import Source, holds_photos, is_unset, open_data
+from edgekit.data import Source, holds_photos, holds_texts, is_unset, open_data
 from edgekit.data.reading import Reading
 from edgekit.errors import EdgekitError, UsageError
 from edgekit.files import require_writable
-from edgekit.inputs.contract import InputContract
+from edgekit.inputs.contracts import read_contract
+from edgekit.inputs.text import TextContract
 from edgekit.training import distill as distilling
 from edgekit.training.distill import DistillOptions, DistillResult
 from edgekit.training.runs import TEACH
@@ -26,6 +27,8 @@ from edgekit.training.student import is_run
 from edgekit.training.teach import TeachOptions, teach
 
 TEACHER, STUDENT, SIZE = "efficientnet-lite0", "mnist-tiny", "1MB"
+OF_TEXTS = ("minilm", "text-m")
+"""Teacher and student."""
 
 
 def distill(options: DistillOptions) -> DistillResult:
@@ -41,6 +44,9 @@ def distill(options: DistillOptions) -> DistillResult:
         return distilling.distill(_with_teacher(options))
     if is_unset(options.data) or options.data == "mnist":
         return distilling.distill(replace(options, student=STUDENT))
+    if holds_texts(options.data):
+        say(f"no --student named: texts are learned by {OF_TEXTS[1]}")
+        return distill(replace(options, student=OF_TEXTS[1]))
     if not holds_photos(options.data):
         open_data(options.data, reading=options.reading)  # what cannot be opened says so itself
         raise UsageError(f"Nothing says which student learns {options.data}; name one with --student.")
@@ -54,33 +60,37 @@ def distill(options: DistillOptions) -> DistillResult:
 
 
 def _with_teacher(options: DistillOptions) -> DistillOptions:
-    """The options with a teacher of the photos, where none is named and no student's card names one."""
+    """The options with a teacher of the photos or texts, where none is named and no student's card names one."""
     student = options.student
     is_card = isinstance(student, str) and not is_unset(student) and not is_run(student)
     has_own = is_card and bool(catalog.network_card("students", student).teacher)
-    if has_own or options.teacher or not holds_photos(options.data):
+    are_texts = holds_texts(options.data)
+    if has_own or options.teacher or not (are_texts or holds_photos(options.data)):
         return options
+    kind, name = ("texts", OF_TEXTS[0]) if are_texts else ("photos", TEACHER)
     run = _run_on(options.data, options.reading)
     if run is None:
         run = require_writable(Path("runs") / f"{_name(options.data)}-teacher")
-        say(f"no --teacher named and no run of these photos in runs/: fine-tuning {TEACHER} into {run}")
-        wanted = TeachOptions(TEACHER, data=options.data, reading=options.reading, out=run, seed=options.seed)
+        say(f"no --teacher named and no run of these {kind} in runs/: fine-tuning {name} into {run}")
+        wanted = TeachOptions(name, data=options.data, reading=options.reading, out=run, seed=options.seed)
         teach(replace(wanted, resume=options.resume))
     else:
-        say(f"no --teacher named: taking the newest run on these photos, {run}")
+        say(f"no --teacher named: taking the newest run on these {kind}, {run}")
     return replace(options, teacher=(str(run),))
 
 
 def _run_on(source: Source, reading: Reading, runs: Path = Path("runs")) -> Path | None:
-    """The newest run of ``teach`` on these photos; None if there is none."""
+    """The newest run of ``teach`` on these photos or texts; None if there is none."""
     records = sorted(runs.glob(f"*/{TEACH}"), key=lambda path: path.stat().st_mtime, reverse=True)
     for path in records:
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
-            contract, sha256 = InputContract.from_dict(record["contract"]), record["data_sha256"]
+            contract, sha256 = read_contract(record["contract"]), record["data_sha256"]
         except (ValueError, KeyError, TypeError, EdgekitError):
             continue
-        if open_data(source, contract, reading).sha256 == sha256:
+        if isinstance(contract, TextContract) == holds_texts(source) and (
+            open_data(source, contract, reading).sha256 == sha256
+        ):
             return path.parent
     return None
 

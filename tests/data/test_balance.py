@@ -36,4 +36,4 @@ def test_a_hundred_to_one_is_said_with_the_counts() -> None:
 
 def test_a_class_without_test_images_is_named() -> None:
     (remark,) = remarks_on_balance(data_of([9, 9, 9], [1, 1, 1], [2, 0, 2]))
-    assert remark == "pets has no test image of the class 'b'; add some."
+    assert remark == "pets has no test images of the class 'b'; add some."

@@ -8,7 +8,7 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from edgekit.data import open_data, open_unlabelled
+from edgekit.data import holds_photos, holds_texts, open_data, open_unlabelled
 from edgekit.data.dataset import Dataset
 from edgekit.data.reading import Reading
 from edgekit.errors import DataError, UnknownNameError
@@ -144,3 +144,18 @@ def test_what_is_no_source_of_texts_says_what_is_one(tmp_path: Path, name: str) 
     (tmp_path / "photos").mkdir()
     with pytest.raises(DataError, match=r"does not exist|holds no texts"):
         open_data(str(tmp_path / name), TEXT)
+
+
+def test_texts_are_told_from_photos(tmp_path: Path, save_image) -> None:
+    table = as_parquet(tmp_path / "a.parquet", ["fine", "bad"], [1, 0])
+    folder = as_folders(tmp_path / "texts", ["fine", "bad"], [1, 0])
+    save_image(tmp_path / "photos" / "cat" / "0.png", seed=0)
+    pictures = [{"bytes": (tmp_path / "photos" / "cat" / "0.png").read_bytes()}]
+    parquet.write_table(pyarrow.table({"image": pictures, "label": [0]}), tmp_path / "photos.parquet")
+    for path in (table, folder):
+        assert (holds_texts(path), holds_photos(path)) == (True, False)
+    found = {
+        name: (holds_texts(tmp_path / name), holds_photos(tmp_path / name)) for name in ("photos", "photos.parquet")
+    }
+    assert set(found.values()) == {(False, True)}
+    assert not holds_texts("mnist")

@@ -128,3 +128,11 @@ def test_a_source_that_is_not_there_says_so(asked: list[Any]) -> None:
     with pytest.raises(UnknownNameError, match="elsewhere"):
         natural.distill(DistillOptions(data="elsewhere"))
     assert not asked
+
+
+def test_texts_alone_get_a_teacher_of_texts_and_a_student_of_text(asked: list[Any], tmp_path: Path) -> None:
+    (tmp_path / "opinions.csv").write_text("text,label\n" + "so good,1\nso bad,0\n" * 12)
+    natural.distill(DistillOptions(data="opinions.csv"))
+    teaching, distilling = asked
+    assert (teaching.name, teaching.data) == ("minilm", "opinions.csv")
+    assert (distilling.student, distilling.teacher) == ("text-m", (str(teaching.out),))
