@@ -52,6 +52,13 @@ def test_an_average_with_no_memory_is_the_network(few: Dataset, tmp_path: Path) 
     assert validation(few, tmp_path / "average", ema=1e-9, epochs=1) == pytest.approx(network, abs=0.01)
 
 
+@pytest.mark.parametrize(("schedule", "shares"), [("linear", (3, 2, 1, 0)), ("cosine", (3.414, 2, 0.586, 0))])
+def test_the_learning_rate_ends_at_zero(schedule: str, shares: tuple[float, ...], few: Dataset, tmp_path: Path) -> None:
+    recipe = TrainRecipe(epochs=4, batch_size=32, learning_rate=1e-2, warmup_epochs=0, schedule=schedule)
+    _, metrics = train(small_network(), CONTRACT, few, TrainRun(recipe, 0, tmp_path))
+    assert [record.learning_rate for record in metrics] == pytest.approx([share / 400 for share in shares], abs=2e-4)
+
+
 def small_network() -> nn.Module:
     torch.manual_seed(0)
     return nn.Sequential(nn.AvgPool2d(4), nn.Flatten(), nn.Linear(49, 20), nn.ReLU(), nn.Linear(20, 10))
