@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from edgekit.errors import ModelError
 from edgekit.inputs import tensors
 from edgekit.inputs.contract import InputContract
-from edgekit.inputs.contracts import Contract, read_contract
+from edgekit.inputs.contracts import Contract
+from edgekit.inputs.described import read_contract
 from edgekit.inputs.error import InputError
 from edgekit.inputs.golden import Golden
 

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from edgekit.console import say
 from edgekit.errors import EdgekitError, ModelError, UnknownNameError
 from edgekit.files import model_name, require_file, sha256_file
-from edgekit.inputs.contracts import Contract, read_contract
+from edgekit.inputs.contracts import Contract
+from edgekit.inputs.described import read_contract
 from edgekit.inputs.text import TextContract
 from edgekit.inputs.tokens.wordpiece import WordPiece
 from edgekit.recipe import TrainRecipe, known_keys

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from edgekit.data.clothes import FOLDER
-from edgekit.data.files import prepare_image
+from edgekit.data.files import prepare
 from edgekit.inputs.contract import InputContract
 
 SIDE, QUALITY, SEED = 96, 85, 0
@@ -33,7 +33,7 @@ def main(source: Path) -> None:
             target = FOLDER / split / folder.name
             target.mkdir(parents=True)
             for number, index in enumerate(sorted(chosen)):
-                pixels = prepare_image(photos[index], InputContract(SIDE, SIDE, 3))
+                pixels = prepare(photos[index], InputContract(SIDE, SIDE, 3))
                 Image.fromarray(pixels).save(target / f"{number:02d}.jpg", quality=QUALITY, optimize=True)
     files = [*FOLDER.rglob("*.jpg")]
     print(f"{len(files):,} photos, {sum(path.stat().st_size for path in files):,} bytes in {FOLDER}")

@@ -17,7 +17,7 @@ from places import DATA, SHARED
 
 from edgekit.data import open_data
 from edgekit.data.dataset import Split
-from edgekit.data.files import prepare_image
+from edgekit.data.files import prepare
 from edgekit.inputs.contract import InputContract
 
 PARTS = ("calibration", "development", "test")
@@ -66,7 +66,7 @@ def many_clothes() -> Many:
         pixels = np.lib.format.open_memmap(many.pixels, "w+", np.uint8, (MANY, *CLOTHES.shape))
         for row, photo in enumerate(chosen):
             (many.folder / f"{row:04}.jpg").symlink_to(photos[photo])
-            pixels[row] = prepare_image(photos[photo], CLOTHES)
+            pixels[row] = prepare(photos[photo], CLOTHES)
     return many
 
 

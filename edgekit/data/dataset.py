@@ -179,7 +179,7 @@ class Dataset:
         for name, split in (("test", self.test), ("validation", self.validation), ("train", self.train)):
             if len(split):
                 return name, split
-        raise DataError(f"{self.name} has no {self.kind} at all; choose other data.")
+        raise DataError(f"{self.name} has no images at all; choose other data.")
 
     @property
     def image_shape(self) -> tuple[int, int, int]:

@@ -1,4 +1,4 @@
-"""All that an app must know of a model file: its tensors, how pixels become its input, what its classes are called."""
+"""All that an app must know of a model file: its tensors, how a sample becomes its input, its classes' names."""
 
 from __future__ import annotations
 
@@ -9,35 +9,37 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.artifact import TensorSpec
-from edgekit.data.intake import require_pictures
 from edgekit.errors import ModelError, UsageError
 from edgekit.evaluation.classifier import Classifier
 from edgekit.evaluation.input_options import InputOptions
 from edgekit.evaluation.task_model import remark_on_input
 from edgekit.files import model_name, sha256_bytes
 from edgekit.graph.isolated import model_bytes
-from edgekit.inputs.contract import InputContract
+from edgekit.inputs.contracts import Contract
 from edgekit.inputs.golden import Golden
 from edgekit.modelfiles.golden import example_of, remark_on_example
 from edgekit.modelfiles.model_ref import ModelRef, find_models
 from edgekit.tasks.classification import holds_probabilities
 
 RUNTIMES = ("litert", "ort")
-APP_DTYPES = ("int8", "uint8", "float32")
-"""Types of the input and output that apps read and write."""
+SCORES = ("int8", "uint8", "float32")
+"""Types of the output that apps read."""
+TAKEN = {"image": SCORES, "text": ("int32",)}
+"""Types of the input that apps write, by what the model takes."""
 
 
 @dataclass(frozen=True)
 class AppModel:
-    """An image classifier file that was opened once and looked at.
+    """A classifier file of images or text that was opened once and looked at.
 
     Attributes:
         name: what the app is called, in ``[a-z0-9-]``.
         data: the file's bytes; ``sha256`` is theirs.
         runtime: ``litert`` for a .tflite file, ``ort`` for an .onnx file.
-        input: the image's tensor, [1, H, W, C] or [1, C, H, W] as ``layout`` (``NHWC`` or ``NCHW``) says.
+        input: the tensor of an image, [1, H, W, C] or [1, C, H, W] as ``layout`` (``NHWC`` or ``NCHW``) says, or of a
+            text.
         output: the tensor of the scores, whose last dimension is the number of classes.
-        contract: how uint8 pixels become real input.
+        contract: how pictures or texts become the input.
         labels: one name for each class.
         gives_probabilities: true if the scores are known to be probabilities, and need no softmax.
         golden: what the file answered to a made-up input where it was written, else what it answers here.
@@ -51,7 +53,7 @@ class AppModel:
     input: TensorSpec
     output: TensorSpec
     layout: str
-    contract: InputContract
+    contract: Contract
     labels: tuple[str, ...]
     gives_probabilities: bool
     golden: Golden | None
@@ -70,6 +72,7 @@ class AppModel:
             "runtime": self.runtime,
             "input": {**asdict(self.input), "layout": self.layout},
             "output": {**asdict(self.output), "probabilities": self.gives_probabilities},
+            "takes": self.contract.INPUT,
             "contract": self.contract.describe(),
             "labels": list(self.labels),
             "golden": self.golden and self.golden.to_dict(),
@@ -88,30 +91,28 @@ def read_app_model(
         preferred: runtimes that the target has, the best one first.
 
     Raises:
-        ModelError, RuntimeCrashError: the file is broken, no image classifier, or of types that no app has.
+        ModelError, RuntimeCrashError: the file is broken, no classifier, or of types that no app has.
         UsageError: there is no such model, or the target has not that runtime.
     """
     target = _choose(model, runtime, preferred)
     with Classifier(target.path, runtime=target.runtime, threads=1, options=options) as classifier:
         remark_on_input(classifier)
         remark_on_example(classifier.session)
-        for spec in (classifier.input, classifier.output):
-            if spec.dtype not in APP_DTYPES:
+        contract = classifier.contract
+        for spec, dtypes in ((classifier.input, TAKEN[contract.INPUT]), (classifier.output, SCORES)):
+            if spec.dtype not in dtypes:
                 raise ModelError(
-                    f"{target.path} has a tensor '{spec.name}' of {spec.dtype}, and apps take {', '.join(APP_DTYPES)}; "
+                    f"{target.path} has a tensor '{spec.name}' of {spec.dtype}, and apps take {', '.join(dtypes)}; "
                     "quantize or export it again."
                 )
         data = model_bytes(target.path)
-        contract = require_pictures(classifier.contract, str(target.path))
-        height, width, channels = contract.shape
-        image = (height, width, channels) if classifier.layout == "NHWC" else (channels, height, width)
         return AppModel(
             name=app_name(target.path),
             path=target.path,
             data=data,
             sha256=sha256_bytes(data),
             runtime=target.runtime,
-            input=replace(classifier.input, shape=(1, *image)),
+            input=replace(classifier.input, shape=contract.tensor_shape(classifier.layout)),
             output=replace(classifier.output, shape=tuple(max(1, size) for size in classifier.output.shape)),
             layout=classifier.layout,
             contract=contract,

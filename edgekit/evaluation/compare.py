@@ -19,7 +19,7 @@ from edgekit.data import Source
 from edgekit.data.intake import FIRST_TO_LAST, LAST_TO_FIRST, fits
 from edgekit.data.reading import Reading
 from edgekit.errors import ModelError, UsageError
-from edgekit.evaluation.evaluate import row_batches
+from edgekit.evaluation.evaluate import image_batches
 from edgekit.evaluation.fidelity import Fidelity
 from edgekit.evaluation.input_options import InputOptions
 from edgekit.evaluation.task_model import TaskModel, as_shaped, remark_on_input
@@ -154,7 +154,7 @@ def compare_samples(options: CompareOptions) -> Comparison | OutputsComparison:
         split = whole.take(chosen)
         ours, theirs = [], []
         with progress("comparing", len(split)) as bar:
-            for rows in row_batches(a, split):
+            for rows in image_batches(split):
                 ours.append(a.reals(rows))
                 theirs.append(b.reals(rows, a.session.outputs))
                 bar.update(sum(len(reals[0]) for reals in ours))

@@ -1,4 +1,4 @@
-"""``edgekit evaluate``: how often model files are right on labelled samples."""
+"""``edgekit evaluate``: how often model files are right on labelled images."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edgekit.artifact import TensorSpec
 from edgekit.catalog import taken
 from edgekit.console import Part, Table, counted, progress
 from edgekit.data import Source
-from edgekit.data.dataset import Dataset, Split
+from edgekit.data.dataset import Dataset, Images, Split
 from edgekit.data.reading import Reading
 from edgekit.devices.device import Can, open_device
 from edgekit.errors import DataError, ModelError
@@ -152,7 +152,7 @@ def measure(model: TaskModel, split: Split, names: Sequence[str] = ()) -> Figure
         DataError: the split has no images or no labels, or labels that the model cannot give.
     """
     if len(split) == 0:
-        raise DataError(f"The evaluation split has no {split.kind}; choose data with a test split.")
+        raise DataError("The evaluation split has no images; choose data with a test split.")
     task, truth = model.judged_on(split)
     if not task.has_answers:
         shapes = ", ".join(str(shape) for shape in model.shapes)
@@ -169,8 +169,8 @@ def all_scores(model: TaskModel, split: Split, like: Sequence[TensorSpec] = ()) 
     with progress(model.path.name, len(split)) as bar:
         done = 0
         size = DEVICE_BATCH_BYTES if isinstance(model.session, DeviceSession) else BATCH_BYTES
-        for rows in row_batches(model, split, size):
-            found.append(model.scores(rows, like))
+        for images in image_batches(split, size):
+            found.append(model.scores(images, like))
             done += len(found[-1])
             bar.update(done)
     if len({scores.shape[1] for scores in found}) > 1:
@@ -178,11 +178,11 @@ def all_scores(model: TaskModel, split: Split, like: Sequence[TensorSpec] = ()) 
     return np.concatenate(found)
 
 
-def row_batches(model: TaskModel, split: Split, size_bytes: int = BATCH_BYTES) -> Iterator[Any]:
-    """The rows of a split in batches of about ``size_bytes`` of input, so that none takes long or much memory."""
-    values = max(math.prod(split.images.shape[1:]), model.intake(split.images[:1]).size)
-    for rows, _ in split.batches(max(1, size_bytes // (4 * values))):
-        yield rows
+def image_batches(split: Split, size_bytes: int = BATCH_BYTES) -> Iterator[Images]:
+    """The samples of a split in batches of about ``size_bytes`` as float32, so that none takes long or much memory."""
+    size = max(1, size_bytes // (4 * math.prod(split.images.shape[1:])))
+    for images, _ in split.batches(size):
+        yield images
 
 
 def _compared(agreement: Agreement) -> str:

@@ -175,8 +175,7 @@ def row_of(contract: Contract, given: str) -> Any:
     Raises:
         DataError: the file is missing or broken, or the text empty.
     """
-    is_file = os.path.isfile(given) or (given.endswith(".txt") and len(given.split()) == 1)
-    if isinstance(contract, TextContract) and not is_file:
+    if isinstance(contract, TextContract) and not os.path.isfile(given):
         with input_errors(DataError):
             row = contract.read(os.fsencode(given), "The text")
     else:

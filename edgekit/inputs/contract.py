@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -34,6 +35,8 @@ class InputContract:
     """
 
     INPUT: ClassVar[str] = "image"
+    CALLED: ClassVar[str] = "picture"
+
     height: int
     width: int
     channels: int
@@ -112,6 +115,31 @@ class InputContract:
         """Plain values with all defaults, for who does not know them."""
         return asdict(self)
 
+    @property
+    def endings(self) -> tuple[str, ...]:
+        """Of files that ``read`` reads."""
+        from .decode import READABLE
+
+        return READABLE
+
+    def given(self, word: str) -> bytes:
+        """What a word of a command line stands for: the file of that name.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        return Path(word).read_bytes()
+
+    def received(self, body: bytes, kind: str) -> bytes:
+        """What came over HTTP with a content type.
+
+        Raises:
+            InputError: it is a form.
+        """
+        if kind.startswith("multipart/"):
+            raise InputError("The body is a form; send the picture alone, as curl --data-binary @FILE does.")
+        return body
+
     def read(self, data: bytes, name: str) -> Pixels:
         """An encoded picture of any size as the uint8 [H, W, C] that the model was trained on.
 
@@ -147,6 +175,10 @@ class InputContract:
         """
         stored = tensors.quantize(self.real(images), spec.dtype, spec.scale, spec.zero_point)
         return tensors.in_layout(stored, layout)
+
+    def tensor_shape(self, layout: str) -> tuple[int, ...]:
+        """Of a file's input tensor."""
+        return (1, self.channels, self.height, self.width) if layout == "NCHW" else (1, *self.shape)
 
     def tensor(self, data: bytes, name: str, spec: Any, layout: str) -> tensors.Array:
         """An encoded picture as a file's input tensor; see ``read`` and ``encode``."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -29,6 +32,7 @@ class TextContract:
     """
 
     INPUT: ClassVar[str] = "text"
+    CALLED: ClassVar[str] = "text"
     domain: ClassVar[str] = "text"
 
     length: int
@@ -102,6 +106,35 @@ class TextContract:
         fields: dict[str, Any] = asdict(self)["tokenizer"]
         return {"domain": self.domain, **small, "tokenizer": {**fields, **small["tokenizer"]}}
 
+    @property
+    def endings(self) -> tuple[str, ...]:
+        """Of files that ``read`` reads."""
+        return (".txt",)
+
+    def given(self, word: str) -> bytes:
+        """What a word of a command line stands for: the file of that name if there is one, else itself.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        return Path(word).read_bytes() if os.path.isfile(word) else os.fsencode(word)
+
+    def received(self, body: bytes, kind: str) -> bytes:
+        """What came over HTTP with a content type: JSON ``{"text": ...}``, or the text alone as text/plain.
+
+        Raises:
+            InputError: it is neither.
+        """
+        if kind.startswith("text/plain"):
+            return body
+        try:
+            text = json.loads(body)["text"]
+        except (ValueError, TypeError, KeyError, RecursionError):
+            text = None
+        if not isinstance(text, str):
+            raise InputError('The body is no JSON with a text; send {"text": "..."}, or the text alone as text/plain.')
+        return text.encode(errors="replace")
+
     def read(self, data: bytes, name: str) -> str:
         """UTF-8 as a text.
 
@@ -111,9 +144,9 @@ class TextContract:
         try:
             text = data.decode("utf-8-sig")
         except UnicodeDecodeError as exc:
-            raise InputError(f"{name} is no text in UTF-8; save it as such.") from exc
+            raise InputError(f"{name} is not written in UTF-8; save it as such.") from exc
         if not text.strip():
-            raise InputError(f"{name} is an empty text; write a sentence.")
+            raise InputError(f"{name} is empty; write a sentence.")
         return text
 
     def real(self, texts: Sequence[str]) -> Ids:
@@ -124,6 +157,10 @@ class TextContract:
         """Texts to the bytes that a file's input tensor takes; ``spec`` has its dtype."""
         ids: NDArray[np.integer[Any]] = self.real(texts).astype(spec.dtype)
         return ids
+
+    def tensor_shape(self, layout: str) -> tuple[int, ...]:
+        """Of a file's input tensor."""
+        return (1, self.length)
 
     def tensor(self, data: bytes, name: str, spec: Any, layout: str = "") -> NDArray[np.integer[Any]]:
         """UTF-8 as a file's input tensor; see ``read`` and ``encode``."""

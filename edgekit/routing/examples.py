@@ -13,11 +13,14 @@ import numpy as np
 from edgekit.console import progress
 from edgekit.data import holds_photos, open_data
 from edgekit.data.dataset import Dataset, Images, Labels, Split, content_sha256
+from edgekit.data.intake import require_pictures
 from edgekit.data.reading import Reading
 from edgekit.errors import DataError, UsageError, input_errors
 from edgekit.evaluation.classifier import Classifier
 from edgekit.files import write_bytes
 from edgekit.inputs.contract import InputContract
+from edgekit.inputs.contracts import Contract
+from edgekit.inputs.described import read_contract
 from edgekit.store.store import Entry, Store
 from edgekit.tasks.classification import probabilities
 
@@ -26,16 +29,18 @@ SPLITS = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class Expert:
-    """A model of a store that classifies images, and the ``source`` of pictures that are for it."""
+    """A model of a store that classifies pictures or texts, and the ``source`` of pictures that are for it."""
 
     entry: Entry
     source: str
 
     def __post_init__(self) -> None:
         if self.entry.card["student"] is None:
-            raise UsageError(self.entry.card["refusal"] or f"'{self.entry.name}' is no image classifier.")
+            raise UsageError(self.entry.card["refusal"] or f"'{self.entry.name}' is no classifier.")
         if "route" in self.entry.card:
             raise UsageError(f"'{self.entry.name}' is a door itself; name the models behind it.")
+        if not (self.source or self.takes_text):
+            raise UsageError(f"'{self.name}' says no pictures; give MODEL=SRC, as mnist-tiny=mnist.")
 
     @property
     def name(self) -> str:
@@ -48,9 +53,19 @@ class Expert:
         return tuple(self.entry.card["student"]["labels"])
 
     @property
-    def contract(self) -> InputContract:
-        """How pictures become its input."""
-        return InputContract.from_dict(self.entry.card["student"]["contract"])
+    def contract(self) -> Contract:
+        """How pictures or texts become its input."""
+        return read_contract(self.entry.card["student"]["contract"])
+
+    @property
+    def pictures(self) -> InputContract:
+        """The contract of an expert that takes pictures."""
+        return require_pictures(self.contract, self.name)
+
+    @property
+    def takes_text(self) -> bool:
+        """Whether it answers texts, and no pictures."""
+        return self.contract.INPUT == "text"
 
 
 @dataclass(frozen=True)
@@ -64,7 +79,7 @@ class ExpertPictures:
 
     def split(self, name: str, contract: InputContract) -> tuple[Images, Labels, tuple[str, ...]]:
         """Pictures uint8 [n, H, W, C], the numbers of their classes [n], and the classes' names."""
-        source, own = self.expert.source, self.expert.contract
+        source, own = self.expert.source, self.expert.pictures
         # What holds pixels has the size of one model, and is fitted to another's as a picture would be.
         data = open_data(source, contract if holds_photos(source) else own, self.reading)
         split: Split = getattr(data, name)
@@ -120,7 +135,7 @@ def _targets(
     surest = np.zeros(count)
     for place in rivals:
         expert = experts[place]
-        pixels, labels, classes = source.split(split, expert.contract)
+        pixels, labels, classes = source.split(split, expert.pictures)
         model = models[expert.name]
         chances = probabilities(model.scores(pixels), model.output)
         wanted = [expert.labels.index(classes[label]) if classes[label] in expert.labels else -1 for label in labels]
@@ -139,7 +154,7 @@ def _opened(experts: Sequence[Expert], store: Store) -> Iterator[Mapping[str, Cl
             for expert in experts:
                 path = Path(scratch) / expert.name / Path(expert.entry.card["file"]).name
                 write_bytes(path, store.read(expert.entry.sha256))
-                models[expert.name] = Classifier(path, contract=expert.contract)
+                models[expert.name] = Classifier(path, contract=expert.pictures)
             yield models
         finally:
             for model in models.values():

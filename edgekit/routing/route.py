@@ -35,7 +35,9 @@ class RouteOptions(Options):
 
     name: str = argument("What the door is called in the store.", metavar="NAME")
     experts: tuple[str, ...] = argument(
-        "A model of the store, and labelled pictures that are for it.", metavar="MODEL=SRC", many=True
+        "A model of the store, and labelled pictures that are for it; of texts, one MODEL alone.",
+        metavar="MODEL=SRC",
+        many=True,
     )
     unsure: float = option(
         "The share of rightly sent pictures that may stay without an answer, so that strange ones do.",
@@ -56,7 +58,7 @@ class RouteOptions(Options):
         names = [expert.partition("=")[0] for expert in self.experts]
         for expert in self.experts:
             name, equals, source = expert.partition("=")
-            if not (name and equals and source):
+            if not name or bool(equals) != bool(source):
                 raise UsageError(f"'{expert}' says no pictures; give MODEL=SRC, as mnist-tiny=mnist.")
             if names.count(name) > 1:
                 raise UsageError(f"'{name}' is named twice; give each model once.")
@@ -85,6 +87,8 @@ class RouteResult(Result):
     file_bytes: int
     threshold: float
     experts: tuple[Routed, ...]
+    texts: str = ""
+    """The model that answers texts, if one does."""
 
     def parts(self) -> Iterator[Part]:
         """A row for each expert."""
@@ -97,18 +101,22 @@ class RouteResult(Result):
             ("expert", "test pictures", "sent there", "sent elsewhere", "not answered"),
             rows,
         )
+        if self.texts:
+            yield Remark(f"texts go to {self.texts}")
         yield Remark(f"answers from a probability of {self.threshold:.4f} on; serve it with 'edgekit serve --store'")
 
 
 def route(options: RouteOptions) -> RouteResult:
     """Train a gate that says which model a picture is for, quantize it, and keep it in the store as a model.
 
+    That a text is none of them is told by its form, so no gate learns it.
+
     The threshold below which it leaves a picture unanswered is chosen on validation pictures; test pictures are looked
     at once.
 
     Raises:
         UnknownNameError: an expert is not in the store.
-        UsageError: an expert is no image classifier, or a door itself.
+        UsageError: an expert is no classifier or a door itself, two take texts, or fewer than two pictures.
         DataError: a source has no labelled pictures.
         StorageError: the store or the folder cannot be written.
     """
@@ -122,7 +130,13 @@ def route(options: RouteOptions) -> RouteResult:
     contract = require_pictures(teacher_card(GATE).contract, GATE)
     with Store(options.where.path) as store:
         pairs = (expert.partition("=") for expert in options.experts)
-        experts = [Expert(store.find(name), source) for name, _, source in pairs]
+        named = [Expert(store.find(name), source) for name, _, source in pairs]
+        experts = [expert for expert in named if not expert.takes_text]
+        texts = [expert.name for expert in named if expert.takes_text]
+        if len(texts) > 1:
+            raise UsageError(f"{' and '.join(texts)} take texts, which lead to one model; name one of them.")
+        if len(experts) < 2:
+            raise UsageError("A door tells models of pictures apart; name two of them or more.")
         data = examples(experts, store, contract, options.reading, options.pictures, options.seed)
         recipe = RecipeOptions() if options.epochs is None else RecipeOptions(epochs=options.epochs)
         teach(TeachOptions(GATE, data=data, out=folder, recipe=recipe, seed=options.seed))
@@ -131,10 +145,10 @@ def route(options: RouteOptions) -> RouteResult:
             threshold = _threshold(*_answers(gate, data.validation), options.unsure)
             found = _measured(data, *_answers(gate, data.test), threshold)
         read = read_model(str(folder / FILE), InputOptions())
-        card = {**read.card, "route": {"threshold": threshold}}
+        card = {**read.card, "route": {"threshold": threshold, "text": "".join(texts)}}
         entry = store.add(options.name, read.data, card, options.replace)
     say(f"the gate is in {folder}")
-    return RouteResult(options.name, str(options.where.path), entry.sha256, len(read.data), threshold, found)
+    return RouteResult(options.name, str(options.where.path), entry.sha256, len(read.data), threshold, found, *texts)
 
 
 def _answers(gate: Classifier, split: Split) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:

@@ -144,7 +144,7 @@ class Setting(Closing):
 
         card, details = self.family.card, self.options.details
         data = self.school.data(card.contract)
-        recipe = self.options.recipe.of(card, data.train)
+        recipe = self.options.recipe.of(card, len(data.train))
         if self.school.loss is None and needs_features(recipe.loss):
             raise UsageError("Candidates learn answers alone; leave the loss hint out, and 'distill' the best with it.")
         identity = {

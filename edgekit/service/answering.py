@@ -1,7 +1,7 @@
-"""What runs inside the sandbox for a served model: pictures as they came over the network to guesses.
+"""What runs inside the sandbox for a served model: pictures or texts as they came over the network to guesses.
 
-A worker has one model. Its pictures are decoded here too, so a picture that crashes a decoder ends this process only.
-The functions are called through ``edgekit.sandbox``; their arguments and results are JSON values and ndarrays.
+A worker has one model. What it is asked is decoded here too, so a picture that crashes a decoder ends this process
+only. The functions are called through ``edgekit.sandbox``; their arguments and results are JSON values and ndarrays.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.errors import ModelError
-from edgekit.inputs.contract import InputContract
+from edgekit.inputs.contracts import Contract
+from edgekit.inputs.described import read_contract
 from edgekit.inputs.error import InputError
 from edgekit.inputs.golden import Golden, make_inputs
 from edgekit.inputs.tensors import to_probabilities
@@ -30,15 +31,16 @@ class Served:
     """The model of this process."""
 
     session: OpenFile
-    contract: InputContract
+    contract: Contract
     layout: str
     labels: tuple[str, ...]
     gives_probabilities: bool
 
-    def guesses(self, picture: bytes, top: int) -> list[list[Any]]:
-        """The ``top`` likeliest [label, probability], likeliest first."""
+    def guesses(self, body: bytes, kind: str, top: int) -> list[list[Any]]:
+        """The ``top`` likeliest [label, probability], likeliest first, for a body of a content type."""
         (output,) = self.session.outputs
-        tensor = self.contract.tensor(picture, "The picture", self.session.inputs[0], self.layout)
+        sample = self.contract.received(body, kind)
+        tensor = self.contract.tensor(sample, f"The {self.contract.CALLED}", self.session.inputs[0], self.layout)
         stored = self.session.run([tensor])[0]
         scores = output.dequantize(stored.reshape(1, -1))
         if not np.isfinite(scores).all():
@@ -60,7 +62,7 @@ def open_served(data: Bytes, student: Mapping[str, Any]) -> dict[str, Any]:
     _served[:] = [
         Served(
             session=session,
-            contract=InputContract.from_dict(student["contract"]),
+            contract=read_contract(student["contract"]),
             layout=student["input"]["layout"],
             labels=tuple(student["labels"]),
             gives_probabilities=student["output"]["probabilities"],
@@ -76,13 +78,13 @@ def _complaint(session: OpenFile, golden: Mapping[str, Any] | None) -> str:
     return known.complaint(session.run(make_inputs(session.inputs, known.seed))[0])
 
 
-def predict(pictures: Sequence[Bytes], tops: Sequence[int]) -> dict[str, Any]:
-    """Each picture's guesses, or the text of what is wrong with it."""
+def predict(bodies: Sequence[Bytes], kinds: Sequence[str], tops: Sequence[int]) -> dict[str, Any]:
+    """Each body's guesses, or the text of what is wrong with it."""
     (served,) = _served
     answers: list[Any] = []
-    for picture, top in zip(pictures, tops, strict=True):
+    for body, kind, top in zip(bodies, kinds, tops, strict=True):
         try:
-            answers.append(served.guesses(picture.tobytes(), top))
+            answers.append(served.guesses(body.tobytes(), kind, top))
         except InputError as exc:
             answers.append(str(exc))
     return {"answers": answers, "memory": resident_bytes()}

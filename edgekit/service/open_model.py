@@ -12,7 +12,7 @@ import os
 
 from edgekit.errors import EdgekitError
 from edgekit.sandbox import Limits
-from edgekit.service.worker_process import Guesses, ModelWorker, Request
+from edgekit.service.worker_process import Guesses, ModelWorker, Question, Request
 from edgekit.store.store import Entry
 
 MAX_BATCH = 8
@@ -54,15 +54,15 @@ class OpenModel:
         worker = await self._started()
         self._tasks.append(asyncio.create_task(self._work(worker)))
 
-    async def predict(self, picture: bytes, top: int) -> Guesses:
-        """The likeliest classes of a picture file.
+    async def predict(self, question: Question) -> Guesses:
+        """The likeliest classes of a picture or text.
 
         Raises:
-            DataError: it is no readable picture.
+            DataError: it is none that can be read.
             ModelError, RuntimeCrashError: the model cannot be run on it, or the worker did not survive it.
             BusyError: too many requests wait already.
         """
-        request = Request(picture, top, asyncio.get_running_loop().create_future())
+        request = Request(question, asyncio.get_running_loop().create_future())
         try:
             self._waiting.put_nowait(request)
         except asyncio.QueueFull as exc:

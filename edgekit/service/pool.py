@@ -8,7 +8,7 @@ from collections import OrderedDict
 from edgekit.errors import UsageError
 from edgekit.sandbox import Limits
 from edgekit.service.open_model import OpenModel
-from edgekit.service.worker_process import Guesses
+from edgekit.service.worker_process import Guesses, Question
 from edgekit.store.store import Entry, Store
 
 FIRST_GUESS = 64 << 20
@@ -47,18 +47,18 @@ class Pool:
         """How often a worker has ended before its time."""
         return self._crashes + sum(model.crashes for model in self._open.values())
 
-    async def predict(self, entry: Entry, picture: bytes, top: int) -> Guesses:
-        """What a model sees in a picture file.
+    async def predict(self, entry: Entry, question: Question) -> Guesses:
+        """What a model says of a picture or text.
 
         Raises:
-            DataError: it is no readable picture.
-            UsageError: the model is no image classifier.
+            DataError: it is none that can be read.
+            UsageError: the model is no classifier of such.
             ModelError, RuntimeCrashError: it is damaged, or cannot be run.
             BusyError: too many requests wait for it.
         """
         model = await self._get(entry)
         try:
-            return await model.predict(picture, top)
+            return await model.predict(question)
         finally:
             if self.used_bytes > self.memory_bytes:
                 async with self._lock:
@@ -86,7 +86,7 @@ class Pool:
 
     async def _load(self, entry: Entry) -> OpenModel:
         if entry.card["student"] is None:
-            raise UsageError(entry.card["refusal"] or f"'{entry.name}' is no image classifier.")
+            raise UsageError(entry.card["refusal"] or f"'{entry.name}' is no classifier.")
         data = await asyncio.to_thread(self._store.read, entry.sha256)
         expected = self._measured.get(entry.sha256) or FIRST_GUESS + len(data)
         await self._make_room(expected)

@@ -1,6 +1,6 @@
 """The service for a store: list, card and prediction of its models over HTTP. docs/serve.md describes it.
 
-Nothing of a model is parsed in this process, nor any picture: both are the affair of the model's worker.
+Nothing of a model is parsed in this process, nor any picture or text: both are the affair of the model's worker.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,11 @@ from starlette.routing import Route
 
 import edgekit
 from edgekit.errors import DataError, EdgekitError, ModelError, UnknownNameError, UsageError
+from edgekit.inputs.described import is_written
 from edgekit.service.metrics import CONTENT_TYPE, Metrics
 from edgekit.service.open_model import BusyError
 from edgekit.service.pool import Pool
-from edgekit.service.worker_process import Guesses
+from edgekit.service.worker_process import Guesses, Question
 from edgekit.store.store import Entry, Store
 from edgekit.web.body import BodyReader
 from edgekit.web.guard import Guard
@@ -68,14 +70,13 @@ class Service:
         return JSONResponse(self._find(request.path_params["name"]).to_dict())
 
     async def predict(self, request: Request) -> Response:
-        """What a model sees in the picture that is the request's body."""
+        """What a model says of the picture or text that is the request's body."""
         entry = self._find(request.path_params["name"])
         top = _top(request.query_params.get("top"))
-        async with self.body.read(request) as picture:
-            if request.headers.get("content-type", "").startswith("multipart/"):
-                raise DataError("The body is a form; send the picture alone, as curl --data-binary @FILE does.")
+        async with self.body.read(request) as body:
             began = time.perf_counter()
-            chosen, guesses = await self._behind(entry, picture, top)
+            question = Question(body, request.headers.get("content-type", ""), top)
+            chosen, guesses = await self._behind(entry, question)
         self.metrics.count_prediction(entry.name, time.perf_counter() - began)
         named = [{"label": label, "probability": probability} for label, probability in guesses]
         return JSONResponse({"model": entry.name, "sha256": entry.sha256, **chosen, "guesses": named})
@@ -99,12 +100,15 @@ class Service:
         document["info"]["version"] = edgekit.__version__
         return JSONResponse(document)
 
-    async def _behind(self, entry: Entry, picture: bytes, top: int) -> tuple[dict[str, Any], Guesses]:
+    async def _behind(self, entry: Entry, question: Question) -> tuple[dict[str, Any], Guesses]:
         """A model's guesses; where it is a door, those of the expert that it chooses, and which that is."""
         route = entry.card.get("route")
         if route is None:
-            return {}, await self.pool.predict(entry, picture, top)
-        ((name, sure),) = await self.pool.predict(entry, picture, 1)
+            return {}, await self.pool.predict(entry, question)
+        if route.get("text") and is_written(question.kind):
+            name, sure = route["text"], 1.0
+        else:
+            ((name, sure),) = await self.pool.predict(entry, replace(question, top=1))
         if sure < route["threshold"]:
             return {"expert": None, "sure": sure}, []
         try:
@@ -113,7 +117,7 @@ class Service:
             raise ModelError(
                 f"'{entry.name}' leads to '{name}', which is no longer in the store; add it, or route anew without it."
             ) from exc
-        return {"expert": name, "sure": sure}, await self.pool.predict(expert, picture, top)
+        return {"expert": name, "sure": sure}, await self.pool.predict(expert, question)
 
     def _find(self, name: str) -> Entry:
         now = time.monotonic()

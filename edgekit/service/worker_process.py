@@ -24,11 +24,19 @@ Guesses = list[list[Any]]
 
 
 @dataclass(frozen=True)
-class Request:
-    """A picture file, how many guesses are wanted, and who waits for them."""
+class Question:
+    """What a client sent, of which content type, and how many guesses are wanted."""
 
-    picture: bytes
+    body: bytes
+    kind: str
     top: int
+
+
+@dataclass(frozen=True)
+class Request:
+    """A question, and who waits for the guesses."""
+
+    question: Question
     answer: asyncio.Future[Guesses]
 
 
@@ -116,8 +124,10 @@ class ModelWorker:
         if self._sandbox is None:
             self._start()
         assert self._sandbox is not None
-        pictures = [np.frombuffer(request.picture, np.uint8) for request in batch]
-        reply = self._sandbox.call(f"{WORKER}:predict", pictures=pictures, tops=[request.top for request in batch])
+        asked = [request.question for request in batch]
+        bodies = [np.frombuffer(question.body, np.uint8) for question in asked]
+        kinds, tops = ([getattr(question, name) for question in asked] for name in ("kind", "top"))
+        reply = self._sandbox.call(f"{WORKER}:predict", bodies=bodies, kinds=kinds, tops=tops)
         self.memory = reply["memory"]
         return [DataError(answer) if isinstance(answer, str) else answer for answer in reply["answers"]]
 

@@ -24,7 +24,7 @@ class ReadModel:
 
 
 def read_model(model: str, options: InputOptions) -> ReadModel:
-    """Open MODEL in a worker and make its card. A model that is no image classifier has ``student`` None.
+    """Open MODEL in a worker and make its card. A model that is no classifier has ``student`` None.
 
         {"file", "bytes", "format", "scheme", "recipe", "quality", "parents",
          "student": as in a bundle's model.json, or None, "refusal": why there is none}

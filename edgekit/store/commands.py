@@ -11,6 +11,7 @@ from typing import Any
 from edgekit.console import Part, Table, counted, progress
 from edgekit.errors import ModelError, StorageError, UsageError
 from edgekit.evaluation.input_options import InputOptions
+from edgekit.inputs.described import read_contract
 from edgekit.options import MODELS, Options, argument, group, option
 from edgekit.result import Result
 from edgekit.store.store import Collected, Entry, Store, default_store
@@ -192,9 +193,9 @@ def _reading(entry: Entry) -> Iterator[None]:
 def _row(entry: Entry) -> tuple[str, ...]:
     with _reading(entry):
         card, student = entry.card, entry.card["student"]
-        image = _image(student["contract"]) if student else "no image"
+        taken = _taken(student) if student else "not served"
         classes = str(len(student["labels"])) if student else ""
-        return (entry.name, str(card["file"]), f"{card['bytes']:,}", image, classes, entry.sha256[:SHORT], entry.added)
+        return (entry.name, str(card["file"]), f"{card['bytes']:,}", taken, classes, entry.sha256[:SHORT], entry.added)
 
 
 def _facts(entry: Entry) -> list[tuple[str, str]]:
@@ -209,12 +210,13 @@ def _facts(entry: Entry) -> list[tuple[str, str]]:
             ("recipe", card["recipe"]),
             ("quality", ", ".join(f"{name} {value:g}" for name, value in card["quality"].items())),
             ("runtime", student.get("runtime", "")),
-            ("image", f"{_image(student['contract'])}, {student['contract']['domain']}" if student else ""),
+            ("input", f"{_taken(student)}, {student['contract']['domain']}" if student else ""),
             ("labels", ", ".join(labels[:SHORT]) + (", ..." if len(labels) > SHORT else "")),
             ("not served", card["refusal"]),
             *((f"parent {name}", digest) for name, digest in card["parents"].items()),
         ]
 
 
-def _image(contract: Mapping[str, Any]) -> str:
-    return f"{contract['height']}x{contract['width']}x{contract['channels']}"
+def _taken(student: Mapping[str, Any]) -> str:
+    """What it takes, as in 28x28x1 or 64 ids."""
+    return read_contract(student["contract"]).size

@@ -54,7 +54,7 @@ class DistillOptions(Options):
     data: Source = option(SOURCES, "", metavar="SRC", unset="the card's")
     out: Path | None = option("Folder for the results.", None, metavar="DIR", unset="runs/NAME")
     reading: Reading = group(Reading)
-    extra: Source = option("More samples, without labels: the teacher's answers are learned.", "", metavar="SRC")
+    extra: Source = option("More images, without labels: the teacher's answers are learned.", "", metavar="SRC")
     recipe: DistillRecipeOptions = group(DistillRecipeOptions)
     seed: int | None = option(ANY_SEED, None, unset="the card's", least=0, most=LARGEST_SEED)
     qat: bool = option("End under the quantizer: int8 files too, fine-tuned with the teacher.", False)
@@ -132,7 +132,7 @@ def distill(options: DistillOptions) -> DistillResult:
     ensemble = Ensemble(tuple(members), options.ensemble)
     if not is_unset(options.extra):
         data, ensemble = with_extra(data, ensemble, card.contract, options.extra, options.reading)
-    recipe = options.recipe.of(card, data.train)
+    recipe = options.recipe.of(card, len(data.train))
     torch.manual_seed(seed)
     model = trained = network_of(options.student, card, len(data.classes))
     asked = ensemble

@@ -17,7 +17,7 @@ from edgekit.data import Source, holds_photos, holds_texts, is_unset, open_data
 from edgekit.data.reading import Reading
 from edgekit.errors import EdgekitError, UsageError
 from edgekit.files import require_writable
-from edgekit.inputs.contracts import read_contract
+from edgekit.inputs.described import read_contract
 from edgekit.inputs.text import TextContract
 from edgekit.training import distill as distilling
 from edgekit.training.distill import DistillOptions, DistillResult

@@ -8,13 +8,12 @@ from typing import Any
 
 from edgekit.catalog import NetworkCard
 from edgekit.console import say
-from edgekit.data.dataset import Split
 from edgekit.options import Options, option
 from edgekit.recipe import TrainRecipe
 from edgekit.training.losses import Loss, losses
 
 FEWEST_STEPS = 4
-"""In an epoch of few samples."""
+"""In an epoch of few images."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +33,11 @@ class RecipeOptions(Options):
         """The user's own loss, if it is a function."""
         return None if isinstance(self.loss, str) else self.loss
 
-    def of(self, card: NetworkCard, train: Split | None = None) -> TrainRecipe:
+    def of(self, card: NetworkCard, images: int | None = None) -> TrainRecipe:
         """The recipe of a card, changed.
 
-        Where ``train``, what is learned, is no whole batch, it has smaller ones, said aloud, unless the user said their
-        size.
+        Where ``images``, those for training, are no whole batch, it has smaller ones, said aloud, unless the user said
+        their size.
 
         Raises:
             UnknownNameError: the card has no such recipe.
@@ -49,10 +48,10 @@ class RecipeOptions(Options):
         changes["loss"] = (loss if isinstance(loss, str) else getattr(loss, "__qualname__", "own")) or None
         chosen = card.recipe(self.recipe) if isinstance(self.recipe, str) else self.recipe
         recipe = chosen.override(**changes)
-        if train is None or len(train) >= recipe.batch_size or self.batch_size is not None:
+        if images is None or images >= recipe.batch_size or self.batch_size is not None:
             return recipe
-        fitting, what = max(2, len(train) // FEWEST_STEPS), f"{len(train)} training {train.kind}"
-        say(f"{what} are no batch of {recipe.batch_size}: they are learned in batches of {fitting}")
+        fitting = max(2, images // FEWEST_STEPS)
+        say(f"{images} training images are no batch of {recipe.batch_size}: they are learned in batches of {fitting}")
         return replace(recipe, batch_size=fitting)
 
 

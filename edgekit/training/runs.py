@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from edgekit.catalog import Architecture
 from edgekit.errors import EdgekitError, ModelError
 from edgekit.files import sha256_file
-from edgekit.inputs.contracts import Contract, read_contract
+from edgekit.inputs.contracts import Contract
+from edgekit.inputs.described import read_contract
 from edgekit.recipe import TrainRecipe
 from edgekit.training.hubs import is_hub_name
 from edgekit.training.weights import load_weights, read_tensors, take_widths

@@ -133,7 +133,7 @@ def teach(options: TeachOptions) -> TeachResult:
     torch.manual_seed(seed)
     tune = _tune(options, card, data)
     network, origin = _network(options, card, len(data.classes))
-    recipe = options.recipe.of(card, data.train)
+    recipe = options.recipe.of(card, len(data.train))
     run = loop.TrainRun(recipe, seed, folder, {**origin, "tune": tune}, options.resume, _loss(options, data))
     if tune:
         from edgekit.training.tuning.finetune import fine_tune

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgekit.data.files import prepare_image
+from edgekit.data.files import prepare
 from edgekit.errors import DataError
 from edgekit.inputs.contract import InputContract
 from edgekit.inputs.decode import decode_image
@@ -88,7 +88,7 @@ def test_a_truncated_jpeg_is_refused_by_name() -> None:
 def test_text_named_png_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.png").write_text("not a picture\n")
     with pytest.raises(DataError, match=r"notes\.png is not an image of a known form"):
-        prepare_image(tmp_path / "notes.png", InputContract(8, 8, 3))
+        prepare(tmp_path / "notes.png", InputContract(8, 8, 3))
 
 
 def test_postscript_is_refused_since_opening_it_would_start_a_program() -> None:
@@ -117,7 +117,7 @@ def test_every_cut_of_a_file_is_refused_by_name(form: str) -> None:
 @pytest.mark.parametrize(("name", "message"), [("absent.png", "does not exist"), (".", "is not a file")])
 def test_a_path_that_is_no_file_is_refused(tmp_path: Path, name: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
-        prepare_image(tmp_path / name, InputContract(8, 8, 3))
+        prepare(tmp_path / name, InputContract(8, 8, 3))
 
 
 def test_a_photo_is_cut_to_the_aspect_ratio_around_its_centre() -> None:
@@ -145,20 +145,20 @@ def test_grey_and_colour_are_converted(channels: int, wanted: int) -> None:
 
 def test_a_contract_for_photos_fits_the_picture(tmp_path: Path) -> None:
     gradient("CMYK").save(tmp_path / "photo.jpg")
-    assert prepare_image(tmp_path / "photo.jpg", InputContract(12, 10, 3)).shape == (12, 10, 3)
+    assert prepare(tmp_path / "photo.jpg", InputContract(12, 10, 3)).shape == (12, 10, 3)
 
 
 def test_a_contract_for_digits_names_the_file_that_shows_none(tmp_path: Path) -> None:
     Image.new("L", (50, 60), 180).save(tmp_path / "blank.png")
     with pytest.raises(DataError, match=r"blank\.png: no digit"):
-        prepare_image(tmp_path / "blank.png", InputContract(28, 28, 1, domain="digit"))
+        prepare(tmp_path / "blank.png", InputContract(28, 28, 1, domain="digit"))
 
 
 def test_a_contract_for_larger_digits_resizes_them(tmp_path: Path) -> None:
     page = np.full((80, 60), 220, np.uint8)
     page[20:60, 28:33] = 30
     Image.fromarray(page).save(tmp_path / "one.png")
-    image = prepare_image(tmp_path / "one.png", InputContract(32, 32, 1, domain="digit"))
+    image = prepare(tmp_path / "one.png", InputContract(32, 32, 1, domain="digit"))
     assert image.shape == (32, 32, 1)
     assert image[16, 16, 0] > 200
     assert image[0].max() == 0

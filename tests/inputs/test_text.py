@@ -10,7 +10,7 @@ import pytest
 
 from edgekit.artifact import Metadata
 from edgekit.errors import ModelError
-from edgekit.inputs.contracts import read_contract
+from edgekit.inputs.described import read_contract
 from edgekit.inputs.error import InputError
 from edgekit.inputs.text import TextContract
 from edgekit.inputs.tokens import tokenizers

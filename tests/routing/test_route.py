@@ -14,6 +14,7 @@ from onnx import ModelProto, helper, save
 from PIL import Image
 from served import png, running
 from small_graphs import graph_of
+from text_models import text_files
 
 from edgekit.artifact import Metadata
 from edgekit.data.dataset import Dataset
@@ -60,20 +61,21 @@ def patches(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory, patches: Path, small_mnist: Path) -> tuple[Path, RouteResult]:
-    """A store of three models and a door to two of them."""
+    """A store of four models and a door to three of them, one of which reads texts."""
     folder = tmp_path_factory.mktemp("made")
     models = {
         "colours": constant((20, 20, 3), COLOURS, 2),
         "zeros": constant((28, 28, 1), tuple("0123456789"), 0),
     }
     files = {"digits": STUDENT / "model.int8.tflite", **{name: folder / f"{name}.onnx" for name in models}}
+    files["praise"] = text_files(folder)["ort"]
     for name, model in models.items():
         save(model, files[name])
     with Store(folder / "store.db") as opened:
         for name, file in files.items():
             read = read_model(str(file), InputOptions())
             opened.add(name, read.data, read.card)
-    experts = (f"digits={small_mnist}", f"colours={patches}")
+    experts = (f"digits={small_mnist}", f"colours={patches}", "praise")
     where = StoreOptions(folder / "store.db")
     return where.path, route(RouteOptions("door", experts, epochs=6, out=folder / "gate", where=where))
 
@@ -114,6 +116,13 @@ def test_a_door_sends_pictures_to_their_expert_and_leaves_strange_ones(
         assert (unsure["expert"], unsure["guesses"]) == (None, [])
 
 
+def test_a_door_knows_a_text_by_its_form(door: RouteResult, store: Store) -> None:
+    assert "texts go to praise" in str(door)
+    with running(service_app(store, 1 << 30)) as address, httpx.Client(base_url=address) as service:
+        answer = service.post("/models/door/predict", json={"text": "a charming film"}).json()
+    assert (answer["expert"], answer["sure"], answer["guesses"][0]["label"]) == ("praise", 1.0, "good")
+
+
 def test_an_expert_that_is_gone_is_named(store: Store, mnist: Dataset) -> None:
     store.remove(("digits",))
     with running(service_app(store, 1 << 30)) as address, httpx.Client(base_url=address) as service:
@@ -136,7 +145,7 @@ def test_of_experts_that_know_the_same_classes_the_right_and_surest_is_wanted(st
 @pytest.mark.parametrize(
     ("experts", "said"),
     [
-        (("digits",), "'digits' says no pictures; give MODEL=SRC"),
+        (("digits=",), "'digits=' says no pictures; give MODEL=SRC"),
         (("digits=mnist",), "A door of digits alone leads nowhere else"),
         (("digits=mnist", "digits=x"), "'digits' is named twice"),
     ],

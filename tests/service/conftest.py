@@ -7,6 +7,7 @@ import httpx
 import numpy as np
 import pytest
 from served import edgekit_serve, png
+from text_models import text_files
 
 from edgekit.catalog import resolve_model
 from edgekit.data.dataset import Dataset
@@ -17,12 +18,13 @@ from edgekit.store.store import Store
 
 @pytest.fixture(scope="session")
 def stored(digit_files: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """The bytes of a store with ``tiny`` (LiteRT, int8), ``linear`` (ONNX Runtime, int8) and ``float`` (LiteRT)."""
+    """The bytes of a store: ``tiny`` (LiteRT, int8), ``linear`` (ONNX Runtime, int8), ``float`` and ``text``."""
     path = tmp_path_factory.mktemp("store") / "store.db"
     models = {
         "tiny": str(resolve_model("mnist-tiny", ".tflite")),
         "linear": str(digit_files["int8.onnx"]),
         "float": str(digit_files["tflite"]),
+        "text": str(text_files(path.parent)["litert"]),
     }
     with Store(path) as store:
         for name, model in models.items():

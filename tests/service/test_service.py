@@ -58,6 +58,28 @@ def test_it_answers_what_predict_says(
         ]
 
 
+def test_a_text_is_sent_as_json_or_alone(service: httpx.Client) -> None:
+    asked = service.post("/models/text/predict", params={"top": 1}, json={"text": "It isn't good, it's awful"})
+    assert asked.json()["guesses"][0]["label"] == "bad"
+    alone = service.post("/models/text/predict", content="so charming 😀", headers={"Content-Type": "text/plain"})
+    assert alone.json()["guesses"][0]["label"] == "good"
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "said"),
+    [
+        (b'{"text": ""}', "application/json", "The text is empty"),
+        (b'{"text": ["a"]}', "application/json", "no JSON with a text"),
+        (b"\xff", "text/plain", "not written in UTF-8"),
+        (b"\x89PNG", "image/png", "no JSON with a text"),
+    ],
+)
+def test_what_is_no_text_is_refused(service: httpx.Client, body: bytes, kind: str, said: str) -> None:
+    answer = service.post("/models/text/predict", content=body, headers={"Content-Type": kind})
+    assert answer.status_code == 422
+    assert said in answer.json()["error"]
+
+
 def test_many_requests_at_once_are_all_answered_right(service: httpx.Client, digits: list[bytes]) -> None:
     names = ["tiny", "linear", "float"]
     alone = {name: labels(service, name, digits) for name in names}
@@ -68,9 +90,9 @@ def test_many_requests_at_once_are_all_answered_right(service: httpx.Client, dig
 
 def test_it_lists_the_models_and_shows_their_cards(service: httpx.Client) -> None:
     listed = service.get("/models").json()["models"]
-    assert [model["name"] for model in listed] == ["float", "linear", "tiny"]
+    assert [model["name"] for model in listed] == ["float", "linear", "text", "tiny"]
     card = service.get("/models/tiny").json()
-    assert card["sha256"] == listed[2]["sha256"]
+    assert card["sha256"] == listed[3]["sha256"]
     assert card["student"]["labels"] == list("0123456789")
     assert service.get(f"/models/{card['sha256'][:12]}").json() == card
 

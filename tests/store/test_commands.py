@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from text_models import text_files
 
 from edgekit.errors import ModelError, UnknownNameError, UsageError
 from edgekit.files import sha256_file
@@ -51,6 +52,14 @@ def test_a_model_goes_in_is_listed_shown_and_removed(path: Path, digit_files: di
     assert document(path, "gc")["removed"] == [shown["sha256"]]
     assert "mnist-tiny" in edgekit(path, "list").stdout
     assert edgekit(path, "show", "digits").returncode == 2
+
+
+def test_a_model_of_text_is_kept_like_one_of_pictures(path: Path, tmp_path: Path) -> None:
+    add(path, str(text_files(tmp_path)["ort"]))
+    assert "32 ids" in edgekit(path, "list").stdout
+    shown = edgekit(path, "show", "praise").stdout
+    assert "32 ids, text" in shown
+    assert "not served" not in shown
 
 
 def test_what_the_user_says_of_a_file_goes_into_its_card(
@@ -99,7 +108,7 @@ def test_a_model_that_is_no_classifier_is_kept_with_the_reason(path: Path, tmp_p
     assert card["student"] is None
     assert "not one row of scores" in card["refusal"]
     assert str(tmp_path) not in card["refusal"]
-    assert "no image" in edgekit(path, "list").stdout
+    assert "not served" in edgekit(path, "list").stdout
 
 
 def test_collecting_says_what_is_damaged_and_fails(path: Path) -> None:

@@ -101,9 +101,8 @@ def test_a_sentence_and_a_file_are_predicted(run: Path, tmp_path: Path) -> None:
     assert predict(PredictOptions(str(run / "model.int8.tflite"), said)).labels == ("1", "0")
     answer = CliRunner().invoke(app, ["predict", str(run), "awful acting"])
     assert (answer.exit_code, "awful acting" in answer.output) == (0, True)
-    for given, reason in (("  ", "The text is an empty text; write a sentence."), ("no.txt", "no.txt does not exist")):
-        refused = CliRunner().invoke(app, ["predict", str(run), given])
-        assert reason in str(refused.exception)
+    refused = CliRunner().invoke(app, ["predict", str(run), "  "])
+    assert "The text is an empty text; write a sentence." in str(refused.exception)
 
 
 def test_an_onnx_file_of_text_teaches(run: Path, tmp_path: Path) -> None:

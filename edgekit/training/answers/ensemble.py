@@ -52,11 +52,11 @@ class Member:
         return cls(teacher, data)
 
     def answer_test(self) -> Logits:
-        """Its logits float32 [N, classes] for the test split."""
+        """Its logits float32 [N, classes] for the test images."""
         found: list[Logits] = []
-        with progress(f"{self.teacher.name} answers the test {self.data.kind}", len(self.data.test)) as bar:
-            for rows, _ in self.data.test.batches(500):
-                found.append(self.teacher.answer(rows))
+        with progress(f"{self.teacher.name} answers the test images", len(self.data.test)) as bar:
+            for images, _ in self.data.test.batches(500):
+                found.append(self.teacher.answer(images))
                 bar.update(sum(map(len, found)))
         return np.concatenate(found)
 

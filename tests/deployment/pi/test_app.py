@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from pi_app import app, environment, lines
 
-from edgekit.data.files import prepare_image
+from edgekit.data.files import prepare
 from edgekit.evaluation.classifier import Classifier
 
 
@@ -81,7 +81,7 @@ def test_the_app_gives_the_integers_that_edgekit_gives(
 ) -> None:
     results = lines(app(request.getfixturevalue(form), "predict", "--json", "--scores", *digits).stdout)
     with Classifier(tflite if form == "bundle" else onnx, threads=1) as classifier:
-        images = np.stack([prepare_image(path, classifier.contract) for path in digits])
+        images = np.stack([prepare(path, classifier.contract) for path in digits])
         expected = classifier.stored(images).tolist()
     assert [result["scores"] for result in results] == expected
 

@@ -9,6 +9,7 @@ import pytest
 from edgekit.deployment.pi.files.classify import watch as watching
 from edgekit.deployment.pi.files.classify.model import AppError, Model
 from edgekit.deployment.pi.files.classify.watch import classify_file, look, watch
+from edgekit.inputs.decode import READABLE
 
 
 @pytest.fixture
@@ -77,7 +78,7 @@ def test_links_pipes_hidden_files_and_other_names_are_left_out(
     shutil.copy(digits[0], folder / ".hidden.png")
     os.mkfifo(folder / "pipe.png")
     shutil.copy(digits[0], folder / "\n\x1b[2J.png")
-    assert set(look(folder)) == {"\n\x1b[2J.png"}
+    assert set(look(folder, READABLE)) == {"\n\x1b[2J.png"}
 
 
 def test_a_file_that_becomes_a_link_or_a_pipe_at_the_last_moment_is_not_followed(

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Classify pictures with the model in this folder: ``python3 app.py --help``.
+"""Classify pictures or texts with the model in this folder: ``python3 app.py --help``.
 
 Before anything else of the app is loaded, every file is compared with manifest.json, so that a broken copy says so
 and does not give wrong answers. Needs Python 3.9.

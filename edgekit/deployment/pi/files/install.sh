@@ -41,7 +41,7 @@ else
         || fail "the packages cannot be installed; check the network, or bring them in wheels/ (see README.md)."
 fi
 .venv/bin/python app.py --help >/dev/null
-echo "ready: .venv/bin/python app.py predict IMAGE"
+echo "ready: .venv/bin/python app.py predict --help"
 
 if [ "${1:-}" = --service ]; then
     case "$PWD" in *[!A-Za-z0-9/._-]*) fail "move this folder to a path of plain letters for a service: $PWD" ;; esac

@@ -21,7 +21,8 @@ ODD = "this device answers differently than the machine where the model was made
 
 def main(folder: Path, words: Sequence[str]) -> int:
     """Run the app in the bundle ``folder``; the exit status."""
-    options = parser().parse_args(words)
+    takes = json.loads((folder / "model.json").read_text(encoding="utf-8"))["takes"]
+    options = parser(takes).parse_args(words)
     try:
         from .model import AppError, Model
     except ModuleNotFoundError as exc:
@@ -47,9 +48,9 @@ def main(folder: Path, words: Sequence[str]) -> int:
         return INTERRUPTED
 
 
-def parser() -> argparse.ArgumentParser:
-    """All commands and their options."""
-    parser = argparse.ArgumentParser("app.py", description="Classify pictures with the model in this folder.")
+def parser(takes: str) -> argparse.ArgumentParser:
+    """All commands and their options, for a model that takes an ``image`` or a ``text``."""
+    parser = argparse.ArgumentParser("app.py", description=f"Classify each {takes} with the model in this folder.")
     parser.add_argument(
         "--threads",
         type=lambda text: _positive_int(text, MAX_THREADS),
@@ -58,24 +59,25 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
-    predict = commands.add_parser("predict", help="classify picture files")
-    predict.add_argument("images", metavar="IMAGE", nargs="+", type=Path)
-    predict.add_argument("--json", action="store_true", help="print a JSON line for each picture")
+    predict = commands.add_parser("predict", help=f"classify each {takes}")
+    predict.add_argument("samples", metavar=takes.upper(), nargs="+")
+    predict.add_argument("--json", action="store_true", help="print a JSON line for each")
     predict.add_argument("--scores", action="store_true", help="with --json: also the model's raw output")
     predict.set_defaults(run=run_predict)
 
-    watch = commands.add_parser("watch", help="classify every new picture of a folder, as JSON lines")
+    watch = commands.add_parser("watch", help=f"classify every new {takes} of a folder, as JSON lines")
     watch.add_argument("folder", metavar="FOLDER", type=Path)
     watch.add_argument("--all", action="store_true", help="also those that are there already")
     watch.add_argument("--every", type=_seconds, default=0.5, metavar="S", help="look so often (default: 0.5)")
     watch.set_defaults(run=run_watch)
 
-    camera = commands.add_parser("camera", help="classify what a camera sees, as JSON lines")
-    camera.add_argument("--every", type=_seconds, default=1.0, metavar="S", help="take a picture so often (default: 1)")
-    camera.add_argument("--count", type=_positive_int, default=0, metavar="N", help="stop after so many pictures")
-    camera.set_defaults(run=run_camera)
+    if takes == "image":
+        camera = commands.add_parser("camera", help="classify what a camera sees, as JSON lines")
+        camera.add_argument("--every", type=_seconds, default=1.0, metavar="S", help="look so often (default: 1)")
+        camera.add_argument("--count", type=_positive_int, default=0, metavar="N", help="stop after so many pictures")
+        camera.set_defaults(run=run_camera)
 
-    serve = commands.add_parser("serve", help="classify what is sent over HTTP, and serve a page to draw or upload")
+    serve = commands.add_parser("serve", help="classify what is sent over HTTP, and serve a page")
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on; others than this one need a token")
     serve.add_argument("--port", type=int, default=8000, choices=range(65536), metavar="PORT")
     serve.add_argument("--token", default=os.environ.get("APP_TOKEN", ""), help="(default: $APP_TOKEN, or a new one)")
@@ -84,26 +86,27 @@ def parser() -> argparse.ArgumentParser:
 
 
 def run_predict(model: Model, options: argparse.Namespace) -> int:
-    """``predict``: 1 if a picture could not be classified."""
+    """``predict``: 1 if a picture or text could not be classified."""
     from edgekit.inputs.error import InputError
 
     failed = False
-    for path in options.images:
+    for word in options.samples:
+        result: dict[str, Any] = {model.contract.INPUT: word}
         try:
-            data = path.read_bytes()
-            result = {"image": str(path), **model.answer(data, str(path))}
+            data = model.contract.given(word)
+            result.update(model.answer(data, word))
             if options.scores:
-                result["scores"] = model.scores(data, str(path))
+                result["scores"] = model.scores(data, word)
         except (OSError, InputError) as exc:
             failed = True
-            result = {"image": str(path), "error": getattr(exc, "strerror", None) or str(exc)}
+            result["error"] = getattr(exc, "strerror", None) or str(exc)
         if options.json:
             emit(result)
         elif "error" in result:
-            print(f"app.py: {_printable(result['image'])}: {_printable(result['error'])}", file=sys.stderr)
+            print(f"app.py: {_printable(word)}: {_printable(result['error'])}", file=sys.stderr)
         else:
             guesses = [f"{guess['label']} {guess['probability']:.1%}" for guess in result["guesses"]]
-            print(_printable(f"{path}: {', '.join(guesses)}"), flush=True)
+            print(_printable(f"{word}: {', '.join(guesses)}"), flush=True)
     return int(failed)
 
 

@@ -1,4 +1,4 @@
-"""The model: a picture's bytes in, labels with probabilities out."""
+"""The model: the bytes of a picture or text in, labels with probabilities out."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from edgekit.inputs import tensors
-from edgekit.inputs.contract import InputContract
+from edgekit.inputs.described import read_contract
 from edgekit.inputs.golden import Golden, make_inputs
 from edgekit.inputs.trail import first_astray
 from edgekit.runtimes import RUNTIMES
@@ -42,9 +41,12 @@ class Model:
 
     def __init__(self, folder: Path, threads: int = 0) -> None:
         self.about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-        self.contract = InputContract.from_dict(self.about["contract"])
+        self.contract = read_contract(self.about["contract"])
         self.labels = (folder / "labels.txt").read_text(encoding="utf-8").split("\n")[:-1]
-        Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+        if self.about["takes"] == "image":
+            from PIL import Image
+
+            Image.MAX_IMAGE_PIXELS = MAX_PIXELS
         path = folder / self.about["file"]
         self._session = open_model(path, self.about["runtime"], threads or default_threads(path))
         self._lock = Lock()
@@ -52,10 +54,10 @@ class Model:
         """How this device answers differently than the machine where the model was made; empty if it does not."""
 
     def answer(self, data: bytes, name: str, top: int = DEFAULT_TOP) -> dict[str, Any]:
-        """The likeliest classes of an encoded picture, likeliest first, and the milliseconds of the inference alone.
+        """The likeliest classes of a picture or text, likeliest first, and the milliseconds of the inference alone.
 
         Raises:
-            InputError: it cannot be decoded, or shows no digit where the model knows digits only.
+            InputError: it cannot be read, or shows no digit where the model knows digits only.
         """
         tensor = self.encode(data, name)
         with self._lock:  # a runtime's session takes one call at a time
@@ -68,12 +70,12 @@ class Model:
         return {"guesses": guesses, "ms": round(seconds * 1000, 3)}
 
     def encode(self, data: bytes, name: str) -> Array:
-        """An encoded picture as the model's input tensor."""
+        """An encoded picture or a text as the model's input tensor."""
         spec = SimpleNamespace(**self.about["input"])
         return self.contract.tensor(data, name, spec, spec.layout)
 
     def scores(self, data: bytes, name: str) -> list[Any]:
-        """What the model stores in its output for an encoded picture: integers if it is quantized."""
+        """What the model stores in its output: integers if it is quantized."""
         with self._lock:
             (stored,) = self._session.run([self.encode(data, name)])
         scores: list[Any] = stored.reshape(-1).tolist()

@@ -1,4 +1,4 @@
-"""The model over HTTP, with the standard library alone: POST /predict takes a picture, GET / is a page to draw on.
+"""The model over HTTP, with the standard library alone: POST /predict takes a picture or text, GET / is a page.
 
 Made for a board in a home: a few requests at once, each with limits on its bytes and its time. Whoever connects from
 elsewhere needs the token. It speaks no HTTPS; put it behind a proxy that does where the network is not trusted.
@@ -32,7 +32,7 @@ REQUEST_S = 15.0
 MAX_CONNECTIONS = 8
 BUSY_S = 2.0
 DECODERS = 2
-"""Pictures in memory at once; a large one takes 150 MB."""
+"""Samples in memory at once; a large picture takes 150 MB."""
 MIN_TOKEN = 8
 UNREAD = (401, 403, 404, 408, 411, 413)
 """Statuses of requests that were refused before their body was read."""
@@ -185,7 +185,7 @@ class Handler(BaseHTTPRequestHandler):
         self._answer(self._get)
 
     def do_POST(self) -> None:
-        """A picture."""
+        """A picture or text."""
         self._answer(self._post)
 
     def _get(self) -> tuple[bytes, str]:
@@ -199,20 +199,24 @@ class Handler(BaseHTTPRequestHandler):
             model = self.server.model
             about = {"name": model.about["name"], "domain": model.about["contract"]["domain"], "labels": model.labels}
             return _json(about)
-        raise Refusal(404, "there is nothing of that name; POST a picture to /predict, or open / in a browser.")
+        raise Refusal(404, f"there is nothing of that name; POST a {self._called} to /predict, or open / in a browser.")
 
     def _post(self) -> tuple[bytes, str]:
         if self.path.partition("?")[0] != "/predict":
-            raise Refusal(404, "there is nothing of that name; POST a picture to /predict.")
+            raise Refusal(404, f"there is nothing of that name; POST a {self._called} to /predict.")
         self._require_token()
-        data = self._body()
-        if self.headers.get("Content-Type", "").startswith("multipart/"):
-            raise Refusal(400, "the body is a form; send the picture alone, as curl --data-binary @FILE does.")
+        body, model = self._body(), self.server.model
         with self.server.decoders:
             try:
-                return _json(self.server.model.answer(data, "the picture", top=10))
+                data = model.contract.received(body, self.headers.get("Content-Type", ""))
+                return _json(model.answer(data, f"the {self._called}", top=10))
             except InputError as exc:
                 raise Refusal(400, str(exc)) from exc
+
+    @property
+    def _called(self) -> str:
+        """What the model takes, in a word."""
+        return self.server.model.contract.CALLED
 
     def _require_token(self) -> None:
         if not self.server.token:
@@ -228,13 +232,13 @@ class Handler(BaseHTTPRequestHandler):
     def _body(self) -> bytes:
         length = self.headers.get("Content-Length", "")
         if not (length.isascii() and length.isdigit()) or "Transfer-Encoding" in self.headers:
-            raise Refusal(411, "send the picture as the body, with its Content-Length.")
+            raise Refusal(411, f"send the {self._called} as the body, with its Content-Length.")
         if len(length) > 12 or int(length) > MAX_BODY_BYTES:
-            raise Refusal(413, f"a picture may have {MAX_BODY_BYTES >> 20} MiB; shrink it.")
+            raise Refusal(413, f"a {self._called} may have {MAX_BODY_BYTES >> 20} MiB; shrink it.")
         try:
             data = self.rfile.read(int(length))
         except socket.timeout as exc:
-            raise Refusal(408, f"the picture did not arrive within {REQUEST_S:g} s; send it faster.") from exc
+            raise Refusal(408, f"the {self._called} did not arrive within {REQUEST_S:g} s; send it faster.") from exc
         if len(data) < int(length):
             raise Refusal(400, "the body ended before its Content-Length.")
         return data
@@ -246,7 +250,7 @@ class Handler(BaseHTTPRequestHandler):
             status, (body, kind) = exc.status, _json({"error": str(exc)})
         except Exception as exc:  # a runtime may raise anything; the next request shall be served
             print(f"app.py: {type(exc).__name__} in a request: {exc}", file=sys.stderr, flush=True)
-            status, (body, kind) = 500, _json({"error": "the app failed over this picture; its log says why."})
+            status, (body, kind) = 500, _json({"error": f"the app failed over this {self._called}; its log says why."})
         self._reply(status, body, kind)
         if status in UNREAD:
             self._drain()

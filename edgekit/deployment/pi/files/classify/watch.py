@@ -1,4 +1,4 @@
-"""New pictures of a folder, each classified once it is complete."""
+"""New pictures or texts of a folder, each classified once it is complete."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from edgekit.inputs.decode import READABLE
 from edgekit.inputs.error import InputError
 
 from .model import AppError, Model
@@ -21,18 +20,19 @@ Look = tuple[int, int]
 
 
 def watch(model: Model, folder: Path, every: float, take_all: bool) -> Iterator[dict[str, Any]]:
-    """The answer for each new or changed picture file of ``folder``, forever.
+    """The answer for each new or changed file of ``folder``, forever.
 
     A file is read when two looks ``every`` seconds apart find it alike. Hidden files, links and what is not named as
-    a picture are left out.
+    a picture or text are left out.
 
     Raises:
         AppError: the folder is missing, or cannot be read any more.
     """
-    done = {} if take_all else look(folder)
+    endings = model.contract.endings
+    done = {} if take_all else look(folder, endings)
     before: dict[str, Look] = {}
     while True:
-        now = look(folder)
+        now = look(folder, endings)
         for name in sorted(now):
             if done.get(name) != now[name] == before.get(name):
                 done[name] = now[name]
@@ -42,13 +42,13 @@ def watch(model: Model, folder: Path, every: float, take_all: bool) -> Iterator[
         time.sleep(every)
 
 
-def look(folder: Path) -> dict[str, Look]:
-    """The picture files of a folder."""
+def look(folder: Path, endings: tuple[str, ...]) -> dict[str, Look]:
+    """The files of a folder with these endings."""
     found = {}
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
-                if entry.name.startswith(".") or not entry.name.lower().endswith(READABLE):
+                if entry.name.startswith(".") or not entry.name.lower().endswith(endings):
                     continue
                 try:
                     about = entry.stat(follow_symlinks=False)
@@ -64,9 +64,9 @@ def look(folder: Path) -> dict[str, Look]:
 def classify_file(model: Model, folder: Path, name: str) -> dict[str, Any]:
     """The answer for one file, or the reason why there is none."""
     try:
-        return {"image": name, **model.answer(read_regular(folder / name), name)}
+        return {model.contract.INPUT: name, **model.answer(read_regular(folder / name), name)}
     except (OSError, InputError) as exc:
-        return {"image": name, "error": getattr(exc, "strerror", None) or str(exc)}
+        return {model.contract.INPUT: name, "error": getattr(exc, "strerror", None) or str(exc)}
 
 
 def read_regular(path: Path) -> bytes:
@@ -74,7 +74,7 @@ def read_regular(path: Path) -> bytes:
 
     Raises:
         OSError: it cannot be read.
-        InputError: it is no file, or larger than any picture is.
+        InputError: it is no file, or larger than any picture or text is.
     """
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     with open(descriptor, "rb") as stream:

@@ -1,18 +1,18 @@
 "use strict";
-// A drawing or a file goes to /predict as it is; the token comes with the address, behind the #.
+// A drawing, a file or a text goes to /predict as it is; the token comes with the address, behind the #.
 const find = (id) => document.getElementById(id);
 const canvas = find("canvas");
 const pen = canvas.getContext("2d");
 let newest = 0;
 
-async function classify(picture) {
+async function classify(sample) {
   const turn = ++newest;
-  const headers = { "Content-Type": picture.type || "application/octet-stream" };
+  const headers = { "Content-Type": sample.type || "application/octet-stream" };
   const token = decodeURIComponent(location.hash.slice(1));
   if (token) headers.Authorization = `Bearer ${token}`;
   let answer;
   try {
-    answer = await (await fetch("predict", { method: "POST", headers, body: picture })).json();
+    answer = await (await fetch("predict", { method: "POST", headers, body: sample })).json();
   } catch (error) {
     answer = { error: `The board does not answer (${error.message}).` };
   }
@@ -66,10 +66,13 @@ find("file").addEventListener("change", (event) => {
   preview.hidden = false;
   classify(file);
 });
+find("read").addEventListener("click", () => classify(new Blob([find("text").value], { type: "text/plain" })));
 
 fetch("model.json").then((reply) => reply.json()).then((model) => {
   document.title = model.name;
   find("name").textContent = model.name;
   find("drawing").hidden = model.domain !== "digit";
+  find("writing").hidden = model.domain !== "text";
+  find("choosing").hidden = model.domain === "text";
 });
 clear();
