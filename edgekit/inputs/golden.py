@@ -2,7 +2,8 @@
 
 By it a device can tell by itself whether it answers alike. The input is noise, the same bits in every language: byte i
 is the highest of MurmurHash3's finalizer (Appleby 2011, 32 bits) of i + 2²⁴ · seed. An int8 tensor takes byte - 128, a
-float one byte / 255, ids of a text the byte. Where a model has several inputs, their bytes follow each other.
+float one byte / 255. Ids of a text are eight bytes again and again, as those of one word are: the mean of many rows of
+a table tells little. Where a model has several inputs, their bytes follow each other.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ Array = NDArray[Any]
 MOST_VALUES = 16
 DTYPES = ("float32", "int8", "uint8", "int32", "int64")
 EIGHT_BITS = 255
+WORD = 8
+"""Ids that come again and again."""
 
 
 @dataclass(frozen=True)
@@ -100,4 +103,6 @@ def _noise(seed: int, start: int, count: int) -> NDArray[np.uint8]:
 def _as_type(noise: NDArray[np.uint8], dtype: str) -> Array:
     if dtype == "float32":
         return noise.astype(np.float32) / np.float32(EIGHT_BITS)
-    return (noise ^ np.uint8(128)).view(np.int8) if dtype == "int8" else noise.astype(dtype)
+    if dtype in ("int32", "int64"):
+        return np.resize(noise[:WORD], noise.shape).astype(dtype)
+    return (noise ^ np.uint8(128)).view(np.int8) if dtype == "int8" else noise

@@ -44,6 +44,9 @@ def test_the_types_of_inputs_hold_the_same_bytes_and_several_inputs_follow_each_
     np.testing.assert_array_equal(made["int8"], made["uint8"].astype(int) - 128)
     np.testing.assert_array_equal(made["float32"], made["uint8"].astype(np.float32) / np.float32(255))
     np.testing.assert_array_equal(made["int32"], made["uint8"])
+    (ids,) = make_inputs([spec(1, 20, dtype="int32")], 1)
+    np.testing.assert_array_equal(ids[0, 8:16], ids[0, :8])
+    np.testing.assert_array_equal(ids[0, 16:], ids[0, :4])
     first, second = make_inputs([spec(1, 2, dtype="uint8"), spec(1, 4, dtype="uint8")], 1)
     np.testing.assert_array_equal(np.concatenate([first, second], axis=1), made["uint8"])
 

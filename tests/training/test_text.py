@@ -102,7 +102,7 @@ def test_a_sentence_and_a_file_are_predicted(run: Path, tmp_path: Path) -> None:
     answer = CliRunner().invoke(app, ["predict", str(run), "awful acting"])
     assert (answer.exit_code, "awful acting" in answer.output) == (0, True)
     refused = CliRunner().invoke(app, ["predict", str(run), "  "])
-    assert "The text is an empty text; write a sentence." in str(refused.exception)
+    assert "The text is empty; write a sentence." in str(refused.exception)
 
 
 def test_an_onnx_file_of_text_teaches(run: Path, tmp_path: Path) -> None:

@@ -2,11 +2,14 @@
 
 import {arrayOf, sizeOf} from "./runtime.js";
 
+// Of a text: ids that come again and again.
+const WORD = 8;
+
 /** The input of a seed: byte i is the highest of MurmurHash3's finalizer of i + 2^24 * seed. */
 export function goldenInput(tensor, seed) {
   const values = new (arrayOf(tensor.dtype))(sizeOf(tensor));
   for (let i = 0; i < values.length; i++) {
-    let mixed = i + (seed << 24);
+    let mixed = (tensor.dtype === "int32" ? i % WORD : i) + (seed << 24);
     mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b);
     mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
     const byte = ((mixed ^ (mixed >>> 16)) >>> 24) & 255;
