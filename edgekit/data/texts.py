@@ -113,8 +113,6 @@ def _parts(source: Any, contract: TextContract, reading: Reading) -> tuple[str, 
 
 
 def _read_table(path: Path, reading: Reading) -> _Part:
-    found: list[str] = []
-
     def choose(names: Sequence[str]) -> Sequence[str]:
         text = _named(reading.text_column, names, path) or next((word for word in TEXT_WORDS if word in names), None)
         label = _named(reading.label_column, names, path) or next((word for word in LABEL_WORDS if word in names), None)
@@ -122,8 +120,7 @@ def _read_table(path: Path, reading: Reading) -> _Part:
             raise DataError(
                 f"{path} has the columns {', '.join(names) or 'none'}; say which holds the texts with --text-column."
             )
-        found[:] = [text, *([] if label is None else [label])]
-        return found
+        return [text] if label is None else [text, label]
 
     texts, *labels = read_columns(path, choose)
     return _Part(texts, Column(_whole(labels[0]) if labels else None), str(path))

@@ -1,4 +1,10 @@
-"""The two kinds of contract; what a file describes is told by ``described``."""
+"""The two kinds of contract; what a file describes is told by ``described``.
+
+Both say the same of a sample. ``read`` makes a row of its bytes, and rows are what a data source holds; ``real`` makes
+of rows what a network was trained on, ``encode`` what a file's input tensor takes. ``shape`` is what a network is
+built for, ``blank`` are rows of a sample that shows nothing, ``plain`` is what decides the rows, ``sized_as`` that for
+another model of the same samples, and INPUT what the input is called in files.
+"""
 
 from __future__ import annotations
 
