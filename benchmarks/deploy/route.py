@@ -29,6 +29,7 @@ from edgekit.inputs.contract import InputContract
 from edgekit.routing.examples import Expert, ExpertPictures
 from edgekit.routing.route import RouteOptions, route
 from edgekit.service.pool import Pool
+from edgekit.service.worker_process import Question
 from edgekit.store.card import read_model
 from edgekit.store.commands import AddOptions, StoreOptions, add
 from edgekit.store.store import Store
@@ -72,7 +73,7 @@ def answers(path: Path, sources: dict[str, str], scratch: Path) -> dict[str, Any
     spent: dict[str, list[float]] = {name: [] for name in models}
     for expert in experts:
         source = ExpertPictures(expert, STRICT, MOST, 1)
-        _, labels, classes = source.split("test", expert.contract)
+        _, labels, classes = source.split("test", expert.pictures)
         wanted = np.array([classes[label] for label in labels])
 
         def asked(name: str, contract: InputContract, source: ExpertPictures = source) -> tuple[Any, Any]:
@@ -86,7 +87,7 @@ def answers(path: Path, sources: dict[str, str], scratch: Path) -> dict[str, Any
 
         chosen, sure = asked("door", InputContract.from_dict(door.card["student"]["contract"]))
         # A photo in which no digit stands out would be refused; here the model of digits has to say something.
-        of_all = {one.name: asked(one.name, replace(one.contract, domain="photo")) for one in experts}
+        of_all = {one.name: asked(one.name, replace(one.pictures, domain="photo")) for one in experts}
         # Labels of two experts may be alike: an answer counts if it is the wanted one and of the wanted expert.
         right = {name: (said == wanted) & (name == expert.name) for name, (said, _) in of_all.items()}
         surest = np.array(list(of_all))[np.stack([chance for _, chance in of_all.values()]).argmax(0)]
@@ -123,25 +124,25 @@ async def many(scratch: Path) -> dict[str, Any]:
     read = read_model("mnist-tiny", InputOptions())
     stream = BytesIO()
     Image.fromarray(open_mnist().test.images[0][..., 0]).save(stream, "PNG")
-    picture = stream.getvalue()
+    question = Question(stream.getvalue(), "image/png", 1)
     with Store(scratch / "many.db") as store:
         entries = [  # a byte behind a TFLite file is not looked at
             store.add(f"model-{number}", read.data + bytes([number]) * 4, read.card) for number in range(MODELS)
         ]
         probe = Pool(store, 1 << 30)
-        await probe.predict(entries[0], picture, 1)
+        await probe.predict(entries[0], question)
         each = probe.used_bytes
         await probe.close()
         pool = Pool(store, int(each * (ROOM + 0.5)))
         seconds: dict[str, list[float]] = {"closed": [], "open": []}
         for place in range(CALLS):
             begun = time.perf_counter()
-            await pool.predict(entries[place % MODELS], picture, 1)
+            await pool.predict(entries[place % MODELS], question)
             seconds["closed"].append(time.perf_counter() - begun)
         opened = pool.opened
         for place in range(CALLS * 10):
             begun = time.perf_counter()
-            await pool.predict(entries[(CALLS - 1 - place % (ROOM // 2)) % MODELS], picture, 1)
+            await pool.predict(entries[(CALLS - 1 - place % (ROOM // 2)) % MODELS], question)
             seconds["open"].append(time.perf_counter() - begun)
         figures = {
             "worker_bytes": each,

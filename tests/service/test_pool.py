@@ -17,6 +17,7 @@ from edgekit.errors import RuntimeCrashError
 from edgekit.service import open_model
 from edgekit.service.open_model import BusyError
 from edgekit.service.pool import Pool
+from edgekit.service.worker_process import Question
 from edgekit.store.store import Store
 
 MEMORY = 1 << 30
@@ -43,7 +44,7 @@ def in_pool(store: Store, use: Callable[[Pool], Awaitable[Result]], memory: int 
 def test_a_model_is_opened_once_however_many_ask_for_it(store: Store, digits: list[bytes]) -> None:
     async def use(pool: Pool) -> tuple[int, int]:
         entry = store.find("tiny")
-        await asyncio.gather(*(pool.predict(entry, digit, 1) for digit in digits))
+        await asyncio.gather(*(pool.predict(entry, Question(digit, "", 1)) for digit in digits))
         return pool.opened, len(pool.open_models)
 
     assert in_pool(store, use) == (1, 1)
@@ -56,12 +57,14 @@ def test_a_second_worker_helps_where_many_wait(
 
     async def use(pool: Pool) -> tuple[int, int, list[str]]:
         entry = store.find("tiny")
-        await pool.predict(entry, digits[0], 1)
+        await pool.predict(entry, Question(digits[0], "", 1))
         (model,) = pool.open_models
         alone = len(model.workers)
         answers = []
         while len(model.workers) < 2:
-            answers += await asyncio.gather(*(pool.predict(entry, digits[i % len(digits)], 1) for i in range(100)))
+            answers += await asyncio.gather(
+                *(pool.predict(entry, Question(digits[i % len(digits)], "", 1)) for i in range(100))
+            )
         return alone, len(model.workers), [guesses[0][0] for guesses in answers[: len(digits)]]
 
     alone, together, labels = in_pool(store, use)
@@ -73,7 +76,7 @@ def test_the_longest_unused_model_makes_room(store: Store, digits: list[bytes]) 
     async def use(pool: Pool) -> list[list[str]]:
         opened = []
         for name in ("tiny", "linear", "tiny", "float"):
-            await pool.predict(store.find(name), digits[0], 1)
+            await pool.predict(store.find(name), Question(digits[0], "", 1))
             opened.append([model.entry.name for model in pool.open_models])
             if len(opened) == 3:
                 pool.memory_bytes = pool.used_bytes + 1
@@ -88,10 +91,10 @@ def test_the_longest_unused_model_makes_room(store: Store, digits: list[bytes]) 
 
 def test_models_take_turns_where_only_one_fits(store: Store, digits: list[bytes]) -> None:
     async def use(pool: Pool) -> tuple[list[str], int]:
-        await pool.predict(store.find("tiny"), digits[0], 1)
+        await pool.predict(store.find("tiny"), Question(digits[0], "", 1))
         pool.memory_bytes = pool.used_bytes * 5 // 4
         names = ["tiny", "float"] * 4
-        answers = await asyncio.gather(*(pool.predict(store.find(name), digits[0], 1) for name in names))
+        answers = await asyncio.gather(*(pool.predict(store.find(name), Question(digits[0], "", 1)) for name in names))
         return [guesses[0][0] for guesses in answers], len(pool.open_models)
 
     assert in_pool(store, use) == (["7"] * 8, 1)
@@ -100,14 +103,14 @@ def test_models_take_turns_where_only_one_fits(store: Store, digits: list[bytes]
 def test_a_worker_that_ends_is_started_again(store: Store, digits: list[bytes]) -> None:
     async def use(pool: Pool) -> tuple[str, int]:
         entry = store.find("tiny")
-        await pool.predict(entry, digits[0], 1)
+        await pool.predict(entry, Question(digits[0], "", 1))
         (model,) = pool.open_models
         (worker,) = model.workers
         assert worker.pid is not None
         os.kill(worker.pid, signal.SIGKILL)
         with pytest.raises(RuntimeCrashError, match="SIGKILL"):
-            await pool.predict(entry, digits[0], 1)
-        guesses = await pool.predict(entry, digits[0], 1)
+            await pool.predict(entry, Question(digits[0], "", 1))
+        guesses = await pool.predict(entry, Question(digits[0], "", 1))
         return guesses[0][0], pool.crashes
 
     assert in_pool(store, use) == ("7", 1)
@@ -119,9 +122,9 @@ def test_a_picture_that_ends_the_worker_fails_alone(store: Store, digits: list[b
 
     async def use(pool: Pool) -> list[str]:
         entry = store.find("tiny")
-        await pool.predict(entry, digits[0], 1)
+        await pool.predict(entry, Question(digits[0], "", 1))
         pictures = [digits[0], digits[1], hungry, digits[2]]
-        tasks = [pool.predict(entry, picture, 1) for picture in pictures]
+        tasks = [pool.predict(entry, Question(picture, "", 1)) for picture in pictures]
         answers = await asyncio.gather(*tasks, return_exceptions=True)
         return [str(answer) if isinstance(answer, BaseException) else answer[0][0] for answer in answers]
 
@@ -137,8 +140,8 @@ def test_more_requests_than_can_wait_are_put_off(
 
     async def use(pool: Pool) -> tuple[int, int]:
         entry = store.find("tiny")
-        await pool.predict(entry, digits[0], 1)
-        tasks = [pool.predict(entry, digit, 1) for digit in digits]
+        await pool.predict(entry, Question(digits[0], "", 1))
+        tasks = [pool.predict(entry, Question(digit, "", 1)) for digit in digits]
         answers = await asyncio.gather(*tasks, return_exceptions=True)
         return sum(isinstance(a, list) for a in answers), sum(isinstance(a, BusyError) for a in answers)
 
@@ -151,7 +154,7 @@ def test_more_requests_than_can_wait_are_put_off(
 def test_a_request_that_nobody_waits_for_any_more_is_left_out(store: Store, digits: list[bytes]) -> None:
     async def use(pool: Pool) -> str:
         entry = store.find("tiny")
-        tasks = [asyncio.create_task(pool.predict(entry, digit, 1)) for digit in digits]
+        tasks = [asyncio.create_task(pool.predict(entry, Question(digit, "", 1))) for digit in digits]
         await asyncio.sleep(0)
         for task in tasks[1:]:
             task.cancel()
