@@ -133,7 +133,7 @@ def teach(options: TeachOptions) -> TeachResult:
     torch.manual_seed(seed)
     tune = _tune(options, card, data)
     network, origin = _network(options, card, len(data.classes))
-    recipe = options.recipe.of(card, len(data.train))
+    recipe = _recipe(options, card, tune).of(card, len(data.train))
     run = loop.TrainRun(recipe, seed, folder, {**origin, "tune": tune}, options.resume, _loss(options, data))
     if tune:
         from edgekit.training.tuning.finetune import fine_tune
@@ -167,6 +167,12 @@ def _tune(options: TeachOptions, card: NetworkCard, data: Dataset) -> str:
     how = "" if options.tune else f", since there are {len(data.train):,} training {data.kind}"
     say(f"--tune {tune}{how}: {MEANINGS[tune]} of {card.name} learns")
     return tune
+
+
+def _recipe(options: TeachOptions, card: NetworkCard, tune: str) -> RecipeOptions:
+    """The user's; where nobody named a recipe, the card's may be called as what is trained."""
+    is_named = options.recipe.recipe != "full" or tune not in card.recipes
+    return options.recipe if is_named else replace(options.recipe, recipe=tune)
 
 
 def _network(options: TeachOptions, card: NetworkCard, classes: int) -> tuple[nn.Module, dict[str, str]]:

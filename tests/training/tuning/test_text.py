@@ -58,6 +58,11 @@ warmup_epochs = 0.5
 schedule = "linear"
 keep = "best"
 layer_decay = 0.9
+
+[recipes.lora]
+epochs = 5
+batch_size = 8
+learning_rate = 1e-2
 """
 
 
@@ -123,6 +128,7 @@ def taught(data: Path, places: Path, tmp_path_factory: pytest.TempPathFactory) -
 def test_a_run_folder_holds_the_network_its_figures_and_its_file(taught: Taught, tune: str) -> None:
     result = taught(tune)
     assert (result.tune, result.kind, result.photos) == (tune, "texts", 64)
+    assert len(result.epochs) == {"head": 0, "lora": 5, "full": 4}[tune]  # by the recipe of that name
     assert result.validation_accuracy > 0.8
     teacher = open_teacher(TeacherOptions(str(result.model.parent)), (16, 1, len(VOCABULARY)))
     assert teacher.labels == CLASSES
