@@ -34,6 +34,7 @@ def test_a_student_is_all_that_an_app_must_know(tflite: Path) -> None:
             "zero_point": student.output.zero_point,
             "probabilities": False,
         },
+        "takes": "image",
         "contract": {"height": 28, "width": 28, "channels": 1, "mean": (0.0,), "std": (1.0,), "domain": "digit"}
         | {"mean": [0.0], "std": [1.0]},
         "labels": list("0123456789"),
