@@ -17,6 +17,7 @@ from edgekit.console import Table, changing_table, counted, say
 from edgekit.data import holds_photos, is_unset
 from edgekit.errors import UsageError
 from edgekit.files import require_writable
+from edgekit.inputs.contract import InputContract
 from edgekit.search.costs import Costs, Gauge
 from edgekit.search.family import Family, open_family
 from edgekit.search.records import HOURS, Proposal, SearchOptions, SearchResult, cost_cells
@@ -76,14 +77,15 @@ class Setting(Closing):
         return cls(options, Scales(family, school, gauge), folder)
 
     def taught(self) -> Setting:
-        """With the teachers, if there is a budget; one that can be cut to it is a point of the space too."""
+        """With the teachers, if there is a budget; one of pictures that can be cut to it is in the space too."""
         if not self.gauge.limits.known():
             return self
         card, seed, size = self.family.card, self.options.seed, self.gauge.limits.bytes
         named = self.options.details.of(self.options.teacher or (card.teacher,))
         teachers = tuple(open_teacher(one, card.contract) for one in named)
         school, family = replace(self.school, teachers=teachers), self.family
-        if size is not None and len(teachers) == 1 and teachers[0].network is not None:
+        are_pictures = isinstance(card.contract, InputContract)
+        if are_pictures and size is not None and len(teachers) == 1 and teachers[0].network is not None:
             family = replace(family, shrunk=ShrunkTeacher(teachers[0], school.data, int(size), seed))
         return replace(self, scales=Scales(family, school, self.gauge))
 

@@ -7,10 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
+from torch import Tensor, nn
 
 from edgekit.errors import UnknownNameError, UsageError
 from edgekit.search.records import SearchOptions
 from edgekit.search.search import RECORD, search
+from edgekit.training.recipe_options import DistillRecipeOptions
 
 
 def test_the_best_becomes_a_student_of_the_size_that_was_foretold(options: SearchOptions, tmp_path: Path) -> None:
@@ -66,3 +69,17 @@ def test_a_loss_of_features_is_refused(options: SearchOptions) -> None:
     recipe = replace(options.recipe, loss="0.5*kd + 0.5*hint")
     with pytest.raises(UsageError, match="leave the loss hint out"):
         search(replace(options, recipe=recipe))
+
+
+def test_a_student_of_text_is_found_too(tmp_path: Path) -> None:
+    texts, labels = ["a fine film", "a dull film"] * 40, [1, 0] * 40
+
+    class Silent(nn.Module):
+        def forward(self, ids: Tensor) -> Tensor:
+            return torch.zeros(len(ids), 2)
+
+    recipe = DistillRecipeOptions(epochs=1, batch_size=16)
+    given = {"data": {"train": (texts, labels), "test": (texts, labels)}, "recipe": recipe, "out": tmp_path}
+    result = search(SearchOptions("text-xs", (Silent(),), trials=1, max_size=60_000, **given))
+    assert result.best is not None
+    assert (tmp_path / "model.int8.tflite").stat().st_size <= result.best.costs.bytes <= 60_000

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from typer.testing import CliRunner
 
+import edgekit
 from edgekit.catalog import Architecture
 from edgekit.cli.main import app
 from edgekit.data.dataset import Split
@@ -99,6 +100,9 @@ def test_a_sentence_and_a_file_are_predicted(run: Path, tmp_path: Path) -> None:
     (tmp_path / "one.txt").write_text("a dull plot")
     said = ("a lovely film", str(tmp_path / "one.txt"))
     assert predict(PredictOptions(str(run / "model.int8.tflite"), said)).labels == ("1", "0")
+    with edgekit.open(run) as model:
+        assert model.predict(["awful acting", "great acting"]).labels == ("0", "1")
+        assert model.contract == TEXT
     answer = CliRunner().invoke(app, ["predict", str(run), "awful acting"])
     assert (answer.exit_code, "awful acting" in answer.output) == (0, True)
     refused = CliRunner().invoke(app, ["predict", str(run), "  "])
