@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from torch import Tensor, nn
@@ -12,10 +14,11 @@ import edgekit
 from edgekit.catalog import Architecture
 from edgekit.cli.main import app
 from edgekit.data.dataset import Split
-from edgekit.errors import UsageError
+from edgekit.errors import ModelError, UsageError
 from edgekit.evaluation.compare import CompareOptions, Comparison, compare
 from edgekit.evaluation.evaluate import EvaluateOptions, evaluate
 from edgekit.evaluation.predict import PredictOptions, predict
+from edgekit.graph.metadata import read_metadata, write_metadata
 from edgekit.inputs.contract import InputContract
 from edgekit.inputs.text import TextContract
 from edgekit.inputs.tokens.ngrams import Ngrams
@@ -147,3 +150,11 @@ def test_an_augmentation_of_the_other_kind_is_refused() -> None:
         view_of(Split(np.array(["a"], object)), Augmentation(flip=0.5), 0, 0)
     with pytest.raises(UsageError, match="augmentation: drop says nothing of images"):
         view_of(Split(InputContract(4, 4, 1).blank), Augmentation(drop=0.5), 0, 0)
+
+
+def test_a_file_whose_description_does_not_fit_its_ids_is_refused(run: Path, tmp_path: Path) -> None:
+    model = onnx.load(run / "model.onnx")
+    described = replace(read_metadata(model, "model.onnx"), contract=TextContract(64, TEXT.tokenizer))
+    (tmp_path / "other.onnx").write_bytes(write_metadata(model, described).SerializeToString())
+    with pytest.raises(ModelError, match=r"takes \[1, 32\], which is not the text of 64 ids that its contract says\.$"):
+        predict(PredictOptions(str(tmp_path / "other.onnx"), ("fine",)))
