@@ -31,7 +31,7 @@ from edgekit.recipe import TrainRecipe
 from edgekit.training import checkpoint
 from edgekit.training.depthwise import FastDepthwise
 from edgekit.training.inputs import Inputs, in_order
-from edgekit.training.losses import Loss, find_loss
+from edgekit.training.losses import Loss, find_loss, needs_answers
 from edgekit.training.muon import Muon
 from edgekit.training.teacher import rows_at_once
 from edgekit.training.team import Team
@@ -116,7 +116,7 @@ def train(
         contract: how rows become the network's input.
         data: its training split is learned, its validation split measured after each epoch.
         run: every number that decides the outcome, and where its state is kept.
-        answers: the teacher's logits; None trains on the labels alone.
+        answers: the teacher's logits, asked if the loss looks at them; None trains on the labels alone.
 
     Returns:
         The trained network in evaluation mode and one record per epoch.
@@ -135,7 +135,8 @@ def train(
             f"{data.name} has {len(data.train)} training {data.kind}, fewer than one batch of {recipe.batch_size}; "
             "use a smaller --batch-size."
         )
-    views = Views(data.train, recipe, run.seed, answers)
+    is_taught = run.loss is not None or needs_answers(recipe.loss)
+    views = Views(data.train, recipe, run.seed, answers if is_taught else None)
     with progress("training", (recipe.epochs - state.epoch) * steps) as bar:
         display = _Display(bar, recipe, state.epoch, steps, data.kind)
         for epoch in range(state.epoch, recipe.epochs):

@@ -59,6 +59,21 @@ def test_the_learning_rate_ends_at_zero(schedule: str, shares: tuple[float, ...]
     assert [record.learning_rate for record in metrics] == pytest.approx([share / 400 for share in shares], abs=2e-4)
 
 
+@pytest.mark.parametrize(("loss", "is_asked"), [("cross_entropy", False), ("0.1*cross_entropy + 0.9*kd", True)])
+def test_a_teacher_is_asked_where_the_loss_looks_at_its_answers(
+    loss: str, is_asked: bool, few: Dataset, tmp_path: Path
+) -> None:
+    asked: list[int] = []
+
+    def answers(view: View) -> NDArray[np.float32]:
+        asked.append(view.number)
+        return np.zeros((len(view), 10), np.float32)
+
+    recipe = TrainRecipe(epochs=2, batch_size=32, loss=loss)
+    train(small_network(), CONTRACT, few, TrainRun(recipe, 0, tmp_path), answers)
+    assert bool(asked) == is_asked
+
+
 def small_network() -> nn.Module:
     torch.manual_seed(0)
     return nn.Sequential(nn.AvgPool2d(4), nn.Flatten(), nn.Linear(49, 20), nn.ReLU(), nn.Linear(20, 10))

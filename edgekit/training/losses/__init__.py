@@ -66,6 +66,11 @@ def needs_features(text: str) -> bool:
     return any(_is_of_features(term) for _, term in _parsed(text))
 
 
+def needs_answers(text: str) -> bool:
+    """Whether a sum of losses looks at a teacher's answers, and not at labels alone. Errors as above."""
+    return any(term is not _member("cross_entropy", "loss") for _, term in _parsed(text))
+
+
 def _parsed(text: str) -> list[tuple[float, Loss]]:
     try:
         return [(weight, _loss(term, text)) for weight, term in _terms(ast.parse(text.strip(), mode="eval").body)]
