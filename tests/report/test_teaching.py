@@ -31,6 +31,7 @@ def result(tmp_path: Path) -> TeachResult:
         name="efficientnet-lite0",
         tune="full",
         data="clothing",
+        kind="images",
         photos=3068,
         model=tmp_path / "model.onnx",
         weights=tmp_path / "weights.safetensors",
