@@ -11,7 +11,7 @@ from edgekit.inputs.contract import InputContract
 from edgekit.zoo import architectures, build
 from edgekit.zoo.blocks import conv
 
-OF_TEXT = ("bert",)
+OF_TEXT = ("bert", "ngram_bag", "ngram_conv")
 
 
 @pytest.mark.parametrize("architecture", OF_TEXT)
