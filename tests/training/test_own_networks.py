@@ -61,7 +61,7 @@ def test_several_teachers_answer_together_and_a_run_folder_is_one(arrays, tmp_pa
     assert both.teacher == "mnist-cnn + first"
     assert first.test_accuracy < both.teacher_test_accuracy
     times = [json.loads(line) for line in (tmp_path / "c" / "timing.jsonl").read_text().splitlines()]
-    assert 0 < times[0]["answering_seconds"] < times[0]["seconds"]
+    assert times[0]["answering_seconds"] <= times[0]["seconds"]
 
 
 def test_what_is_of_one_teacher_is_not_said_of_several() -> None:

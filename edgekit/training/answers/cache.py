@@ -54,7 +54,8 @@ class AnswerCache:
             "teacher": teacher.sha256,
             "contract": teacher.contract.describe(),
             "data": data.sha256,
-            "augmentation": asdict(augmentation),
+            # A field that does nothing is left out: one that is new leaves what was stored before.
+            "augmentation": {name: value for name, value in asdict(augmentation).items() if value},
             "seed": seed,
             "in_bf16": self.in_bf16,
             "side": side if augmentation.elastic or augmentation.crop else 0,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -170,6 +170,16 @@ def test_the_key_names_all_that_an_answer_depends_on(few: Dataset) -> None:
     }
     relative, of_pixels = 2, 1
     assert len(keys) == 3 * 2 * 2 * (relative + 2 * of_pixels)
+
+
+def test_a_new_kind_of_augmentation_leaves_what_was_stored(few: Dataset) -> None:
+    @dataclass(frozen=True)
+    class Later(Augmentation):
+        new: float = 0.0
+
+    teacher = Asked().teacher
+    before, after = (AnswerCache(teacher, few, one, 0, 28).key for one in (TURNED, Later(rotate=3)))
+    assert before == after != AnswerCache(teacher, few, Later(rotate=3, new=1), 0, 28).key
 
 
 def test_what_answers_take_is_said_before(few: Dataset, capsys: pytest.CaptureFixture[str]) -> None:
