@@ -20,6 +20,7 @@ PHOTOS = {
     "clothing-300KB": "the same, to 300 KB",
 }
 """Results of benchmarks/frontier."""
+SENTENCES = {"text-m": "text-m: 1,821 sentences of SST-2", "text-s": "text-s: the same"}
 
 
 def result_of(benchmark: str) -> dict[str, Any]:
@@ -57,16 +58,17 @@ def table() -> str:
         "there after installation. Made by `python benchmarks/{teachers,students,costs,conformance,demo}.py`; "
         "see [benchmarks](benchmarks/README.md)."
     )
-    return "\n".join([*rows, "", *photos()])
+    return "\n".join([*rows, "", *others()])
 
 
-def photos() -> list[str]:
-    """The rows of the students for photos."""
-    rows = ["| test photos | int8 TFLite | file | float student | its teacher |", "|---|--:|--:|--:|--:|"]
-    for name, title in PHOTOS.items():
+def others() -> list[str]:
+    """The rows of the students for photos and for sentences."""
+    rows = ["| test photos or sentences | int8 TFLite | file | float student | its teacher |", "|---|--:|--:|--:|--:|"]
+    of_sentences = result_of("frontier/sentences_teacher")["full"]["test_accuracy"]
+    for name, title in {**PHOTOS, **SENTENCES}.items():
         result = result_of(f"frontier/{name}")
         real, file = (result["files"][form] for form in ("model.onnx", "model.int8.tflite"))
-        shares = (real["test_accuracy"], result["teacher_test_accuracy"])
+        shares = (real["test_accuracy"], result.get("teacher_test_accuracy", of_sentences))
         cells = (title, f"{file['test_accuracy']:.2%}", f"{file['bytes']:,} B", *(f"{share:.2%}" for share in shares))
         rows.append(f"| {' | '.join(cells)} |")
     return rows
