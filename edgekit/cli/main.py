@@ -52,6 +52,7 @@ COMMANDS = Group(
                 "add": Verb(f"{STORE}:add", "Keep model files, each checked and described once."),
                 "list": Verb(f"{STORE}:list_", "List the models of the store."),
                 "show": Verb(f"{STORE}:show", "Show the card of a model."),
+                "export": Verb("edgekit.store.export:export", "Write a model as files, a door with all behind it."),
                 "remove": Verb(f"{STORE}:remove", "Forget names; the files stay until gc."),
                 "gc": Verb(
                     f"{STORE}:gc", "Remove the files that no name stands for, and check the bytes of all others."

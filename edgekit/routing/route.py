@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from edgekit.data.reading import Reading
 from edgekit.errors import UsageError
 from edgekit.evaluation.classifier import Classifier
 from edgekit.evaluation.input_options import InputOptions
+from edgekit.inputs.door import Door
 from edgekit.options import ANY_SEED, LARGEST_SEED, Options, argument, group, option
 from edgekit.result import Result
 from edgekit.routing.examples import Expert, examples
@@ -62,6 +63,8 @@ class RouteOptions(Options):
                 raise UsageError(f"'{expert}' says no pictures; give MODEL=SRC, as mnist-tiny=mnist.")
             if names.count(name) > 1:
                 raise UsageError(f"'{name}' is named twice; give each model once.")
+        if self.name in names:
+            raise UsageError(f"'{self.name}' is behind the door; give the door a name of its own.")
         if len(names) < 2:
             raise UsageError(f"A door of {names[0]} alone leads nowhere else; name two models or more.")
 
@@ -145,16 +148,16 @@ def route(options: RouteOptions) -> RouteResult:
             threshold = _threshold(*_answers(gate, data.validation), options.unsure)
             found = _measured(data, *_answers(gate, data.test), threshold)
         read = read_model(str(folder / FILE), InputOptions())
-        card = {**read.card, "route": {"threshold": threshold, "text": "".join(texts)}}
+        card = {**read.card, "route": asdict(Door(threshold, "".join(texts)))}
         entry = store.add(options.name, read.data, card, options.replace)
     say(f"the gate is in {folder}")
     return RouteResult(options.name, str(options.where.path), entry.sha256, len(read.data), threshold, found, *texts)
 
 
 def _answers(gate: Classifier, split: Split) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Whether the gate is right, and how sure it is, of each picture."""
+    """Whether the gate is right, and how sure it is, of each picture, in the four digits that answers have."""
     chances = probabilities(gate.scores(split.images[:]), gate.output)
-    return chances.argmax(1) == split.labels, chances.max(1)
+    return chances.argmax(1) == split.labels, chances.max(1).round(4)
 
 
 def _threshold(right: NDArray[np.bool_], sure: NDArray[np.float64], unsure: float) -> float:

@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +23,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 import edgekit
-from edgekit.errors import DataError, EdgekitError, ModelError, UnknownNameError, UsageError
+from edgekit.errors import DataError, EdgekitError, UnknownNameError, UsageError
 from edgekit.inputs.described import is_written
+from edgekit.inputs.door import Door
 from edgekit.service.metrics import CONTENT_TYPE, Metrics
 from edgekit.service.open_model import BusyError
 from edgekit.service.pool import Pool
 from edgekit.service.worker_process import Guesses, Question
+from edgekit.store.behind import expert
 from edgekit.store.store import Entry, Store
 from edgekit.web.body import BodyReader
 from edgekit.web.guard import Guard
@@ -105,19 +107,14 @@ class Service:
         route = entry.card.get("route")
         if route is None:
             return {}, await self.pool.predict(entry, question)
-        if route.get("text") and is_written(question.kind):
-            name, sure = route["text"], 1.0
-        else:
+        door = Door(**route)
+        choice = door.by_form(is_written(question.kind))
+        if choice is None:
             ((name, sure),) = await self.pool.predict(entry, replace(question, top=1))
-        if sure < route["threshold"]:
-            return {"expert": None, "sure": sure}, []
-        try:
-            expert = self._find(name)
-        except UnknownNameError as exc:
-            raise ModelError(
-                f"'{entry.name}' leads to '{name}', which is no longer in the store; add it, or route anew without it."
-            ) from exc
-        return {"expert": name, "sure": sure}, await self.pool.predict(expert, question)
+            choice = door.by_gate(name, sure)
+        if choice.expert is None:
+            return asdict(choice), []
+        return asdict(choice), await self.pool.predict(expert(entry, choice.expert, self._find), question)
 
     def _find(self, name: str) -> Entry:
         now = time.monotonic()

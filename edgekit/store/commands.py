@@ -182,7 +182,7 @@ def gc(options: StoreOptions) -> Swept:
 
 
 @contextmanager
-def _reading(entry: Entry) -> Iterator[None]:
+def reading(entry: Entry) -> Iterator[None]:
     """A card that EdgeKit did not write lacks what is read here, or has something else there."""
     try:
         yield
@@ -191,7 +191,7 @@ def _reading(entry: Entry) -> Iterator[None]:
 
 
 def _row(entry: Entry) -> tuple[str, ...]:
-    with _reading(entry):
+    with reading(entry):
         card, student = entry.card, entry.card["student"]
         taken = _taken(student) if student else "not served"
         classes = str(len(student["labels"])) if student else ""
@@ -199,7 +199,7 @@ def _row(entry: Entry) -> tuple[str, ...]:
 
 
 def _facts(entry: Entry) -> list[tuple[str, str]]:
-    with _reading(entry):
+    with reading(entry):
         card, student = entry.card, entry.card["student"] or {}
         labels = student.get("labels", [])
         return [

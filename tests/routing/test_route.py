@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,15 +20,18 @@ from text_models import text_files
 from edgekit.artifact import Metadata
 from edgekit.data.dataset import Dataset
 from edgekit.data.reading import STRICT
-from edgekit.errors import DataError, UnknownNameError, UsageError
+from edgekit.errors import DataError, ModelError, UnknownNameError, UsageError
 from edgekit.evaluation.input_options import InputOptions
+from edgekit.files import sha256_bytes
 from edgekit.graph.metadata import write_metadata
 from edgekit.inputs.contract import InputContract
+from edgekit.inputs.door import Choice, Door
 from edgekit.routing.examples import Expert, examples
 from edgekit.routing.route import RouteOptions, RouteResult, route
 from edgekit.service.service import service_app
 from edgekit.store.card import read_model
 from edgekit.store.commands import StoreOptions
+from edgekit.store.export import ExportOptions, export
 from edgekit.store.store import Store
 
 STUDENT = Path(__file__).parents[2] / "students" / "mnist-tiny"
@@ -131,6 +135,34 @@ def test_an_expert_that_is_gone_is_named(store: Store, mnist: Dataset) -> None:
     assert answer.json()["error"].startswith("'door' leads to 'digits', which is no longer in the store; add it")
 
 
+def test_an_exported_door_is_whole_without_the_store(store: Store, door: RouteResult, tmp_path: Path) -> None:
+    export(ExportOptions("door", tmp_path / "files", StoreOptions(store.path)))
+    about = json.loads((tmp_path / "files" / "door.json").read_text())
+    assert (about["name"], about["threshold"], about["text"]) == ("door", door.threshold, "praise")
+    assert list(about["experts"]) == ["digits", "colours", "praise"]
+    for name, said in {"door": about["gate"], **about["experts"]}.items():
+        data = (tmp_path / "files" / said["file"]).read_bytes()
+        assert (sha256_bytes(data), len(data)) == (said["sha256"], said["bytes"])
+        described = json.loads((tmp_path / "files" / said["file"]).with_name("model.json").read_text())
+        assert (described["name"], described["sha256"]) == (name, said["sha256"])
+    # A door that has been changed takes the place of the old one.
+    store.remove(("praise",))
+    with pytest.raises(ModelError, match="'door' leads to 'praise', which is no longer in the store; add it"):
+        export(ExportOptions("door", tmp_path / "files", StoreOptions(store.path)))
+    assert (tmp_path / "files" / "experts" / "praise" / "model.onnx").is_file()
+    store.add("door", store.read(door.sha256), {**store.find("door").card, "route": {"threshold": 0.5}})
+    export(ExportOptions("door", tmp_path / "files", StoreOptions(store.path)))
+    assert not (tmp_path / "files" / "experts" / "praise" / "model.onnx").exists()
+
+
+def test_the_form_of_a_question_comes_before_the_gate() -> None:
+    door = Door(0.75, "praise")
+    assert door.by_form(True) == Choice("praise", 1.0)
+    assert door.by_form(False) is None
+    assert Door(0.75).by_form(True) is None
+    assert [door.by_gate("digits", sure).expert for sure in (0.7499, 0.75)] == [None, "digits"]
+
+
 def test_of_experts_that_know_the_same_classes_the_right_and_surest_is_wanted(store: Store, small_mnist: Path) -> None:
     experts = [Expert(store.find(name), str(small_mnist)) for name in ("zeros", "digits")]
     data = examples(experts, store, GATE, STRICT, 200, seed=0)
@@ -148,6 +180,7 @@ def test_of_experts_that_know_the_same_classes_the_right_and_surest_is_wanted(st
         (("digits=",), "'digits=' says no pictures; give MODEL=SRC"),
         (("digits=mnist",), "A door of digits alone leads nowhere else"),
         (("digits=mnist", "digits=x"), "'digits' is named twice"),
+        (("digits=mnist", "door=x"), "'door' is behind the door"),
     ],
 )
 def test_what_is_no_door_is_one_sentence(experts: tuple[str, ...], said: str) -> None:

@@ -48,6 +48,10 @@ def test_a_model_goes_in_is_listed_shown_and_removed(path: Path, digit_files: di
     assert shown["student"]["labels"] == list("0123456789")
     assert shown["recipe"] == "least squares"
     assert "least squares" in edgekit(path, "show", shown["sha256"][:8]).stdout
+    out = path.parent / "files"
+    assert document(path, "export", "digits", "--out", str(out))["sha256"] == shown["sha256"]
+    assert sha256_file(out / "model.tflite") == shown["sha256"]
+    assert json.loads((out / "model.json").read_text())["labels"] == list("0123456789")
     assert document(path, "remove", "digits")["models"] == [added[1]]
     assert document(path, "gc")["removed"] == [shown["sha256"]]
     assert "mnist-tiny" in edgekit(path, "list").stdout
