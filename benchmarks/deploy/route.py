@@ -1,10 +1,11 @@
-"""A door to digits, clothes and objects: is the right expert asked, is the answer right, and what does the gate cost?
+"""A door to digits, clothes, objects and sentences: is the right expert asked, is the answer right, what does it cost?
 
-    python benchmarks/deploy/route.py CLOTHES-RUN CLOTHES CIFAR-RUN CIFAR10.npz
+    python benchmarks/deploy/route.py CLOTHES-RUN CLOTHES CIFAR-RUN CIFAR10.npz TEXT-RUN SST2
 
-The runs hold int8 students of the two sources. Every test picture goes as it is through the door, as the service does
-it, to the best single model, and to all three, of which the surest is believed. Then a store of 100 models has room for
-10: answers a second of models that are open, and of models that were closed meanwhile.
+The runs hold int8 students of the three sources. Every test picture goes as it is through the door, as the service does
+it, to the best single model, and to all three that take pictures, of which the surest is believed; test sentences go to
+the service itself. Then a store of 100 models has room for 10: answers a second of models that are open, and of models
+that were closed meanwhile.
 """
 
 from __future__ import annotations
@@ -22,44 +23,74 @@ import numpy as np
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 from record import record
+from starlette.testclient import TestClient
 
+from edgekit.data import open_data
 from edgekit.data.reading import STRICT
 from edgekit.evaluation.classifier import Classifier
 from edgekit.inputs.contract import InputContract
+from edgekit.inputs.described import read_contract
 from edgekit.routing.examples import Expert, ExpertPictures
 from edgekit.routing.route import RouteOptions, route
 from edgekit.service.pool import Pool
+from edgekit.service.service import service_app
 from edgekit.service.worker_process import Question
 from edgekit.store.card import read_model
 from edgekit.store.commands import AddOptions, StoreOptions, add
 from edgekit.store.store import Store
 from edgekit.tasks.classification import probabilities
 
-FILE = "model.int8.tflite"
+FILE, TEXTS = "model.int8.tflite", "sentences"
+SHARES = ("right_through_the_door", "right_of_those_answered", "right_by_asking_all", "right_by_its_expert")
 MOST = 1000
 MODELS, ROOM = 100, 10
 CALLS = 200
 
 
-def main(clothes: str, photos: str, objects: str, cifar: str) -> None:
+def main(clothes: str, photos: str, objects: str, cifar: str, texts: str, reviews: str) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         where = StoreOptions(Path(scratch) / "store.db")
-        for model, name in (("mnist-tiny", "digits"), (clothes, "clothes"), (objects, "objects")):
+        for model, name in (("mnist-tiny", "digits"), (clothes, "clothes"), (objects, "objects"), (texts, TEXTS)):
             add(AddOptions((model,), name, where=where))
         sources = {"digits": "mnist", "clothes": photos, "objects": cifar}
         experts = tuple(f"{name}={source}" for name, source in sources.items())
-        made = route(RouteOptions("door", experts, out=Path(scratch) / "gate", where=where))
+        made = route(RouteOptions("door", (*experts, f"{TEXTS}={reviews}"), out=Path(scratch) / "gate", where=where))
+        found, milliseconds = answers(where.path, sources, Path(scratch))
+        found[TEXTS] = sentences(where.path, reviews)
+        equal = {share: float(np.mean([one[share] for one in found.values()])) for share in SHARES}
+        equal["right_by_the_best_single_model"] = max(one["right_by_its_expert"] for one in found.values()) / len(found)
         result = {
             "gate": made.to_dict() | {"store": "store.db"},
-            "pictures": answers(where.path, sources, Path(scratch)),
+            "test": {**found, "all, in equal parts": equal},
+            "milliseconds_in_a_worker": milliseconds,
             "store of 100 models with room for 10": asyncio.run(many(Path(scratch))),
         }
     print(json.dumps(result, indent=1))
-    record(__file__, result, "CLOTHES-RUN CLOTHES CIFAR-RUN CIFAR10.npz")
+    record(__file__, result, "CLOTHES-RUN CLOTHES CIFAR-RUN CIFAR10.npz TEXT-RUN SST2")
 
 
-def answers(path: Path, sources: dict[str, str], scratch: Path) -> dict[str, Any]:
-    """Of each source's test pictures, and of the sources in equal parts: the share that is answered right."""
+def sentences(path: Path, source: str) -> dict[str, float]:
+    """Of test sentences: the share that is sent right, and answered right. Only their expert takes any."""
+    with Store(path) as store, TestClient(service_app(store, 1 << 30), "http://localhost") as client:
+        student = store.find(TEXTS).card["student"]
+        data = open_data(source, read_contract(student["contract"]))
+        headers = {"content-type": "text/plain; charset=utf-8"}
+        said = [
+            client.post("/models/door/predict", content=text.encode(), headers=headers).json()
+            for text in data.test.images[:]
+        ]
+    assert data.test.labels is not None
+    wanted = [data.classes[label] for label in data.test.labels]
+    right = float(np.mean([one["guesses"][0]["label"] == want for one, want in zip(said, wanted, strict=True)]))
+    return {
+        "test_sentences": len(wanted),
+        "sent_right": float(np.mean([one["expert"] == TEXTS for one in said])),
+        **dict.fromkeys(SHARES, right),
+    }
+
+
+def answers(path: Path, sources: dict[str, str], scratch: Path) -> tuple[dict[str, Any], dict[str, float]]:
+    """Of each source's test pictures: the share that is answered right. And what a model takes of one."""
     with Store(path) as store:
         door = store.find("door")
         experts = [Expert(store.find(name), source) for name, source in sources.items()]
@@ -105,11 +136,8 @@ def answers(path: Path, sources: dict[str, str], scratch: Path) -> dict[str, Any
         }
     for model in models.values():
         model.close()
-    shares = ("right_through_the_door", "right_of_those_answered", "right_by_asking_all", "right_by_its_expert")
-    equal = {share: float(np.mean([found[name][share] for name in found])) for share in shares}
-    equal["right_by_the_best_single_model"] = max(found[name]["right_by_its_expert"] for name in found) / len(found)
     milliseconds = {name: round(1e3 * float(np.median(times)), 4) for name, times in spent.items()}
-    return {**found, "all, in equal parts": equal, "milliseconds_in_a_worker": milliseconds}
+    return found, milliseconds
 
 
 async def many(scratch: Path) -> dict[str, Any]:
