@@ -17,6 +17,8 @@ from edgekit.operators.lowered import ModelRecord
 
 ARENA_BYTES = 1 << 22
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-pedantic", "-Werror")
+PATHS = {"native": ("-march=native",), "vectors": (), "plain": ("-DPLAIN_C",)}
+"""Flags of the ways in which a program can compute here."""
 SANITIZED = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 MAIN = """
 #include "model.h"
@@ -33,7 +35,9 @@ int main(void)
 """
 
 
-def build(program: Program, model: ModelRecord, folder: Path, tests_itself: bool = False) -> Path:
+def build(
+    program: Program, model: ModelRecord, folder: Path, tests_itself: bool = False, path: str = "vectors"
+) -> Path:
     """A program that reads inputs and writes outputs, one inference after another; it may end with its self-test."""
     inputs, outputs = (
         {f"{kind}{number}": math.prod(model.tensors[index].shape) for number, index in enumerate(indices)}
@@ -50,7 +54,7 @@ def build(program: Program, model: ModelRecord, folder: Path, tests_itself: bool
     )
     for name, content in (("model.c", program.source), ("model.h", program.header), ("main.c", text)):
         (folder / name).write_text(content, encoding="utf-8")
-    command = ["cc", *STRICT, *SANITIZED, "model.c", "main.c", "-o", "net"]
+    command = ["cc", *STRICT, *SANITIZED, *PATHS[path], "model.c", "main.c", "-o", "net"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return folder / "net"
@@ -64,9 +68,15 @@ def run(executable: Path, data: bytes) -> tuple[int, bytes]:
     return done.returncode, done.stdout
 
 
-def answers_of_c(model: ModelRecord, folder: Path, inputs: list[list[NDArray]], golden: Golden | None = None) -> bytes:
+def answers_of_c(
+    model: ModelRecord,
+    folder: Path,
+    inputs: list[list[NDArray]],
+    golden: Golden | None = None,
+    path: str = "vectors",
+) -> bytes:
     """The outputs for each list of inputs, as bytes in their order; with a golden example the self-test is passed."""
-    executable = build(program_of(model, "net", golden), model, folder, golden is not None)
+    executable = build(program_of(model, "net", golden), model, folder, golden is not None, path)
     status, written = run(executable, b"".join(tensor.tobytes() for tensors in inputs for tensor in tensors))
     assert status == 0
     return written

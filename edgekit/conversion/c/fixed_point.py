@@ -10,12 +10,17 @@ from dataclasses import dataclass
 
 MANTISSA_BITS = 31
 SCALED = """\
-/* x * multiplier / 2^31 / 2^right, rounded to the nearest twice: halves up, then away from zero. */
-static inline int32_t scaled(int32_t x, int32_t multiplier, int right)
+/* x / 2^right, rounded to the nearest, halves away from zero. */
+INLINE int32_t halved(int32_t x, int right)
 {
-    const int32_t high = (int32_t)(((int64_t)x * multiplier + (INT64_C(1) << 30)) >> 31);
     const int32_t mask = (int32_t)((UINT32_C(1) << right) - 1);
-    return (high >> right) + ((high & mask) > (mask >> 1) + (high < 0));
+    return (x >> right) - (((mask >> 1) - (x >> 31) - (x & mask)) >> 31);
+}
+
+/* x * multiplier / 2^31 / 2^right, rounded to the nearest twice: halves up, then away from zero. */
+INLINE int32_t scaled(int32_t x, int32_t multiplier, int right)
+{
+    return halved((int32_t)(((int64_t)x * multiplier + (INT64_C(1) << 30)) >> 31), right);
 }
 """
 """The C function that multiplies by a ``Factor``."""

@@ -19,7 +19,7 @@ from edgekit.scales import INT8_MAX, INT8_MIN, Quantization
 LIMITS = {ACTIVATIONS[name]: limits for limits, name in ACTIVATION_LIMITS.items()}
 LINE = 112
 CLAMPED = """\
-static inline int8_t clamped(int32_t value, int32_t low, int32_t high)
+INLINE int8_t clamped(int32_t value, int32_t low, int32_t high)
 {
     return (int8_t)(value < low ? low : value > high ? high : value);
 }
@@ -83,36 +83,6 @@ class Site:
 Kernel = Callable[[Site], Layer]
 
 
-@dataclass(frozen=True)
-class Rescaling:
-    """How sums become stored results: a factor for each channel, or one for all; then zero point and limits."""
-
-    site: Site
-    factors: tuple[Factor, ...]
-
-    @property
-    def constants(self) -> tuple[str, ...]:
-        """The arrays of a factor for each channel."""
-        if len(self.factors) == 1:
-            return ()
-        name = self.site.name
-        mantissas, rights = (np.array([getattr(item, key) for item in self.factors]) for key in ("mantissa", "right"))
-        lefts = np.array([item.left for item in self.factors])
-        arrays = [array("int32_t", f"{name}_multiplier", mantissas), array("uint8_t", f"{name}_right", rights)]
-        return (*arrays, *([array("uint8_t", f"{name}_left", lefts)] if lefts.any() else []))
-
-    def of(self, value: str, channel: str) -> str:
-        """The C expression of the stored result that an int32 sum of a channel gives."""
-        if len(self.factors) == 1:
-            (factor,) = self.factors
-            return rescaled(self.site, value, factor)
-        name = self.site.name
-        if any(factor.left for factor in self.factors):
-            value = f"(int32_t)((uint32_t){value} << {name}_left[{channel}])"
-        product = f"scaled({value}, {name}_multiplier[{channel}], {name}_right[{channel}])"
-        return within(self.site, product)
-
-
 def rescaled(site: Site, value: str, factor: Factor) -> str:
     """The C expression of a stored result: a real one in steps of another size, times ``factor``."""
     if factor.left:
@@ -132,15 +102,14 @@ def plus(value: str, number: int) -> str:
 
 
 RESCALING = (SCALED, CLAMPED)
-"""What the expressions of a ``Rescaling`` call."""
+"""What these expressions call."""
 
 
-def array(kind: str, name: str, values: NDArray[np.integer]) -> str:
-    """The definition of a constant array."""
-    numbers = fill(
-        ", ".join(map(str, values.reshape(-1).tolist())), LINE, initial_indent=" " * 4, subsequent_indent=" " * 4
-    )
-    return f"static const {kind} {name}[{values.size}] = {{\n{numbers}\n}};\n"
+def array(kind: str, name: str, values: NDArray[np.integer] | Sequence[str]) -> str:
+    """The definition of a constant array, of numbers or of their expressions."""
+    texts = values if isinstance(values, Sequence) else [str(value) for value in values.reshape(-1).tolist()]
+    numbers = fill(", ".join(texts), LINE, initial_indent=" " * 4, subsequent_indent=" " * 4)
+    return f"static const {kind} {name}[{len(texts)}] = {{\n{numbers}\n}};\n"
 
 
 def shape(sizes: Sequence[int]) -> str:

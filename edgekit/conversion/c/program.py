@@ -18,10 +18,12 @@ HEAD = """\
 
 #include <string.h>
 
-#if defined(__GNUC__) || defined(__clang__)
-#define INLINE static inline __attribute__((always_inline))
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#define UNROLLED _Pragma("GCC unroll 16")
 #else
 #define INLINE static inline
+#define UNROLLED
 #endif
 """
 TWO_SIDES = ("ADD",)

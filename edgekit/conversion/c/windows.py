@@ -53,7 +53,7 @@ class Loops(Window):
     @property
     def helpers(self) -> tuple[str, ...]:
         """What the loops call."""
-        return (TAPS,) if self._crosses_border else ()
+        return (TAPS,) if self.crosses_border else ()
 
     def loops(self, site: Site) -> str:
         """The body that calls the layer's function for one place at every place.
@@ -64,7 +64,7 @@ class Loops(Window):
         reach = [(taps - 1) * step + 1 for taps, step in zip(self.kernel, self.dilations, strict=True)]
         inside = f"{site.name}_at(in, place, top, left, 0, {self.kernel[0]}, 0, {self.kernel[1]});"
         call = inside
-        if self._crosses_border:
+        if self.crosses_border:
             rows, columns = (
                 f"first_tap({start}, {self.dilations[axis]}), "
                 f"end_tap({start}, {self.dilations[axis]}, {self.kernel[axis]}, {size[axis]})"
@@ -97,7 +97,7 @@ class Loops(Window):
 
     def taps(self, channels: int, body: str) -> str:
         """The loops over a window's taps, in which ``pixel`` is what lies under each of them."""
-        rows, columns = (_times(name, step) for name, step in zip(("row", "column"), self.dilations, strict=True))
+        rows, columns = (times(name, step) for name, step in zip(("row", "column"), self.dilations, strict=True))
         return (
             "for (int row = first_row; row < end_row; ++row) {\n"
             "    for (int column = first_column; column < end_column; ++column) {\n"
@@ -109,7 +109,8 @@ class Loops(Window):
         )
 
     @property
-    def _crosses_border(self) -> bool:
+    def crosses_border(self) -> bool:
+        """True if a place of the window goes beyond the image."""
         return any(
             before > 0 or (steps - 1) * stride - before + (taps - 1) * step + 1 > size
             for before, steps, stride, taps, step, size in zip(
@@ -118,5 +119,6 @@ class Loops(Window):
         )
 
 
-def _times(name: str, step: int) -> str:
+def times(name: str, step: int) -> str:
+    """The C expression of a product with a number."""
     return name if step == 1 else f"{name} * {step}"

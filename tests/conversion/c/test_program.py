@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from compiled_c import answers_of_c, answers_of_micro, build, random_inputs, run
+from compiled_c import PATHS, answers_of_c, answers_of_micro, build, random_inputs, run
 from onnx import helper
 from small_graphs import graph_of, noise, quantized
 
@@ -42,9 +42,9 @@ def value(shape: tuple[int, ...], scale: float, zero_point: int = 3) -> TensorRe
     return TensorRecord(shape, "int8", None, Quantization.per_tensor(scale, zero_point))
 
 
-def same(model: ModelRecord, folder: Path) -> bool:
+def same(model: ModelRecord, folder: Path, path: str = "native") -> bool:
     tensors = random_inputs(model, 20)
-    return answers_of_c(model, folder, tensors) == answers_of_micro(model, tensors)
+    return answers_of_c(model, folder, tensors, path=path) == answers_of_micro(model, tensors)
 
 
 @pytest.mark.parametrize("activation", [0, 1, 2, 3])
@@ -78,18 +78,37 @@ def test_softmax_at_any_scale(scale: float, shape: tuple[int, int], tmp_path: Pa
     )
 
 
-@pytest.mark.parametrize("scale", [0.3, 0.0001])
-def test_layers_whose_factor_is_below_and_above_one(scale: float, tmp_path: Path) -> None:
-    generator = np.random.default_rng(0)
-    weights = generator.integers(-127, 128, (6, 12)).astype(np.int8)
-    bias = generator.integers(-90, 90, 6).astype(np.int32)
-    inputs = [
-        value((2, 12), 0.02, -5),
-        TensorRecord((6, 12), "int8", weights, Quantization.per_tensor(0.01)),
-        TensorRecord((6,), "int32", bias, Quantization.per_tensor(0.0002, 0, "int32")),
+def dense(weights: np.ndarray, bias: np.ndarray, scales: tuple[float, float, float], rows: int = 1) -> ModelRecord:
+    """A FULLY_CONNECTED; scales of its input, weights and output."""
+    outputs, inputs = weights.shape
+    operands = [
+        value((rows, inputs), scales[0], -5),
+        TensorRecord(weights.shape, "int8", weights.astype(np.int8), Quantization.per_tensor(scales[1])),
+        TensorRecord(
+            (outputs,), "int32", bias.astype(np.int32), Quantization.per_tensor(scales[0] * scales[1], 0, "int32")
+        ),
     ]
-    layer = record("FULLY_CONNECTED", inputs, (2, 6), Quantization.per_tensor(scale), Options("FullyConnectedOptions"))
-    assert same(layer, tmp_path)
+    target = Quantization.per_tensor(scales[2])
+    return record("FULLY_CONNECTED", operands, (rows, outputs), target, Options("FullyConnectedOptions"))
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("scale", [0.3, 0.0001, 30000.0])
+def test_layers_whose_factor_is_below_and_above_one(scale: float, path: str, tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    weights, bias = generator.integers(-127, 128, (6, 12)), generator.integers(-90, 90, 6)
+    assert same(dense(weights, bias, (0.02, 0.01, scale), rows=2), tmp_path, path)
+
+
+def test_the_product_of_two_scales_is_not_rounded(tmp_path: Path) -> None:
+    """A sum that is a half, away from zero, if the product is rounded to float32, and less if not."""
+    scales = (0.024790890514850616, 0.0195566825568676, 0.36449846625328064)
+    assert same(dense(np.zeros((1, 1)), np.array([-88337]), scales), tmp_path)
+
+
+def test_weights_that_the_specification_does_not_know_are_refused() -> None:
+    with pytest.raises(UnsupportedError, match="'here' has weights of -128"):
+        program_of(dense(np.full((1, 2), -128), np.zeros(1), (1.0, 1.0, 1.0)), "net")
 
 
 @pytest.mark.parametrize(
@@ -113,9 +132,7 @@ def test_a_float_model_is_told_how_it_becomes_an_int8_one() -> None:
 
 
 def test_sums_that_could_leave_32_bits_are_refused() -> None:
-    weights = TensorRecord((1, 1), "int8", np.full((1, 1), 127, np.int8), Quantization.per_tensor(0.01))
-    bias = TensorRecord((1,), "int32", np.full(1, 2**31 - 2, np.int32), Quantization.per_tensor(0.01, 0, "int32"))
-    model = record("FULLY_CONNECTED", [value((1, 1), 1.0), weights, bias], (1, 1), Quantization.per_tensor(1.0))
+    model = dense(np.full((1, 1), 127), np.full(1, 2**31 - 2), (1.0, 0.01, 1.0))
     with pytest.raises(UnsupportedError, match="'here' has sums of more than 32 bits"):
         program_of(model, "net")
 
@@ -144,7 +161,7 @@ def test_a_program_tests_itself(tmp_path: Path) -> None:
     model = lowered_record(quantized(prepare(convolution())))[1]
     program = program_of(model, "net", example_of(write_model(model), "litert"))
     assert run(build(program, model, tmp_path, tests_itself=True), b"")[0] == 0
-    broken = replace(program, source=program.source.replace("sum[o] +=", "sum[o] -="))
+    broken = replace(program, source=program.source.replace("in + i", "in"))
     assert run(build(broken, model, tmp_path, tests_itself=True), b"")[0] > 0
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from compiled_c import answers_of_c, answers_of_micro, random_inputs
+from compiled_c import PATHS, answers_of_c, answers_of_micro, random_inputs
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import helper
@@ -27,16 +27,17 @@ def lowered(model: onnx.ModelProto) -> ModelRecord:
     return lowered_record(model)[1]
 
 
-def assert_same(model: ModelRecord, folder: Path, inputs: int = INPUTS) -> None:
+def assert_same(model: ModelRecord, folder: Path, path: str, inputs: int = INPUTS) -> None:
     tensors = random_inputs(model, inputs)
     expected = answers_of_micro(model, tensors)
     assert len(set(expected)) > 1
-    assert answers_of_c(model, folder, tensors) == expected
+    assert answers_of_c(model, folder, tensors, path=path) == expected
 
 
+@pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("student", ["mnist-tiny", "mnist-linear"])
-def test_shipped_students(student: str, tmp_path: Path) -> None:
-    assert_same(read_record(resolve_model(student, ".int8.tflite")), tmp_path)
+def test_shipped_students(student: str, path: str, tmp_path: Path) -> None:
+    assert_same(read_record(resolve_model(student, ".int8.tflite")), tmp_path, path)
 
 
 @pytest.mark.parametrize("student", ["mnist-classic-half", "ds-cnn", "resnet8", "cifar-xs"])
@@ -49,7 +50,7 @@ def test_untrained_students(student: str, tmp_path: Path) -> None:
     shape = (contract.height, contract.width, contract.channels)
     network = build(card.architecture, shape, classes=10)
     model = quantized(sketch_onnx(network, contract))
-    assert_same(lowered(model), tmp_path, inputs=5)
+    assert_same(lowered(model), tmp_path, "native", inputs=5)
 
 
 class Chain:
@@ -148,4 +149,4 @@ def test_random_networks(tmp_path: Path, data: st.DataObject) -> None:
         layer(chain, data)
     if data.draw(st.booleans()):
         end(chain, data)
-    assert_same(chain.model(), tmp_path)
+    assert_same(chain.model(), tmp_path, data.draw(st.sampled_from(sorted(PATHS))))

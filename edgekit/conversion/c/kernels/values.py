@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from textwrap import indent
 
 import numpy as np
 
 from edgekit.conversion.c.fixed_point import Factor
-from edgekit.conversion.c.layer import RESCALING, Layer, Site, array, plus, rescaled
+from edgekit.conversion.c.layer import Layer, Site, array
+from edgekit.conversion.c.sums import WIDTH, Factors
 
 HEADROOM = 20
 """Bits by which ADD raises its operands before it brings them to one scale."""
@@ -25,24 +27,36 @@ def add(site: Site) -> Layer:
     shapes, sizes = [tensor.shape for tensor in site.inputs], site.output.shape
     if all(math.prod(shape) in (1, math.prod(sizes)) for shape in shapes):
         shapes, sizes = [(math.prod(shape),) for shape in shapes], (math.prod(sizes),)
-    constants, terms = [], []
+    constants, terms, sides = [], [], []
     for position, (side, shape) in enumerate(zip(("left", "right"), shapes, strict=True)):
         data = site.inputs[position].data
+        terms.append(
+            f"sum = plus_raised(sum, {side}, {int(shape[-1] > 1)}, {-site.quant(position).zero_point}, "
+            f"{factors[position].mantissa}, {factors[position].right}, n);\n"
+        )
         if data is not None:
             side = f"{site.name}_{side}"
             constants.append(array("int8_t", side, data))
-        value = plus(f"{side}[{_place(shape, len(sizes))}]", -site.quant(position).zero_point)
-        terms.append(f"scaled(({value}) * (1 << {HEADROOM}), {factors[position].mantissa}, {factors[position].right})")
-    lines = [f"for (int i{axis} = 0; i{axis} < {size}; ++i{axis}) {{" for axis, size in enumerate(sizes)]
-    inner = (
-        f"const int32_t sum = {terms[0]}",
-        f"    + {terms[1]};",
-        f"out[{_place(sizes, len(sizes))}] = {rescaled(site, 'sum', factor)};",
+        sides.append(f"{side} + {_place(shape, len(sizes))}")
+    stored = Factors(site, (factor,), 1 << 29)
+    block = (
+        "/* n of its values, which may be written over one of the operands. */\n"
+        f"INLINE void {site.name}_block(const int8_t *left, const int8_t *right, int8_t *out, int n)\n{{\n"
+        "    sums sum;\n"
+        "    memset(&sum, 0, sizeof sum);\n"
+        f"{indent(''.join(terms), ' ' * 4)}"
+        f"{indent(stored.store('sum', 'out'), ' ' * 4)}"
+        "}\n"
     )
-    body = "".join(f"{' ' * 4 * (depth + 1)}{line}\n" for depth, line in enumerate(lines))
-    body += "".join(f"{' ' * 4 * (len(sizes) + 1)}{line}\n" for line in inner)
-    body += "".join(f"{' ' * 4 * depth}}}\n" for depth in range(len(sizes), 0, -1))
-    return Layer(body, tuple(constants), helpers=RESCALING)
+    axis, whole = len(sizes) - 1, sizes[-1] // WIDTH * WIDTH
+    call = f"{site.name}_block({', '.join((*sides, f'out + {_place(sizes, len(sizes))}'))}, {{}});"
+    lines = [f"for (int i{axis} = 0; i{axis} < {whole}; i{axis} += {WIDTH}) {{", f"    {call.format(WIDTH)}", "}"]
+    if sizes[-1] > whole:
+        lines += ["{", f"    const int i{axis} = {whole};", f"    {call.format(sizes[-1] - whole)}", "}"]
+    body = "\n".join(lines) + "\n"
+    for axis, size in reversed(list(enumerate(sizes[:-1]))):
+        body = f"for (int i{axis} = 0; i{axis} < {size}; ++i{axis}) {{\n{indent(body, ' ' * 4)}}}\n"
+    return Layer(indent(body, " " * 4), (*constants, *stored.constants), block, stored.helpers)
 
 
 def reshape(site: Site) -> Layer:

@@ -1,45 +1,51 @@
-"""CONV_2D, DEPTHWISE_CONV_2D and FULLY_CONNECTED: sums of products with constant weights."""
+"""CONV_2D, DEPTHWISE_CONV_2D and FULLY_CONNECTED: sums of products with constant weights.
+
+Channels are computed by sixteens. Weights lie in the order in which they are read: of sixteen channels the first four
+values of a window's row, its next four, and so on. The input's zero point, which meets every weight, is in the bias.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from textwrap import indent
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.conversion.c.fixed_point import Factor
-from edgekit.conversion.c.layer import RESCALING, Layer, Rescaling, Site, array, plus
-from edgekit.conversion.c.windows import Loops
+from edgekit.conversion.c.layer import Layer, Site, array
+from edgekit.conversion.c.strips import Strips
+from edgekit.conversion.c.sums import BY_FOURS, WIDTH, Factors
+from edgekit.conversion.c.windows import Loops, times
 from edgekit.scales import INT8_MAX, INT8_MIN
 
-MOST_SUMS = 32
-"""So many channels are summed at the same time: their sums stay in registers or near by."""
 INT32_MAX = 2**31 - 1
 
 
 def conv_2d(site: Site) -> Layer:
-    """CONV_2D: all channels of a block are summed together, so that the compiler can add them side by side."""
+    """CONV_2D: a row of a window is one run of values, if nothing lies between its taps."""
     data, bias = _constants(site)
     outputs, height, width, channels = data.shape
     if channels != site.inputs[0].shape[3]:
         raise site.refusal("has groups of channels")
-    window, block = Loops.over(site, (height, width)), _block(outputs)
-    rescaling = Rescaling(site, _factors(site))
-    _check_sums(site, data.reshape(outputs, -1), bias)
-    blocks = data.reshape(outputs // block, block, height, width, channels).transpose(0, 2, 3, 4, 1)
-    taps = window.taps(
-        channels,
-        f"const int8_t *const weight =\n"
-        f"    {site.name}_weight + ((first / {block} * {height} + row) * {width} + column) * {channels * block};\n"
-        f"for (int i = 0; i < {channels}; ++i) {{\n"
-        f"    const int32_t value = {plus('pixel[i]', -site.quant(0).zero_point)};\n"
-        f"    for (int o = 0; o < {block}; ++o) {{\n"
-        f"        sum[o] += value * weight[i * {block} + o];\n"
-        "    }\n"
-        "}\n",
-    )
-    return _windowed(site, window, block, taps, (blocks, bias), rescaling)
+    window = Loops.over(site, (height, width))
+    if window.dilations[1] == 1:
+        data = data.reshape(outputs, height, 1, width * channels)
+    if (height, width) == window.strides == (1, 1):
+        window = replace(window, size=(1, math.prod(window.size)), steps=(1, math.prod(window.steps)))
+    return _products(site, Strips(window, channels, always=data.shape[3] % BY_FOURS > 0, several=True), data, bias)
+
+
+def fully_connected(site: Site) -> Layer:
+    """FULLY_CONNECTED: a convolution over as many places as there are rows."""
+    data, bias = _constants(site)
+    outputs, inputs = data.shape
+    rows = math.prod(site.output.shape) // outputs
+    window = Loops((1, rows), (1, 1), (1, 1), (1, 1), (1, rows), (0, 0))
+    strips = Strips(window, inputs, always=inputs % BY_FOURS > 0, several=True)
+    return replace(_products(site, strips, data.reshape(outputs, 1, 1, inputs), bias), note="")
 
 
 def depthwise_conv_2d(site: Site) -> Layer:
@@ -47,61 +53,104 @@ def depthwise_conv_2d(site: Site) -> Layer:
     data, bias = _constants(site)
     _, height, width, outputs = data.shape
     channels = site.inputs[0].shape[3]
-    window, block, each = Loops.over(site, (height, width)), _block(outputs), outputs // channels
-    _check_sums(site, np.moveaxis(data, 3, 0).reshape(outputs, -1), bias)
-    source = "pixel[first + o]" if each == 1 else f"pixel[(first + o) / {each}]"
-    taps = window.taps(
-        channels,
-        f"const int8_t *const weight = {site.name}_weight + (row * {width} + column) * {outputs} + first;\n"
-        f"for (int o = 0; o < {block}; ++o) {{\n"
-        f"    sum[o] += ({plus(source, -site.quant(0).zero_point)}) * weight[o];\n"
-        "}\n",
+    each = outputs // channels
+    strips = Strips(Loops.over(site, (height, width)), channels, each, always=each > 1)
+    weights = [data[..., first : first + WIDTH].reshape(-1) for first in range(0, outputs, WIDTH)]
+    sums, zero_point = data.astype(np.int64).reshape(-1, outputs).sum(axis=0), site.quant(0).zero_point
+    most = _most(site, np.moveaxis(data, 3, 0).reshape(outputs, -1), bias)
+    column = f" + column * {strips.window.dilations[1] * outputs}" if width > 1 else ""
+    across = f"pixels{' + row * step' * (height > 1)}{column} + first"
+    products = _loop(
+        "row",
+        height,
+        _loop(
+            "column",
+            width,
+            f"const int8_t *const in = {across};\n"
+            f"UNROLLED for (int p = 0; p < {strips.tile}; ++p) {{\n"
+            f"    sum[p] = plus_each(sum[p], in + {times('p', strips.place_step)}, weight, n);\n"
+            "}\n"
+            "weight += n;\n",
+        ),
     )
-    return _windowed(site, window, block, taps, (data, bias), Rescaling(site, _factors(site)))
+    folded = [str(value) for value in bias - zero_point * sums]
+    factors = Factors(site, _factors(site), most)
+    return _layer(factors, strips, products, height * width, (np.concatenate(weights), folded))
 
 
-def fully_connected(site: Site) -> Layer:
-    """FULLY_CONNECTED: the input's zero point, which meets every weight, is in the bias."""
-    data, bias = _constants(site)
-    outputs, inputs = data.shape
-    rows = math.prod(site.output.shape) // outputs
-    _check_sums(site, data, bias)
-    folded = bias.astype(np.int64) - site.quant(0).zero_point * data.astype(np.int64).sum(axis=1)
-    rescaling = Rescaling(site, _factors(site))
-    body = (
-        f"    for (int row = 0; row < {rows}; ++row) {{\n"
-        f"        for (int o = 0; o < {outputs}; ++o) {{\n"
-        f"            const int8_t *const weight = {site.name}_weight + o * {inputs};\n"
-        f"            int32_t sum = {site.name}_bias[o];\n"
-        f"            for (int i = 0; i < {inputs}; ++i) {{\n"
-        f"                sum += in[row * {inputs} + i] * weight[i];\n"
-        "            }\n"
-        f"            out[row * {outputs} + o] = {rescaling.of('sum', 'o')};\n"
-        "        }\n"
-        "    }\n"
+def _products(site: Site, strips: Strips, data: NDArray[np.int8], bias: NDArray[np.int32]) -> Layer:
+    """A layer all of whose channels see all values; weights [outputs, rows, runs of a row, values of a run]."""
+    outputs, rows, runs, values = data.shape
+    most = _most(site, data.reshape(outputs, -1), bias)
+    sums = data.astype(np.int64).reshape(outputs, -1).sum(axis=1)
+    folded = [
+        f"{start} {'-' if total < 0 else '+'} OFFSET * {abs(total)}"
+        for start, total in zip((bias - site.quant(0).zero_point * sums).tolist(), (-sums).tolist(), strict=True)
+    ]
+    each = rows * runs * -(-values // BY_FOURS) * BY_FOURS
+    across = (
+        f"pixels{' + row * step' * (rows > 1)}{f' + run * {strips.window.dilations[1] * strips.channels}' * (runs > 1)}"
     )
-    arrays = (array("int8_t", f"{site.name}_weight", data), array("int32_t", f"{site.name}_bias", folded))
-    return Layer(body, (*arrays, *rescaling.constants), helpers=RESCALING)
+    block = f"weight + p % blocks * {each * WIDTH}"
+    products = _loop(
+        "row",
+        rows,
+        _loop(
+            "run",
+            runs,
+            f"const int8_t *const in = {across};\n"
+            f"for (int i = 0; i < {values}; i += {BY_FOURS}, weight += (n + 3) / 4 * {BY_FOURS**2}) {{\n"
+            f"    UNROLLED for (int p = 0; p < {strips.count}; ++p) {{\n"
+            f"        sum[p] = plus_products(sum[p], in + i + {times(strips.place, strips.place_step)}, {block}, n);\n"
+            "    }\n"
+            "}\n",
+        ),
+    )
+    factors = Factors(site, _factors(site), most)
+    return _layer(factors, strips, products, each, (np.concatenate(list(_packed(data))), folded))
 
 
-def _windowed(
-    site: Site, window: Loops, block: int, taps: str, constants: tuple[NDArray[np.int8], NDArray[np.int32]],
-    rescaling: Rescaling,
-) -> Layer:  # fmt: skip
+def _loop(index: str, count: int, body: str) -> str:
+    """A loop of so many rounds, or its only one."""
+    return f"for (int {index} = 0; {index} < {count}; ++{index}) {{\n{indent(body, '    ')}}}\n" if count > 1 else body
+
+
+def _packed(data: NDArray[np.int8]) -> Iterator[NDArray[np.int8]]:
+    """The weights of each block of channels, with zeros for what is missing to fours."""
+    for first in range(0, len(data), WIDTH):
+        block = data[first : first + WIDTH]
+        missing = [(0, -block.shape[axis] % BY_FOURS) if axis in (0, 3) else (0, 0) for axis in range(4)]
+        block = np.pad(block, missing)
+        channels, rows, runs, values = block.shape
+        yield block.reshape(channels, rows, runs, values // BY_FOURS, BY_FOURS).transpose(1, 2, 3, 0, 4).reshape(-1)
+
+
+def _layer(
+    factors: Factors, strips: Strips, products: str, values: int, constants: tuple[NDArray[np.int8], Sequence[str]]
+) -> Layer:
+    """A layer of sums, which ``products`` adds up; ``values`` weights belong to each channel."""
+    site, each_sum = factors.site, f"    UNROLLED for (int p = 0; p < {strips.count}; ++p) {{\n"
     weights, bias = constants
-    body = (
-        f"    for (int first = 0; first < {bias.size}; first += {block}) {{\n"
-        f"        int32_t sum[{block}];\n"
-        f"        memcpy(sum, {site.name}_bias + first, sizeof sum);\n"
-        f"{indent(taps, ' ' * 8)}"
-        f"        for (int o = 0; o < {block}; ++o) {{\n"
-        f"            out[first + o] = {rescaling.of('sum[o]', 'first + o')};\n"
-        "        }\n"
+    out = f"out + {times(strips.place, site.output.shape[-1])} + {strips.first}"
+    step, blocks = ("int step, " if strips.window.kernel[0] > 1 else ""), ("int blocks, " if strips.several else "")
+    place = (
+        f"/* n channels from first on{', or so many blocks of them' * strips.several}, at {strips.tile} places. */\n"
+        f"INLINE void {site.name}_block(\n"
+        f"    const int8_t *restrict pixels, {step}int8_t *restrict out, int first, {blocks}int n)\n{{\n"
+        f"    const int8_t *weight = {site.name}_weight + first * {values};\n"
+        f"    sums sum[{f'{strips.blocks} * ' * strips.several}{strips.tile}];\n"
+        f"{each_sum}"
+        f"        sum[p] = first_sums({site.name}_bias + {strips.first}, n);\n"
         "    }\n"
+        f"{indent(products, '    ')}"
+        f"{each_sum}"
+        f"{indent(factors.store('sum[p]', out, strips.first), ' ' * 8)}"
+        "    }\n"
+        "}\n"
     )
-    arrays = (array("int8_t", f"{site.name}_weight", weights), array("int32_t", f"{site.name}_bias", bias))
-    written = (*arrays, *rescaling.constants)
-    return Layer(window.loops(site), written, window.place(site, body), (*RESCALING, *window.helpers), window.note)
+    arrays = (array("ALIGNED int8_t", f"{site.name}_weight", weights), array("int32_t", f"{site.name}_bias", bias))
+    helpers = (*factors.helpers, *strips.helpers)
+    return Layer(strips.loops(site), (*arrays, *factors.constants), place, helpers, strips.window.note)
 
 
 def _constants(site: Site) -> tuple[NDArray[np.int8], NDArray[np.int32]]:
@@ -109,29 +158,25 @@ def _constants(site: Site) -> tuple[NDArray[np.int8], NDArray[np.int32]]:
     data = [tensor.data for tensor in site.inputs[1:]]
     if len(data) != 2 or data[0] is None or data[1] is None or data[0].dtype != np.int8 or data[1].dtype != np.int32:
         raise site.refusal("has weights or a bias that are not int8 and int32 constants")
+    if (data[0] == INT8_MIN).any():
+        raise site.refusal("has weights of -128, which the 8-bit specification does not know")
     return data[0], data[1]
 
 
 def _factors(site: Site) -> tuple[Factor, ...]:
     """What the sums of each channel are multiplied by to be steps of the output's scale."""
     source, weights, target = site.quant(0).scale, site.quant(1).scales, site.quant().scale
-    if site.operator.code == "FULLY_CONNECTED" and len(weights) == 1:
-        # These kernels round the product of the scales to float32.
-        return (Factor.of(float(np.float32(source) * np.float32(weights[0])) / target),)
     return tuple(Factor.of(source * scale / target) for scale in weights)
 
 
-def _block(outputs: int) -> int:
-    return max(size for size in range(1, MOST_SUMS + 1) if outputs % size == 0)
-
-
-def _check_sums(site: Site, weights: NDArray[np.int8], bias: NDArray[np.int32]) -> None:
-    """Raise unless no sum, in whatever order it is added up, leaves 32 bits; weights are [outputs, values]."""
+def _most(site: Site, weights: NDArray[np.int8], bias: NDArray[np.int32]) -> int:
+    """What no sum, in whatever order it is added up, goes beyond; weights are [outputs, values]."""
     zero_point = site.quant(0).zero_point
     largest = max(INT8_MAX - zero_point, zero_point - INT8_MIN) + abs(zero_point)
     most = np.abs(weights.astype(np.int64)).sum(axis=1) * largest + np.abs(bias.astype(np.int64))
     if most.max() > INT32_MAX:
         raise site.refusal("has sums of more than 32 bits")
+    return int(most.max())
 
 
 KERNELS = {"CONV_2D": conv_2d, "DEPTHWISE_CONV_2D": depthwise_conv_2d, "FULLY_CONNECTED": fully_connected}
