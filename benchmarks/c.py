@@ -2,9 +2,9 @@
 
     python benchmarks/c.py FILE.tflite ...
 
-Each file answers 200 random inputs. Integers are those of builds with sanitizers, by each way in which the
-program computes here; timed is a build with -O3 -march=native, called from C in turns of a tenth of a second, LiteRT in turns between them. Code is the .text of a build
-with -Os for this machine, weights included.
+Each file answers 200 random inputs. Integers are those of builds with sanitizers, by each way in which the program
+computes here; timed is a build with -O3 -march=native, called from C in turns of a tenth of a second, LiteRT in turns
+between them. Code is the .text of a build with -Os for this machine, weights included.
 """
 
 from __future__ import annotations

@@ -18,11 +18,17 @@ HEAD = """\
 
 #include <string.h>
 
+#if defined(__OPTIMIZE_SIZE__) && !defined(PLAIN_C)
+#define PLAIN_C
+#endif
 #if defined(__GNUC__)
 #define INLINE static inline __attribute__((always_inline, unused))
-#define UNROLLED _Pragma("GCC unroll 16")
 #else
 #define INLINE static inline
+#endif
+#if defined(__GNUC__) && !defined(PLAIN_C)
+#define UNROLLED _Pragma("GCC unroll 16")
+#else
 #define UNROLLED
 #endif
 """

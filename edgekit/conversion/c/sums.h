@@ -195,8 +195,9 @@ typedef struct {
 /* Adds the products of 4 inputs with 4 weights of each channel. */
 INLINE sums plus_products(sums sum, const int8_t *in, const int8_t *weight, int n)
 {
+    const int32_t first = in[0], second = in[1], third = in[2], fourth = in[3];
     for (int o = 0; o < n; ++o, weight += 4) {
-        sum.of[o] += in[0] * weight[0] + in[1] * weight[1] + in[2] * weight[2] + in[3] * weight[3];
+        sum.of[o] += first * weight[0] + second * weight[1] + third * weight[2] + fourth * weight[3];
     }
     return sum;
 }

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import pytest
 from compiled_c import PATHS, answers_of_c, answers_of_micro, random_inputs
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from onnx import helper
 from small_graphs import graph_of, noise, quantized
@@ -149,4 +149,8 @@ def test_random_networks(tmp_path: Path, data: st.DataObject) -> None:
         layer(chain, data)
     if data.draw(st.booleans()):
         end(chain, data)
-    assert_same(chain.model(), tmp_path, data.draw(st.sampled_from(sorted(PATHS))))
+    model, path = chain.model(), data.draw(st.sampled_from(sorted(PATHS)))
+    tensors = random_inputs(model, INPUTS)
+    expected = answers_of_micro(model, tensors)
+    assume(len(set(expected)) > 1)
+    assert answers_of_c(model, tmp_path, tensors, path=path) == expected

@@ -99,7 +99,7 @@ def _products(site: Site, strips: Strips, data: NDArray[np.int8], bias: NDArray[
             "run",
             runs,
             f"const int8_t *const in = {across};\n"
-            f"for (int i = 0; i < {values}; i += {BY_FOURS}, weight += (n + 3) / 4 * {BY_FOURS**2}) {{\n"
+            f"for (int i = 0; i < {values}; i += {BY_FOURS}, weight += n * {BY_FOURS}) {{\n"
             f"    UNROLLED for (int p = 0; p < {strips.count}; ++p) {{\n"
             f"        sum[p] = plus_products(sum[p], in + i + {times(strips.place, strips.place_step)}, {block}, n);\n"
             "    }\n"
@@ -116,13 +116,13 @@ def _loop(index: str, count: int, body: str) -> str:
 
 
 def _packed(data: NDArray[np.int8]) -> Iterator[NDArray[np.int8]]:
-    """The weights of each block of channels, with zeros for what is missing to fours."""
+    """The weights of each block of channels, with zeros for what is missing to fours, of channels at the very end."""
     for first in range(0, len(data), WIDTH):
         block = data[first : first + WIDTH]
-        missing = [(0, -block.shape[axis] % BY_FOURS) if axis in (0, 3) else (0, 0) for axis in range(4)]
-        block = np.pad(block, missing)
+        block = np.pad(block, ((0, 0), (0, 0), (0, 0), (0, -block.shape[3] % BY_FOURS)))
         channels, rows, runs, values = block.shape
         yield block.reshape(channels, rows, runs, values // BY_FOURS, BY_FOURS).transpose(1, 2, 3, 0, 4).reshape(-1)
+    yield np.zeros(-len(data) % BY_FOURS * BY_FOURS, np.int8)
 
 
 def _layer(
