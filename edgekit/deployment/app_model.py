@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from edgekit.evaluation.task_model import remark_on_input
 from edgekit.files import model_name, sha256_bytes
 from edgekit.graph.isolated import model_bytes
 from edgekit.inputs.contracts import Contract
+from edgekit.inputs.described import read_contract
 from edgekit.inputs.golden import Golden
 from edgekit.modelfiles.golden import example_of, remark_on_example
 from edgekit.modelfiles.model_ref import ModelRef, find_models
@@ -57,6 +58,33 @@ class AppModel:
     labels: tuple[str, ...]
     gives_probabilities: bool
     golden: Golden | None
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], path: Path) -> AppModel:
+        """What ``to_dict`` said, also after JSON, of the file at ``path``.
+
+        Raises:
+            OSError: the file cannot be read.
+            InputError, KeyError, TypeError, ValueError: the values are impossible.
+        """
+        data = path.read_bytes()
+        specs = {
+            name: TensorSpec(**{key: value for key, value in values[name].items() if key not in ("layout", known)})
+            for name, known in (("input", "layout"), ("output", "probabilities"))
+        }
+        return cls(
+            name=values["name"],
+            path=path,
+            data=data,
+            sha256=sha256_bytes(data),
+            runtime=values["runtime"],
+            **{name: replace(spec, shape=tuple(spec.shape)) for name, spec in specs.items()},
+            layout=values["input"]["layout"],
+            contract=read_contract(values["contract"]),
+            labels=tuple(values["labels"]),
+            gives_probabilities=values["output"]["probabilities"],
+            golden=values["golden"] and Golden.from_dict(values["golden"]),
+        )
 
     @property
     def file(self) -> str:

@@ -4,6 +4,7 @@ A target is a folder here, whose docstring is what ``--help`` says of it, with a
 
     RUNTIMES                                         those that its app can have, the best one first
     build(model, options) -> Bundle                  the app's files
+    build_door(door) -> Bundle                       those of an app of several models behind a gate
     next_commands(folder, name) -> tuple[str, ...]   what to type to see it work
 """
 
@@ -17,11 +18,13 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from edgekit.catalog import home_of, taken
 from edgekit.console import Part, Table
+from edgekit.errors import UsageError
 from edgekit.evaluation.input_options import InputOptions
 from edgekit.options import MODEL, NEWEST, Options, argument, group, option
 from edgekit.result import Result
 
 if TYPE_CHECKING:
+    from edgekit.deployment.app_door import AppDoor
     from edgekit.deployment.app_model import AppModel
     from edgekit.deployment.bundle import Bundle
 
@@ -40,7 +43,9 @@ def targets() -> dict[str, str]:
 class DeployOptions(Options):
     """What to make, and where."""
 
-    model: str = argument(MODEL, "", metavar="MODEL", unset=NEWEST)
+    model: str = argument(
+        f"{MODEL[:-1]}, or a door's folder of 'edgekit store export'.", "", metavar="MODEL", unset=NEWEST
+    )
     target: str = option(
         "; ".join(f"{name}: {text}" for name, text in targets().items()), "pi", choices=tuple(targets())
     )
@@ -88,25 +93,36 @@ class Target(Protocol):
     def build(self, model: AppModel, options: DeployOptions) -> Bundle:
         """The app's files."""
 
+    def build_door(self, door: AppDoor) -> Bundle:
+        """The files of an app of several models behind a gate."""
+
     def next_commands(self, folder: Path, name: str) -> tuple[str, ...]:
         """What to type to see it work."""
 
 
 def deploy(options: DeployOptions) -> Deployment:
-    """Make the bundle of a model and write it.
+    """Make the bundle of a model, or of a door that was exported as a folder, and write it.
 
     Raises:
+        ModelError: see ``read_door``.
         ModelError, RuntimeCrashError, UsageError: see ``read_app_model``.
         UsageError: the folder holds something else.
         StorageError: it cannot be written.
     """
+    from edgekit.deployment.app_door import is_door, read_door
     from edgekit.deployment.app_model import read_app_model
 
     target = cast(Target, import_module(f"edgekit.deployment.{options.target}.build"))
     named = taken(options.model)
     folder = options.out or home_of(named) / options.target
-    model = read_app_model(named, options.input, options.runtime, target.RUNTIMES)
-    bundle = target.build(model, options)
+    if is_door(Path(named)):
+        if options.runtime is not None or options.input != InputOptions():
+            raise UsageError("A door's files are described already; leave out --runtime and what is said of an input.")
+        door = read_door(Path(named))
+        model, bundle = door.gate, target.build_door(door)
+    else:
+        model = read_app_model(named, options.input, options.runtime, target.RUNTIMES)
+        bundle = target.build(model, options)
     bundle.write(folder)
     archive = folder.with_name(f"{folder.name}.tar.gz") if options.archive else None
     if archive is not None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import ast
 import json
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from string import Template
 
 from edgekit import inputs
+from edgekit.deployment.app_door import AppDoor
 from edgekit.deployment.app_model import AppModel
 from edgekit.deployment.bundle import Bundle, json_bytes
 from edgekit.deployment.deploy import DeployOptions
+from edgekit.inputs import door as doors
 from edgekit.modelfiles.golden import trail_of
 
 FILES = Path(__file__).parent / "files"
@@ -25,6 +27,7 @@ RUNTIMES = tuple(OPENED_BY)
 INPUTS = ("golden", "tensors", "trail")
 """Modules of ``edgekit.inputs`` that every app has, beside what reads its pictures or texts."""
 
+PACKAGES = {"litert": "ai-edge-litert>=2.1\n", "ort": "onnxruntime>=1.19\n"}
 TITLES = {"litert": "LiteRT", "ort": "ONNX Runtime"}
 MODERN = """\
 # aarch64 and x86_64, Python 3.9 or later
@@ -57,28 +60,63 @@ WORDS = {
         "pixels": "",
     },
 }
+WORDS["image or text"] = {
+    **WORDS["image"],
+    "argument": "IMAGE-OR-TEXT",
+    "example": "photo.jpg 'What a fine film.'",
+}
 """What README.md says, by what the model takes."""
 
 
 def build(model: AppModel, options: DeployOptions) -> Bundle:
     """The bundle of a model."""
-    files = {name: path.read_bytes() for name, path in _sources(model).items()}
+    size = f"The model ({model.file}, {len(model.data):,} bytes)"
+    return _bundle([model], {}, f"{size} takes {model.contract.size} and knows {len(model.labels)} classes.")
+
+
+def build_door(door: AppDoor) -> Bundle:
+    """The bundle of a gate, with the models behind it in ``experts/NAME/``."""
+    files = {doors.FILE: json_bytes(door.about)}
+    for name, model in door.experts.items():
+        files |= {f"{doors.EXPERTS}/{name}/{file}": data for file, data in _files(model).items()}
+    summary = (
+        f"A gate ({door.gate.file}, {len(door.gate.data):,} bytes) chooses who answers: {', '.join(door.experts)}."
+    )
+    return _bundle([door.gate, *door.experts.values()], files, summary, ("door",))
+
+
+def _bundle(models: Sequence[AppModel], more: Mapping[str, bytes], summary: str, modules: Sequence[str] = ()) -> Bundle:
+    """The app of the first model, with all that any of them needs."""
+    app = models[0]
+    files = {name: path.read_bytes() for name, path in _sources(models, modules).items()}
     files["edgekit/__init__.py"] = b'"""What this app carries of EdgeKit."""\n'
-    takes, called = model.contract.INPUT, model.contract.CALLED
-    words = {"name": model.name, "runtime": TITLES[model.runtime], "summary": _summary(model), "called": called}
-    words |= {**WORDS[takes], "endings": ", ".join(model.contract.endings)}
+    kinds = {model.contract.INPUT: model.contract.CALLED for model in models}
+    takes, called = " or ".join(kinds), " or ".join(kinds.values())
+    runtimes = list(dict.fromkeys(model.runtime for model in models))
+    titles = " and ".join(TITLES[runtime] for runtime in runtimes)
+    endings = ", ".join(dict.fromkeys(end for model in models for end in model.contract.endings))
+    words = {"name": app.name, "runtime": titles, "summary": summary, "called": called, "endings": endings}
+    words |= {**WORDS[takes], "plural": " and ".join(f"{word}s" for word in kinds.values())}
     for name in TEMPLATES:
         files[name] = Template(files[name].decode()).substitute(words).encode()
-    files[f"{model.name}.service"] = files.pop("app.service")
-    files |= {name: text.encode() for name, text in requirements(model.runtime, NEEDS[takes]).items()}
-    files["labels.txt"] = "".join(f"{' '.join(label.split())}\n" for label in model.labels).encode()
+    files[f"{app.name}.service"] = files.pop("app.service")
+    needs = "".join(NEEDS[kind] for kind in kinds)
+    files |= {name: text.encode() for name, text in requirements(runtimes, needs).items()}
+    return Bundle({**files, **_files(app, takes), **more}, PROGRAMS)
+
+
+def _files(model: AppModel, takes: str = "") -> dict[str, bytes]:
+    """A model's own files; ``takes`` is what the whole app does, if it is more."""
     about = {key: value for key, value in model.to_dict().items() if key != "labels"}  # labels.txt has them
-    files["model.json"] = json_bytes(about)
+    files = {
+        "labels.txt": "".join(f"{' '.join(label.split())}\n" for label in model.labels).encode(),
+        "model.json": json_bytes({**about, "takes": takes or about["takes"]}),
+        model.file: model.data,
+    }
     if model.golden is not None and model.runtime == "litert":
         trail = trail_of(model.data, model.runtime, model.golden.seed)
         files["operators.json"] = json.dumps(trail, separators=(",", ":")).encode()
-    files[model.file] = model.data
-    return Bundle(files, PROGRAMS)
+    return files
 
 
 def next_commands(folder: Path, name: str) -> tuple[str, ...]:
@@ -89,21 +127,23 @@ def next_commands(folder: Path, name: str) -> tuple[str, ...]:
     )
 
 
-def requirements(runtime: str, needs: str) -> dict[str, str]:
+def requirements(runtimes: Sequence[str], needs: str) -> dict[str, str]:
     """What pip is to install, by file: pip itself finds the wheel for the board's architecture and Python version."""
-    if runtime == "ort":
-        return {"requirements.txt": f"{MODERN}{needs}onnxruntime>=1.19\n"}
-    return {"requirements.txt": f"{MODERN}{needs}ai-edge-litert>=2.1\n", "requirements-32bit.txt": ARMV7L + needs}
+    found = {"requirements.txt": f"{MODERN}{needs}{''.join(PACKAGES[runtime] for runtime in runtimes)}"}
+    return found if "ort" in runtimes else {**found, "requirements-32bit.txt": ARMV7L + needs}
 
 
-def _sources(model: AppModel) -> dict[str, Path]:
+def _sources(models: Sequence[AppModel], modules: Sequence[str]) -> dict[str, Path]:
     """Where each file that is carried as it is comes from, by its name in the bundle."""
     packages = Path(inputs.__path__[0]).parent
-    kind = type(model.contract).__module__.rpartition(".")[2]
-    reading = _with_imports(packages / "inputs", (kind, *INPUTS))
-    opening = _with_imports(packages / "runtimes", OPENED_BY[model.runtime])
+    kinds = [type(model.contract).__module__.rpartition(".")[2] for model in models]
+    runtimes = [name for model in models for name in OPENED_BY[model.runtime]]
+    reading = _with_imports(packages / "inputs", (*kinds, *INPUTS, *modules))
+    opening = _with_imports(packages / "runtimes", runtimes)
     carried = [*reading, packages / "inputs" / "described.py", *opening]
     found = {path.relative_to(FILES): path for path in FILES.rglob("*") if path.is_file() and path.suffix != ".pyc"}
+    if not modules:
+        del found[Path("classify/door.py")]
     found |= {"edgekit" / path.relative_to(packages): path for path in carried}
     return {name.as_posix(): path for name, path in sorted(found.items())}
 
@@ -121,8 +161,3 @@ def _with_imports(package: Path, modules: Iterable[str]) -> list[Path]:
                 named = [node for node in tree if isinstance(node, ast.ImportFrom) and node.level and node.module]
                 pending += [[path, *path.parents][node.level] / str(node.module) for node in named]
     return sorted(found)
-
-
-def _summary(model: AppModel) -> str:
-    size = f"The model ({model.file}, {len(model.data):,} bytes)"
-    return f"{size} takes {model.contract.size} and knows {len(model.labels)} classes."

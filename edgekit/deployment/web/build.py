@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.deployment.bundle import Bundle, json_bytes
+from edgekit.errors import UsageError
 from edgekit.files import sha256_bytes
 from edgekit.web.compress import compressed_copies
 from edgekit.web.icons import BACKGROUND, SIZES, icon
@@ -16,6 +17,7 @@ from edgekit.web.page_files import HEADERS, page_files
 from edgekit.web.page_files import RUNTIMES as RUNTIMES
 
 if TYPE_CHECKING:
+    from edgekit.deployment.app_door import AppDoor
     from edgekit.deployment.app_model import AppModel
     from edgekit.deployment.deploy import DeployOptions
 
@@ -46,6 +48,15 @@ def build(model: AppModel, options: DeployOptions) -> Bundle:
     page["precache.js"] = _precache(page)
     served = {**page, **compressed_copies(page)}
     return Bundle({**served, "headers.json": json_bytes(HEADERS)})
+
+
+def build_door(door: AppDoor) -> Bundle:
+    """There is no page of a door.
+
+    Raises:
+        UsageError: always.
+    """
+    raise UsageError(f"'{door.gate.name}' is a door, of which there is no page yet; choose --target pi.")
 
 
 def next_commands(folder: Path, name: str) -> tuple[str, ...]:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 MAX_THREADS = 64
 MAX_COUNT = 10**9
-ODD = "this device answers differently than the machine where the model was made"
 
 
 def main(folder: Path, words: Sequence[str]) -> int:
@@ -24,7 +23,7 @@ def main(folder: Path, words: Sequence[str]) -> int:
     takes = json.loads((folder / "model.json").read_text(encoding="utf-8"))["takes"]
     options = parser(takes).parse_args(words)
     try:
-        from .model import AppError, Model
+        from .model import ODD, AppError, Model
     except ModuleNotFoundError as exc:
         print(
             f"app.py: {exc.name} is not installed here; run ./install.sh, then .venv/bin/python app.py.",
@@ -33,7 +32,12 @@ def main(folder: Path, words: Sequence[str]) -> int:
         return 1
 
     try:
-        model = Model(folder, options.threads)
+        if (folder / "door.json").is_file():
+            from .door import Door
+
+            model: Model = Door(folder, options.threads)
+        else:
+            model = Model(folder, options.threads)
         if model.complaint:
             print(f"app.py: warning: {ODD}: {model.complaint}.", file=sys.stderr)
         status: int = options.run(model, options)
@@ -49,7 +53,7 @@ def main(folder: Path, words: Sequence[str]) -> int:
 
 
 def parser(takes: str) -> argparse.ArgumentParser:
-    """All commands and their options, for a model that takes an ``image`` or a ``text``."""
+    """All commands and their options, for an app that takes an ``image``, a ``text``, or both."""
     parser = argparse.ArgumentParser("app.py", description=f"Classify each {takes} with the model in this folder.")
     parser.add_argument(
         "--threads",
@@ -71,7 +75,7 @@ def parser(takes: str) -> argparse.ArgumentParser:
     watch.add_argument("--every", type=_seconds, default=0.5, metavar="S", help="look so often (default: 0.5)")
     watch.set_defaults(run=run_watch)
 
-    if takes == "image":
+    if "image" in takes:
         camera = commands.add_parser("camera", help="classify what a camera sees, as JSON lines")
         camera.add_argument("--every", type=_seconds, default=1.0, metavar="S", help="look so often (default: 1)")
         camera.add_argument("--count", type=_positive_int, default=0, metavar="N", help="stop after so many pictures")
@@ -91,12 +95,13 @@ def run_predict(model: Model, options: argparse.Namespace) -> int:
 
     failed = False
     for word in options.samples:
-        result: dict[str, Any] = {model.contract.INPUT: word}
+        asked = model.named(word)
+        result: dict[str, Any] = {asked.contract.INPUT: word}
         try:
-            data = model.contract.given(word)
-            result.update(model.answer(data, word))
+            data = asked.contract.given(word)
+            result.update(asked.answer(data, word))
             if options.scores:
-                result["scores"] = model.scores(data, word)
+                result["scores"] = asked.scores(data, word)
         except (OSError, InputError) as exc:
             failed = True
             result["error"] = getattr(exc, "strerror", None) or str(exc)
@@ -106,7 +111,8 @@ def run_predict(model: Model, options: argparse.Namespace) -> int:
             print(f"app.py: {_printable(word)}: {_printable(result['error'])}", file=sys.stderr)
         else:
             guesses = [f"{guess['label']} {guess['probability']:.1%}" for guess in result["guesses"]]
-            print(_printable(f"{word}: {', '.join(guesses)}"), flush=True)
+            by = f"{result['expert'] or 'none is sure'}: " if "expert" in result else ""
+            print(_printable(f"{word}: {by}{', '.join(guesses)}"), flush=True)
     return int(failed)
 
 

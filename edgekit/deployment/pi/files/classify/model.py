@@ -30,6 +30,7 @@ DEFAULT_TOP = 3
 FALLBACKS = ("tflite-runtime",)
 # 150 MB once it is decoded: a board has little memory.
 MAX_PIXELS = 50_000_000
+ODD = "this device answers differently than the machine where the model was made"
 
 
 class AppError(Exception):
@@ -43,7 +44,7 @@ class Model:
         self.about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
         self.contract = read_contract(self.about["contract"])
         self.labels = (folder / "labels.txt").read_text(encoding="utf-8").split("\n")[:-1]
-        if self.about["takes"] == "image":
+        if self.contract.INPUT == "image":
             from PIL import Image
 
             Image.MAX_IMAGE_PIXELS = MAX_PIXELS
@@ -68,6 +69,24 @@ class Model:
         order = np.argsort(-chances, kind="stable")[:top]
         guesses = [{"label": self.labels[index], "probability": round(float(chances[index]), 4)} for index in order]
         return {"guesses": guesses, "ms": round(seconds * 1000, 3)}
+
+    @property
+    def called(self) -> str:
+        """What it takes, in a word."""
+        return self.contract.CALLED
+
+    @property
+    def endings(self) -> tuple[str, ...]:
+        """Of files that it takes."""
+        return self.contract.endings
+
+    def named(self, word: str) -> Model:
+        """Who is asked about a word of the command line or a file; behind a door that may be another model."""
+        return self
+
+    def sent(self, kind: str) -> Model:
+        """The same for what came over HTTP with a content type."""
+        return self
 
     def encode(self, data: bytes, name: str) -> Array:
         """An encoded picture or a text as the model's input tensor."""

@@ -197,8 +197,8 @@ class Handler(BaseHTTPRequestHandler):
             return _json({"status": "ok"})
         if path == "/model.json":
             model = self.server.model
-            about = {"name": model.about["name"], "domain": model.about["contract"]["domain"], "labels": model.labels}
-            return _json(about)
+            about = {name: model.about[name] for name in ("name", "takes")}
+            return _json({**about, "domain": model.contract.domain, "labels": model.labels})
         raise Refusal(404, f"there is nothing of that name; POST a {self._called} to /predict, or open / in a browser.")
 
     def _post(self) -> tuple[bytes, str]:
@@ -208,15 +208,17 @@ class Handler(BaseHTTPRequestHandler):
         body, model = self._body(), self.server.model
         with self.server.decoders:
             try:
-                data = model.contract.received(body, self.headers.get("Content-Type", ""))
-                return _json(model.answer(data, f"the {self._called}", top=10))
+                kind = self.headers.get("Content-Type", "")
+                asked = model.sent(kind)
+                data = asked.contract.received(body, kind)
+                return _json(asked.answer(data, f"the {self._called}", top=10))
             except InputError as exc:
                 raise Refusal(400, str(exc)) from exc
 
     @property
     def _called(self) -> str:
         """What the model takes, in a word."""
-        return self.server.model.contract.CALLED
+        return self.server.model.called
 
     def _require_token(self) -> None:
         if not self.server.token:

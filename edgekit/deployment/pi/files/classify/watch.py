@@ -28,7 +28,7 @@ def watch(model: Model, folder: Path, every: float, take_all: bool) -> Iterator[
     Raises:
         AppError: the folder is missing, or cannot be read any more.
     """
-    endings = model.contract.endings
+    endings = model.endings
     done = {} if take_all else look(folder, endings)
     before: dict[str, Look] = {}
     while True:
@@ -63,10 +63,11 @@ def look(folder: Path, endings: tuple[str, ...]) -> dict[str, Look]:
 
 def classify_file(model: Model, folder: Path, name: str) -> dict[str, Any]:
     """The answer for one file, or the reason why there is none."""
+    asked = model.named(str(folder / name))
     try:
-        return {model.contract.INPUT: name, **model.answer(read_regular(folder / name), name)}
+        return {asked.contract.INPUT: name, **asked.answer(read_regular(folder / name), name)}
     except (OSError, InputError) as exc:
-        return {model.contract.INPUT: name, "error": getattr(exc, "strerror", None) or str(exc)}
+        return {asked.contract.INPUT: name, "error": getattr(exc, "strerror", None) or str(exc)}
 
 
 def read_regular(path: Path) -> bytes:

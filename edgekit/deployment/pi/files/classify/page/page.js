@@ -27,7 +27,8 @@ function show(answer) {
     }
     return item;
   }));
-  find("status").textContent = answer.error || `${answer.ms} ms on the board`;
+  const by = "expert" in answer ? `${answer.expert || "None is sure"}, ` : "";
+  find("status").textContent = answer.error || `${by}${answer.ms} ms on the board`;
 }
 
 function clear() {
@@ -72,7 +73,7 @@ fetch("model.json").then((reply) => reply.json()).then((model) => {
   document.title = model.name;
   find("name").textContent = model.name;
   find("drawing").hidden = model.domain !== "digit";
-  find("writing").hidden = model.domain !== "text";
-  find("choosing").hidden = model.domain === "text";
+  find("writing").hidden = !model.takes.includes("text");
+  find("choosing").hidden = !model.takes.includes("image");
 });
 clear();
