@@ -12,14 +12,17 @@ def expert(door: Entry, name: str, find: Callable[[str], Entry]) -> Entry:
     """The entry of an expert of a door, as ``find`` finds it.
 
     Raises:
-        ModelError: it is not in the store any more.
+        ModelError: it is not in the store any more, or is no classifier now.
     """
     try:
-        return find(name)
+        found = find(name)
     except UnknownNameError as exc:
         raise ModelError(
             f"'{door.name}' leads to '{name}', which is no longer in the store; add it, or route anew without it."
         ) from exc
+    if found.card["student"] is None or "route" in found.card:
+        raise ModelError(f"'{door.name}' leads to '{name}', which is no classifier now; route anew without it.")
+    return found
 
 
 def experts(door: Entry, find: Callable[[str], Entry]) -> tuple[Entry, ...]:

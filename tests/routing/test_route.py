@@ -150,6 +150,9 @@ def test_an_exported_door_is_whole_without_the_store(store: Store, door: RouteRe
     with pytest.raises(ModelError, match="'door' leads to 'praise', which is no longer in the store; add it"):
         export(ExportOptions("door", tmp_path / "files", StoreOptions(store.path)))
     assert (tmp_path / "files" / "experts" / "praise" / "model.onnx").is_file()
+    store.add("praise", store.read(door.sha256), store.find("door").card)
+    with pytest.raises(ModelError, match="'door' leads to 'praise', which is no classifier now; route anew"):
+        export(ExportOptions("door", tmp_path / "files", StoreOptions(store.path)))
     store.add("door", store.read(door.sha256), {**store.find("door").card, "route": {"threshold": 0.5}})
     export(ExportOptions("door", tmp_path / "files", StoreOptions(store.path)))
     assert not (tmp_path / "files" / "experts" / "praise" / "model.onnx").exists()

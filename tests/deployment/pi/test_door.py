@@ -16,6 +16,7 @@ from onnx import helper
 from pi_app import app, lines
 from PIL import Image
 from small_graphs import graph_of
+from starlette.testclient import TestClient
 from text_models import text_files
 
 from edgekit.artifact import Metadata
@@ -26,6 +27,7 @@ from edgekit.errors import ModelError, UsageError
 from edgekit.evaluation.input_options import InputOptions
 from edgekit.graph.metadata import write_metadata
 from edgekit.inputs.contract import InputContract
+from edgekit.service.service import service_app
 from edgekit.store.card import read_model
 from edgekit.store.commands import StoreOptions
 from edgekit.store.export import ExportOptions, export
@@ -94,6 +96,19 @@ def test_each_question_is_answered_by_the_model_that_it_is_for(
     assert ["text" in answer for answer in answers] == [False, False, True, True, False]
     assert app(door, "predict", patches["pink"]).stdout.endswith("pink.png: none is sure: \n")
     assert "none.png: No such file" in app(door, "predict", tmp_path / "none.png").stderr
+
+
+def test_the_service_answers_the_same(door: Path, files: Path, digits: list[Path], patches: dict[str, Path]) -> None:
+    pictures = [*digits[:2], *patches.values()]
+    answers = lines(app(door, "predict", "--json", *pictures, "a dull film").stdout)
+    with (
+        Store(files.parent / "store.db") as store,
+        TestClient(service_app(store, 1 << 30), "http://localhost") as client,
+    ):
+        asked = [*({"content": path.read_bytes()} for path in pictures), {"json": {"text": "a dull film"}}]
+        served = [client.post("/models/door/predict", **body).json() for body in asked]  # type: ignore[arg-type]
+    said = ("expert", "sure", "guesses")
+    assert [[answer[key] for key in said] for answer in answers] == [[answer[key] for key in said] for answer in served]
 
 
 def test_the_bundle_has_what_its_models_need_once(door: Path, files: Path) -> None:

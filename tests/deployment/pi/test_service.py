@@ -95,7 +95,7 @@ def test_the_page_refers_to_nothing_that_is_not_served_and_has_no_code_inside() 
 
 def test_it_says_what_it_is_and_that_it_lives(port: int) -> None:
     assert ask(port, "GET", "/health") == (200, {"status": "ok"})
-    about = {"name": "mnist-tiny", "domain": "digit", "labels": list("0123456789")}
+    about = {"name": "mnist-tiny", "takes": "image", "domain": "digit", "labels": list("0123456789")}
     assert ask(port, "GET", "/model.json") == (200, about)
 
 

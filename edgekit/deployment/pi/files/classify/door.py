@@ -9,12 +9,15 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgekit.inputs import door
 from edgekit.inputs.described import is_written, read_contract
 
-from .model import DEFAULT_TOP, ODD, Model
+from .model import DEFAULT_TOP, ODD, Asked, Model
+
+if TYPE_CHECKING:
+    from edgekit.inputs.contracts import Contract
 
 MOST_BYTES = 64 << 20
 """Of the files of the models that are open, beside the gate's."""
@@ -53,7 +56,7 @@ class Door(Model):
         self.rule = door.Door(about["threshold"], about["text"])
         sizes = {name: expert["bytes"] for name, expert in about["experts"].items()}
         self.experts = Experts(folder / door.EXPERTS, sizes, threads, most)
-        self._texts: Any = None
+        self._texts: Contract | None = None
         if self.rule.text:
             described = (folder / door.EXPERTS / self.rule.text / "model.json").read_text(encoding="utf-8")
             self._texts = read_contract(json.loads(described)["contract"])
@@ -68,13 +71,13 @@ class Door(Model):
         """As of a model."""
         return (*super().endings, *(self._texts.endings if self._texts else ()))
 
-    def named(self, word: str) -> Any:
+    def named(self, word: str) -> Asked:
         """A text is a file of texts, or what is neither a file nor called like a picture."""
         ending = os.path.splitext(word)[1].lower()
         is_file = ending in self.contract.endings or os.path.isfile(word)
         return self._asked(not is_file or (self._texts is not None and ending in self._texts.endings))
 
-    def sent(self, kind: str) -> Any:
+    def sent(self, kind: str) -> Asked:
         """A text is what comes as such."""
         return self._asked(is_written(kind))
 
@@ -96,7 +99,7 @@ class Door(Model):
         (guess,) = looked["guesses"]
         return self.rule.by_gate(guess["label"], guess["probability"]), looked["ms"]
 
-    def _asked(self, is_text: bool) -> Any:
+    def _asked(self, is_text: bool) -> Asked:
         choice = self.rule.by_form(is_text)
         return self if choice is None or choice.expert is None else Sent(self.experts.get(choice.expert), choice)
 

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from threading import Lock
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,9 @@ from edgekit.inputs.trail import first_astray
 from edgekit.runtimes import RUNTIMES
 from edgekit.runtimes.refusal import Refusal
 from edgekit.runtimes.runtime import Session
+
+if TYPE_CHECKING:
+    from edgekit.inputs.contracts import Contract
 
 Array = NDArray[Any]
 
@@ -37,12 +40,24 @@ class AppError(Exception):
     """What the user can do something about; the message is a sentence."""
 
 
+class Asked(Protocol):
+    """Who answers a picture or text, and how its bytes are read."""
+
+    contract: Contract
+
+    def answer(self, data: bytes, name: str, top: int = DEFAULT_TOP) -> dict[str, Any]:
+        """The likeliest classes, likeliest first, and milliseconds."""
+
+    def scores(self, data: bytes, name: str) -> list[Any]:
+        """What is stored in the output."""
+
+
 class Model:
     """The model in a bundle's folder, open in its runtime. Several threads may call it at once."""
 
     def __init__(self, folder: Path, threads: int = 0) -> None:
         self.about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-        self.contract = read_contract(self.about["contract"])
+        self.contract: Contract = read_contract(self.about["contract"])
         self.labels = (folder / "labels.txt").read_text(encoding="utf-8").split("\n")[:-1]
         if self.contract.INPUT == "image":
             from PIL import Image
@@ -80,11 +95,11 @@ class Model:
         """Of files that it takes."""
         return self.contract.endings
 
-    def named(self, word: str) -> Model:
+    def named(self, word: str) -> Asked:
         """Who is asked about a word of the command line or a file; behind a door that may be another model."""
         return self
 
-    def sent(self, kind: str) -> Model:
+    def sent(self, kind: str) -> Asked:
         """The same for what came over HTTP with a content type."""
         return self
 
