@@ -107,6 +107,7 @@ class RouteResult(Result):
         if self.texts:
             yield Remark(f"texts go to {self.texts}")
         yield Remark(f"answers from a probability of {self.threshold:.4f} on; serve it with 'edgekit serve --store'")
+        yield Remark(f"'edgekit store export {self.name}' writes it as files, of which 'edgekit deploy' makes an app")
 
 
 def route(options: RouteOptions) -> RouteResult:
