@@ -23,7 +23,7 @@ SANITIZED = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover
 MAIN = """
 #include "model.h"
 #include <stdio.h>
-static int8_t {buffers};
+{buffers}
 int main(void)
 {{
     while ({reads}) {{
@@ -40,15 +40,15 @@ def build(
 ) -> Path:
     """A program that reads inputs and writes outputs, one inference after another; it may end with its self-test."""
     inputs, outputs = (
-        {f"{kind}{number}": math.prod(model.tensors[index].shape) for number, index in enumerate(indices)}
+        {f"{kind}{number}": model.tensors[index] for number, index in enumerate(indices)}
         for kind, indices in (("in", model.inputs), ("out", model.outputs))
     )
-    sizes = {**inputs, **outputs}
-    names = ", ".join(sizes)
+    buffers = {**inputs, **outputs}
+    names = ", ".join(buffers)
     text = MAIN.format(
-        buffers=", ".join(f"{name}[{size}]" for name, size in sizes.items()),
-        reads=" && ".join(f"fread({name}, 1, {size}, stdin) == {size}" for name, size in inputs.items()),
-        writes=" ".join(f"fwrite({name}, 1, {size}, stdout);" for name, size in outputs.items()),
+        buffers=" ".join(f"static {item.dtype}_t {name}[{math.prod(item.shape)}];" for name, item in buffers.items()),
+        reads=" && ".join(f"fread({name}, sizeof {name}, 1, stdin) == 1" for name in inputs),
+        writes=" ".join(f"fwrite({name}, sizeof {name}, 1, stdout);" for name in outputs),
         names=names,
         result=f"net_self_test({names})" if tests_itself else "0",
     )
@@ -96,7 +96,12 @@ def answers_of_micro(model: ModelRecord, inputs: list[list[NDArray]]) -> bytes:
 
 
 def random_inputs(model: ModelRecord, count: int) -> list[list[NDArray]]:
-    """Lists of inputs of any bytes."""
+    """Lists of inputs of any bytes; ids are those of the rows of the first table."""
     generator = np.random.default_rng(count)
-    shapes = [model.tensors[index].shape for index in model.inputs]
-    return [[generator.integers(-128, 128, shape).astype(np.int8) for shape in shapes] for _ in range(count)]
+    rows = next((model.tensors[item.inputs[0]].shape[0] for item in model.operators if item.code == "GATHER"), 0)
+    ranges = {"int8": (-128, 128), "int32": (0, rows)}
+    inputs = [model.tensors[index] for index in model.inputs]
+    return [
+        [generator.integers(*ranges[item.dtype], item.shape).astype(item.dtype) for item in inputs]
+        for _ in range(count)
+    ]

@@ -12,7 +12,7 @@ from textwrap import indent
 import numpy as np
 
 from edgekit.conversion.c.layer import array, shape
-from edgekit.inputs.golden import Golden
+from edgekit.inputs.golden import WORD, Golden
 from edgekit.operators.lowered import ModelRecord
 
 NOISE = """\
@@ -73,7 +73,10 @@ class Interface:
         lines, start = [], 0
         for index in self.model.inputs:
             count = math.prod(self.model.tensors[index].shape)
-            value = f"(int8_t)(noise({golden.seed}, (uint32_t){plus_start('i', start)}) - 128)"
+            if self.model.tensors[index].dtype == "int32":
+                value = f"noise({golden.seed}, (uint32_t){plus_start(f'i % {WORD}', start)})"
+            else:
+                value = f"(int8_t)(noise({golden.seed}, (uint32_t){plus_start('i', start)}) - 128)"
             lines += [f"for (int i = 0; i < {count}; ++i) {{", f"    {self.parameters[index]}[i] = {value};", "}"]
             start += count
         places = golden.places or tuple(range(len(golden.output)))
@@ -99,14 +102,12 @@ class Interface:
         lines = [f"/* {comment(self.name)}: an int8 network. Real values are scale * (stored - zero point). */"]
         for index, called in self.parameters.items():
             tensor, macro = self.model.tensors[index], f"{upper}_{called.upper()}"
-            assert tensor.quant is not None
-            lines += [
-                "",
-                f"/* {called}: {shape(tensor.shape)}. */",
-                f"#define {macro}_SIZE {math.prod(tensor.shape)}",
-                f"#define {macro}_SCALE {tensor.quant.scale!r}",
-                f"#define {macro}_ZERO_POINT ({tensor.quant.zero_point})",
-            ]
+            ids = " ids" if tensor.quant is None else ""
+            lines += ["", f"/* {called}: {shape(tensor.shape)}{ids}. */"]
+            lines += [f"#define {macro}_SIZE {math.prod(tensor.shape)}"]
+            if tensor.quant is not None:
+                lines += [f"#define {macro}_SCALE {tensor.quant.scale!r}"]
+                lines += [f"#define {macro}_ZERO_POINT ({tensor.quant.zero_point})"]
         lines += ["", f"/* Layers share {arena_bytes:,} bytes of static memory, so one inference runs at a time. */"]
         lines += [f"{self.run};"]
         if self.golden is not None:
@@ -120,7 +121,9 @@ class Interface:
 
     def _declared(self, constant: str) -> str:
         kinds = {**dict.fromkeys(self.model.inputs, constant), **dict.fromkeys(self.model.outputs, "")}
-        return ", ".join(f"{kinds[index]}int8_t *{called}" for index, called in self.parameters.items())
+        return ", ".join(
+            f"{kinds[index]}{self.model.tensors[index].dtype}_t *{called}" for index, called in self.parameters.items()
+        )
 
 
 def identifier(text: str) -> str:

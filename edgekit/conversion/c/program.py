@@ -96,10 +96,11 @@ def check(model: ModelRecord) -> None:
             )
         for index in _ends(model, operator):
             tensor = model.tensors[index]
-            if tensor.dtype != "int8" or tensor.quant is None or len(tensor.quant.scales) != 1:
+            ids = tensor.dtype == "int32" and index in operator.inputs[1:] and operator.code == "GATHER"
+            if not ids and (tensor.dtype != "int8" or tensor.quant is None or len(tensor.quant.scales) != 1):
                 raise UnsupportedError(
                     f"{operator.code} of '{operator.node}' computes with {tensor.dtype}; the C form is of int8 models "
-                    "with int8 inputs and outputs: make one with 'edgekit quantize --int8'."
+                    "with int8 inputs (or ids) and outputs: make one with 'edgekit quantize --int8'."
                 )
 
 
@@ -122,9 +123,10 @@ def _leaves_in_place(operator: OperatorRecord, pointers: Mapping[int, str]) -> b
 
 def _function(site: Site, layer: Layer) -> str:
     both = site.operator.code in TWO_SIDES
-    restrict, sides = ("", ("left", "right")) if both else ("restrict ", ("in",))
-    read = [(side, tensor) for side, tensor in zip(sides, site.inputs, strict=False) if tensor.data is None]
-    parameters = ", ".join([*(f"const int8_t *{restrict}{side}" for side, _ in read), f"int8_t *{restrict}out"])
+    restrict, sides = ("", ("left", "right")) if both else ("restrict ", ("in",) * len(site.inputs))
+    read = [(side, tensor) for side, tensor in zip(sides, site.inputs, strict=True) if tensor.data is None]
+    given = (f"const {tensor.dtype}_t *{restrict}{side}" for side, tensor in read)
+    parameters = ", ".join([*given, f"int8_t *{restrict}out"])
     sources = ", ".join(shape(tensor.shape) for _, tensor in read)
     what = "; ".join(filter(None, (f"{sources} to {shape(site.output.shape)}", layer.note)))
     parts = (

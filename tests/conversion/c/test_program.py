@@ -69,6 +69,68 @@ def test_means_at_any_scale(scale: float, tmp_path: Path) -> None:
     assert same(mean, tmp_path)
 
 
+def reduction(code: str, axes: tuple[int, ...], shape: tuple[int, ...], scale: Quantization) -> ModelRecord:
+    """MEAN or REDUCE_MAX of 2 x 3 x 4 x 5 values in steps of 0.05 from 3 on."""
+    constant = TensorRecord((len(axes),), "int32", np.array(axes, np.int32))
+    return record(code, [value((2, 3, 4, 5), 0.05), constant], shape, scale, Options("ReducerOptions"))
+
+
+@pytest.mark.parametrize("code", ["MEAN", "REDUCE_MAX"])
+@pytest.mark.parametrize(
+    ("axes", "shape"), [((1,), (2, 4, 5)), ((-1,), (2, 3, 4)), ((2, 1), (2, 5)), ((0, 1, 2, 3), ()), ((2, 3), (2, 3))]
+)
+def test_reductions_over_neighbouring_axes(
+    code: str, axes: tuple[int, ...], shape: tuple[int, ...], tmp_path: Path
+) -> None:
+    assert same(reduction(code, axes, shape, Quantization.per_tensor(0.05, 3)), tmp_path)
+
+
+def test_reductions_that_c_does_not_take() -> None:
+    with pytest.raises(UnsupportedError, match="goes over axes that are no neighbours"):
+        program_of(reduction("MEAN", (0, 2), (3, 5), Quantization.per_tensor(0.05, 3)), "net")
+    with pytest.raises(UnsupportedError, match="has another scale behind it"):
+        program_of(reduction("REDUCE_MAX", (1,), (2, 4, 5), Quantization.per_tensor(0.06, 3)), "net")
+
+
+def gathering(rows: int, depth: int, ids: int, axis: int = 0) -> ModelRecord:
+    """Rows of a table by ids."""
+    quant = Quantization.per_tensor(0.02, -7)
+    data = np.random.default_rng(0).integers(-128, 128, (rows, depth)).astype(np.int8)
+    operands = [TensorRecord(data.shape, "int8", data, quant), TensorRecord((1, ids), "int32")]
+    return record("GATHER", operands, (1, ids, depth), quant, Options("GatherOptions", {"Axis": axis, "BatchDims": 0}))
+
+
+def test_rows_of_a_table_by_ids(tmp_path: Path) -> None:
+    model = gathering(rows=300, depth=7, ids=20)
+    assert same(model, tmp_path)
+    header = program_of(model, "net").header
+    assert "void net_run(const int32_t *input_in_1, int8_t *output_out);" in header
+    assert "/* input_in_1: 1 x 20 ids. */\n#define NET_INPUT_IN_1_SIZE 20\n\n" in header
+
+
+def test_ids_that_no_row_has_read_nothing_beyond_the_table(tmp_path: Path) -> None:
+    model = gathering(rows=5, depth=3, ids=3)
+    answer = answers_of_c(model, tmp_path, [[np.array([-1, 5, 2**31 - 1], np.int32)]])
+    table = model.tensors[0].data
+    assert table is not None
+    assert answer == b"".join(table[row].tobytes() for row in (0, 4, 4))
+
+
+def test_a_program_that_reads_ids_tests_itself(tmp_path: Path) -> None:
+    model = gathering(rows=256, depth=2, ids=16)
+    golden = example_of(write_model(model), "litert")
+    assert golden is not None
+    program = program_of(model, "net", golden)
+    assert run(build(program, model, tmp_path, tests_itself=True), b"")[0] == 0
+    broken = replace(program, source=program.source.replace("in[i] < 0", "in[i] < 255"))
+    assert run(build(broken, model, tmp_path, tests_itself=True), b"")[0] > 0
+
+
+def test_rows_along_another_axis_are_refused() -> None:
+    with pytest.raises(UnsupportedError, match="'here' goes along another axis than the first"):
+        program_of(gathering(rows=5, depth=3, ids=3, axis=1), "net")
+
+
 @pytest.mark.parametrize("scale", [0.0001, 0.01, 0.07, 0.3, 3.0])
 @pytest.mark.parametrize("shape", [(1, 2), (1, 10), (3, 130), (1, 300)])
 def test_softmax_at_any_scale(scale: float, shape: tuple[int, int], tmp_path: Path) -> None:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from edgekit.conversion.c.kernels import pooling, softmax, values, weighted
+from edgekit.conversion.c.kernels import moves, pooling, softmax, values, weighted
 from edgekit.conversion.c.layer import Kernel
 
-KERNELS: Mapping[str, Kernel] = {**weighted.KERNELS, **pooling.KERNELS, **values.KERNELS, **softmax.KERNELS}
+KERNELS: Mapping[str, Kernel] = {
+    **weighted.KERNELS,
+    **pooling.KERNELS,
+    **values.KERNELS,
+    **moves.KERNELS,
+    **softmax.KERNELS,
+}

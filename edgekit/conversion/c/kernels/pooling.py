@@ -1,7 +1,8 @@
-"""AVERAGE_POOL_2D, MAX_POOL_2D and MEAN over height and width."""
+"""AVERAGE_POOL_2D and MAX_POOL_2D; MEAN and REDUCE_MAX over axes that are neighbours."""
 
 from __future__ import annotations
 
+import math
 from textwrap import indent
 
 from edgekit.conversion.c.fixed_point import Factor
@@ -36,28 +37,47 @@ def max_pool_2d(site: Site) -> Layer:
 
 
 def mean(site: Site) -> Layer:
-    """MEAN over height and width: the count is part of the factor."""
-    source, axes = site.inputs[0].shape, site.inputs[1].data
-    if len(source) != 4 or axes is None or sorted(axes.reshape(-1).tolist()) != [1, 2]:
-        raise site.refusal("goes over other axes than height and width")
-    batch, height, width, channels = source
-    count = height * width
+    """MEAN: the count is part of the factor."""
+    count = _spans(site)[1]
     factor = Factor.of(site.quant(0).scale / site.quant().scale)
     shift = min(count.bit_length() - 1, 31 + factor.exponent)
     factor = Factor((factor.mantissa << shift) // count, factor.exponent - shift)
-    start = -site.quant(0).zero_point * count
-    body = (
-        f"    for (int n = 0; n < {batch}; ++n) {{\n"
-        f"        for (int c = 0; c < {channels}; ++c) {{\n"
-        f"            int32_t sum = {start};\n"
+    start = str(-site.quant(0).zero_point * count)
+    return Layer(_reduction(site, start, "sum + value", "sum", rescaled(site, "sum", factor)), helpers=RESCALING)
+
+
+def reduce_max(site: Site) -> Layer:
+    """REDUCE_MAX."""
+    if site.quant(0) != site.quant():
+        raise site.refusal("has another scale behind it than before it")
+    return Layer(_reduction(site, "INT8_MIN", "value > most ? value : most", "most", "(int8_t)most"))
+
+
+def _spans(site: Site) -> tuple[int, int, int]:
+    """How many places there are before the axes that are reduced, in them, and behind them."""
+    sizes, axes = site.inputs[0].shape, site.inputs[1].data
+    reduced = sorted({axis % len(sizes) for axis in axes.reshape(-1).tolist()}) if axes is not None else []
+    if not reduced or reduced != list(range(reduced[0], reduced[-1] + 1)):
+        raise site.refusal("goes over axes that are no neighbours")
+    first, end = reduced[0], reduced[-1] + 1
+    return math.prod(sizes[:first]), math.prod(sizes[first:end]), math.prod(sizes[end:])
+
+
+def _reduction(site: Site, start: str, step: str, name: str, result: str) -> str:
+    """The loops that carry ``name`` from ``start`` over each ``value`` of the reduced axes by ``step``."""
+    before, count, behind = _spans(site)
+    return (
+        f"    for (int n = 0; n < {before}; ++n) {{\n"
+        f"        for (int c = 0; c < {behind}; ++c) {{\n"
+        f"            int32_t {name} = {start};\n"
         f"            for (int i = 0; i < {count}; ++i) {{\n"
-        f"                sum += in[(n * {count} + i) * {channels} + c];\n"
+        f"                const int32_t value = in[(n * {count} + i) * {behind} + c];\n"
+        f"                {name} = {step};\n"
         "            }\n"
-        f"            out[n * {channels} + c] = {rescaled(site, 'sum', factor)};\n"
+        f"            out[n * {behind} + c] = {result};\n"
         "        }\n"
         "    }\n"
     )
-    return Layer(body, helpers=RESCALING)
 
 
 def _pool(site: Site, step: str, body: str, helpers: tuple[str, ...]) -> Layer:
@@ -68,4 +88,4 @@ def _pool(site: Site, step: str, body: str, helpers: tuple[str, ...]) -> Layer:
     return Layer(window.loops(site), (), place, (*helpers, *window.helpers), window.note)
 
 
-KERNELS = {"AVERAGE_POOL_2D": average_pool_2d, "MAX_POOL_2D": max_pool_2d, "MEAN": mean}
+KERNELS = {"AVERAGE_POOL_2D": average_pool_2d, "MAX_POOL_2D": max_pool_2d, "MEAN": mean, "REDUCE_MAX": reduce_max}

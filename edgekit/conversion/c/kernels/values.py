@@ -1,4 +1,4 @@
-"""Operators that take values one by one: ADD with any broadcasting, and RESHAPE, which only copies."""
+"""Operators that take values one by one: ADD with any broadcasting."""
 
 from __future__ import annotations
 
@@ -59,11 +59,6 @@ def add(site: Site) -> Layer:
     return Layer(indent(body, " " * 4), (*constants, *stored.constants), block, stored.helpers)
 
 
-def reshape(site: Site) -> Layer:
-    """RESHAPE moves nothing; it copies where one side is the caller's."""
-    return Layer(f"    memcpy(out, in, {math.prod(site.output.shape)});\n")
-
-
 def _place(shape: Sequence[int], axes: int) -> str:
     """Where a tensor's value for the place i0, i1, ... of the result lies; axes of size 1 do not count."""
     terms, stride = [], 1
@@ -74,4 +69,4 @@ def _place(shape: Sequence[int], axes: int) -> str:
     return " + ".join(reversed(terms)) or "0"
 
 
-KERNELS = {"ADD": add, "RESHAPE": reshape}
+KERNELS = {"ADD": add}
