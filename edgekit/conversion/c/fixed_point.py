@@ -51,3 +51,18 @@ class Factor:
     def right(self) -> int:
         """Places that the product is moved to the right."""
         return max(-self.exponent, 0)
+
+    def times(self, value: int) -> int:
+        """The product with a number, as C computes it."""
+        return halved(product(value << self.left, self.mantissa), self.right)
+
+
+def product(a: int, b: int) -> int:
+    """The product of two numbers over 2^31, halves up."""
+    return (a * b + (1 << (MANTISSA_BITS - 1))) >> MANTISSA_BITS
+
+
+def halved(value: int, times: int) -> int:
+    """A number over 2^times, halves away from zero."""
+    mask = (1 << times) - 1
+    return (value >> times) + ((value & mask) > (mask >> 1) + (value < 0))

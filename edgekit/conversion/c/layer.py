@@ -31,7 +31,7 @@ class Layer:
     """A layer's C: the body of its function, and what stands before it.
 
     Attributes:
-        body: statements, indented by four; they read ``in`` (or ``left`` and ``right``) and write ``out``.
+        body: statements, indented by four; they read ``in`` (``left`` and ``right``, ``in0`` ...) and write ``out``.
         constants: the arrays that it reads.
         place: the function for one place of a window, if there is one.
         helpers: functions that other layers use too.

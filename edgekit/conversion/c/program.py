@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edgekit.conversion.c.arena import SAME_VALUES, plan
@@ -32,7 +32,7 @@ HEAD = """\
 #define UNROLLED
 #endif
 """
-TWO_SIDES = ("ADD",)
+TWO_SIDES = ("ADD", "MUL")
 """Operators whose operands are called left and right; they may be one, and be written over, so none is restrict."""
 
 
@@ -121,10 +121,17 @@ def _leaves_in_place(operator: OperatorRecord, pointers: Mapping[int, str]) -> b
     return operator.code == SAME_VALUES and pointers[operator.inputs[0]] == pointers[operator.outputs[0]]
 
 
+def _sides(site: Site) -> Sequence[str]:
+    """What each operand is called; of most operators one alone is no constant."""
+    if site.operator.code in TWO_SIDES:
+        return ("left", "right")
+    several = site.operator.code == "CONCATENATION"
+    return [f"in{number}" if several else "in" for number in range(len(site.inputs))]
+
+
 def _function(site: Site, layer: Layer) -> str:
-    both = site.operator.code in TWO_SIDES
-    restrict, sides = ("", ("left", "right")) if both else ("restrict ", ("in",) * len(site.inputs))
-    read = [(side, tensor) for side, tensor in zip(sides, site.inputs, strict=True) if tensor.data is None]
+    restrict = "" if site.operator.code in TWO_SIDES else "restrict "
+    read = [(side, tensor) for side, tensor in zip(_sides(site), site.inputs, strict=True) if tensor.data is None]
     given = (f"const {tensor.dtype}_t *{restrict}{side}" for side, tensor in read)
     parameters = ", ".join([*given, f"int8_t *{restrict}out"])
     sources = ", ".join(shape(tensor.shape) for _, tensor in read)

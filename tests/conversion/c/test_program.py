@@ -140,6 +140,68 @@ def test_softmax_at_any_scale(scale: float, shape: tuple[int, int], tmp_path: Pa
     )
 
 
+def every(model: ModelRecord, folder: Path) -> bool:
+    """The answers to all values that there are, 256 in a row, are TFLite Micro's."""
+    tensors = [[np.arange(-128, 128, dtype=np.int8)[None]]]
+    return answers_of_c(model, folder, tensors) == answers_of_micro(model, tensors)
+
+
+@pytest.mark.parametrize("scale", [0.0001, 0.01, 0.0625, 0.3, 3.0])
+@pytest.mark.parametrize(("code", "behind"), [("LOGISTIC", (1 / 256, -128)), ("TANH", (1 / 128, 0))])
+def test_functions_of_one_value_at_any_scale(
+    code: str, behind: tuple[float, int], scale: float, tmp_path: Path
+) -> None:
+    assert every(record(code, [value((1, 256), scale)], (1, 256), Quantization.per_tensor(*behind)), tmp_path)
+    with pytest.raises(UnsupportedError, match="has another scale than 1/"):
+        program_of(record(code, [value((1, 256), scale)], (1, 256), Quantization.per_tensor(0.5)), "net")
+
+
+@pytest.mark.parametrize("scale", [0.01, 0.06, 0.1, 7.0])
+def test_values_in_steps_of_another_scale(scale: float, tmp_path: Path) -> None:
+    options = Options("QuantizeOptions")
+    quant = Quantization.per_tensor(scale, -9)
+    assert every(record("QUANTIZE", [value((1, 256), 0.06)], (1, 256), quant, options), tmp_path)
+
+
+@pytest.mark.parametrize("activation", [0, 1, 3])
+@pytest.mark.parametrize("shape", [(1, 3, 4, 5), (1, 1, 1, 5), (1, 3, 1, 1), (1, 1, 1, 1)])
+@pytest.mark.parametrize("scale", [0.04, 0.00001])
+def test_products_of_two_operands(shape: tuple[int, ...], activation: int, scale: float, tmp_path: Path) -> None:
+    operands = [value(shape, 0.05), value((1, 3, 4, 5), 0.011, -20)]
+    options = Options("MulOptions", {"FusedActivationFunction": activation})
+    assert same(record("MUL", operands, (1, 3, 4, 5), Quantization.per_tensor(scale, -7), options), tmp_path)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2, -1])
+def test_operands_behind_each_other_along_an_axis(axis: int, tmp_path: Path) -> None:
+    shapes = [[2, 3, 4], [2, 3, 4], [2, 3, 4]]
+    for number, shape in enumerate(shapes):
+        shape[axis] += number
+    target = [*shapes[0]]
+    target[axis] = sum(shape[axis] for shape in shapes)
+    data = np.arange(np.prod(shapes[1])).astype(np.int8).reshape(shapes[1])
+    operands = [value(tuple(shape), 0.05) for shape in shapes]
+    operands[1] = replace(operands[1], data=data)
+    quant, options = operands[0].quant, Options("ConcatenationOptions", {"Axis": axis})
+    assert quant is not None
+    assert same(record("CONCATENATION", operands, tuple(target), quant, options), tmp_path)
+    with pytest.raises(UnsupportedError, match="operands with another scale"):
+        program_of(record("CONCATENATION", operands, tuple(target), Quantization.per_tensor(0.06, 3), options), "net")
+
+
+@pytest.mark.parametrize(
+    "widths", [((0, 0), (1, 2), (3, 0), (0, 0)), ((0, 0), (0, 0), (0, 0), (2, 1)), ((1, 0), (0, 0), (0, 0), (0, 0))]
+)
+def test_zeros_around_values(widths: tuple[tuple[int, int], ...], tmp_path: Path) -> None:
+    shape = (1, 2, 3, 4)
+    target = tuple(before + size + after for size, (before, after) in zip(shape, widths, strict=True))
+    constant = TensorRecord((4, 2), "int32", np.array(widths, np.int32))
+    model = record(
+        "PAD", [value(shape, 0.05), constant], target, Quantization.per_tensor(0.05, 3), Options("PadOptions")
+    )
+    assert same(model, tmp_path)
+
+
 def dense(weights: np.ndarray, bias: np.ndarray, scales: tuple[float, float, float], rows: int = 1) -> ModelRecord:
     """A FULLY_CONNECTED; scales of its input, weights and output."""
     outputs, inputs = weights.shape
@@ -182,9 +244,8 @@ def test_factors(real: float, factor: tuple[int, int]) -> None:
 
 
 def test_an_operator_that_c_does_not_take_is_named() -> None:
-    graph = graph_of([make("Sigmoid", ["x"], ["gate"]), make("Mul", ["x", "gate"], ["out"])], {"x": (1, 4)})
-    with pytest.raises(UnsupportedError, match=r"'gate.*' needs LOGISTIC, which has no C form; C takes ADD, "):
-        program_of(lowered_record(quantized(prepare(graph)))[1], "net")
+    with pytest.raises(UnsupportedError, match="'here' needs TRANSPOSE, which has no C form; C takes ADD, "):
+        program_of(record("TRANSPOSE", [value((1, 4), 0.1)], (4, 1), Quantization.per_tensor(0.1)), "net")
 
 
 def test_a_float_model_is_told_how_it_becomes_an_int8_one() -> None:

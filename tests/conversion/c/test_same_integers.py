@@ -130,6 +130,27 @@ def addition(chain: Chain, data: st.DataObject) -> None:
         chain.add("Add", inputs=(before, chain.last))
 
 
+def gate(chain: Chain, data: st.DataObject) -> None:
+    before = chain.last
+    chain.add(data.draw(st.sampled_from(["Sigmoid", "Tanh"])))
+    chain.add("Mul", inputs=(before, chain.last))
+
+
+def widening(chain: Chain, data: st.DataObject) -> None:
+    channels, height, width = chain.shape
+    before, after = (data.draw(st.integers(0, 2)) for _ in range(2))
+    chain.add("Pad", np.array([0, 0, before, 1, 0, 0, after, 0]))
+    chain.shape = (channels, height + before + after, width + 1)
+
+
+def branches(chain: Chain, data: st.DataObject) -> None:
+    channels, height, width = chain.shape
+    before = chain.last
+    chain.add("Conv", noise(3, channels, 1, 1), kernel_shape=[1, 1])
+    chain.add("Concat", inputs=(before, chain.last), axis=1)
+    chain.shape = (channels + 3, height, width)
+
+
 def end(chain: Chain, data: st.DataObject) -> None:
     channels, height, width = chain.shape
     if data.draw(st.booleans()):
@@ -141,11 +162,14 @@ def end(chain: Chain, data: st.DataObject) -> None:
         chain.add("Softmax", axis=-1)
 
 
+LAYERS = [convolution, clip, pool, addition, gate, widening, branches]
+
+
 @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.data())
 def test_random_networks(tmp_path: Path, data: st.DataObject) -> None:
     chain = Chain(data.draw(st.tuples(st.sampled_from([1, 3, 8]), st.integers(3, 9), st.integers(3, 9))))
-    for layer in data.draw(st.lists(st.sampled_from([convolution, clip, pool, addition]), min_size=1, max_size=5)):
+    for layer in data.draw(st.lists(st.sampled_from(LAYERS), min_size=1, max_size=5)):
         layer(chain, data)
     if data.draw(st.booleans()):
         end(chain, data)

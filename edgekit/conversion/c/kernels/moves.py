@@ -1,8 +1,10 @@
-"""Operators that copy values as they are stored: GATHER of the rows of a constant table, and RESHAPE."""
+"""Operators that copy values as they are stored: GATHER of rows of a constant, CONCATENATION, PAD and RESHAPE."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from textwrap import indent
 
 import numpy as np
 
@@ -27,9 +29,49 @@ def gather(site: Site) -> Layer:
     return Layer(body, (array("int8_t", name, table.data),), note=f"of {rows:,} rows")
 
 
+def concatenation(site: Site) -> Layer:
+    """CONCATENATION: of each place before the axis the runs of all operands."""
+    sizes, axis = site.output.shape, site.option("Axis")
+    if site.option("FusedActivationFunction") or any(item.quant != site.quant() for item in site.inputs):
+        raise site.refusal("has an activation, or operands with another scale than behind it")
+    total, constants, copies, start = math.prod(sizes[axis:]), [], "", 0
+    for number, item in enumerate(site.inputs):
+        run, side = math.prod(item.shape[axis:]), f"in{number}"
+        if item.data is not None:
+            side = f"{site.name}_{side}"
+            constants.append(array("int8_t", side, item.data))
+        copies += f"        memcpy(out + i * {total} + {start}, {side} + i * {run}, {run});\n"
+        start += run
+    body = f"    for (int i = 0; i < {math.prod(sizes) // total}; ++i) {{\n{copies}    }}\n"
+    return Layer(body, tuple(constants))
+
+
+def pad(site: Site) -> Layer:
+    """PAD with zeros, as they are stored: what lies behind the last axis that grows is copied at once."""
+    spans = site.inputs[1].data
+    if spans is None or spans.min() < 0 or site.quant(0) != site.quant():
+        raise site.refusal("has another scale behind it than before it, or widths that are computed or negative")
+    source, target = site.inputs[0].shape, site.output.shape
+    last = max((axis for axis, span in enumerate(spans.tolist()) if any(span)), default=0)
+    start = sum(before * step for before, step in zip(spans[:, 0].tolist(), _steps(target), strict=True))
+    ends = (
+        " + ".join(f"i{axis} * {step}" for axis, step in enumerate(_steps(shape)[:last])) for shape in (target, source)
+    )
+    to, since = (f" + {end}" if end else "" for end in ends)
+    body = f"memcpy(out + {start}{to}, in{since}, {math.prod(source[last:])});\n"
+    for axis in reversed(range(last)):
+        body = f"for (int i{axis} = 0; i{axis} < {source[axis]}; ++i{axis}) {{\n{indent(body, ' ' * 4)}}}\n"
+    return Layer(indent(f"memset(out, {site.quant().zero_point}, {math.prod(target)});\n{body}", " " * 4))
+
+
+def _steps(shape: Sequence[int]) -> list[int]:
+    """How far apart neighbours along each axis lie."""
+    return [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
+
+
 def reshape(site: Site) -> Layer:
     """RESHAPE moves nothing; it copies where one side is the caller's."""
     return Layer(f"    memcpy(out, in, {math.prod(site.output.shape)});\n")
 
 
-KERNELS = {"GATHER": gather, "RESHAPE": reshape}
+KERNELS = {"GATHER": gather, "CONCATENATION": concatenation, "PAD": pad, "RESHAPE": reshape}

@@ -10,7 +10,8 @@ import math
 
 import numpy as np
 
-from edgekit.conversion.c.fixed_point import SCALED, Factor
+from edgekit.conversion.c.exponential import LARGEST, exponential
+from edgekit.conversion.c.fixed_point import SCALED, Factor, product
 from edgekit.conversion.c.layer import CLAMPED, Layer, Site, array
 from edgekit.scales import INT8_MIN, Quantization
 
@@ -19,9 +20,6 @@ PROBABILITIES = Quantization.per_tensor(1 / 256, INT8_MIN)
 DIFFERENCES = 256
 INTEGER_BITS, SUM_BITS = 5, 12
 """Before the point of a difference and of a sum."""
-LARGEST = (1 << 31) - 1
-BARREL = (1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242)
-"""exp(-2^k) for k = -2, -1, ... 4, in 31 bits."""
 RECIPROCAL = """\
 /* 2^31 / (1 + (sum - 1)) of a sum >= 1 with 12 bits before the point, brought into [1, 2) by places to the left. */
 static inline int32_t reciprocal(int32_t sum, int *places)
@@ -80,46 +78,12 @@ def _exponentials(scale: float) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     radius = math.floor(((1 << INTEGER_BITS) - 1) * (1 << (31 - INTEGER_BITS)) / (1 << factor.left))
     return np.array(
         [
-            _exponential(_product(-difference * (1 << factor.left), factor.mantissa)) if difference <= radius else 0
+            exponential(product(-difference << factor.left, factor.mantissa), INTEGER_BITS)
+            if difference <= radius
+            else 0
             for difference in range(DIFFERENCES)
         ]
     )
-
-
-def _exponential(raw: int) -> int:
-    """The exponential of a number that is not positive, with ``INTEGER_BITS`` before the point."""
-    if raw == 0:
-        return LARGEST
-    bits = 31 - INTEGER_BITS
-    quarter = 1 << (bits - 2)
-    rest = (raw & (quarter - 1)) - quarter
-    result = _near_zero(max(rest << INTEGER_BITS, -LARGEST - 1))
-    remainder = rest - raw
-    for power, factor in zip(range(-2, 5), BARREL, strict=True):
-        if remainder & (1 << (bits + power)):
-            result = _product(result, factor)
-    return result
-
-
-def _near_zero(a: int) -> int:
-    """The exponential of a number in [-1/4, 0), by its Taylor series around -1/8."""
-    middle, third = 1895147668, 715827883
-    x = a + (1 << 28)
-    square = _product(x, x)
-    cube, fourth = _product(square, x), _product(square, square)
-    rest = _halved(_product(_halved(fourth, 2) + cube, third) + square, 1)
-    return middle + _product(middle, x + rest)
-
-
-def _product(a: int, b: int) -> int:
-    """The product of two numbers over 2^31, halves up."""
-    return (a * b + (1 << 30)) >> 31
-
-
-def _halved(value: int, times: int) -> int:
-    """A number over 2^times, halves away from zero."""
-    mask = (1 << times) - 1
-    return (value >> times) + ((value & mask) > (mask >> 1) + (value < 0))
 
 
 KERNELS = {"SOFTMAX": softmax}

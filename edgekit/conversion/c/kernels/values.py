@@ -1,4 +1,4 @@
-"""Operators that take values one by one: ADD with any broadcasting."""
+"""Operators that take two values to one: ADD and MUL with any broadcasting."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from textwrap import indent
 import numpy as np
 
 from edgekit.conversion.c.fixed_point import Factor
-from edgekit.conversion.c.layer import Layer, Site, array
+from edgekit.conversion.c.layer import RESCALING, Layer, Site, array, plus, rescaled
 from edgekit.conversion.c.sums import WIDTH, Factors
 
 HEADROOM = 20
@@ -24,20 +24,12 @@ def add(site: Site) -> Layer:
     factor = Factor.of(twice / ((1 << HEADROOM) * site.quant().scale))
     if factor.exponent > 0:
         raise site.refusal("has a result whose scale is 2^-19 of an operand's")
-    shapes, sizes = [tensor.shape for tensor in site.inputs], site.output.shape
-    if all(math.prod(shape) in (1, math.prod(sizes)) for shape in shapes):
-        shapes, sizes = [(math.prod(shape),) for shape in shapes], (math.prod(sizes),)
-    constants, terms, sides = [], [], []
-    for position, (side, shape) in enumerate(zip(("left", "right"), shapes, strict=True)):
-        data = site.inputs[position].data
-        terms.append(
-            f"sum = plus_raised(sum, {side}, {int(shape[-1] > 1)}, {-site.quant(position).zero_point}, "
-            f"{factors[position].mantissa}, {factors[position].right}, n);\n"
-        )
-        if data is not None:
-            side = f"{site.name}_{side}"
-            constants.append(array("int8_t", side, data))
-        sides.append(f"{side} + {_place(shape, len(sizes))}")
+    (*shapes, sizes), constants, sides = _operands(site)
+    terms = [
+        f"sum = plus_raised(sum, {side}, {int(shape[-1] > 1)}, {-site.quant(position).zero_point}, "
+        f"{factors[position].mantissa}, {factors[position].right}, n);\n"
+        for position, (side, shape) in enumerate(zip(("left", "right"), shapes, strict=True))
+    ]
     stored = Factors(site, (factor,), 1 << 29)
     block = (
         "/* n of its values, which may be written over one of the operands. */\n"
@@ -53,10 +45,41 @@ def add(site: Site) -> Layer:
     lines = [f"for (int i{axis} = 0; i{axis} < {whole}; i{axis} += {WIDTH}) {{", f"    {call.format(WIDTH)}", "}"]
     if sizes[-1] > whole:
         lines += ["{", f"    const int i{axis} = {whole};", f"    {call.format(sizes[-1] - whole)}", "}"]
-    body = "\n".join(lines) + "\n"
-    for axis, size in reversed(list(enumerate(sizes[:-1]))):
+    body = _looped(sizes[:-1], "\n".join(lines) + "\n")
+    return Layer(body, (*constants, *stored.constants), block, stored.helpers)
+
+
+def mul(site: Site) -> Layer:
+    """MUL: the product of both distances from the zero points, in the output's steps."""
+    left, right = (site.quant(position) for position in range(2))
+    factor = Factor.of(left.scale * right.scale / site.quant().scale)
+    (*_, sizes), constants, sides = _operands(site)
+    terms = [plus(f"*({side})", -quant.zero_point) for side, quant in zip(sides, (left, right), strict=True)]
+    product = rescaled(site, f"(({terms[0]}) * ({terms[1]}))", factor)
+    body = f"out[{_place(sizes, len(sizes))}] = {product};\n"
+    return Layer(_looped(sizes, body), constants, helpers=RESCALING)
+
+
+def _operands(site: Site) -> tuple[list[tuple[int, ...]], tuple[str, ...], list[str]]:
+    """The shapes of both operands and the result, the operands' constant arrays, and where they lie in the loops."""
+    shapes = [*(tensor.shape for tensor in site.inputs), site.output.shape]
+    counts = [math.prod(shape) for shape in shapes]
+    if all(count in (1, counts[-1]) for count in counts):
+        shapes = [(count,) for count in counts]
+    constants, sides = [], []
+    for side, tensor, shape in zip(("left", "right"), site.inputs, shapes[:2], strict=True):
+        if tensor.data is not None:
+            side = f"{site.name}_{side}"
+            constants.append(array("int8_t", side, tensor.data))
+        sides.append(f"{side} + {_place(shape, len(shapes[-1]))}")
+    return shapes, tuple(constants), sides
+
+
+def _looped(sizes: Sequence[int], body: str) -> str:
+    """Statements for each place i0, i1, ..."""
+    for axis, size in reversed(list(enumerate(sizes))):
         body = f"for (int i{axis} = 0; i{axis} < {size}; ++i{axis}) {{\n{indent(body, ' ' * 4)}}}\n"
-    return Layer(indent(body, " " * 4), (*constants, *stored.constants), block, stored.helpers)
+    return indent(body, " " * 4)
 
 
 def _place(shape: Sequence[int], axes: int) -> str:
@@ -69,4 +92,4 @@ def _place(shape: Sequence[int], axes: int) -> str:
     return " + ".join(reversed(terms)) or "0"
 
 
-KERNELS = {"ADD": add}
+KERNELS = {"ADD": add, "MUL": mul}
