@@ -108,6 +108,26 @@ def test_rows_of_a_table_by_ids(tmp_path: Path) -> None:
     assert "/* input_in_1: 1 x 20 ids. */\n#define NET_INPUT_IN_1_SIZE 20\n\n" in header
 
 
+def test_a_bag_of_words(tmp_path: Path) -> None:
+    """What lies between layers that read ids and others is shared as ever."""
+    quants = [Quantization.per_tensor(scale, 2) for scale in (0.004, 0.3)]
+    model = gathering(rows=300, depth=7, ids=20)
+    axes = TensorRecord((1,), "int32", np.array([1], np.int32))
+    places = len(model.tensors)
+    model.tensors += [axes, TensorRecord((1, 7), "int8", None, quants[0], "mean")]
+    model.tensors += [TensorRecord((1, 7), "int8", None, Quantization.per_tensor(1 / 256, -128), "gate")]
+    model.tensors += [TensorRecord((1, 7), "int8", None, quants[1], "product")]
+    mean, gate, product = range(places + 1, places + 4)
+    model.operators += [
+        OperatorRecord("MEAN", (places - 1, places), (mean,), Options("ReducerOptions"), 2, "mean"),
+        OperatorRecord("LOGISTIC", (mean,), (gate,), None, 2, "gate"),
+        OperatorRecord("MUL", (mean, gate), (product,), Options("MulOptions"), 2, "product"),
+    ]
+    model.outputs[:] = [product]
+    assert program_of(model, "net").arena_bytes == 20 * 7 + 7
+    assert same(model, tmp_path)
+
+
 def test_ids_that_no_row_has_read_nothing_beyond_the_table(tmp_path: Path) -> None:
     model = gathering(rows=5, depth=3, ids=3)
     answer = answers_of_c(model, tmp_path, [[np.array([-1, 5, 2**31 - 1], np.int32)]])
@@ -202,6 +222,14 @@ def test_zeros_around_values(widths: tuple[tuple[int, int], ...], tmp_path: Path
     assert same(model, tmp_path)
 
 
+@pytest.mark.parametrize("order", [(0, 3, 1, 2), (0, 2, 1, 3), (0, 1, 2, 3), (3, 2, 1, 0)])
+def test_axes_in_another_order(order: tuple[int, ...], tmp_path: Path) -> None:
+    shape = (2, 3, 4, 5)
+    operands = [value(shape, 0.05), TensorRecord((4,), "int32", np.array(order, np.int32))]
+    target, quant = tuple(shape[axis] for axis in order), Quantization.per_tensor(0.05, 3)
+    assert same(record("TRANSPOSE", operands, target, quant, Options("TransposeOptions")), tmp_path)
+
+
 def dense(weights: np.ndarray, bias: np.ndarray, scales: tuple[float, float, float], rows: int = 1) -> ModelRecord:
     """A FULLY_CONNECTED; scales of its input, weights and output."""
     outputs, inputs = weights.shape
@@ -244,8 +272,8 @@ def test_factors(real: float, factor: tuple[int, int]) -> None:
 
 
 def test_an_operator_that_c_does_not_take_is_named() -> None:
-    with pytest.raises(UnsupportedError, match="'here' needs TRANSPOSE, which has no C form; C takes ADD, "):
-        program_of(record("TRANSPOSE", [value((1, 4), 0.1)], (4, 1), Quantization.per_tensor(0.1)), "net")
+    with pytest.raises(UnsupportedError, match="'here' needs EXP, which has no C form; C takes ADD, "):
+        program_of(record("EXP", [value((1, 4), 0.1)], (1, 4), Quantization.per_tensor(0.1)), "net")
 
 
 def test_a_float_model_is_told_how_it_becomes_an_int8_one() -> None:

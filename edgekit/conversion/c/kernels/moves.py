@@ -1,4 +1,4 @@
-"""Operators that copy values as they are stored: GATHER of rows of a constant, CONCATENATION, PAD and RESHAPE."""
+"""Operators that copy values as they are stored: GATHER of rows, CONCATENATION, PAD, RESHAPE and TRANSPOSE."""
 
 from __future__ import annotations
 
@@ -54,14 +54,31 @@ def pad(site: Site) -> Layer:
     source, target = site.inputs[0].shape, site.output.shape
     last = max((axis for axis, span in enumerate(spans.tolist()) if any(span)), default=0)
     start = sum(before * step for before, step in zip(spans[:, 0].tolist(), _steps(target), strict=True))
-    ends = (
-        " + ".join(f"i{axis} * {step}" for axis, step in enumerate(_steps(shape)[:last])) for shape in (target, source)
+    copies = _copies(source[:last], _steps(target), _steps(source), start, math.prod(source[last:]))
+    return Layer(f"    memset(out, {site.quant().zero_point}, {math.prod(target)});\n{copies}")
+
+
+def transpose(site: Site) -> Layer:
+    """TRANSPOSE: what lies behind the last axis that moves is copied at once."""
+    order = site.inputs[1].data
+    if order is None or site.quant(0) != site.quant():
+        raise site.refusal("has another scale behind it than before it, or a computed order")
+    axes, target, steps = order.reshape(-1).tolist(), site.output.shape, _steps(site.inputs[0].shape)
+    count = max((place + 1 for place, axis in enumerate(axes) if axis != place), default=0)
+    since = [steps[axis] for axis in axes]
+    return Layer(_copies(target[:count], _steps(target), since, 0, math.prod(target[count:])))
+
+
+def _copies(sizes: Sequence[int], to: Sequence[int], since: Sequence[int], start: int, run: int) -> str:
+    """The loops that copy runs of values, one for each place i0, i1, ..., which lie so far apart on both sides."""
+    place, source = (
+        "".join(f" + i{axis} * {step}" for axis, step in zip(range(len(sizes)), steps, strict=False))
+        for steps in (to, since)
     )
-    to, since = (f" + {end}" if end else "" for end in ends)
-    body = f"memcpy(out + {start}{to}, in{since}, {math.prod(source[last:])});\n"
-    for axis in reversed(range(last)):
-        body = f"for (int i{axis} = 0; i{axis} < {source[axis]}; ++i{axis}) {{\n{indent(body, ' ' * 4)}}}\n"
-    return Layer(indent(f"memset(out, {site.quant().zero_point}, {math.prod(target)});\n{body}", " " * 4))
+    body = f"memcpy(out + {start}{place}, in{source}, {run});\n"
+    for axis, size in reversed(list(enumerate(sizes))):
+        body = f"for (int i{axis} = 0; i{axis} < {size}; ++i{axis}) {{\n{indent(body, ' ' * 4)}}}\n"
+    return indent(body, " " * 4)
 
 
 def _steps(shape: Sequence[int]) -> list[int]:
@@ -74,4 +91,4 @@ def reshape(site: Site) -> Layer:
     return Layer(f"    memcpy(out, in, {math.prod(site.output.shape)});\n")
 
 
-KERNELS = {"GATHER": gather, "CONCATENATION": concatenation, "PAD": pad, "RESHAPE": reshape}
+KERNELS = {"GATHER": gather, "CONCATENATION": concatenation, "PAD": pad, "RESHAPE": reshape, "TRANSPOSE": transpose}
