@@ -20,7 +20,7 @@ PHOTOS = {
     "clothing-300KB": "the same, to 300 KB",
 }
 """Results of benchmarks/frontier."""
-SENTENCES = {"text-m": "text-m: 1,821 sentences of SST-2", "text-s": "text-s: the same"}
+SENTENCES = {"text-m": "text-m: 1,821 sentences of SST-2", "text-s": "text-s: the same", "text-xs": "text-xs: the same"}
 
 
 def result_of(benchmark: str) -> dict[str, Any]:

@@ -80,6 +80,6 @@ def test_a_student_of_text_is_found_too(tmp_path: Path) -> None:
 
     recipe = DistillRecipeOptions(epochs=1, batch_size=16)
     given = {"data": {"train": (texts, labels), "test": (texts, labels)}, "recipe": recipe, "out": tmp_path}
-    result = search(SearchOptions("text-xs", (Silent(),), trials=1, max_size=60_000, **given))
+    result = search(SearchOptions("text-bag", (Silent(),), trials=1, max_size=60_000, **given))
     assert result.best is not None
     assert (tmp_path / "model.int8.tflite").stat().st_size <= result.best.costs.bytes <= 60_000

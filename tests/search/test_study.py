@@ -141,7 +141,7 @@ def test_a_teacher_with_channels_taken_out_is_a_point_of_the_space(options: Sear
     setting = Setting.of(replace(options, teacher=(teacher,)))
     values = {**next(iter(setting.family.space.least())), "shrunk": True}
     weighed = setting.scales.weigh(values)
-    assert str(weighed.candidate) == "shrunk for 28x28"
+    assert str(weighed.candidate) == "shrunk for 28x28x1"
     whole, kept = (network.state_dict() for network in (setting.school.teachers[0].network, weighed.network))
     assert kept["2.weight"].shape < whole["2.weight"].shape
     assert set(kept["6.weight"].flatten().tolist()) <= set(whole["6.weight"].flatten().tolist())
