@@ -1,4 +1,4 @@
-"""The app of a Pi bundle, run as a program."""
+"""The app of a Pi bundle, run as a program, and its service in a thread."""
 
 from __future__ import annotations
 
@@ -6,8 +6,14 @@ import json
 import os
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from edgekit.deployment.pi.files.classify.model import Model
+from edgekit.deployment.pi.files.classify.service import Server
 
 
 def environment() -> dict[str, str]:
@@ -24,3 +30,17 @@ def app(folder: Path, *words: object) -> subprocess.CompletedProcess[str]:
 def lines(text: str) -> list[dict[str, Any]]:
     """The JSON lines in a program's output."""
     return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+
+
+@contextmanager
+def running(model: Model, token: str = "") -> Iterator[int]:
+    """The service of a model in a thread; its port."""
+    server = Server(model, "127.0.0.1", 0, token)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

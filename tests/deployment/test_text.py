@@ -5,13 +5,12 @@ from __future__ import annotations
 import http.client
 import json
 import shutil
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from pi_app import app, lines
+from pi_app import app, lines, running
 from required import skip_unless_required
 from static_site import serving
 from text_models import CONTRACT, LABELS, text_files
@@ -19,7 +18,6 @@ from text_models import CONTRACT, LABELS, text_files
 from edgekit.deployment.app_model import read_app_model
 from edgekit.deployment.deploy import DeployOptions, deploy
 from edgekit.deployment.pi.files.classify.model import Model
-from edgekit.deployment.pi.files.classify.service import Server
 from edgekit.evaluation.predict import PredictOptions, predict
 from edgekit.web import compress
 from edgekit.web.npm import find_package
@@ -93,13 +91,8 @@ def test_a_text_model_has_no_camera(bundle: Path) -> None:
 
 @pytest.fixture
 def served(bundle: Path) -> Iterator[int]:
-    server = Server(Model(bundle, threads=1), "127.0.0.1", 0, "")
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    yield server.server_port
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with running(Model(bundle, threads=1)) as port:
+        yield port
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import shutil
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import helper
-from pi_app import app, lines
+from pi_app import app, lines, running
 from PIL import Image
 from small_graphs import graph_of
 from starlette.testclient import TestClient
@@ -22,7 +21,6 @@ from text_models import text_files
 from edgekit.artifact import Metadata
 from edgekit.deployment.deploy import DeployOptions, deploy
 from edgekit.deployment.pi.files.classify.door import Door
-from edgekit.deployment.pi.files.classify.service import Server
 from edgekit.errors import ModelError, UsageError
 from edgekit.evaluation.input_options import InputOptions
 from edgekit.graph.metadata import write_metadata
@@ -152,13 +150,8 @@ def test_an_expert_that_answers_differently_here_is_named(door: Path, tmp_path: 
 
 @pytest.fixture
 def served(door: Path) -> Iterator[int]:
-    server = Server(Door(door, threads=1), "127.0.0.1", 0, "")
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    yield server.server_port
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with running(Door(door, threads=1)) as port:
+        yield port
 
 
 def test_pictures_and_texts_are_posted_to_one_address(served: int, patches: dict[str, Path]) -> None:

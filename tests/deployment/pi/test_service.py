@@ -6,36 +6,20 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pi_app import environment
+from pi_app import environment, running
 from PIL import Image
 
 from edgekit.deployment.pi.files.classify import service
 from edgekit.deployment.pi.files.classify.model import AppError, Model
-from edgekit.deployment.pi.files.classify.service import Server, is_loopback, serve
+from edgekit.deployment.pi.files.classify.service import is_loopback, serve
 
 TOKEN = "correct horse"
-
-
-@contextmanager
-def running(model: Model, token: str = "") -> Iterator[int]:
-    """A server in a thread; its port."""
-    server = Server(model, "127.0.0.1", 0, token)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
-        yield server.server_port
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @pytest.fixture
