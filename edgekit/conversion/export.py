@@ -10,6 +10,7 @@ from pathlib import Path
 from edgekit.catalog import home_of, resolve_models
 from edgekit.console import Part, Remark, Table
 from edgekit.conversion.c import c_program
+from edgekit.conversion.c.build import TARGETS, Built, build
 from edgekit.conversion.estimators import SUFFIX, open_skops
 from edgekit.conversion.tflite import lower
 from edgekit.errors import ModelError, UsageError, naming
@@ -34,6 +35,7 @@ class ExportOptions(Options):
     model: str = argument(MODEL, metavar="MODEL")
     to: str = option("The format to write.", "tflite", choices=FORMATS)
     shape: Shapes = shape_option()
+    build: str | None = option("What to compile a C program for.", None, choices=tuple(TARGETS))
     cut_at: str = option("End the file before this node, or the one that makes this value.", "", metavar="NAME")
     max_ram: int | str | None = option(
         "Largest memory that the layers of a C program may share: 16KB, 64KiB, 20000.",
@@ -57,10 +59,21 @@ class ExportResult(Result):
     left_to_the_app: str = ""
     header: Path | None = None
     arena_bytes: int = 0
+    built: Built | None = None
 
     def parts(self) -> Iterator[Part]:
-        """What was written."""
-        yield Table("", ("file", "bytes"), [(str(self.path), f"{self.file_bytes:,}")])
+        """What was written, and what an object takes on a board."""
+        rows = [(str(self.path), f"{self.file_bytes:,}")]
+        if self.built is not None:
+            rows.append((str(self.built.path), f"{self.built.file_bytes:,}"))
+        if self.built is None or self.built.sizes is None:
+            yield Table("", ("file", "bytes"), rows)
+        else:
+            sizes = self.built.sizes
+            rest = [("", ""), (f"{sizes.flash:,}", f"{sizes.ram:,}")]
+            yield Table(
+                "", ("file", "bytes", "flash", "RAM"), [(*row, *end) for row, end in zip(rows, rest, strict=True)]
+            )
         if self.header is not None:
             yield Remark(f"{self.header} says how to call it; its layers share {self.arena_bytes:,} bytes of memory.")
         if self.left_to_the_app:
@@ -69,13 +82,14 @@ class ExportResult(Result):
 
 
 def export(options: ExportOptions) -> ExportResult:
-    """Write ``model.onnx``, ``model.tflite``, or ``model.c`` and ``model.h`` into a folder.
+    """Write ``model.onnx``, ``model.tflite``, or ``model.c`` and ``model.h``, compiled too, into a folder.
 
     A QDQ int8 ONNX file becomes ``model.int8.tflite``; C is written of an int8 .tflite file.
 
     Raises:
         ModelError, UnsupportedError: the model is not ONNX, is broken, or holds what the target form has not.
         RuntimeCrashError: the file made the worker that looks at it first crash or hang.
+        UsageError: no compiler for ``build`` is here.
         StorageError: the folder cannot be written.
     """
     folder = require_writable(options.out or home_of(options.model))
@@ -83,6 +97,8 @@ def export(options: ExportOptions) -> ExportResult:
         return _as_c(options, folder)
     if options.max_ram is not None:
         raise UsageError("--max-ram is for '--to c'; other files do not say how much memory a runtime takes.")
+    if options.build is not None:
+        raise UsageError("--build is for '--to c'; other files are not compiled.")
     source = _source(options.model)
     if source.suffix == SUFFIX:
         prepared = prepare(open_skops(source), options.shape, options.cut_at)
@@ -124,6 +140,7 @@ def _as_c(options: ExportOptions, folder: Path) -> ExportResult:
     with staged(folder) as scratch:
         for name, text in (("model.c", program.source), ("model.h", program.header)):
             write_text(scratch / name, text)
+        built = build(program, options.build, scratch) if options.build else None
     data, header = program.source.encode(), folder / "model.h"
     return ExportResult(
         source,
@@ -131,10 +148,11 @@ def _as_c(options: ExportOptions, folder: Path) -> ExportResult:
         "c",
         len(data),
         sha256_bytes(data),
-        program.outputs,
+        tuple(spec.name for spec in program.outputs.values()),
         metadata.rest,
         header,
         program.arena_bytes,
+        built and replace(built, path=folder / built.path.name),
     )
 
 

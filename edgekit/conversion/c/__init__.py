@@ -29,7 +29,7 @@ def c_program(path: Path, golden: Golden | None, name: str) -> Program:
     with Sandbox(str(path)) as sandbox:
         example = None if golden is None else golden.to_dict()
         made = sandbox.call("edgekit.conversion.c:program_in_worker", path=str(path), name=name, golden=example)
-    return Program(**made)
+    return Program.from_dict(made)
 
 
 def program_in_worker(path: str, name: str, golden: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from textwrap import indent
 
 import numpy as np
 
+from edgekit.artifact import TensorSpec
 from edgekit.conversion.c.layer import array, shape
 from edgekit.inputs.golden import WORD, Golden
 from edgekit.operators.lowered import ModelRecord
@@ -57,6 +58,15 @@ class Interface:
                     wanted += "_"
                 named[index] = wanted
         return named
+
+    def specs(self, indices: Sequence[int]) -> Mapping[str, TensorSpec]:
+        """What inputs or outputs are, by their C names."""
+        found = {}
+        for index in indices:
+            item = self.model.tensors[index]
+            stored = () if item.quant is None else (item.quant.scale, item.quant.zero_point)
+            found[self.parameters[index]] = TensorSpec(item.name, tuple(item.shape), item.dtype, *stored)
+        return found
 
     @property
     def run(self) -> str:

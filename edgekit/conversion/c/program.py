@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from edgekit.artifact import TensorSpec
 from edgekit.conversion.c.arena import SAME_VALUES, plan
 from edgekit.conversion.c.interface import Interface, comment, identifier
 from edgekit.conversion.c.kernels import KERNELS
@@ -38,12 +40,32 @@ TWO_SIDES = ("ADD", "MUL")
 
 @dataclass(frozen=True)
 class Program:
-    """A model's C source and header, the bytes of the array that its layers share, and the outputs' names."""
+    """A model in C.
 
+    Attributes:
+        prefix: what the names of its functions begin with.
+        source, header: the texts of model.c and model.h.
+        arena_bytes: the size of the array that its layers share.
+        inputs, outputs: what PREFIX_run takes, by the names of its parameters.
+        tests_itself: whether there is PREFIX_self_test.
+    """
+
+    prefix: str
     source: str
     header: str
     arena_bytes: int
-    outputs: tuple[str, ...] = ()
+    inputs: Mapping[str, TensorSpec]
+    outputs: Mapping[str, TensorSpec]
+    tests_itself: bool
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Program:
+        """Read what ``dataclasses.asdict`` made."""
+        ends = {
+            key: {name: TensorSpec(**{**spec, "shape": tuple(spec["shape"])}) for name, spec in document[key].items()}
+            for key in ("inputs", "outputs")
+        }
+        return cls(**{**document, **ends})
 
 
 def program_of(model: ModelRecord, name: str, golden: Golden | None = None) -> Program:
@@ -77,8 +99,15 @@ def program_of(model: ModelRecord, name: str, golden: Golden | None = None) -> P
         f"{interface.run}\n{{\n{calls}}}\n",
         *(interface.self_test(golden) if golden else ()),
     ]
-    outputs = tuple(model.tensors[index].name for index in model.outputs)
-    return Program("\n".join(parts), interface.header(arena.size), arena.size, outputs)
+    return Program(
+        interface.prefix,
+        "\n".join(parts),
+        interface.header(arena.size),
+        arena.size,
+        interface.specs(model.inputs),
+        interface.specs(model.outputs),
+        golden is not None,
+    )
 
 
 def check(model: ModelRecord) -> None:
