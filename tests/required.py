@@ -8,8 +8,8 @@ from typing import NoReturn
 import pytest
 
 
-def skip_unless_required(reason: str) -> NoReturn:
-    """Skip a test that a browser is missing for, but let it fail where $EDGEKIT_REQUIRE_BROWSER is set."""
-    if os.environ.get("EDGEKIT_REQUIRE_BROWSER"):
+def skip_unless_required(reason: str, tool: str = "BROWSER") -> NoReturn:
+    """Skip a test that a tool is missing for, but let it fail where $EDGEKIT_REQUIRE_TOOL is set."""
+    if os.environ.get(f"EDGEKIT_REQUIRE_{tool}"):
         pytest.fail(reason)
     pytest.skip(reason)
