@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
+from itertools import pairwise
 
 BACKGROUND, CHIP, PEN = "#12324a", "#1d5c86", "#ffffff"
 SIZES = (180, 192, 512)
 """What iOS and Android ask for, in pixels."""
 
-# Drawn larger and shrunk, which smooths the edges.
+# Drawn larger and shrunk, which smooths the edges: between two colours by so many steps, so that a file is small.
 OVERSAMPLING = 4
+STEPS = 4
 
 
 def icon(size: int) -> bytes:
@@ -34,5 +36,19 @@ def icon(size: int) -> bytes:
     for x, y in stroke:
         draw.ellipse([x - width / 2, y - width / 2, x + width / 2, y + width / 2], fill=PEN)
     stream = io.BytesIO()
-    image.resize((size, size), Image.Resampling.LANCZOS).save(stream, "PNG", optimize=True)
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(_colours())
+    small = image.resize((size, size), Image.Resampling.LANCZOS)
+    small.quantize(palette=palette, dither=Image.Dither.NONE).save(stream, "PNG", optimize=True)
     return stream.getvalue()
+
+
+def _colours() -> list[int]:
+    """Red, green and blue of each colour: from the background's to the chip's, and on to the pen's."""
+    ends = [bytes.fromhex(colour[1:]) for colour in (BACKGROUND, CHIP, PEN)]
+    return [
+        round(start + (end - start) * step / STEPS)
+        for first, second in pairwise(ends)
+        for step in range(STEPS + 1)
+        for start, end in zip(first, second, strict=True)
+    ]
