@@ -19,10 +19,14 @@ from edgekit.inputs.contracts import Contract
 from edgekit.inputs.described import read_contract
 from edgekit.inputs.golden import Golden
 from edgekit.modelfiles.golden import example_of, remark_on_example
-from edgekit.modelfiles.model_ref import ModelRef, find_models
+from edgekit.modelfiles.model_ref import ModelRef, find_models, parted
 from edgekit.tasks.classification import holds_probabilities
 
 RUNTIMES = ("litert", "ort")
+FILES = {"litert": "model.tflite", "ort": "model.onnx", "c": "model.wasm"}
+"""What a model is called inside a bundle, by what runs it."""
+MADE_OF = {"c": "litert"}
+"""Programs that are made of a model's file, and the runtime that opens it here."""
 SCORES = ("int8", "uint8", "float32")
 """Types of the output that apps read."""
 TAKEN = {"image": SCORES, "text": ("int32",)}
@@ -35,8 +39,9 @@ class AppModel:
 
     Attributes:
         name: what the app is called, in ``[a-z0-9-]``.
-        data: the file's bytes; ``sha256`` is theirs.
-        runtime: ``litert`` for a .tflite file, ``ort`` for an .onnx file.
+        data: the file's bytes, or the program that was made of it.
+        sha256: of the file at ``path``.
+        runtime: ``litert`` for a .tflite file, ``ort`` for an .onnx file, ``c`` for a program.
         input: the tensor of an image, [1, H, W, C] or [1, C, H, W] as ``layout`` (``NHWC`` or ``NCHW``) says, or of a
             text.
         output: the tensor of the scores, whose last dimension is the number of classes.
@@ -89,7 +94,7 @@ class AppModel:
     @property
     def file(self) -> str:
         """The model's name inside a bundle."""
-        return "model.tflite" if self.runtime == "litert" else "model.onnx"
+        return FILES[self.runtime]
 
     def to_dict(self) -> dict[str, Any]:
         """The document ``model.json`` that every bundle carries."""
@@ -115,7 +120,8 @@ def read_app_model(
     Args:
         model: a file, a run folder or a student's name, each also as ``MODEL@RUNTIME``.
         options: what the user says of its input and classes.
-        runtime: ``litert`` or ``ort``; None takes the first file that a runtime in ``preferred`` opens.
+        runtime: ``litert``, ``ort`` or what is made of a file of theirs; None takes the first file that a runtime in
+            ``preferred`` opens.
         preferred: runtimes that the target has, the best one first.
 
     Raises:
@@ -151,7 +157,8 @@ def read_app_model(
 
 
 def _choose(model: str, runtime: str | None, preferred: Sequence[str]) -> ModelRef:
-    targets = find_models(model, runtime)
+    model, named = parted(model, runtime)
+    targets = find_models(model, MADE_OF[named] if named in MADE_OF and named in preferred else named)
     for name in preferred:
         for target in targets:
             if target.runtime == name:

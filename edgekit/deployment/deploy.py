@@ -3,6 +3,7 @@
 A target is a folder here, whose docstring is what ``--help`` says of it, with a ``build.py``, which has
 
     RUNTIMES                                         those that its app can have, the best one first
+    settled(model, options) -> AppModel              the model as the app runs it
     build(model, options) -> Bundle                  the app's files
     build_door(door) -> Bundle                       those of an app of several models behind a gate
     next_commands(folder, name) -> tuple[str, ...]   what to type to see it work
@@ -51,7 +52,9 @@ class DeployOptions(Options):
     )
     out: Path | None = option("Folder for the bundle.", None, metavar="DIR", unset="runs/NAME/TARGET")
     archive: bool = option("Also write the bundle as one file, DIR.tar.gz.", False)
-    runtime: str | None = option("litert or ort.", None, unset="the target's best")
+    runtime: str | None = option(
+        "litert or ort; a page also has c: the model compiled, without a runtime.", None, unset="the target's best"
+    )
     input: InputOptions = group(InputOptions, without=("shape", "task"))
 
 
@@ -90,6 +93,9 @@ class Target(Protocol):
 
     RUNTIMES: tuple[str, ...]
 
+    def settled(self, model: AppModel, options: DeployOptions) -> AppModel:
+        """The model as the app runs it."""
+
     def build(self, model: AppModel, options: DeployOptions) -> Bundle:
         """The app's files."""
 
@@ -121,7 +127,7 @@ def deploy(options: DeployOptions) -> Deployment:
         door = read_door(Path(named))
         model, bundle = door.gate, target.build_door(door)
     else:
-        model = read_app_model(named, options.input, options.runtime, target.RUNTIMES)
+        model = target.settled(read_app_model(named, options.input, options.runtime, target.RUNTIMES), options)
         bundle = target.build(model, options)
     bundle.write(folder)
     archive = folder.with_name(f"{folder.name}.tar.gz") if options.archive else None

@@ -27,9 +27,7 @@ def find_models(model: str, runtime: str | None = None) -> tuple[ModelRef, ...]:
         UnknownNameError: there is no such file, folder, student or runtime.
         ModelError: it has no file for that runtime.
     """
-    name, at, suffix = model.rpartition("@")
-    if at and not Path(model).exists():
-        model, runtime = name, suffix
+    model, runtime = parted(model, runtime)
     paths = resolve_models(model)
     if runtime is None:
         return tuple(ModelRef(path, default_runtime(path)) for path in paths)
@@ -38,3 +36,9 @@ def find_models(model: str, runtime: str | None = None) -> tuple[ModelRef, ...]:
     if not found:
         raise ModelError(f"{model} has no {chosen.suffix} file, which {chosen.title} needs; choose another --runtime.")
     return found
+
+
+def parted(model: str, runtime: str | None = None) -> tuple[str, str | None]:
+    """MODEL without its ``@RUNTIME``, and the runtime that is named: there, or else by ``runtime``."""
+    name, at, suffix = model.rpartition("@")
+    return (name, suffix) if at and not Path(model).exists() else (model, runtime)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgekit.web.npm import Package, find_package
+from edgekit.web.npm import find_package
 
+COMPILED = "c"
+"""What runs a model that is a WebAssembly module itself."""
 RUNTIMES = ("litert", "ort")
 """LiteRT comes first: smaller, faster, and the same integers (docs/deploy-web.md)."""
 
 PAGE = Path(__file__).parent / "page"
 LICENCES = Path(__file__).parent / "licences"
+OWN_LICENCE = "Apache-2.0"
 
 POLICY = {
     "default-src": "'none'",
@@ -31,7 +34,7 @@ HEADERS = {
 
 
 def page_files(runtime: str, takes: str = "") -> dict[str, bytes]:
-    """The page without a student: EdgeKit's own files, also those that measure, and those of one runtime.
+    """The page without a student: EdgeKit's own files, also those that measure, and those of one runtime, if any.
 
     ``takes`` is what the page asks for, the name of a folder of the page; without it, the page only measures.
 
@@ -40,17 +43,17 @@ def page_files(runtime: str, takes: str = "") -> dict[str, bytes]:
     """
     folders = (PAGE, PAGE / takes) if takes else (PAGE,)
     own = {path.name: path.read_bytes() for folder in folders for path in sorted(folder.iterdir()) if path.is_file()}
-    for other in RUNTIMES:
+    for other in (COMPILED, *RUNTIMES):
         if other != runtime:
             del own[f"runtime-{other}.js"]
+    if runtime == COMPILED:
+        return {**own, "NOTICE.txt": _notice("The model is compiled and needs no runtime.", OWN_LICENCE)}
     package = find_package(runtime)
-    return {**own, **package.read(), "NOTICE.txt": _notice(package)}
+    carried = f"{package.title}, npm package {package.package} {package.version}, licence {package.licence}"
+    said = f"It runs the model with\n{carried}\n{package.holder}"
+    return {**own, **package.read(), "NOTICE.txt": _notice(said, package.licence)}
 
 
-def _notice(package: Package) -> bytes:
-    head = (
-        "This page was made with EdgeKit (Apache-2.0). It runs the model with\n"
-        f"{package.title}, npm package {package.package} {package.version}, licence {package.licence}\n"
-        f"{package.holder}\n\n"
-    )
-    return head.encode() + (LICENCES / f"{package.licence}.txt").read_bytes()
+def _notice(said: str, licence: str) -> bytes:
+    head = f"This page was made with EdgeKit ({OWN_LICENCE}). {said}\n\n"
+    return head.encode() + (LICENCES / f"{licence}.txt").read_bytes()

@@ -134,26 +134,25 @@ def test_the_boards_page_has_a_field_for_a_text(served: int, chromium: Browser) 
     page.close()
 
 
-@pytest.fixture(scope="module")
-def web_bundle(files: dict[str, Path]) -> Path:
+@pytest.fixture(scope="module", params=["litert", "c"])
+def web_bundle(request: pytest.FixtureRequest, files: dict[str, Path]) -> Path:
     if shutil.which("npm") is None and not find_package("litert").archive.is_file():
         skip_unless_required("neither npm nor the runtime's archive in the cache")
-    folder = files["ort"].parent / "web"
+    folder = files["ort"].parent / f"web-{request.param}"
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {"BROTLI_QUALITY": 1, "GZIP_LEVEL": 1, "MIN_CACHED": 1 << 40}.items():
             patch.setattr(compress, name, value)
-        deploy(DeployOptions(str(files["litert"]), "web", folder))
+        deploy(DeployOptions(str(files["litert"]), "web", folder, runtime=request.param))
     return folder
 
 
-def test_a_page_is_60_kilobytes_as_they_are_sent_beyond_the_model_and_the_runtime(web_bundle: Path) -> None:
+def test_a_page_is_40_kilobytes_as_they_are_sent_beyond_the_model_and_the_runtime(web_bundle: Path) -> None:
     sizes = {path.relative_to(web_bundle).as_posix(): path.stat().st_size for path in web_bundle.rglob("*.*")}
-    own = {
-        name for name in sizes if not name.startswith(("litert", "model.tflite")) and name[-3:] not in (".br", ".gz")
-    }
+    files = ("litert", "model.tflite", "model.wasm")
+    own = {name for name in sizes if not name.startswith(files) and name[-3:] not in (".br", ".gz")}
     assert {"ngrams.js", "ask.js", "scores.js", "model.json"} <= own
     assert not {"camera.js", "digit.js", "question.html"} & own
-    assert sum(min(sizes.get(name + end, sizes[name]) for end in (".br", ".gz")) for name in own) <= 60_000
+    assert sum(min(sizes.get(name + end, sizes[name]) for end in (".br", ".gz")) for name in own) <= 40_000
 
 
 def test_a_written_sentence_is_answered_in_the_page(

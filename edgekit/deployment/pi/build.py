@@ -68,6 +68,11 @@ WORDS["image or text"] = {
 """What README.md says, by what the model takes."""
 
 
+def settled(model: AppModel, options: DeployOptions) -> AppModel:
+    """The model as it is."""
+    return model
+
+
 def build(model: AppModel, options: DeployOptions) -> Bundle:
     """The bundle of a model."""
     size = f"The model ({model.file}, {len(model.data):,} bytes)"

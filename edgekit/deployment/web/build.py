@@ -1,30 +1,66 @@
-"""The bundle of ``--target web``: the page, one runtime, the model, and what makes it an app that works offline."""
+"""The bundle of ``--target web``: the page, the model, the runtime if it needs one, and what makes it work offline."""
 
 from __future__ import annotations
 
 import json
 import shlex
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from edgekit.console import say
+from edgekit.conversion.c import c_program
+from edgekit.conversion.c.build import build as compile_c
 from edgekit.deployment.bundle import Bundle, json_bytes
-from edgekit.errors import UsageError
+from edgekit.errors import EdgekitError, UsageError
 from edgekit.files import sha256_bytes
+from edgekit.modelfiles.model_ref import parted
 from edgekit.web.compress import compressed_copies
 from edgekit.web.icons import BACKGROUND, SIZES, icon
-from edgekit.web.page_files import HEADERS, page_files
-from edgekit.web.page_files import RUNTIMES as RUNTIMES
+from edgekit.web.page_files import COMPILED, HEADERS, page_files
+from edgekit.web.page_files import RUNTIMES as PAGE_RUNTIMES
 
 if TYPE_CHECKING:
     from edgekit.deployment.app_door import AppDoor
     from edgekit.deployment.app_model import AppModel
     from edgekit.deployment.deploy import DeployOptions
 
+RUNTIMES = (COMPILED, *PAGE_RUNTIMES)
+
 MEASURING = ("bench.html", "bench.js")
 """What `edgekit profile` adds to a page; an app does not need it."""
 WORKER = ("sw.js", "precache.js")
 """Scripts of the service worker, which are no modules."""
+
+
+def settled(model: AppModel, options: DeployOptions) -> AppModel:
+    """The model as the page runs it: compiled if it is a .tflite file that C takes, and nobody chose otherwise.
+
+    Raises:
+        EdgekitError: it was to be compiled, and C does not take it or there is no compiler.
+    """
+    _, named = parted(options.model, options.runtime)
+    if model.runtime != "litert" or named == "litert":
+        return model
+    try:
+        program = _compiled(model)
+    except EdgekitError as exc:
+        if named == COMPILED:
+            raise
+        why = exc if isinstance(exc, UsageError) else str(exc).partition(";")[0]
+        say(f"the page carries LiteRT.js: {why}")
+        return model
+    say("the model is compiled, and the page needs no runtime")
+    return replace(model, runtime=COMPILED, data=program)
+
+
+def _compiled(model: AppModel) -> bytes:
+    """The WebAssembly module of a model."""
+    program = c_program(model.path, model.golden, model.name)
+    with TemporaryDirectory() as folder:
+        return compile_c(program, "wasm", Path(folder)).path.read_bytes()
 
 
 def build(model: AppModel, options: DeployOptions) -> Bundle:

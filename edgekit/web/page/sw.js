@@ -34,11 +34,11 @@ async function fill() {
   await Promise.all(Object.entries(files).map(async ([name, sum]) => cache.put(name, await obtain(name, sum))));
 }
 
-/** A file with the right hash: an older version's, the browser's own copy, or the server's. */
+/** A file with the right hash: an older version's, the copy that the page has just fetched, or the server's. */
 async function obtain(name, sum) {
-  const sources = [() => caches.match(name), () => fetch(name), () => fetch(name, {cache: "reload"})];
-  for (const source of sources) {
-    const response = await source();
+  const place = name === "index.html" ? "./" : name;
+  for (const cache of ["", "force-cache", "reload"]) {
+    const response = await (cache ? fetch(place, {cache}) : caches.match(name));
     if (response?.ok && (await sha256(response.clone())) === sum) return response;
   }
   throw new Error(`${name} is not the file that belongs to this version`);

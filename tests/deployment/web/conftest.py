@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def make_bundle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Path]]:
-    """Deploys a student to the web; without Brotli, which takes half a minute for a runtime."""
+    """Deploys a student to the web; with little Brotli, which takes half a minute for a runtime."""
 
     if shutil.which("npm") is None and not find_package("litert").archive.is_file():
         skip_unless_required("neither npm nor the runtime's archive in the cache")
@@ -32,11 +32,11 @@ def make_bundle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[.
     @cache
     def make(model: str, domain: str = "") -> Path:
         folder = tmp_path_factory.mktemp("web") / "bundle"
+        patch.setattr(compress, "BROTLI_QUALITY", 11 if model.endswith("@c") else 1)
         deploy(DeployOptions(model, "web", folder, input=InputOptions(domain=domain)))
         return folder
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(compress, "BROTLI_QUALITY", 1)
         patch.setattr(compress, "GZIP_LEVEL", 1)
         patch.setattr(compress, "MIN_CACHED", 1 << 40)
         yield make
@@ -45,13 +45,13 @@ def make_bundle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[.
 @pytest.fixture(scope="session")
 def digits_bundle(make_bundle: Callable[..., Path]) -> Path:
     """mnist-tiny in LiteRT, to draw on."""
-    return make_bundle("mnist-tiny")
+    return make_bundle("mnist-tiny@litert")
 
 
 @pytest.fixture(scope="session")
 def photos_bundle(make_bundle: Callable[..., Path]) -> Path:
     """A student that takes any picture as it is, without looking for a digit in it."""
-    return make_bundle("mnist-linear", domain="photo")
+    return make_bundle("mnist-linear@litert", domain="photo")
 
 
 @pytest.fixture
