@@ -17,7 +17,19 @@ from edgekit.operators.lowered import ModelRecord
 
 ARENA_BYTES = 1 << 22
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-pedantic", "-Werror")
-PATHS = {"native": ("-march=native",), "vectors": (), "plain": ("-DPLAIN_C",)}
+PROCESSOR = set(Path("/proc/cpuinfo").read_text().split()) if Path("/proc/cpuinfo").is_file() else set()
+EXTENSIONS = {"avx2": ("avx2",), "short-vnni": ("avx2", "avx512vl", "avx512_vnni")}
+"""Ways of processors without AVX-512's vectors, by the extensions that they need."""
+PATHS = {
+    "native": ("-march=native",),
+    "vectors": (),
+    "plain": ("-DPLAIN_C",),
+    **{
+        name: tuple(f"-m{item.replace('_', '')}" for item in extensions)
+        for name, extensions in EXTENSIONS.items()
+        if set(extensions) <= PROCESSOR
+    },
+}
 """Flags of the ways in which a program can compute here."""
 SANITIZED = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 MAIN = """

@@ -30,8 +30,10 @@ HEAD = """\
 #endif
 #if defined(__GNUC__) && !defined(PLAIN_C)
 #define UNROLLED _Pragma("GCC unroll 16")
+#define ALIGNED __attribute__((aligned(64)))
 #else
 #define UNROLLED
+#define ALIGNED
 #endif
 """
 TWO_SIDES = ("ADD", "MUL")

@@ -1,4 +1,4 @@
-"""Sums of sixteen channels side by side, and how they become stored results: sums.h says it in C."""
+"""Sums of sixteen channels side by side, and how they become stored results: processors/ says in C what adds them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,39 @@ from edgekit.conversion.c.layer import RESCALING, Site, array
 WIDTH = 16
 BY_FOURS = 4
 """So many values of one channel are multiplied together."""
+TOGETHER = 8
+"""Of so many channels weights are read at once."""
 NEAR = 22
 """Places to the right by which a zero point may be moved to the left."""
-SUMS = (Path(__file__).with_name("sums.h")).read_text(encoding="utf-8")
+PROCESSORS = {
+    path.stem: path.read_text(encoding="utf-8") for path in (Path(__file__).parent / "processors").glob("*.h")
+}
+SUMS = """\
+/* Sums of 16 channels side by side, in what registers the compiler may use; n channels of them count, and all answer
+   the same. PLACES of an image are summed at the same time. OFFSET is what products add to inputs, and biases make up
+   for it. PLAIN_C does without. */
+#if !defined(PLAIN_C) && defined(__AVX512VNNI__) && defined(__AVX512VL__) && defined(__AVX512BW__)
+{avx512}#else
+#if !defined(PLAIN_C) && defined(__GNUC__) && (defined(__SSE2__) || defined(__wasm_simd128__) || defined(__ARM_NEON))
+{registers}
+#if defined(__ARM_NEON)
+{neon}#elif defined(__AVX2__)
+{avx2}#else
+#ifdef __SSE2__
+{sse2}#else
+{wasm}#endif
+
+{pairs}#endif
+
+{vectors}#else
+{plain}#endif
+
+{scalar}#endif
+
+/* The largest part of count places, all as large as the others or nearly so, that is at most PLACES. */
+#define TILES(count) (((count) + PLACES - 1) / PLACES)
+#define TILE(count) (((count) + TILES(count) - 1) / TILES(count))
+""".format_map(PROCESSORS)
 RAISED = """\
 /* Sums times 2^exponent, of those that are positive. */
 INLINE sums raised(sums sum, const int8_t *exponent, int each, int n)

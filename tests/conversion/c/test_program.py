@@ -258,9 +258,27 @@ def test_the_product_of_two_scales_is_not_rounded(tmp_path: Path) -> None:
     assert same(dense(np.zeros((1, 1)), np.array([-88337]), scales), tmp_path)
 
 
-def test_weights_that_the_specification_does_not_know_are_refused() -> None:
-    with pytest.raises(UnsupportedError, match="'here' has weights of -128"):
-        program_of(dense(np.full((1, 2), -128), np.zeros(1), (1.0, 1.0, 1.0)), "net")
+@pytest.mark.parametrize("path", PATHS)
+def test_weights_that_the_specification_does_not_know(path: str, tmp_path: Path) -> None:
+    weights = np.array([[-128, -128, 127, 127, -128, 5]] * 9)
+    assert same(dense(weights, np.zeros(9), (0.02, 0.01, 3.0)), tmp_path, path)
+    with pytest.raises(UnsupportedError, match="'here' has weights of -128 side by side"):
+        program_of(dense(weights[:, [0, 2, 1, 3]], np.zeros(9), (0.02, 0.01, 3.0)), "net")
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_windows_of_such_weights_over_each_channel(path: str, tmp_path: Path) -> None:
+    weights = np.full((1, 3, 3, 20), 127)
+    weights[:, :, ::2] = -128
+    operands = [
+        value((1, 6, 7, 20), 0.02, -128),
+        TensorRecord(weights.shape, "int8", weights.astype(np.int8), Quantization.per_tensor(0.01)),
+        TensorRecord((20,), "int32", np.arange(20, dtype=np.int32), Quantization.per_tensor(0.0002, 0, "int32")),
+    ]
+    options = Options("DepthwiseConv2DOptions", {"StrideH": 1, "StrideW": 1, "DepthMultiplier": 1})
+    assert same(
+        record("DEPTHWISE_CONV_2D", operands, (1, 6, 7, 20), Quantization.per_tensor(0.9), options), tmp_path, path
+    )
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from edgekit.conversion.c.fixed_point import Factor
 from edgekit.conversion.c.layer import Layer, Site, array
 from edgekit.conversion.c.strips import Strips
-from edgekit.conversion.c.sums import BY_FOURS, WIDTH, Factors
+from edgekit.conversion.c.sums import BY_FOURS, TOGETHER, WIDTH, Factors
 from edgekit.conversion.c.windows import Loops, times
 from edgekit.scales import INT8_MAX, INT8_MIN
 
@@ -55,32 +55,38 @@ def depthwise_conv_2d(site: Site) -> Layer:
     channels = site.inputs[0].shape[3]
     each = outputs // channels
     strips = Strips(Loops.over(site, (height, width)), channels, each, always=each > 1)
-    weights = [data[..., first : first + WIDTH].reshape(-1) for first in range(0, outputs, WIDTH)]
+    taps = data.reshape(height, width, outputs)
+    _checked(site, taps[:, 0 : width - 1 : 2], taps[:, 1::2])
+    weights = np.concatenate(list(_paired(taps)))
     sums, zero_point = data.astype(np.int64).reshape(-1, outputs).sum(axis=0), site.quant(0).zero_point
     most = _most(site, np.moveaxis(data, 3, 0).reshape(outputs, -1), bias)
-    column = f" + column * {strips.window.dilations[1] * outputs}" if width > 1 else ""
-    across = f"pixels{' + row * step' * (height > 1)}{column} + first"
-    products = _loop(
-        "row",
-        height,
-        _loop(
-            "column",
-            width,
-            f"const int8_t *const in = {across};\n"
+    across, place = strips.window.dilations[1] * outputs, times("p", strips.place_step)
+
+    def added(call: str, taps: int) -> str:
+        """The statements that add the products of ``taps`` taps to each sum, by a call."""
+        return (
             f"UNROLLED for (int p = 0; p < {strips.tile}; ++p) {{\n"
-            f"    sum[p] = plus_each(sum[p], in + {times('p', strips.place_step)}, weight, n);\n"
+            f"    sum[p] = {call};\n"
             "}\n"
-            "weight += n;\n",
-        ),
-    )
+            f"in += {taps * across};\n"
+            f"weight += {times('n', taps)};\n"
+        )
+
+    pair = added(f"plus_both(sum[p], in + {place}, in + {place} + {across}, weight, n)", 2)
+    last = added(f"plus_each(sum[p], in + {place}, weight, n)", 1)
+    row = (_loop("pair", width // 2, pair) if width > 1 else "") + last * (width % 2)
+    start = f"const int8_t *in = pixels{' + row * step' * (height > 1)} + first;\n"
+    products = _loop("row", height, start + row)
     folded = [str(value) for value in bias - zero_point * sums]
     factors = Factors(site, _factors(site), most)
-    return _layer(factors, strips, products, height * width, (np.concatenate(weights), folded))
+    return _layer(factors, strips, products, height * width, (weights, folded))
 
 
 def _products(site: Site, strips: Strips, data: NDArray[np.int8], bias: NDArray[np.int32]) -> Layer:
     """A layer all of whose channels see all values; weights [outputs, rows, runs of a row, values of a run]."""
     outputs, rows, runs, values = data.shape
+    fours = np.pad(data, ((0, 0), (0, 0), (0, 0), (0, -values % BY_FOURS))).reshape(-1, BY_FOURS)
+    _checked(site, fours[:, :2], fours[:, 2:])
     most = _most(site, data.reshape(outputs, -1), bias)
     sums = data.astype(np.int64).reshape(outputs, -1).sum(axis=1)
     folded = [
@@ -115,14 +121,24 @@ def _loop(index: str, count: int, body: str) -> str:
     return f"for (int {index} = 0; {index} < {count}; ++{index}) {{\n{indent(body, '    ')}}}\n" if count > 1 else body
 
 
+def _paired(data: NDArray[np.int8]) -> Iterator[NDArray[np.int8]]:
+    """The weights [rows, columns, channels] of each block of channels, of a row by pairs of taps and then the last."""
+    _, columns, outputs = data.shape
+    even = columns // 2 * 2
+    for first in range(0, outputs, WIDTH):
+        for row in data[:, :, first : first + WIDTH]:
+            yield row[:even].reshape(even // 2, 2, -1).swapaxes(1, 2).reshape(-1)
+            yield row[even:].reshape(-1)
+
+
 def _packed(data: NDArray[np.int8]) -> Iterator[NDArray[np.int8]]:
-    """The weights of each block of channels, with zeros for what is missing to fours, of channels at the very end."""
+    """The weights of each block of channels, with zeros for what is missing to fours, and at the end to channels."""
     for first in range(0, len(data), WIDTH):
         block = data[first : first + WIDTH]
         block = np.pad(block, ((0, 0), (0, 0), (0, 0), (0, -block.shape[3] % BY_FOURS)))
         channels, rows, runs, values = block.shape
         yield block.reshape(channels, rows, runs, values // BY_FOURS, BY_FOURS).transpose(1, 2, 3, 0, 4).reshape(-1)
-    yield np.zeros(-len(data) % BY_FOURS * BY_FOURS, np.int8)
+    yield np.zeros(-len(data) % TOGETHER * BY_FOURS, np.int8)
 
 
 def _layer(
@@ -158,9 +174,13 @@ def _constants(site: Site) -> tuple[NDArray[np.int8], NDArray[np.int32]]:
     data = [tensor.data for tensor in site.inputs[1:]]
     if len(data) != 2 or data[0] is None or data[1] is None or data[0].dtype != np.int8 or data[1].dtype != np.int32:
         raise site.refusal("has weights or a bias that are not int8 and int32 constants")
-    if (data[0] == INT8_MIN).any():
-        raise site.refusal("has weights of -128, which the 8-bit specification does not know")
     return data[0], data[1]
+
+
+def _checked(site: Site, first: NDArray[np.int8], second: NDArray[np.int8]) -> None:
+    """Refuse weights whose products with any inputs, added up by twos, could leave 16 bits."""
+    if ((first == INT8_MIN) & (second == INT8_MIN)).any():
+        raise site.refusal("has weights of -128 side by side, whose products do not fit in 16 bits together")
 
 
 def _factors(site: Site) -> tuple[Factor, ...]:
