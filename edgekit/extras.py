@@ -22,7 +22,7 @@ EXTRAS = {
     "cluster": "search --ray, distill --ray",
     "sklearn": "export FILE.skops, estimators of scikit-learn",
     "report": "the reports of demo, teach and quantize",
-    "c": "export --to c --build, deploy --target web",
+    "c": "--runtime c, export --to c --build, deploy --target web",
     "micro": "--runtime tflm, arena bytes",
     "parquet": "--data FILE.parquet",
     "serve": "serve, deploy --target web, --device browser and phone",

@@ -10,6 +10,7 @@ import numpy as np
 
 from edgekit.artifact import Array, TensorSpec
 from edgekit.closing import Closing
+from edgekit.conversion.c.library import open_session
 from edgekit.data.intake import require_pictures
 from edgekit.errors import DataError, ModelError, UnknownNameError, UsageError, input_errors
 from edgekit.evaluation.classifier import Classifier
@@ -19,7 +20,6 @@ from edgekit.evaluation.task_model import remark_on_input
 from edgekit.inputs.contract import Pixels
 from edgekit.inputs.contracts import Contract
 from edgekit.modelfiles.model_ref import find_models
-from edgekit.modelfiles.session import FileSession
 from edgekit.options import build
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Model(Closing):
             remark_on_input(self._image)
         except ModelError as exc:  # no classifier: it still runs, if its runtime opens it
             self._refusal = str(exc)
-        session = self._image.session if self._image else FileSession(path, runtime, threads=1, shapes=options.shape)
+        session = self._image.session if self._image else open_session(path, runtime, threads=1, shapes=options.shape)
         self._session, self.runtime = session, session.runtime
         self.inputs: tuple[TensorSpec, ...] = session.inputs
         self.outputs: tuple[TensorSpec, ...] = session.outputs

@@ -94,6 +94,11 @@ class Device(ABC):
         ran = (self.provenance,) if self.can & (Can.TIME | Can.COUNT) else ()
         return (*ran, "predicted") if Can.PREDICT in self.can and latency_tables(self.card) else ran
 
+    @property
+    def processor(self) -> str:
+        """What code is compiled for to run there: a processor, or its system's word; empty for this machine's."""
+        return ""
+
     @abstractmethod
     def run(self, job: Job, watch: Watch) -> dict[str, Any]:
         """The worker's result for one job.

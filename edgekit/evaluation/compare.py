@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from edgekit.artifact import Array, TensorSpec
 from edgekit.console import Part, Table, counted, progress
+from edgekit.conversion.c.library import open_session
 from edgekit.data import Source
 from edgekit.data.intake import FIRST_TO_LAST, LAST_TO_FIRST, fits
 from edgekit.data.reading import Reading
@@ -185,13 +186,13 @@ def compare_noise(reference: ModelRef, other: ModelRef, inputs: int, shapes: Sha
 
     Raises:
         ModelError: a file is broken, or their inputs or outputs do not correspond.
-        RuntimeCrashError, UsageError: see ``FileSession``.
+        RuntimeCrashError, UsageError: see ``open_session``.
     """
     generator = np.random.default_rng(SEED)
     pairs: list[list[tuple[Array, Array]]] = []
     with (
-        FileSession(reference.path, reference.runtime, threads=1, shapes=shapes) as a,
-        FileSession(other.path, other.runtime, threads=1, shapes=shapes) as b,
+        open_session(reference.path, reference.runtime, threads=1, shapes=shapes) as a,
+        open_session(other.path, other.runtime, threads=1, shapes=shapes) as b,
         progress("comparing", inputs) as bar,
     ):
         for session in (a, b):

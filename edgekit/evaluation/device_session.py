@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from edgekit.artifact import Array
+from edgekit.conversion.c.library import opened_by, run_job
 from edgekit.devices.device import Device, Job
 from edgekit.errors import ModelError
 from edgekit.modelfiles.session import FileSession
@@ -32,7 +33,8 @@ class DeviceSession(FileSession):
     def __init__(
         self, path: Path, runtime: str | None, threads: int | None, device: Device, shapes: Shapes | None = None
     ) -> None:
-        super().__init__(path, runtime, threads, shapes=shapes)
+        with opened_by(runtime, path) as opened:
+            super().__init__(path, runtime, threads, shapes=shapes, opened=opened)
         self.device, self.shapes = device, shapes or {}
         self.compared, self.differing, self.difference = 0, 0, 0.0
 
@@ -50,7 +52,7 @@ class DeviceSession(FileSession):
             images = Path(folder) / "images.npy"
             np.save(images, batch, allow_pickle=False)
             job = Job("outputs", self.runtime, self.path, images=images, limit_s=LIMIT_S, shapes=self.shapes)
-            answer = self.device.run(job, lambda share: None)
+            answer = run_job(self.device, job, lambda share: None)
         self.version = answer["versions"][self.runtime]
         there = [np.load(io.BytesIO(base64.b64decode(text)), allow_pickle=False) for text in answer["outputs"]]
         self._compare(here, there, len(batch))

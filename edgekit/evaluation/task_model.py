@@ -12,6 +12,7 @@ import numpy as np
 from edgekit.artifact import Array, TensorSpec
 from edgekit.closing import Closing
 from edgekit.console import say
+from edgekit.conversion.c.library import open_session
 from edgekit.data import Source, open_samples
 from edgekit.data.dataset import Dataset, Images, Split
 from edgekit.data.intake import FIRST_TO_LAST, LAST_TO_FIRST, Intake, Pictures, Tensors, Texts, fits
@@ -75,7 +76,7 @@ class TaskModel(Closing):
         self.session = (
             DeviceSession(path, runtime, threads, device, options.shape)
             if device
-            else FileSession(path, runtime, threads, shapes=options.shape)
+            else open_session(path, runtime, threads, shapes=options.shape)
         )
         try:
             self.metadata = self.session.contents.metadata(str(path))

@@ -28,6 +28,7 @@ class FileSession(Closing):
         runtime: its name; None chooses by the file's suffix.
         threads: of the runtime; None takes the processor's, at most MAX_THREADS.
         shapes: sizes for inputs that the file leaves open, by name.
+        opened: what the runtime opens in the file's place; None is the file itself.
 
     Raises:
         ModelError: the file is missing, broken or of a kind that the runtime does not open.
@@ -42,6 +43,7 @@ class FileSession(Closing):
         threads: int | None = None,
         limits: Limits | None = None,
         shapes: Shapes | None = None,
+        opened: Path | None = None,
     ) -> None:
         require_file(path)
         chosen = find_runtime(runtime or default_runtime(path))
@@ -57,14 +59,15 @@ class FileSession(Closing):
                 self.contents = _contents(self._sandbox, path)
             threads = threads or min(MAX_THREADS, os.cpu_count() or 1)
             sizes = {name: list(given) for name, given in (shapes or {}).items()}
-            opened = self._call("open_model", path=str(path), runtime=chosen.name, threads=threads, shapes=sizes)
+            source = str(opened or path)
+            answer = self._call("open_model", path=source, runtime=chosen.name, threads=threads, shapes=sizes)
         except BaseException:
             self._sandbox.close()
             raise
-        self._number = opened["session"]
-        self.version = str(opened["version"])
-        self.inputs = tuple(_spec(value) for value in opened["inputs"])
-        self.outputs = tuple(_spec(value) for value in opened["outputs"])
+        self._number = answer["session"]
+        self.version = str(answer["version"])
+        self.inputs = tuple(_spec(value) for value in answer["inputs"])
+        self.outputs = tuple(_spec(value) for value in answer["outputs"])
 
     def run(self, tensors: Sequence[Array]) -> list[Array]:
         """One inference: arrays of the inputs' shapes and dtypes to those of the outputs."""

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from edgekit.conversion.c.library import run_job
 from edgekit.devices.device import Device, Job
 from edgekit.errors import ModelError, RuntimeCrashError
 from edgekit.profiling.counts import count_operators, count_runs
@@ -28,7 +29,7 @@ def count_file(device: Device, model: ModelProfile, options: ProfileOptions, ste
     path = Path(model.file)
     job = Job("count", model.runtime, path, shapes=options.shape)
     try:
-        answer = device.run(job, steps.next(path.name))
+        answer = run_job(device, job, steps.next(path.name))
     except (ModelError, RuntimeCrashError) as exc:
         return replace(model, predictions=(), finding=str(exc)).lacks("predictions", f"{path} does not run there")
     runs = sorted(count_runs(answer["log"]), key=lambda run: run.total)
@@ -43,7 +44,7 @@ def _with_operators(model: ModelProfile, counting: Counting, device: Device, job
     watch = steps.next(job.model.name)
     for _ in range(ATTEMPTS):
         try:
-            answer = device.run(job, watch)
+            answer = run_job(device, job, watch)
         except (ModelError, RuntimeCrashError) as exc:
             return model.lacks("operators", str(exc))
         if "unavailable" in answer:

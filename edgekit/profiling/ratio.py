@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from edgekit.conversion.c.library import run_job
 from edgekit.devices.device import Device, Job, Watch
 from edgekit.modelfiles.model_ref import ModelRef
 from edgekit.profiling.records import LatencyRatio, ProfileOptions
@@ -44,7 +45,7 @@ def compare_latency(
         others=tuple((target.runtime, target.path) for target in others),
         shapes=options.shape,
     )
-    episodes = device.run(job, watch)["episodes"]
+    episodes = run_job(device, job, watch)["episodes"]
     return tuple(
         LatencyRatio(
             str(target.path),

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from edgekit.conversion.c.library import run_job
 from edgekit.devices.device import Device, Job
 from edgekit.errors import RuntimeCrashError
 from edgekit.profiling.noise import find_noise
@@ -23,14 +24,14 @@ def time_file(device: Device, model: ModelProfile, options: ProfileOptions, step
     path = Path(model.file)
     sampling = (options.threads, options.runs, options.seconds)
     job = Job("measure", model.runtime, path, *sampling, pin=options.pin, shapes=options.shape)
-    measured = device.run(job, steps.next(path.name))
+    measured = run_job(device, job, steps.next(path.name))
     asked = {"operators": replace(job, task="operators")}
     if path.suffix.lower() == ".tflite":
         asked["arena"] = replace(job, task="arena", runtime="tflm")
     parts: dict[str, dict[str, Any]] = {}
     for part, further in asked.items():
         try:
-            answer = device.run(further, steps.next(path.name))
+            answer = run_job(device, further, steps.next(path.name))
         except RuntimeCrashError as exc:  # costs this part of the profile only
             answer = {"unavailable": str(exc)}
         if "unavailable" in answer:

@@ -14,7 +14,7 @@ from edgekit.inputs.golden import Golden
 from edgekit.modelfiles.golden import example_of
 from edgekit.sandbox import Sandbox
 
-__all__ = ["Program", "c_program", "program_of"]
+__all__ = ["Program", "c_program", "program_of", "untested_program"]
 
 
 def c_program(path: Path, golden: Golden | None, name: str) -> Program:
@@ -25,7 +25,15 @@ def c_program(path: Path, golden: Golden | None, name: str) -> Program:
     Raises:
         ModelError, UnsupportedError, RuntimeCrashError: the file is broken, or has what C has not.
     """
-    golden = golden or example_of(path.read_bytes(), "litert")
+    return _program(path, golden or example_of(path.read_bytes(), "litert"), name)
+
+
+def untested_program(path: Path, name: str) -> Program:
+    """The same without a self-test."""
+    return _program(path, None, name)
+
+
+def _program(path: Path, golden: Golden | None, name: str) -> Program:
     with Sandbox(str(path)) as sandbox:
         example = None if golden is None else golden.to_dict()
         made = sandbox.call("edgekit.conversion.c:program_in_worker", path=str(path), name=name, golden=example)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import shutil
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from edgekit.conversion.c.program import Program
@@ -51,7 +52,7 @@ class Target:
     Attributes:
         file: the name of what is made.
         form: ``program``: static, from stdin to stdout; ``module``: of WebAssembly, without imports; ``object``: to be
-            linked with a program of the user's.
+            linked with a program of the user's; ``library``: shared, for ``edgekit.runtimes.c``.
         triple: what zig calls the machine; empty for this one.
         flags: what the compiler is told of it.
     """
@@ -104,13 +105,18 @@ def build(program: Program, target: str | Target, folder: Path) -> Built:
 def _compiled(program: Program, target: Target, folder: Path) -> Path:
     texts = {"model.c": program.source, "model.h": program.header}
     if target.form != "object":
-        texts["host.c"] = _host(program, target.form)
-    if "freestanding" in target.triple:  # has no C library, but compilers bring these two functions
+        texts["host.c"] = _ends(program) if target.form == "library" else _host(program, target.form)
+    if target.triple and target.form != "program":  # no C library, but the two functions that all machines have
         texts["include/string.h"] = STRING_H
         (folder / "include").mkdir()
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
-    ways = {"program": ("-s",), "module": _exports(program), "object": ("-c", "-fno-unwind-tables")}
+    ways = {
+        "program": ("-s",),
+        "module": _exports(program),
+        "library": ("-shared", "-fPIC", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables"),
+        "object": ("-c", "-fno-unwind-tables"),
+    }
     sources = [name for name in texts if name.endswith(".c")]
     include = ["-isystem", "include"] if "include/string.h" in texts else []
     _run(
@@ -177,3 +183,14 @@ def _host(program: Program, form: str) -> str:
         writes=" ".join(f"fwrite({name}, sizeof {name}, 1, stdout);" for name in program.outputs),
     )
     return f'#include "model.h"\n\n{buffers}\n{main if form == "program" else ""}'
+
+
+def _ends(program: Program) -> str:
+    """The C file beside model.c in a library: what its ends are, and one function that takes them all."""
+    ends = {"inputs": program.inputs, "outputs": program.outputs}
+    text = json.dumps({kind: [astuple(spec) for spec in specs.values()] for kind, specs in ends.items()})
+    addresses = ", ".join(f"end[{place}]" for place in range(len(program.inputs) + len(program.outputs)))
+    return (
+        f'#include "model.h"\n\nconst char *const host_ends = {json.dumps(text).replace("?", chr(92) + "?")};\n\n'
+        f"void host_run(void *const *end)\n{{\n    {program.prefix}_run({addresses});\n}}\n"
+    )

@@ -32,6 +32,11 @@ class Board(Device):
         if card.emulator is None:
             self.can = Can.PREDICT
 
+    @property
+    def processor(self) -> str:
+        """The emulated one."""
+        return require_emulator(self.card).cpu
+
     def run(self, job: Job, watch: Watch) -> dict[str, Any]:
         """Run one job, in one thread. See ``Device.run``.
 

@@ -35,6 +35,11 @@ class SshDevice(Device):
         self._sent: dict[Path, str] = {}
         self._count = 0
 
+    @property
+    def processor(self) -> str:
+        """As the system there calls it."""
+        return str((self._connection or self._connect()).about["architecture"])
+
     def run(self, job: Job, watch: Watch) -> dict[str, Any]:
         """Run one job there. See ``Device.run``.
 
