@@ -25,6 +25,7 @@ PAIRS = (
     ("tflm", "tflite-runtime"),
     ("tflm", "litert-builtin"),
     ("tflm", "litert-reference"),
+    ("tflm", "c"),
 )
 """litert has XNNPACK's kernels, which round once; the others multiply by a 31-bit integer and round twice."""
 

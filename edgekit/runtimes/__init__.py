@@ -6,6 +6,7 @@
     litert-reference   LiteRT's plain reference kernels, the ones that define the right answer
     tflm               TensorFlow Lite for Microcontrollers
     tflite-runtime     LiteRT's predecessor, the only one for 32-bit Raspberry Pi OS
+    c                  none: the model as C, compiled
 
 The floor of this package is Python 3.9, NumPy and one runtime, and its modules import each other relatively: boards get
 the folder as it is, under any name, and start the worker in it with ``python3 -m NAME``. What is opened here is opened

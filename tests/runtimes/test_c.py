@@ -80,7 +80,15 @@ def test_a_board_answers_as_this_machine_does() -> None:
 
 
 def test_a_library_for_each_processor(tmp_path: Path) -> None:
-    machines = {"aarch64": 183, "cortex-a53": 183, "armv7l": 40, "armv6l": 40, "x86_64": 62}
+    machines = {
+        "aarch64": 183,
+        "aarch64 asimddp": 183,
+        "cortex-a53": 183,
+        "armv7l": 40,
+        "armv6l": 40,
+        "x86_64": 62,
+        "x86_64 avx512_vnni": 62,
+    }
     for processor, machine in machines.items():
         with opened_by("c", LINEAR, processor) as path:
             data = path.read_bytes()

@@ -21,13 +21,18 @@ from edgekit.runtimes.runtime import Shapes
 RUNTIME = "c"
 KEPT = 8
 """So many libraries are kept in memory: several jobs ask for the same."""
+NO_MALLOC = "-D__MM_MALLOC_H"
+"""Leaves out a header of intrinsics that wants a C library's."""
 MACHINES = {
     "aarch64": ("aarch64-linux-gnu", "-mcpu=generic"),
+    "aarch64 asimddp": ("aarch64-linux-gnu", "-mcpu=generic+dotprod"),
     "armv7l": ("arm-linux-gnueabihf", "-mcpu=cortex_a7"),
     "armv6l": ("arm-linux-gnueabihf", "-mcpu=arm1176jzf_s"),
-    "x86_64": ("x86_64-linux-gnu", "-mcpu=x86_64", "-D__MM_MALLOC_H"),  # leaves out a header that wants a C library's
+    "x86_64": ("x86_64-linux-gnu", "-mcpu=x86_64", NO_MALLOC),
+    "x86_64 avx2": ("x86_64-linux-gnu", "-mcpu=haswell", NO_MALLOC),
+    "x86_64 avx512_vnni": ("x86_64-linux-gnu", "-mcpu=cascadelake", NO_MALLOC),
 }
-"""What zig is told of a machine, by what its system calls it."""
+"""What zig is told of a machine, by what its system calls it and the feature that it is fastest by."""
 
 
 @contextmanager

@@ -20,6 +20,9 @@ from edgekit.devices.ssh.setup import SshSetup, set_up
 from edgekit.errors import DeviceError, EdgekitError, UsageError
 from edgekit.graph.isolated import model_bytes
 
+FASTEST = ("asimddp", "avx512_vnni", "avx2")
+"""Features by which 8-bit sums are fast."""
+
 
 class SshDevice(Device):
     """Connects at its first job, and keeps the connection and the folder there until it is closed."""
@@ -37,8 +40,9 @@ class SshDevice(Device):
 
     @property
     def processor(self) -> str:
-        """As the system there calls it."""
-        return str((self._connection or self._connect()).about["architecture"])
+        """As the system there calls it, with the first of FASTEST that it has."""
+        about = (self._connection or self._connect()).about
+        return " ".join([about["architecture"], *[name for name in FASTEST if name in about["features"]][:1]])
 
     def run(self, job: Job, watch: Watch) -> dict[str, Any]:
         """Run one job there. See ``Device.run``.
@@ -83,7 +87,7 @@ class SshDevice(Device):
     def _remedy(self, connection: Connection) -> str:
         """How to get a runtime that is missing there."""
         if connection.about["has_packages"] and connection.about["architecture"] == "armv7l":
-            return "a 32-bit system has no LiteRT; use --runtime tflite-runtime"
+            return "a 32-bit system has no LiteRT; use --runtime tflite-runtime or c"
         return f"make an environment for it there with 'edgekit devices setup {self.name}'"
 
     def _connect(self) -> Connection:

@@ -67,12 +67,13 @@ class Interpreter:
         if about["system"] != "Linux" or len(libc) != 2 or libc[0] != "glibc":
             raise DeviceError(
                 f"{device} is {about['system']} with {about['libc'] or 'no glibc'}, for which the runtimes have no "
-                "wheels that EdgeKit could choose; install numpy and a runtime for its python3 by hand."
+                "wheels that EdgeKit could choose; install numpy and a runtime for its python3 by hand (only numpy for "
+                "--runtime c, on Linux)."
             )
         if about["architecture"] not in MODERN + NO_LITERT:
             raise DeviceError(
-                f"{device} is {about['architecture']}, for which no runtime has wheels; use a device that is "
-                f"{', '.join(MODERN + NO_LITERT)}."
+                f"{device} is {about['architecture']}, for which no runtime has wheels; install numpy there and use "
+                f"--runtime c, or a device that is {', '.join(MODERN + NO_LITERT)}."
             )
         return cls((major, minor), about["architecture"], int(libc[1].split(".")[1]), about["own"].get("numpy", ""))
 
