@@ -23,7 +23,7 @@ from edgekit.modelfiles.model_ref import ModelRef, find_models, parted
 from edgekit.tasks.classification import holds_probabilities
 
 RUNTIMES = ("litert", "ort")
-FILES = {"litert": "model.tflite", "ort": "model.onnx", "c": "model.wasm"}
+FILES = {"litert": "model.tflite", "ort": "model.onnx"}
 """What a model is called inside a bundle, by what runs it."""
 MADE_OF = {"c": "litert"}
 """Programs that are made of a model's file, and the runtime that opens it here."""
@@ -42,6 +42,7 @@ class AppModel:
         data: the file's bytes, or the program that was made of it.
         sha256: of the file at ``path``.
         runtime: ``litert`` for a .tflite file, ``ort`` for an .onnx file, ``c`` for a program.
+        file: its name inside a bundle.
         input: the tensor of an image, [1, H, W, C] or [1, C, H, W] as ``layout`` (``NHWC`` or ``NCHW``) says, or of a
             text.
         output: the tensor of the scores, whose last dimension is the number of classes.
@@ -56,6 +57,7 @@ class AppModel:
     data: bytes
     sha256: str
     runtime: str
+    file: str
     input: TensorSpec
     output: TensorSpec
     layout: str
@@ -83,6 +85,7 @@ class AppModel:
             data=data,
             sha256=sha256_bytes(data),
             runtime=values["runtime"],
+            file=values["file"],
             **{name: replace(spec, shape=tuple(spec.shape)) for name, spec in specs.items()},
             layout=values["input"]["layout"],
             contract=read_contract(values["contract"]),
@@ -90,11 +93,6 @@ class AppModel:
             gives_probabilities=values["output"]["probabilities"],
             golden=values["golden"] and Golden.from_dict(values["golden"]),
         )
-
-    @property
-    def file(self) -> str:
-        """The model's name inside a bundle."""
-        return FILES[self.runtime]
 
     def to_dict(self) -> dict[str, Any]:
         """The document ``model.json`` that every bundle carries."""
@@ -146,6 +144,7 @@ def read_app_model(
             data=data,
             sha256=sha256_bytes(data),
             runtime=target.runtime,
+            file=FILES[target.runtime],
             input=replace(classifier.input, shape=contract.tensor_shape(classifier.layout)),
             output=replace(classifier.output, shape=tuple(max(1, size) for size in classifier.output.shape)),
             layout=classifier.layout,

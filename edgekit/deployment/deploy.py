@@ -53,7 +53,7 @@ class DeployOptions(Options):
     out: Path | None = option("Folder for the bundle.", None, metavar="DIR", unset="runs/NAME/TARGET")
     archive: bool = option("Also write the bundle as one file, DIR.tar.gz.", False)
     runtime: str | None = option(
-        "litert or ort; a page also has c: the model compiled, without a runtime.", None, unset="the target's best"
+        "litert, ort, or c: the model compiled, without a runtime.", None, unset="the target's best"
     )
     input: InputOptions = group(InputOptions, without=("shape", "task"))
 

@@ -102,10 +102,17 @@ def build(program: Program, target: str | Target, folder: Path) -> Built:
         return Built(folder / target.file, made.stat().st_size, sizes)
 
 
+def library_sources(program: Program) -> dict[str, str]:
+    """The files that a library is compiled of."""
+    return {"model.c": program.source, "model.h": program.header, "host.c": _ends(program)}
+
+
 def _compiled(program: Program, target: Target, folder: Path) -> Path:
-    texts = {"model.c": program.source, "model.h": program.header}
-    if target.form != "object":
-        texts["host.c"] = _ends(program) if target.form == "library" else _host(program, target.form)
+    texts = library_sources(program)
+    if target.form == "object":
+        del texts["host.c"]
+    elif target.form != "library":
+        texts["host.c"] = _host(program, target.form)
     if target.triple and target.form != "program":  # no C library, but the two functions that all machines have
         texts["include/string.h"] = STRING_H
         (folder / "include").mkdir()
@@ -114,7 +121,7 @@ def _compiled(program: Program, target: Target, folder: Path) -> Path:
     ways = {
         "program": ("-s",),
         "module": _exports(program),
-        "library": ("-shared", "-fPIC", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables"),
+        "library": ("-shared", "-fPIC", "-s", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables"),
         "object": ("-c", "-fno-unwind-tables"),
     }
     sources = [name for name in texts if name.endswith(".c")]

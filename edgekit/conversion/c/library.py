@@ -80,10 +80,15 @@ def run_job(device: Device, job: Job, watch: Watch) -> dict[str, Any]:
 def _library(model: Path, sha256: str, processor: str) -> bytes:
     """The library of a model file with that content."""
     with tempfile.TemporaryDirectory() as folder:
-        return build(untested_program(model, "model"), _target(processor), Path(folder)).path.read_bytes()
+        return build(untested_program(model, "model"), target_of(processor), Path(folder)).path.read_bytes()
 
 
-def _target(processor: str) -> Target:
+def target_of(processor: str) -> Target:
+    """The library for a processor, as ``Device.processor`` says it.
+
+    Raises:
+        UsageError: it is none of MACHINES.
+    """
     if not processor:
         return Target("model.so", "library", flags=("-O3", "-march=native"))
     if processor.startswith("cortex-"):

@@ -53,7 +53,7 @@ def settled(model: AppModel, options: DeployOptions) -> AppModel:
         say(f"the page carries LiteRT.js: {why}")
         return model
     say("the model is compiled, and the page needs no runtime")
-    return replace(model, runtime=COMPILED, data=program)
+    return replace(model, runtime=COMPILED, file="model.wasm", data=program)
 
 
 def _compiled(model: AppModel) -> bytes:

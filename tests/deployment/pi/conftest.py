@@ -27,6 +27,14 @@ def onnx_bundle(onnx: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def c_bundle(tflite: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """mnist-tiny as C, with libraries for boards; not to be changed."""
+    folder = tmp_path_factory.mktemp("pi") / "c-bundle"
+    deploy(DeployOptions(str(tflite), "pi", folder, runtime="c"))
+    return folder
+
+
 @pytest.fixture
 def model(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> Model:
     """The app's model, in this process."""

@@ -10,7 +10,7 @@ from edgekit.devices.cards import device_card
 from edgekit.devices.emulated.setup import installation
 
 
-@pytest.mark.parametrize("form", ["bundle", "onnx_bundle"])
+@pytest.mark.parametrize("form", ["bundle", "onnx_bundle", "c_bundle"])
 def test_the_board_gives_the_labels_and_integers_of_this_machine(
     form: str, request: pytest.FixtureRequest, emulator: None, digits: list[Path]
 ) -> None:

@@ -12,32 +12,36 @@ case "${1:-}" in
 esac
 case "$(uname -m)" in
     aarch64 | x86_64 | armv7l) ;;
-    *) fail "there are no wheels for $(uname -m); use a 64-bit Raspberry Pi OS, or its 32-bit form on a Pi 2 or later." ;;
+    *) [ -d c ] || fail "there are no wheels for $(uname -m); make the bundle with 'edgekit deploy --runtime c'." ;;
 esac
 command -v python3 >/dev/null || fail "python3 is missing; run: sudo apt install python3-venv"
 python3 -c 'import sys; sys.exit(sys.version_info < (3, 9))' || fail "python3 is older than 3.9; use a newer system."
 # A 64-bit processor may have a 32-bit system: what counts is the Python.
 bits=$(python3 -c 'import sys; print(64 if sys.maxsize > 2**32 else 32)')
 needs=requirements.txt
-if [ "$bits" = 32 ]; then
+if [ -d c ]; then
+    python3 -m classify.library || exit 1
+elif [ "$bits" = 32 ]; then
     needs=requirements-32bit.txt
     [ -f $needs ] || fail "ONNX Runtime has no wheels for a 32-bit system; deploy the .tflite file, or use a 64-bit system."
     python3 -c 'import sys; sys.exit(sys.version_info >= (3, 12))' \
-        || fail "the 32-bit tflite-runtime ends with Python 3.11 (Debian 12); use a 64-bit system."
+        || fail "tflite-runtime ends with Python 3.11 (Debian 12); make the bundle with 'edgekit deploy --runtime c'."
 fi
 
 if ! .venv/bin/python -c 'import sys' 2>/dev/null; then
     rm -rf .venv
     system=""
     # The system's NumPy where PyPI has none, and the system's camera package where it is installed.
-    if [ "$bits" = 32 ] || python3 -c 'import picamera2' 2>/dev/null; then system="--system-site-packages"; fi
+    case "$bits$(uname -m)" in 64aarch64 | 64x86_64) ;; *) system="--system-site-packages" ;; esac
+    if python3 -c 'import picamera2' 2>/dev/null; then system="--system-site-packages"; fi
     python3 -m venv $system .venv || fail "no virtual environment can be made; run: sudo apt install python3-venv"
 fi
 if [ -d wheels ]; then
     .venv/bin/python -m pip install --quiet --no-index --find-links wheels -r $needs \
         || fail "the wheels in wheels/ are not those for this board; see README.md."
 else
-    .venv/bin/python -m pip install --quiet -r $needs \
+    # Where there is no wheel, building NumPy would take a small board hours.
+    .venv/bin/python -m pip install --quiet --only-binary :all: -r $needs \
         || fail "the packages cannot be installed; check the network, or bring them in wheels/ (see README.md)."
 fi
 .venv/bin/python app.py --help >/dev/null

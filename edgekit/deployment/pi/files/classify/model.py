@@ -64,6 +64,12 @@ class Model:
 
             Image.MAX_IMAGE_PIXELS = MAX_PIXELS
         path = folder / self.about["file"]
+        if self.about["runtime"] == "c":
+            from .library import library
+
+            path = library(path)
+            if not path.is_file():
+                raise AppError("the model is not compiled for this processor; run ./install.sh")
         self._session = open_model(path, self.about["runtime"], threads or default_threads(path))
         self._lock = Lock()
         self.complaint = self._compare(folder, path)
