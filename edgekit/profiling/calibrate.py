@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from edgekit.console import Part, Table, progress, warn
 from edgekit.devices.cards import card_paths, user_folder
 from edgekit.devices.device import Can, Device, Job, open_device
-from edgekit.devices.latency.model import COVERAGE, FINE, FINE_IN_PATCHES, Array, LatencyTable, features, fit_rates
+from edgekit.devices.latency.model import COVERAGE, MEASURED, Array, LatencyTable, features, fit_rates
 from edgekit.devices.latency.tables import write_tables
 from edgekit.devices.latency.workload import Workload, read_layers, workload_of
 from edgekit.errors import UsageError
@@ -47,8 +47,10 @@ RUNS = 20
 SECONDS = 0.2
 STRENGTH = 0.001
 LIKE_REAL = "net-"
-DISTURBED = 1.2
+DISTURBED = 1.1
 """A probe that takes so many times as long as the others let expect is measured again."""
+QUIET = 0.1
+"""The share of a probe's runs that is taken for undisturbed: its time is the longest of these."""
 LARGEST = 4.0
 """Of the activations in int8 probes; it does not change what they cost."""
 
@@ -76,7 +78,7 @@ class ProbeFile:
 
 @dataclass(frozen=True)
 class Measured:
-    """A probe file with its median latency.
+    """A probe file with its latency where nothing disturbs it.
 
     ``shares``: of that time, the part of each matrix product, in order; empty where the runtime does not tell.
     """
@@ -185,7 +187,7 @@ def measure_probes(device: Device, files: Sequence[ProbeFile], threads: int) -> 
                 warn(str(exc))
                 continue
             shares = _shares(device, job) if file.runtime in IN_ORDER else ()
-            measured.append(Measured(file, float(np.median(samples)), shares))
+            measured.append(Measured(file, float(np.quantile(samples, QUIET)), shares))
     return tuple(measured)
 
 
@@ -270,8 +272,7 @@ def _by_form(measured: Sequence[Measured]) -> list[list[Measured]]:
 
 def _problem(found: Sequence[Measured]) -> tuple[tuple[str, ...], _Equations]:
     """The features that occur, and the equations of these networks."""
-    known = FINE_IN_PATCHES if found[0].file.runtime == "ort" else FINE
-    names = tuple(name for name in known if any(features(probe.file.workload, (name,))[0] for probe in found))
+    names = tuple(name for name in MEASURED if any(features(probe.file.workload, (name,))[0] for probe in found))
     rows = [features(probe.file.workload, names) for probe in found]
     share, owner = [1.0] * len(found), list(range(len(found)))
     of_layers = np.array([name != "constant" for name in names]) * WORTH

@@ -17,18 +17,31 @@ if TYPE_CHECKING:
 OPSET = 17
 IR_VERSION = 10
 SEED = 5
-RANDOM_PROBES = 64
-LIMIT_MACS = 400e6
+RANDOM_PROBES = 80
+SIDES = (24, 32, 49, 64, 96, 112, 128, 160, 192, 224, 320)
+LIMIT_MACS = 800e6
 SINGLE: dict[str, tuple[tuple[int, int], ...]] = {
-    "pointwise": ((96, 16), (48, 32), (28, 96), (14, 64), (14, 256), (7, 512), (5, 32)),
-    "conv": ((64, 8), (48, 24), (28, 32), (14, 96), (7, 192), (10, 16)),
-    "stem": ((96, 3), (48, 3), (49, 1), (28, 1)),
-    "depthwise": ((96, 16), (48, 48), (28, 128), (14, 256), (7, 512), (12, 24), (28, 18), (14, 90), (7, 302)),
+    "pointwise": ((112, 64), (96, 16), (48, 32), (28, 96), (14, 64), (14, 256), (7, 512), (5, 32), (56, 18), (14, 90)),
+    "conv": ((112, 32), (64, 8), (48, 24), (28, 32), (14, 96), (7, 192), (10, 16), (56, 18), (20, 66)),
+    "stem": ((224, 3), (96, 3), (48, 3), (160, 1), (49, 1), (28, 1)),
+    "depthwise": (
+        (112, 96),
+        (96, 16),
+        (48, 48),
+        (28, 128),
+        (14, 256),
+        (7, 512),
+        (12, 24),
+        (28, 18),
+        (14, 90),
+        (7, 302),
+    ),
     "dense": ((1, 32), (1, 128), (1, 512), (1, 1024)),
     "add": ((56, 32), (14, 64), (7, 16)),
-    "pool": ((64, 32), (20, 64), (15, 16)),
-    "concat": ((40, 32), (14, 64), (7, 16)),
+    "pool": ((64, 32), (56, 24), (20, 64), (15, 16)),
+    "concat": ((40, 32), (28, 24), (14, 64), (7, 16)),
     "softmax": ((40, 16), (10, 24)),
+    "sigmoid": ((56, 24), (10, 24)),
 }
 """Kind → (side, channels) of the networks of that kind of layer alone."""
 
@@ -99,9 +112,44 @@ class Probe:
         self.macs += size * outputs
         return self._add("Relu", [made.name], outputs, 1, stem="Gemm_relu") if relu else made
 
+    def half(self, x: Tensor, second: bool) -> Tensor:
+        """The first or the second half of the channels."""
+        middle = x.channels // 2
+        ends = [self._constant(np.array([end])) for end in ((middle, x.channels, 1) if second else (0, middle, 1))]
+        return self._add("Slice", [x.name, *ends], middle, x.side)
+
+    def shuffle(self, x: Tensor) -> Tensor:
+        """The channels of both halves in turn."""
+        apart, together = (
+            self._constant(np.array([1, *channels, x.side, x.side]))
+            for channels in ((2, x.channels // 2), (x.channels,))
+        )
+        y = self._add("Reshape", [x.name, apart], x.channels, x.side)
+        y = self._add("Transpose", [y.name], x.channels, x.side, perm=(0, 2, 1, 3, 4))
+        return self._add("Reshape", [y.name, together], x.channels, x.side)
+
+    def enlarge(self, x: Tensor) -> Tensor:
+        """Twice the side, each value four times."""
+        scales = self._constant(np.array([1, 1, 2, 2], np.float32))
+        ways = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+        return self._add("Resize", [x.name, "", scales], x.channels, 2 * x.side, mode="nearest", **ways)
+
+    def places(self, *maps: Tensor) -> Tensor:
+        """Each place of each map a row of its channels, [1, rows, channels] (``side`` of the result is the rows)."""
+        rows = []
+        for x in maps:
+            shape = self._constant(np.array([1, x.side**2, x.channels]))
+            last = self._add("Transpose", [x.name], x.channels, x.side, perm=(0, 2, 3, 1))
+            rows.append(self._add("Reshape", [last.name, shape], x.channels, x.side**2))
+        return self._add("Concat", [x.name for x in rows], maps[0].channels, sum(x.side for x in rows), axis=1)
+
     def softmax(self, x: Tensor, axis: int = 1) -> Tensor:
         """Exponentials over their sum."""
         return self._add("Softmax", [x.name], x.channels, x.side, axis=axis)
+
+    def sigmoid(self, x: Tensor) -> Tensor:
+        """Each value between 0 and 1."""
+        return self._add("Sigmoid", [x.name], x.channels, x.side)
 
     def model(self, result: Tensor) -> ModelProto:
         """The finished network."""
@@ -148,7 +196,7 @@ def probe_models() -> Iterator[tuple[str, ModelProto]]:
     made = 0
     while made < RANDOM_PROBES:
         style = STYLES[made % len(STYLES)]
-        probe = Probe(rng, int(rng.choice((24, 32, 49, 64, 96, 112, 128, 160, 192))), int(rng.choice((1, 3, 3, 3))))
+        probe = Probe(rng, int(rng.choice(SIDES)), int(rng.choice((1, 3, 3, 3))))
         result = style(probe)
         if probe.macs <= LIMIT_MACS:
             yield f"net-{made}-{style.__name__.strip('_')}", probe.model(result)
@@ -176,7 +224,9 @@ def _chain(probe: Probe, kind: str) -> Tensor:
         elif kind == "concat":
             x = probe.concat(x, probe.input) if number < 4 else x
         elif kind == "softmax":
-            x = probe.softmax(x) if number < 2 else x
+            x = x if number else probe.softmax(probe.places(x), axis=2)
+        elif kind == "sigmoid":
+            x = probe.sigmoid(x) if number < 2 else x
     return x
 
 
@@ -262,7 +312,41 @@ def _mixed(probe: Probe) -> Tensor:
             x = probe.conv(x, min(160, x.channels), 3, 2)
         else:
             x = probe.add(x, probe.conv(x, x.channels))
-    return probe.softmax(probe.conv(x, int(probe.rng.choice((4, 16, 30))), 1))
+    return probe.softmax(probe.places(probe.conv(x, int(probe.rng.choice((4, 16, 30))), 1)), axis=2)
+
+
+def _shuffled(probe: Probe) -> Tensor:
+    """Half of the channels go on, the other half through a block, like ShuffleNet v2."""
+    x = _stem(probe, int(probe.rng.choice((16, 24, 32))))
+    x = probe.pool(x) if x.side >= 32 else x
+    for _ in range(int(probe.rng.integers(3, 11))):
+        if x.side >= 8 and probe.rng.random() < 0.3:
+            width = min(256, x.channels)
+            parts = probe.conv(probe.depthwise(x, 3, 2), width, 1), probe.conv(probe.depthwise(x, 5, 2), width, 1)
+        else:
+            y = probe.half(x, second=True)
+            y = probe.conv(probe.depthwise(probe.conv(y, y.channels, 1)), y.channels, 1)
+            parts = probe.half(x, second=False), y
+        x = probe.shuffle(probe.concat(*parts))
+    return _head(probe, x)
+
+
+def _pyramid(probe: Probe) -> Tensor:
+    """Maps of several sizes, those above added to those below, and each place of them judged, like a detector."""
+    x = _stem(probe, int(probe.rng.choice((8, 16, 24))))
+    width, maps = int(probe.rng.choice((32, 48, 64))), []
+    for _ in range(int(probe.rng.integers(2, 5))):
+        x = probe.conv(probe.depthwise(x), min(256, 2 * x.channels), 1)
+        x = probe.conv(probe.depthwise(x, 3, 2), x.channels, 1)
+        maps.append(x)
+    maps = [probe.conv(x, width, 1) for x in maps]
+    for number in range(len(maps) - 1, 0, -1):
+        above = probe.enlarge(maps[number])
+        if above.side == maps[number - 1].side:
+            maps[number - 1] = probe.add(maps[number - 1], above)
+    values = int(probe.rng.choice((4, 12, 24)))
+    judged = [probe.conv(probe.depthwise(x), values, 1) for x in maps]
+    return probe.places(*judged)
 
 
 def _perceptron(probe: Probe) -> Tensor:
@@ -273,4 +357,7 @@ def _perceptron(probe: Probe) -> Tensor:
     return probe.dense(x, 10)
 
 
-STYLES = (_plain, _separable, _inverted, _residual, _fire, _mixed, _separable, _perceptron)
+STYLES = (
+    *(_plain, _separable, _inverted, _residual, _fire, _mixed),
+    *(_shuffled, _pyramid, _separable, _perceptron),
+)

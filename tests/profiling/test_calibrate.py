@@ -74,6 +74,21 @@ def test_probes_are_the_same_every_time():
     ]
 
 
+def test_probes_hold_what_detectors_and_shuffled_networks_hold(every_third):
+    kinds = {node.op_type for _, model in every_third for node in model.graph.node}
+    assert {"Resize", "Slice", "Transpose", "Reshape", "Concat", "Softmax"} <= kinds
+
+
+def test_runs_that_something_disturbed_do_not_count(tmp_path, few):
+    class Disturbed(Counting):
+        def run(self, job, watch):
+            found = super().run(job, watch)
+            return {"samples_ns": found["samples_ns"] * 3 + [1e9]} if job.task == "measure" else found
+
+    files = write_probes(tmp_path, [("litert", "float32")])[:6]
+    assert measure_probes(Disturbed(), files, 1) == measure_probes(Counting(), files, 1)
+
+
 def test_every_form_of_a_probe_asks_for_the_same_arithmetic_and_runs(tmp_path, monkeypatch, every_third):
     monkeypatch.setattr(module, "probe_models", lambda: iter(every_third[::8]))
     files = write_probes(tmp_path, FORMS)

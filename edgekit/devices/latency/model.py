@@ -58,8 +58,14 @@ FINE = (
 FINE_IN_BLOCKS = (*FINE, "depthwise.ragged", "depthwise.ragged_columns")
 """Of a runtime that computes depthwise layers in blocks of channels, and slowly where these are not full."""
 
-FINE_IN_PATCHES = (*FINE_IN_BLOCKS, "conv.copied", "depthwise.places")
-"""Of one whose integer kernels copy windows that they cannot take as they are, and list the places of all others."""
+MEASURED = (
+    *(*FINE_IN_BLOCKS, "conv.copied", "depthwise.places"),
+    *("conv.ragged", "pointwise.ragged", "pool.loose", "move.loose"),
+)
+"""Features of what was measured, of which runtimes have some each: one computes in blocks of channels, and in another
+order where these are not full; its integer kernels copy windows that they cannot take as they are, and list the places
+of all others.
+"""
 
 MAX_STEPS = 500
 

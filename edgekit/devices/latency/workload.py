@@ -23,7 +23,7 @@ sorting out of detections; ``other``: what is computed value by value with expon
 
 QUANTITIES = (
     *("macs", "tiles", "padded", "uneven", "gathered", "ragged", "ragged_columns"),
-    *("patches", "copied", "places", "taps", "rows", "columns", "inputs", "outputs", "weights", "layers"),
+    *("patches", "copied", "places", "taps", "loose", "rows", "columns", "inputs", "outputs", "weights", "layers"),
 )
 TILE = 16
 """Kernels compute so many output channels at a time, whether they are all there or not."""
@@ -94,6 +94,11 @@ class Layer:
         return self.patches // self.channels * math.ceil(self.columns / SMALL_TILE) if self.macs else 0
 
     @property
+    def loose(self) -> int:
+        """The values that a layer without weights looks at, if its channels do not fill blocks of TILE."""
+        return 0 if self.macs or self.columns % TILE == 0 else max(self.patches, self.outputs)
+
+    @property
     def uneven(self) -> int:
         """The multiply-accumulates, if a fully connected layer does them one weight at a time."""
         return self.macs if _rounded_up(self.columns, SMALL_TILE) > EVEN else 0
@@ -137,7 +142,7 @@ class Workload:
         for layer in self.layers:
             ragged = (layer.macs, layer.columns) if layer.is_ragged else (0, 0)
             products = (layer.macs, layer.tiles, layer.padded, layer.uneven, layer.gathered)
-            places = (layer.patches, layer.copied, layer.places, layer.taps, layer.rows, layer.columns)
+            places = (layer.patches, layer.copied, layer.places, layer.taps, layer.loose, layer.rows, layer.columns)
             counts = (*products, *ragged, *places, layer.inputs, layer.outputs, layer.weights, 1)
             for quantity, count in zip(QUANTITIES, counts, strict=True):
                 if count:

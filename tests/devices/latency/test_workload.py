@@ -179,13 +179,26 @@ def test_a_damaged_file_is_an_error_that_names_it(tmp_path):
 
 
 def test_sums_leave_out_what_does_not_occur():
-    sums = Workload("float32", (Layer("pool", 4, 16, patches=16),)).sums()
+    sums = Workload("float32", (Layer("pool", 64, 256, patches=256, columns=16),)).sums()
     assert sums == {
-        "pool.patches": 16,
+        "pool.patches": 256,
         "pool.rows": 4,
-        "pool.columns": 1,
-        "pool.inputs": 16,
-        "pool.outputs": 4,
+        "pool.columns": 16,
+        "pool.inputs": 256,
+        "pool.outputs": 64,
         "pool.layers": 1,
     }
     assert np.isfinite(list(sums.values())).all()
+
+
+@pytest.mark.parametrize(
+    ("layer", "loose"),
+    [
+        (Layer("pool", 64, 256, patches=256, columns=16), 0),
+        (Layer("pool", 96, 384, patches=384, columns=24), 384),
+        (Layer("move", 24, 24, columns=24), 24),
+        (Layer("conv", 24, 24, macs=9, patches=9, columns=24), 0),
+    ],
+)
+def test_channels_that_fill_no_block_are_looked_at_one_by_one_where_there_are_no_weights(layer, loose):
+    assert layer.loose == loose
