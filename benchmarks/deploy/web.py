@@ -37,7 +37,7 @@ from edgekit.deployment.deploy import COPIES, DeployOptions, deploy
 from edgekit.evaluation.classifier import Classifier
 from edgekit.service.site import HEADERS as HEADERS_FILE
 from edgekit.service.site import Page, Site, read_site, site_app
-from edgekit.web.page_files import HEADERS, PAGE
+from edgekit.web.page_files import HEADERS, own_files
 
 STUDENT = Path(__file__).resolve().parents[2] / "students" / "mnist-tiny"
 FILES = {
@@ -176,13 +176,14 @@ def main() -> None:
             folder = Path(home) / title
             deploy(DeployOptions(str(STUDENT / name), "web", folder, runtime=runtime))
             site = read_site(folder)
-            bench = Page("text/javascript", "bench", {"": (PAGE / "bench.js").read_bytes()})
+            modules = {name: data for name, data in own_files(runtime, "image").items() if name.endswith(".js")}
+            called = {name: Page("text/javascript", name, {"": data}) for name, data in modules.items()}
             times = []
             for _ in range(runs):
                 sent = Counted(site_app(site))
                 with served(sent) as url:
                     times.append(visits(browser, url, sent))
-            with served(site_app(Site({**site.pages, "bench.js": bench}, HEADERS))) as url:
+            with served(site_app(Site({**site.pages, **called}, HEADERS))) as url:
                 result[title] = {
                     "bytes": sizes(folder),
                     **{key: statistics.median(time[key] for time in times) for key in times[0]},

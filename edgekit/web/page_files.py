@@ -33,19 +33,23 @@ HEADERS = {
 """Of every response; a server finds them in the bundle's ``headers.json``."""
 
 
-def page_files(runtime: str, takes: str = "") -> dict[str, bytes]:
-    """The page without a student: EdgeKit's own files, also those that measure, and those of one runtime, if any.
+def own_files(runtime: str, takes: str = "") -> dict[str, bytes]:
+    """EdgeKit's own files of a page; ``runtime.js`` is the one that drives a runtime, or the compiled model.
 
     ``takes`` is what the page asks for, the name of a folder of the page; without it, the page only measures.
+    """
+    folders = (PAGE, PAGE / takes) if takes else (PAGE,)
+    own = {path.name: path.read_bytes() for folder in folders for path in sorted(folder.iterdir()) if path.is_file()}
+    return {**own, "runtime.js": (PAGE / "runtimes" / f"{runtime}.js").read_bytes()}
+
+
+def page_files(runtime: str, takes: str = "") -> dict[str, bytes]:
+    """The page without a student: ``own_files``, also those that measure, and those of one runtime, if any.
 
     Raises:
         DeviceError: the runtime's package cannot be fetched.
     """
-    folders = (PAGE, PAGE / takes) if takes else (PAGE,)
-    own = {path.name: path.read_bytes() for folder in folders for path in sorted(folder.iterdir()) if path.is_file()}
-    for other in (COMPILED, *RUNTIMES):
-        if other != runtime:
-            del own[f"runtime-{other}.js"]
+    own = own_files(runtime, takes)
     if runtime == COMPILED:
         return {**own, "NOTICE.txt": _notice("The model is compiled and needs no runtime.", OWN_LICENCE)}
     package = find_package(runtime)

@@ -13,24 +13,34 @@ import pytest
 from pi_app import app, lines, running
 from required import skip_unless_required
 from static_site import serving
-from text_models import CONTRACT, LABELS, text_files
+from text_models import BLAME, CONTRACT, PRAISE, text_files
 
 from edgekit.deployment.app_model import read_app_model
 from edgekit.deployment.deploy import DeployOptions, deploy
 from edgekit.deployment.pi.files.classify.model import Model
 from edgekit.evaluation.predict import PredictOptions, predict
+from edgekit.quantization.options import QuantizeOptions
+from edgekit.quantization.quantize import quantize
 from edgekit.web import compress
 from edgekit.web.npm import find_package
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+SAYING = {"good": PRAISE, "bad": BLAME}
 SENTENCES = ("A charming film.", "It isn't good, it's awful", "😀", "dull dull dull")
 
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    return text_files(tmp_path_factory.mktemp("text"))
+    made = text_files(tmp_path_factory.mktemp("text"))
+    rows = [
+        f"A {word} {what},{label}" for what in ("film", "book") for label, words in SAYING.items() for word in words
+    ]
+    reviews = made["ort"].with_name("reviews.csv")
+    reviews.write_text("\n".join(["text,label", *rows]))
+    quantize(QuantizeOptions(str(made["ort"]), str(reviews), reviews.parent, int8=True, calibration=16, rungs=1))
+    return {**made, "c": reviews.with_name("model.int8.tflite")}
 
 
 @pytest.fixture(scope="module", params=["litert", "ort"])
@@ -142,23 +152,26 @@ def web_bundle(request: pytest.FixtureRequest, files: dict[str, Path]) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {"BROTLI_QUALITY": 1, "GZIP_LEVEL": 1, "MIN_CACHED": 1 << 40}.items():
             patch.setattr(compress, name, value)
-        deploy(DeployOptions(str(files["litert"]), "web", folder, runtime=request.param))
+        deploy(DeployOptions(str(files[request.param]), "web", folder, runtime=request.param))
     return folder
 
 
-def test_a_page_is_40_kilobytes_as_they_are_sent_beyond_the_model_and_the_runtime(web_bundle: Path) -> None:
+def test_a_page_is_30_kilobytes_as_they_are_sent_beyond_the_model_and_the_runtime(web_bundle: Path) -> None:
     sizes = {path.relative_to(web_bundle).as_posix(): path.stat().st_size for path in web_bundle.rglob("*.*")}
-    files = ("litert", "model.tflite", "model.wasm")
-    own = {name for name in sizes if not name.startswith(files) and name[-3:] not in (".br", ".gz")}
-    assert {"ngrams.js", "ask.js", "scores.js", "model.json"} <= own
-    assert not {"camera.js", "digit.js", "question.html"} & own
-    assert sum(min(sizes.get(name + end, sizes[name]) for end in (".br", ".gz")) for name in own) <= 40_000
+    others = ("litert", "model.tflite", "model.wasm")
+    own = {name for name in sizes if not name.startswith(others) and name[-3:] not in (".br", ".gz")}
+    assert {"app.js", "model.json"} <= own
+    script = (web_bundle / "app.js").read_text()
+    assert "function ngrams" in script
+    assert "startCamera" not in script
+    assert sum(min(sizes.get(name + end, sizes[name]) for end in (".br", ".gz")) for name in own) <= 30_000
 
 
 def test_a_written_sentence_is_answered_in_the_page(
     web_bundle: Path, chromium: Browser, files: dict[str, Path]
 ) -> None:
-    expected = predict(PredictOptions(str(files["litert"]), SENTENCES))
+    about = json.loads((web_bundle / "model.json").read_text())
+    expected = predict(PredictOptions(str(files[about["runtime"]]), SENTENCES))
     complaints: list[str] = []
     with serving(web_bundle) as site:
         page = chromium.new_page()
@@ -170,7 +183,7 @@ def test_a_written_sentence_is_answered_in_the_page(
             page.locator("#text").fill(sentence)
             page.locator("#best", has_text=label).wait_for()
         page.locator("#clear").click()
-        assert page.locator("#best").text_content() not in LABELS
+        assert page.locator("#best").text_content() not in about["labels"]
         assert page.locator("#status").text_content() == "Write a sentence."
         page.close()
     assert complaints == []

@@ -14,6 +14,7 @@ from edgekit.console import say
 from edgekit.conversion.c import c_program
 from edgekit.conversion.c.build import build as compile_c
 from edgekit.deployment.bundle import Bundle, json_bytes
+from edgekit.deployment.web.joined import joined
 from edgekit.errors import EdgekitError, UsageError
 from edgekit.files import sha256_bytes
 from edgekit.modelfiles.model_ref import parted
@@ -29,10 +30,8 @@ if TYPE_CHECKING:
 
 RUNTIMES = (COMPILED, *PAGE_RUNTIMES)
 
-MEASURING = ("bench.html", "bench.js")
-"""What `edgekit profile` adds to a page; an app does not need it."""
-WORKER = ("sw.js", "precache.js")
-"""Scripts of the service worker, which are no modules."""
+WORKER = "sw.js"
+"""The script of the service worker, which is no module."""
 
 
 def settled(model: AppModel, options: DeployOptions) -> AppModel:
@@ -77,8 +76,9 @@ def build(model: AppModel, options: DeployOptions) -> Bundle:
         **icons,
         "app.webmanifest": json_bytes(_web_manifest(model.name)),
     }
-    for name in MEASURING:
-        del page[name]
+    scripts = [name for name in page if name.endswith(".js") and "/" not in name and name != WORKER]
+    page["app.js"] = joined({name: page.pop(name) for name in scripts}, "app.js")
+    del page["bench.html"]  # `edgekit profile` adds it to a page; an app does not need it
     page["index.html"] = page["index.html"].replace(b"<!-- question -->\n", page.pop("question.html"))
     page["index.html"] = _with_preloads(page, model.file)
     page["precache.js"] = _precache(page)
@@ -102,10 +102,8 @@ def next_commands(folder: Path, name: str) -> tuple[str, ...]:
 
 def _with_preloads(page: Mapping[str, bytes], model: str) -> bytes:
     """The page's HTML, which tells the browser at once what else it needs, so that all is fetched side by side."""
-    modules = [name for name in page if name.endswith(".js") and "/" not in name and name not in WORKER]
-    links = [f'<link rel="modulepreload" href="{name}">' for name in modules]
     fetched = [name for name in page if name.endswith(".wasm") or name in (model, "model.json")]
-    links += [f'<link rel="preload" as="fetch" crossorigin href="{name}">' for name in fetched]
+    links = [f'<link rel="preload" as="fetch" crossorigin href="{name}">' for name in fetched]
     return page["index.html"].replace(b"<!-- preloads -->", "\n".join(links).encode())
 
 

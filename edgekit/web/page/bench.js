@@ -6,7 +6,8 @@
 //
 // `runs` samples and `seconds` are both minima.
 
-import {arrayOf, load, sizeOf} from "./runtime.js";
+import {load} from "./session.js";
+import {arrayOf, sizeOf} from "./tensors.js";
 
 const DEFAULTS = {runs: 1000, seconds: 5, warmup: 20, input: null};
 

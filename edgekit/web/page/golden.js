@@ -1,6 +1,6 @@
 // The golden example: a made-up input and what the model answered to it where it was made (edgekit/inputs/golden.py).
 
-import {arrayOf, sizeOf} from "./runtime.js";
+import {arrayOf, sizeOf} from "./tensors.js";
 
 // Of a text: ids that come again and again.
 const WORD = 8;

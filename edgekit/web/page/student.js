@@ -2,7 +2,7 @@
 
 import {complaintOf, goldenInput} from "./golden.js";
 import {encoder, prepare} from "./preprocess.js";
-import {load} from "./runtime.js";
+import {load} from "./session.js";
 import {probabilities} from "./scores.js";
 
 /**

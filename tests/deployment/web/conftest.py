@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -17,6 +18,7 @@ from edgekit.deployment.deploy import DeployOptions, deploy
 from edgekit.evaluation.input_options import InputOptions
 from edgekit.web import compress
 from edgekit.web.npm import find_package
+from edgekit.web.page_files import own_files
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -56,9 +58,17 @@ def photos_bundle(make_bundle: Callable[..., Path]) -> Path:
 
 @pytest.fixture
 def serve() -> Iterator[Callable[[Path], Site]]:
-    """Serves a bundle until the test ends."""
+    """Serves a bundle until the test ends, and the modules that its script is made of, for tests that call them."""
+
+    def start(folder: Path) -> Site:
+        site = stack.enter_context(serving(folder))
+        about = json.loads((folder / "model.json").read_text())
+        modules = own_files(about["runtime"], about["takes"])
+        site.extra |= {name: data for name, data in modules.items() if not (folder / name).exists()}
+        return site
+
     with ExitStack() as stack:
-        yield lambda folder: stack.enter_context(serving(folder))
+        yield start
 
 
 @pytest.fixture

@@ -36,8 +36,9 @@ def test_another_model_gives_another_version(digits_bundle: Path, photos_bundle:
 
 
 def test_it_carries_one_runtime_with_its_licence(digits_bundle: Path) -> None:
-    assert (digits_bundle / "runtime-litert.js").is_file()
-    assert not (digits_bundle / "runtime-ort.js").exists()
+    script = (digits_bundle / "app.js").read_text()
+    assert "LiteRT compiled to WebAssembly" in script
+    assert "ONNX Runtime" not in script
     assert "LiteRT.js" in (digits_bundle / "NOTICE.txt").read_text()
 
 

@@ -33,7 +33,7 @@ def test_a_model_that_c_takes_is_compiled_and_needs_no_runtime(
     assert (model.runtime, model.file, model.sha256) == ("c", "model.wasm", tiny.sha256)
     assert model.data.startswith(b"\0asm")
     files = build(model, options()).files
-    assert "runtime-c.js" in files
+    assert "there is no runtime" in files["app.js"].decode()
     assert not [name for name in files if "litert" in name or "tflite" in name or "ort" in name]
     assert "needs no runtime" in files["NOTICE.txt"].decode()
     assert json.loads(files["model.json"])["runtime"] == "c"

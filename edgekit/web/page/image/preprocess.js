@@ -6,7 +6,7 @@ import {toDigit} from "./digit.js";
 import {roundHalfEven} from "./numbers.js";
 import {toColour, toGrey} from "./picture.js";
 import {resize} from "./resize.js";
-import {arrayOf} from "./runtime.js";
+import {arrayOf} from "./tensors.js";
 
 const LIMITS = {int8: [-128, 127], uint8: [0, 255], int32: [-(2 ** 31), 2 ** 31 - 1]};
 

@@ -4,7 +4,7 @@
 // build is the one with plain SIMD: it runs on every browser, and relaxed SIMD may round differently from phone to
 // phone.
 
-import {arrayOf, shapeOf, sizeOf} from "./runtime.js";
+import {arrayOf, shapeOf, sizeOf} from "./tensors.js";
 
 const GLUE = new URL("./litert/litert_wasm_compat_internal.js", import.meta.url);
 // litert::ElementType

@@ -4,7 +4,7 @@
 
 import * as ort from "./ort/ort.wasm.bundle.min.mjs";
 
-import {shapeOf} from "./runtime.js";
+import {shapeOf} from "./tensors.js";
 
 ort.env.wasm.numThreads = 1;
 ort.env.wasm.wasmPaths = {wasm: new URL("./ort/ort-wasm-simd-threaded.wasm", import.meta.url).href};

@@ -1,6 +1,6 @@
 // The model itself, compiled to WebAssembly: there is no runtime. The program says where its input and output lie.
 
-import {arrayOf, sizeOf} from "./runtime.js";
+import {arrayOf, sizeOf} from "./tensors.js";
 
 export async function open(bytes, description) {
   const {instance: {exports}} = await WebAssembly.instantiate(bytes);
