@@ -104,6 +104,8 @@ def test_what_c_does_not_take_is_refused_with_the_name_of_the_file(tmp_path: Pat
     path.write_bytes(lower(prepare(graph_of(nodes, {"x": (1, 4)}, {"w": noise(3, 4)})), Metadata()))
     with pytest.raises(UnsupportedError, match=r"net\.tflite: .* computes with float32"):
         open_session(path, "c")
+    with pytest.raises(ModelError, match=r"gone\.tflite does not exist"):
+        open_session(tmp_path / "gone.tflite", "c")
     with pytest.raises(ModelError, match="not a file that C opens"):
         open_session(resolve_model("mnist-linear", ".int8.onnx"), "c")
     with pytest.raises(ModelError, match=r"digits\.so"):

@@ -14,7 +14,7 @@ from edgekit.conversion.c import untested_program
 from edgekit.conversion.c.build import Target, build
 from edgekit.devices.device import Device, Job, Watch
 from edgekit.errors import UsageError
-from edgekit.files import sha256_file
+from edgekit.files import require_file, sha256_file
 from edgekit.modelfiles.session import FileSession
 from edgekit.runtimes.runtime import Shapes
 
@@ -50,7 +50,7 @@ def opened_by(runtime: str | None, model: Path, processor: str = "") -> Iterator
         return
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{model.stem}.so"
-        path.write_bytes(_library(model, sha256_file(model), processor))
+        path.write_bytes(_library(model, sha256_file(require_file(model)), processor))
         yield path
 
 
