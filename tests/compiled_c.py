@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.conversion.c import Program, program_of
+from edgekit.conversion.c.layer import ctype
 from edgekit.conversion.tflite.writer import write_model
 from edgekit.inputs.golden import Golden
 from edgekit.operators.lowered import ModelRecord
@@ -58,7 +59,7 @@ def build(
     buffers = {**inputs, **outputs}
     names = ", ".join(buffers)
     text = MAIN.format(
-        buffers=" ".join(f"static {item.dtype}_t {name}[{math.prod(item.shape)}];" for name, item in buffers.items()),
+        buffers=" ".join(f"static {ctype(item)} {name}[{math.prod(item.shape)}];" for name, item in buffers.items()),
         reads=" && ".join(f"fread({name}, sizeof {name}, 1, stdin) == 1" for name in inputs),
         writes=" ".join(f"fwrite({name}, sizeof {name}, 1, stdout);" for name in outputs),
         names=names,
@@ -111,9 +112,14 @@ def random_inputs(model: ModelRecord, count: int) -> list[list[NDArray]]:
     """Lists of inputs of any bytes; ids are those of the rows of the first table."""
     generator = np.random.default_rng(count)
     rows = next((model.tensors[item.inputs[0]].shape[0] for item in model.operators if item.code == "GATHER"), 0)
-    ranges = {"int8": (-128, 128), "int32": (0, rows)}
+    ranges = {"int8": (-128, 128), "uint8": (0, 256), "int32": (0, rows)}
     inputs = [model.tensors[index] for index in model.inputs]
     return [
-        [generator.integers(*ranges[item.dtype], item.shape).astype(item.dtype) for item in inputs]
+        [
+            generator.integers(*ranges[item.dtype], item.shape).astype(item.dtype)
+            if item.dtype in ranges
+            else generator.normal(0, 3, item.shape).astype(item.dtype)
+            for item in inputs
+        ]
         for _ in range(count)
     ]

@@ -82,23 +82,30 @@ class _Axis:
 
     def kernel_nearest(self, fields: Mapping[str, bool]) -> NDArray[np.int64]:
         """The index that a step takes in TFLite's kernel with these options."""
-        shift = np.float32(0.5 if fields.get("HalfPixelCenters") else 0)
-        places = (np.arange(self.steps, dtype=np.float32) + shift) * np.float32(self._kernel_scale(fields))
-        rounded = np.floor(places + np.float32(0.5)) if fields.get("AlignCorners") else np.floor(places)
-        found: NDArray[np.int64] = np.clip(rounded, 0, self.size - 1).astype(np.int64)
-        return found
+        return nearest_places(self.size, self.steps, fields)
 
     def is_linear(self, fields: Mapping[str, bool]) -> bool:
         """True if TFLite's kernel with these options reads at the same places."""
-        steps, scale = np.arange(self.steps), self._kernel_scale(fields)
+        steps, scale = np.arange(self.steps), kernel_scale(self.size, self.steps, fields)
         places = (steps + 0.5) * scale - 0.5 if fields.get("HalfPixelCenters") else steps * scale
         own, other = (np.clip(found, 0, self.size - 1) for found in (self.places, places))
         return bool(np.abs(own - other).max() < PLACE_TOLERANCE)
 
-    def _kernel_scale(self, fields: Mapping[str, bool]) -> float:
-        if fields.get("AlignCorners") and self.steps > 1:
-            return (self.size - 1) / (self.steps - 1)
-        return self.size / self.steps
+
+def nearest_places(size: int, steps: int, fields: Mapping[str, bool]) -> NDArray[np.int64]:
+    """The index that each step along an axis takes in TFLite's RESIZE_NEAREST_NEIGHBOR with these options."""
+    shift = np.float32(0.5 if fields.get("HalfPixelCenters") else 0)
+    places = (np.arange(steps, dtype=np.float32) + shift) * np.float32(kernel_scale(size, steps, fields))
+    rounded = np.floor(places + np.float32(0.5)) if fields.get("AlignCorners") else np.floor(places)
+    found: NDArray[np.int64] = np.clip(rounded, 0, size - 1).astype(np.int64)
+    return found
+
+
+def kernel_scale(size: int, steps: int, fields: Mapping[str, bool]) -> float:
+    """Pixels of the source from one step to the next in TFLite's kernels."""
+    if fields.get("AlignCorners") and steps > 1:
+        return (size - 1) / (steps - 1)
+    return size / steps
 
 
 def _scale(low: Lowering, node: Node, axis: int, ratio: float) -> float:

@@ -26,15 +26,18 @@ class Block:
 
 @dataclass(frozen=True)
 class Arena:
-    """The byte at which each tensor begins, by its index, and how many bytes there are."""
+    """The byte at which each tensor begins, by its index, a multiple of ``unit``, and how many bytes there are."""
 
     size: int
+    unit: int
     offsets: Mapping[int, int]
 
 
 def plan(model: ModelRecord) -> Arena:
     """Place all tensors that are neither constants nor the caller's: inputs and outputs of the model."""
     callers = {*model.inputs, *model.outputs}
+    shared = {index for operator in model.operators for index in operator.outputs} - callers
+    unit = max((np.dtype(model.tensors[index].dtype).itemsize for index in shared), default=1)
     last = {index: number for number, item in enumerate(model.operators) for index in item.inputs}
     homes: dict[int, int] = {}
     blocks: dict[int, Block] = {}
@@ -42,7 +45,7 @@ def plan(model: ModelRecord) -> Arena:
         (target,) = operator.outputs
         if target in callers:
             continue
-        size, until = byte_size(model.tensors[target]), last.get(target, number)
+        size, until = -(-byte_size(model.tensors[target]) // unit) * unit, last.get(target, number)
         home = next((homes[index] for index in operator.inputs if index in homes and _is_shared(
             operator.code, blocks[homes[index]], size, number)), target)  # fmt: skip
         homes[target] = home
@@ -50,7 +53,7 @@ def plan(model: ModelRecord) -> Arena:
         blocks[home] = replace(block, last=max(block.last, until))
     places = dict(zip(blocks, placed(list(blocks.values())), strict=True))
     end = max((places[home] + block.size for home, block in blocks.items()), default=0)
-    return Arena(end, {index: places[home] for index, home in homes.items()})
+    return Arena(end, unit, {index: places[home] for index, home in homes.items()})
 
 
 def placed(blocks: Sequence[Block]) -> list[int]:

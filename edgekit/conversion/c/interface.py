@@ -12,7 +12,7 @@ from textwrap import indent
 import numpy as np
 
 from edgekit.artifact import TensorSpec
-from edgekit.conversion.c.layer import array, shape
+from edgekit.conversion.c.layer import array, ctype, real, shape
 from edgekit.inputs.golden import WORD, Golden
 from edgekit.operators.lowered import ModelRecord
 
@@ -26,6 +26,8 @@ static uint8_t noise(uint32_t seed, uint32_t i)
     return (uint8_t)((mixed ^ (mixed >> 16)) >> 24);
 }
 """
+NOISE_AS = {"int8": "(int8_t)({} - 128)", "float32": "(float){} / 255.0f"}
+"""How a byte of noise becomes a value of an input."""
 
 
 @dataclass(frozen=True)
@@ -83,19 +85,23 @@ class Interface:
         lines, start = [], 0
         for index in self.model.inputs:
             count = math.prod(self.model.tensors[index].shape)
-            if self.model.tensors[index].dtype == "int32":
-                value = f"noise({golden.seed}, (uint32_t){plus_start(f'i % {WORD}', start)})"
-            else:
-                value = f"(int8_t)(noise({golden.seed}, (uint32_t){plus_start('i', start)}) - 128)"
+            dtype = self.model.tensors[index].dtype
+            place = plus_start(f"i % {WORD}" if dtype == "int32" else "i", start)
+            value = f"noise({golden.seed}, (uint32_t){place})"
+            if dtype in NOISE_AS:
+                value = NOISE_AS[dtype].format(value)
             lines += [f"for (int i = 0; i < {count}; ++i) {{", f"    {self.parameters[index]}[i] = {value};", "}"]
             start += count
         places = golden.places or tuple(range(len(golden.output)))
-        limit = int(golden.limit)
+        answer, answered = self.model.tensors[self.model.outputs[0]], self.parameters[self.model.outputs[0]]
+        reals = answer.dtype == "float32"
+        limit = real(golden.limit) if reals else str(int(golden.limit))
+        values = [real(value) for value in golden.output] if reals else np.array(golden.output, int)
         lines += [
             f"{self.prefix}_run({', '.join(self.parameters.values())});",
             "int wrong = 0;",
             f"for (int i = 0; i < {len(places)}; ++i) {{",
-            f"    const int off = {self.parameters[self.model.outputs[0]]}[golden_place[i]] - golden_value[i];",
+            f"    const {'float' if reals else 'int'} off = {answered}[golden_place[i]] - golden_value[i];",
             f"    wrong += off < -{limit} || off > {limit};",
             "}",
             "return wrong;",
@@ -103,7 +109,7 @@ class Interface:
         body = indent("\n".join(lines), "    ")
         yield NOISE
         yield array("int32_t", "golden_place", np.array(places))
-        yield array("int8_t", "golden_value", np.array(golden.output, int))
+        yield array(ctype(answer), "golden_value", values)
         yield f"{self.test}\n{{\n{body}\n}}\n"
 
     def header(self, arena_bytes: int) -> str:
@@ -112,7 +118,7 @@ class Interface:
         lines = [f"/* {comment(self.name)}: an int8 network. Real values are scale * (stored - zero point). */"]
         for index, called in self.parameters.items():
             tensor, macro = self.model.tensors[index], f"{upper}_{called.upper()}"
-            ids = " ids" if tensor.quant is None else ""
+            ids = " ids" if tensor.dtype == "int32" else ""
             lines += ["", f"/* {called}: {shape(tensor.shape)}{ids}. */"]
             lines += [f"#define {macro}_SIZE {math.prod(tensor.shape)}"]
             if tensor.quant is not None:
@@ -132,7 +138,7 @@ class Interface:
     def _declared(self, constant: str) -> str:
         kinds = {**dict.fromkeys(self.model.inputs, constant), **dict.fromkeys(self.model.outputs, "")}
         return ", ".join(
-            f"{kinds[index]}{self.model.tensors[index].dtype}_t *{called}" for index, called in self.parameters.items()
+            f"{kinds[index]}{ctype(self.model.tensors[index])} *{called}" for index, called in self.parameters.items()
         )
 
 

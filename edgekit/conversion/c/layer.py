@@ -18,6 +18,8 @@ from edgekit.scales import INT8_MAX, INT8_MIN, Quantization
 
 LIMITS = {ACTIVATIONS[name]: limits for limits, name in ACTIVATION_LIMITS.items()}
 LINE = 112
+C_TYPES = {"int8": "int8_t", "uint8": "uint8_t", "int32": "int32_t", "float32": "float"}
+"""Of the tensors that C computes with."""
 CLAMPED = """\
 INLINE int8_t clamped(int32_t value, int32_t low, int32_t high)
 {
@@ -110,6 +112,16 @@ def array(kind: str, name: str, values: NDArray[np.integer] | Sequence[str]) -> 
     texts = values if isinstance(values, Sequence) else [str(value) for value in values.reshape(-1).tolist()]
     numbers = fill(", ".join(texts), LINE, initial_indent=" " * 4, subsequent_indent=" " * 4)
     return f"static const {kind} {name}[{len(texts)}] = {{\n{numbers}\n}};\n"
+
+
+def ctype(tensor: TensorRecord) -> str:
+    """What a tensor's values are in C."""
+    return C_TYPES[tensor.dtype]
+
+
+def real(value: float) -> str:
+    """A number of float32 in C."""
+    return f"{np.float32(value)!s}f"
 
 
 def shape(sizes: Sequence[int]) -> str:

@@ -10,10 +10,10 @@ from edgekit.artifact import TensorSpec
 from edgekit.conversion.c.arena import SAME_VALUES, plan
 from edgekit.conversion.c.interface import Interface, comment, identifier
 from edgekit.conversion.c.kernels import KERNELS
-from edgekit.conversion.c.layer import Layer, Site, shape
+from edgekit.conversion.c.layer import Layer, Site, ctype, shape
 from edgekit.errors import UnsupportedError
 from edgekit.inputs.golden import Golden
-from edgekit.operators.lowered import ModelRecord, OperatorRecord
+from edgekit.operators.lowered import ModelRecord, OperatorRecord, TensorRecord
 
 HEAD = """\
 #include "model.h"
@@ -38,6 +38,9 @@ HEAD = """\
 """
 TWO_SIDES = ("ADD", "MUL")
 """Operators whose operands are called left and right; they may be one, and be written over, so none is restrict."""
+
+BORDER = dict.fromkeys(("QUANTIZE", "DEQUANTIZE"), ("int8", "uint8", "float32"))
+"""Operators that take other types than int8, or give them."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ def program_of(model: ModelRecord, name: str, golden: Golden | None = None) -> P
     """
     check(model)
     interface, arena = Interface(name, model, golden), plan(model)
-    pointers = {index: f"arena + {offset}" for index, offset in arena.offsets.items()}
+    pointers = {index: _pointer(model.tensors[index], offset) for index, offset in arena.offsets.items()}
     pointers |= interface.parameters
     layers = [
         (_site(model, number, operator), operator)
@@ -95,7 +98,7 @@ def program_of(model: ModelRecord, name: str, golden: Golden | None = None) -> P
     parts = [
         f"/* {comment(name)}, written by EdgeKit. Images are height x width x channels. */\n",
         HEAD,
-        *([f"static int8_t arena[{arena.size}];\n"] if arena.size else []),
+        *([f"static int8_t {'ALIGNED ' * (arena.unit > 1)}arena[{arena.size}];\n"] if arena.size else []),
         *dict.fromkeys(helper for _, layer in written for helper in layer.helpers),
         *(_function(site, layer) for site, layer in written),
         f"{interface.run}\n{{\n{calls}}}\n",
@@ -127,12 +130,19 @@ def check(model: ModelRecord) -> None:
             )
         for index in _ends(model, operator):
             tensor = model.tensors[index]
-            ids = tensor.dtype == "int32" and index in operator.inputs[1:] and operator.code == "GATHER"
-            if not ids and (tensor.dtype != "int8" or tensor.quant is None or len(tensor.quant.scales) != 1):
+            ids = index in operator.inputs[1:] and operator.code == "GATHER"
+            if tensor.dtype not in (["int32"] if ids else BORDER.get(operator.code, ["int8"])) or (
+                tensor.dtype in ("int8", "uint8") and (tensor.quant is None or len(tensor.quant.scales) != 1)
+            ):
                 raise UnsupportedError(
-                    f"{operator.code} of '{operator.node}' computes with {tensor.dtype}; the C form is of int8 models "
-                    "with int8 inputs (or ids) and outputs: make one with 'edgekit quantize --int8'."
+                    f"{operator.code} of '{operator.node}' computes with {tensor.dtype}; the C form is of int8 models: "
+                    "make one with 'edgekit quantize --int8'."
                 )
+
+
+def _pointer(tensor: TensorRecord, offset: int) -> str:
+    place = f"arena + {offset}"
+    return place if tensor.dtype == "int8" else f"({ctype(tensor)} *)(void *)({place})"
 
 
 def _ends(model: ModelRecord, operator: OperatorRecord) -> list[int]:
@@ -163,8 +173,8 @@ def _sides(site: Site) -> Sequence[str]:
 def _function(site: Site, layer: Layer) -> str:
     restrict = "" if site.operator.code in TWO_SIDES else "restrict "
     read = [(side, tensor) for side, tensor in zip(_sides(site), site.inputs, strict=True) if tensor.data is None]
-    given = (f"const {tensor.dtype}_t *{restrict}{side}" for side, tensor in read)
-    parameters = ", ".join([*given, f"int8_t *{restrict}out"])
+    given = (f"const {ctype(tensor)} *{restrict}{side}" for side, tensor in read)
+    parameters = ", ".join([*given, f"{ctype(site.output)} *{restrict}out"])
     sources = ", ".join(shape(tensor.shape) for _, tensor in read)
     what = "; ".join(filter(None, (f"{sources} to {shape(site.output.shape)}", layer.note)))
     parts = (

@@ -34,21 +34,21 @@ def model(*operators: tuple[str, tuple[int, ...], int], sizes: tuple[int, ...]) 
 
 def test_a_chain_needs_its_two_largest_neighbours() -> None:
     chain = model(*(("CONV_2D", (index,), index + 1) for index in range(4)), sizes=(9, 40, 30, 20, 9))
-    assert plan(chain) == Arena(70, {1: 0, 2: 40, 3: 0})
+    assert plan(chain) == Arena(70, 1, {1: 0, 2: 40, 3: 0})
 
 
 def test_a_sum_takes_the_place_of_an_operand_that_nobody_else_reads() -> None:
     shortcut = model(
         ("CONV_2D", (0,), 1), ("CONV_2D", (1,), 2), ("ADD", (1, 2), 3), ("CONV_2D", (3,), 4), sizes=(9, 20, 20, 20, 9)
     )
-    assert plan(shortcut) == Arena(40, {1: 0, 2: 20, 3: 0})
+    assert plan(shortcut) == Arena(40, 1, {1: 0, 2: 20, 3: 0})
 
 
 def test_a_sum_leaves_an_operand_that_is_read_later() -> None:
     read_again = model(
         ("CONV_2D", (0,), 1), ("ADD", (1, 1), 2), ("ADD", (2, 1), 3), ("CONV_2D", (3,), 4), sizes=(9, 20, 20, 20, 9)
     )
-    assert plan(read_again) == Arena(40, {1: 0, 2: 20, 3: 20})
+    assert plan(read_again) == Arena(40, 1, {1: 0, 2: 20, 3: 20})
 
 
 def test_a_reshape_moves_nothing_and_keeps_what_it_names() -> None:

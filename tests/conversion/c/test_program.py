@@ -230,6 +230,86 @@ def test_axes_in_another_order(order: tuple[int, ...], tmp_path: Path) -> None:
     assert same(record("TRANSPOSE", operands, target, quant, Options("TransposeOptions")), tmp_path)
 
 
+def numbers(*values: int) -> TensorRecord:
+    return TensorRecord((len(values),), "int32", np.array(values, np.int32))
+
+
+@pytest.mark.parametrize(
+    ("begin", "size", "shape"),
+    [
+        ((0, 1, 0, 2), (2, 2, 4, 2), (2, 2, 4, 2)),
+        ((1, 0, 0, 0), (1, -1, 4, 5), (1, 3, 4, 5)),
+        ((0,) * 4, (2, 3, 4, 5), (2, 3, 4, 5)),
+    ],
+)
+def test_slices(begin: tuple[int, ...], size: tuple[int, ...], shape: tuple[int, ...], tmp_path: Path) -> None:
+    operands = [value((2, 3, 4, 5), 0.05), numbers(*begin), numbers(*size)]
+    assert same(record("SLICE", operands, shape, Quantization.per_tensor(0.05, 3), Options("SliceOptions")), tmp_path)
+
+
+def test_a_slice_that_ends_beyond_its_operand_is_refused() -> None:
+    operands = [value((2, 3), 0.05), numbers(0, 2), numbers(2, 2)]
+    model = record("SLICE", operands, (2, 2), Quantization.per_tensor(0.05, 3), Options("SliceOptions"))
+    with pytest.raises(UnsupportedError, match="SLICE of 'here' takes values beyond its operand"):
+        program_of(model, "net")
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "steps", "masks", "shape"),
+    [
+        ((0, 0, 0, 1), (2, 3, 4, 5), (1, 2, 1, 3), {}, (2, 2, 4, 2)),
+        ((0, -1, 3, 0), (2, -4, 0, 5), (1, -1, -2, 1), {"EndMask": 2}, (2, 3, 2, 5)),
+        ((1, 1, 0, 0), (0, 0, 9, 9), (1, 1, 2, 1), {"ShrinkAxisMask": 1, "BeginMask": 4, "EndMask": 14}, (2, 2, 5)),
+    ],
+)
+def test_slices_by_steps(
+    begin: tuple[int, ...],
+    end: tuple[int, ...],
+    steps: tuple[int, ...],
+    masks: dict[str, int],
+    shape: tuple[int, ...],
+    tmp_path: Path,
+) -> None:
+    operands = [value((2, 3, 4, 5), 0.05), numbers(*begin), numbers(*end), numbers(*steps)]
+    options = Options("StridedSliceOptions", masks)
+    assert same(record("STRIDED_SLICE", operands, shape, Quantization.per_tensor(0.05, 3), options), tmp_path)
+
+
+@pytest.mark.parametrize("fields", [{}, {"AlignCorners": True}, {"HalfPixelCenters": True}])
+@pytest.mark.parametrize("size", [(5, 6), (10, 3), (7, 15), (1, 1)])
+@pytest.mark.parametrize("code", ["RESIZE_NEAREST_NEIGHBOR", "RESIZE_BILINEAR"])
+def test_images_of_another_size(code: str, size: tuple[int, int], fields: dict[str, bool], tmp_path: Path) -> None:
+    operands = [value((1, 5, 6, 3), 0.05), numbers(*size)]
+    table = "ResizeBilinearOptions" if code == "RESIZE_BILINEAR" else "ResizeNearestNeighborOptions"
+    quant = Quantization.per_tensor(0.05, 3)
+    assert same(record(code, operands, (1, *size, 3), quant, Options(table, fields)), tmp_path)
+
+
+@pytest.mark.parametrize("code", ["RELU", "RELU6"])
+def test_relu_by_itself(code: str, tmp_path: Path) -> None:
+    assert every(record(code, [value((1, 256), 0.06)], (1, 256), Quantization.per_tensor(0.06, 3)), tmp_path)
+
+
+def test_relu_to_another_scale(tmp_path: Path) -> None:
+    assert every(record("RELU", [value((1, 256), 0.06)], (1, 256), Quantization.per_tensor(0.013, -128)), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("before", "behind"), [("uint8", "int8"), ("int8", "uint8"), ("float32", "int8"), ("int8", "float32")]
+)
+def test_other_types_at_the_border(before: str, behind: str, tmp_path: Path) -> None:
+    points = {"uint8": 131, "int8": 3}
+    source, target = (
+        TensorRecord(
+            (2, 70), dtype, None, Quantization.per_tensor(0.05, points[dtype], dtype) if dtype in points else None, "x"
+        )
+        for dtype in (before, behind)
+    )
+    code = "DEQUANTIZE" if behind == "float32" else "QUANTIZE"
+    operator = OperatorRecord(code, (0,), (1,), Options(f"{code.title()}Options"), 2, "here")
+    assert same(ModelRecord([source, target], [operator], [0], [1]), tmp_path)
+
+
 def dense(weights: np.ndarray, bias: np.ndarray, scales: tuple[float, float, float], rows: int = 1) -> ModelRecord:
     """A FULLY_CONNECTED; scales of its input, weights and output."""
     outputs, inputs = weights.shape

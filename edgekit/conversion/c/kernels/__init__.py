@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from edgekit.conversion.c.kernels import moves, pooling, softmax, tables, values, weighted
+from edgekit.conversion.c.kernels import moves, pooling, resize, softmax, tables, values, weighted
 from edgekit.conversion.c.layer import Kernel
 
 KERNELS: Mapping[str, Kernel] = {
@@ -13,5 +13,6 @@ KERNELS: Mapping[str, Kernel] = {
     **values.KERNELS,
     **moves.KERNELS,
     **tables.KERNELS,
+    **resize.KERNELS,
     **softmax.KERNELS,
 }

@@ -1,4 +1,4 @@
-"""Operators that copy values as they are stored: GATHER of rows, CONCATENATION, PAD, RESHAPE and TRANSPOSE."""
+"""Operators that copy values as they are stored: GATHER of rows, CONCATENATION, PAD, RESHAPE, TRANSPOSE and slices."""
 
 from __future__ import annotations
 
@@ -69,13 +69,60 @@ def transpose(site: Site) -> Layer:
     return Layer(_copies(target[:count], _steps(target), since, 0, math.prod(target[count:])))
 
 
-def _copies(sizes: Sequence[int], to: Sequence[int], since: Sequence[int], start: int, run: int) -> str:
-    """The loops that copy runs of values, one for each place i0, i1, ..., which lie so far apart on both sides."""
+def slice_(site: Site) -> Layer:
+    """SLICE: from a place on so many values along each axis."""
+    begin, size = (item.data for item in site.inputs[1:])
+    if begin is None or size is None:
+        raise site.refusal("begins or ends at computed places")
+    spans = zip(site.inputs[0].shape, begin.reshape(-1).tolist(), size.reshape(-1).tolist(), strict=True)
+    return _taken(site, [range(first, whole if count < 0 else first + count) for whole, first, count in spans])
+
+
+def strided_slice(site: Site) -> Layer:
+    """STRIDED_SLICE: what Python's slices of each axis take; a shrunk axis has one value."""
+    ends = [item.data for item in site.inputs[1:]]
+    if any(item is None for item in ends) or any(map(site.option, ("EllipsisMask", "NewAxisMask", "Offset"))):
+        raise site.refusal("begins or ends at computed places, or makes axes")
+    ranges = []
+    for axis, (whole, *parts) in enumerate(
+        zip(site.inputs[0].shape, *(item.reshape(-1).tolist() for item in ends if item is not None), strict=True)
+    ):
+        begin, end, step = parts
+        if site.option("ShrinkAxisMask") >> axis & 1:
+            ranges.append(range(begin % whole, begin % whole + 1))
+            continue
+        first = None if site.option("BeginMask") >> axis & 1 else begin
+        last = None if site.option("EndMask") >> axis & 1 else end
+        ranges.append(range(whole)[first:last:step])
+    return _taken(site, ranges)
+
+
+def _taken(site: Site, ranges: Sequence[range]) -> Layer:
+    """The values at these places along each axis, of which the last that are taken whole are copied at once."""
+    sizes = site.inputs[0].shape
+    ends = [(size, part[0], part[-1]) for part, size in zip(ranges, sizes, strict=True) if part]
+    inside = len(ends) == len(sizes) and all(0 <= place < size for size, *places in ends for place in places)
+    if not inside or math.prod(map(len, ranges)) != math.prod(site.output.shape) or site.quant(0) != site.quant():
+        raise site.refusal("takes values beyond its operand, or changes their scale")
+    count = max((axis + 1 for axis, part in enumerate(ranges) if part != range(sizes[axis])), default=0)
+    if count and ranges[count - 1].step == 1:
+        count -= 1
+    steps, counts = _steps(sizes), [len(part) for part in ranges]
+    first = sum(part.start * step for part, step in zip(ranges, steps, strict=True))
+    since = [part.step * step for part, step in zip(ranges, steps, strict=True)]
+    return Layer(_copies(counts[:count], _steps(counts), since, 0, math.prod(counts[count:]), first))
+
+
+def _copies(sizes: Sequence[int], to: Sequence[int], since: Sequence[int], start: int, run: int, first: int = 0) -> str:
+    """The loops that copy runs of values, one for each place i0, i1, ..., which lie so far apart on both sides.
+
+    The first run begins at ``first`` and comes to ``start``.
+    """
     place, source = (
         "".join(f" + i{axis} * {step}" for axis, step in zip(range(len(sizes)), steps, strict=False))
         for steps in (to, since)
     )
-    body = f"memcpy(out + {start}{place}, in{source}, {run});\n"
+    body = f"memcpy(out + {start}{place}, in + {first}{source}, {run});\n"
     for axis, size in reversed(list(enumerate(sizes))):
         body = f"for (int i{axis} = 0; i{axis} < {size}; ++i{axis}) {{\n{indent(body, ' ' * 4)}}}\n"
     return indent(body, " " * 4)
@@ -91,4 +138,12 @@ def reshape(site: Site) -> Layer:
     return Layer(f"    memcpy(out, in, {math.prod(site.output.shape)});\n")
 
 
-KERNELS = {"GATHER": gather, "CONCATENATION": concatenation, "PAD": pad, "RESHAPE": reshape, "TRANSPOSE": transpose}
+KERNELS = {
+    "GATHER": gather,
+    "CONCATENATION": concatenation,
+    "PAD": pad,
+    "RESHAPE": reshape,
+    "TRANSPOSE": transpose,
+    "SLICE": slice_,
+    "STRIDED_SLICE": strided_slice,
+}
