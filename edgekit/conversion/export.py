@@ -84,7 +84,7 @@ class ExportResult(Result):
 def export(options: ExportOptions) -> ExportResult:
     """Write ``model.onnx``, ``model.tflite``, or ``model.c`` and ``model.h``, compiled too, into a folder.
 
-    A QDQ int8 ONNX file becomes ``model.int8.tflite``; C is written of an int8 .tflite file.
+    A QDQ int8 ONNX file becomes ``model.int8.tflite``; C is written of a .tflite file.
 
     Raises:
         ModelError, UnsupportedError: the model is not ONNX, is broken, or holds what the target form has not.
@@ -121,7 +121,7 @@ def export(options: ExportOptions) -> ExportResult:
 
 
 def _as_c(options: ExportOptions, folder: Path) -> ExportResult:
-    """``model.c`` and ``model.h`` of MODEL's int8 TFLite file."""
+    """``model.c`` and ``model.h`` of MODEL's TFLite file, the int8 one of a student or a run."""
     if options.shape or options.cut_at:
         raise UsageError("--shape and --cut-at are for ONNX models; C is written of a .tflite file as it is.")
     found = resolve_models(options.model)

@@ -1,4 +1,4 @@
-"""TFLite → C: ``c_program`` turns an int8 file into one C99 file and its header, which need no runtime."""
+"""TFLite → C: ``c_program`` turns a file into one C99 file and its header, which need no runtime."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Program", "c_program", "program_of", "untested_program"]
 
 
 def c_program(path: Path, golden: Golden | None, name: str) -> Program:
-    """The C program of an int8 .tflite file, whose functions begin with ``name``; a worker parses the file.
+    """The C program of an int8 or float .tflite file, whose functions begin with ``name``; a worker parses the file.
 
     ``golden`` is the example that the file carries; without one it is made here.
 

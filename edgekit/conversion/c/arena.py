@@ -11,7 +11,7 @@ import numpy as np
 from edgekit.operators.lowered import ModelRecord, TensorRecord
 
 SAME_VALUES = "RESHAPE"
-IN_PLACE = ("ADD", "MUL")
+IN_PLACE = ("ADD", "SUB", "MUL")
 """Operators that may write each value where they read it."""
 
 

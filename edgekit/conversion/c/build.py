@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
+from edgekit.conversion.c.layer import C_TYPES
 from edgekit.conversion.c.program import Program
 from edgekit.conversion.c.sections import Sizes, sizes_of
 from edgekit.errors import EdgekitError, UnknownNameError, UsageError
@@ -181,7 +182,7 @@ def _exports(program: Program) -> tuple[str, ...]:
 def _host(program: Program, form: str) -> str:
     """The C file beside model.c: memory for inputs and outputs, and what uses them."""
     ends = {**program.inputs, **program.outputs}
-    buffers = "".join(f"{item.dtype}_t {name}[{math.prod(item.shape)}];\n" for name, item in ends.items())
+    buffers = "".join(f"{C_TYPES[item.dtype]} {name}[{math.prod(item.shape)}];\n" for name, item in ends.items())
     names = ", ".join(ends)
     main = MAIN.format(
         test=f"{program.prefix}_self_test({names}) != 0" if program.tests_itself else "2",

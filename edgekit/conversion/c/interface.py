@@ -115,7 +115,9 @@ class Interface:
     def header(self, arena_bytes: int) -> str:
         """The header file."""
         upper = self.prefix.upper()
-        lines = [f"/* {comment(self.name)}: an int8 network. Real values are scale * (stored - zero point). */"]
+        stored = any(self.model.tensors[index].quant for index in self.parameters)
+        meaning = " Real values are scale * (stored - zero point)." if stored else ""
+        lines = [f"/* {comment(self.name)}: a neural network.{meaning} */"]
         for index, called in self.parameters.items():
             tensor, macro = self.model.tensors[index], f"{upper}_{called.upper()}"
             ids = " ids" if tensor.dtype == "int32" else ""

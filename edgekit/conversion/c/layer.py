@@ -75,6 +75,15 @@ class Site:
         return found
 
     @property
+    def item(self) -> int:
+        """The bytes of a value of the output."""
+        return np.dtype(self.output.dtype).itemsize
+
+    def changes_scale(self, position: int = 0) -> bool:
+        """True if stored values of an input mean something else than those of the output."""
+        return self.inputs[position].quant != self.output.quant
+
+    @property
     def range(self) -> tuple[int, int]:
         """The smallest and largest stored result that the fused activation lets through."""
         low, high = LIMITS.get(self.option("FusedActivationFunction"), (-math.inf, math.inf))
@@ -112,6 +121,13 @@ def array(kind: str, name: str, values: NDArray[np.integer] | Sequence[str]) -> 
     texts = values if isinstance(values, Sequence) else [str(value) for value in values.reshape(-1).tolist()]
     numbers = fill(", ".join(texts), LINE, initial_indent=" " * 4, subsequent_indent=" " * 4)
     return f"static const {kind} {name}[{len(texts)}] = {{\n{numbers}\n}};\n"
+
+
+def constant(name: str, tensor: TensorRecord) -> str:
+    """The definition of a constant tensor."""
+    data = np.asarray(tensor.data)
+    texts = [real(value) for value in data.reshape(-1)] if data.dtype == np.float32 else data
+    return array(ctype(tensor), name, texts)
 
 
 def ctype(tensor: TensorRecord) -> str:

@@ -9,8 +9,8 @@ from typing import Any
 from edgekit.artifact import TensorSpec
 from edgekit.conversion.c.arena import SAME_VALUES, plan
 from edgekit.conversion.c.interface import Interface, comment, identifier
-from edgekit.conversion.c.kernels import KERNELS
-from edgekit.conversion.c.layer import Layer, Site, ctype, shape
+from edgekit.conversion.c.kernels import KERNELS, KERNELS_OF_REALS
+from edgekit.conversion.c.layer import Kernel, Layer, Site, ctype, shape
 from edgekit.errors import UnsupportedError
 from edgekit.inputs.golden import Golden
 from edgekit.operators.lowered import ModelRecord, OperatorRecord, TensorRecord
@@ -36,7 +36,15 @@ HEAD = """\
 #define ALIGNED
 #endif
 """
-TWO_SIDES = ("ADD", "MUL")
+SHARED = """\
+static union {{
+    float real;
+    int8_t bytes[{0}];
+}} shared;
+#define arena shared.bytes
+"""
+"""The bytes that layers share, where reals may lie."""
+TWO_SIDES = ("ADD", "SUB", "MUL")
 """Operators whose operands are called left and right; they may be one, and be written over, so none is restrict."""
 
 BORDER = dict.fromkeys(("QUANTIZE", "DEQUANTIZE"), ("int8", "uint8", "float32"))
@@ -74,7 +82,7 @@ class Program:
 
 
 def program_of(model: ModelRecord, name: str, golden: Golden | None = None) -> Program:
-    """The C99 program of a lowered int8 model; its functions begin with ``name``, made a C identifier.
+    """The C99 program of a lowered int8 or float32 model; its functions begin with ``name``, made a C identifier.
 
     Integers are those of TFLite Micro's reference kernels. With a golden example it can test itself.
 
@@ -90,7 +98,7 @@ def program_of(model: ModelRecord, name: str, golden: Golden | None = None) -> P
         for number, operator in enumerate(model.operators)
         if not _leaves_in_place(operator, pointers)
     ]
-    written = [(site, KERNELS[site.operator.code](site)) for site, _ in layers]
+    written = [(site, _kernels(site.output)[site.operator.code](site)) for site, _ in layers]
     calls = "".join(
         f"    {site.name}({', '.join(pointers[index] for index in _ends(model, operator))});\n"
         for site, operator in layers
@@ -98,7 +106,7 @@ def program_of(model: ModelRecord, name: str, golden: Golden | None = None) -> P
     parts = [
         f"/* {comment(name)}, written by EdgeKit. Images are height x width x channels. */\n",
         HEAD,
-        *([f"static int8_t {'ALIGNED ' * (arena.unit > 1)}arena[{arena.size}];\n"] if arena.size else []),
+        *([(SHARED if arena.unit > 1 else "static int8_t arena[{0}];\n").format(arena.size)] if arena.size else []),
         *dict.fromkeys(helper for _, layer in written for helper in layer.helpers),
         *(_function(site, layer) for site, layer in written),
         f"{interface.run}\n{{\n{calls}}}\n",
@@ -119,25 +127,32 @@ def check(model: ModelRecord) -> None:
     """Raise what ``program_of`` would raise of operators and types, before any long work.
 
     Raises:
-        UnsupportedError: an operator that C does not take, or a tensor that is no int8 one.
+        UnsupportedError: an operator that C does not take, or a tensor of another type than it has.
     """
     for operator in model.operators:
-        if operator.code not in KERNELS:
-            known = ", ".join(sorted(KERNELS))
+        target = model.tensors[operator.outputs[0]]
+        if operator.code not in _kernels(target):
+            known = ", ".join(sorted(_kernels(target)))
             raise UnsupportedError(
-                f"'{operator.node}' needs {operator.code}, which has no C form; C takes {known}. Write a .tflite file "
-                "('edgekit export --to tflite'), or change that layer of the model."
+                f"'{operator.node}' needs {operator.code}, which has no C form of {target.dtype}; C takes {known}. "
+                "Write a .tflite file ('edgekit export --to tflite'), or change that layer of the model."
             )
+        own = BORDER.get(operator.code, ("float32",) if target.dtype == "float32" else ("int8",))
         for index in _ends(model, operator):
             tensor = model.tensors[index]
             ids = index in operator.inputs[1:] and operator.code == "GATHER"
-            if tensor.dtype not in (["int32"] if ids else BORDER.get(operator.code, ["int8"])) or (
+            if tensor.dtype not in (["int32"] if ids else own) or (
                 tensor.dtype in ("int8", "uint8") and (tensor.quant is None or len(tensor.quant.scales) != 1)
             ):
                 raise UnsupportedError(
-                    f"{operator.code} of '{operator.node}' computes with {tensor.dtype}; the C form is of int8 models: "
-                    "make one with 'edgekit quantize --int8'."
+                    f"{operator.code} of '{operator.node}' computes with {tensor.dtype}; the C form is of int8 and "
+                    "float32 models: make one with 'edgekit quantize --int8'."
                 )
+
+
+def _kernels(output: TensorRecord) -> Mapping[str, Kernel]:
+    """The operators that give such a tensor."""
+    return KERNELS_OF_REALS if output.dtype == "float32" else KERNELS
 
 
 def _pointer(tensor: TensorRecord, offset: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from textwrap import dedent, indent
 
-from edgekit.conversion.c.layer import Site
+from edgekit.conversion.c.layer import Site, ctype
 from edgekit.operators.windows import SAME, Window
 
 TAPS = """\
@@ -25,7 +25,9 @@ static inline int end_tap(int start, int step, int taps, int size)
 
 @dataclass(frozen=True)
 class Loops(Window):
-    """A window with the loops that bring it to every place of an image."""
+    """A window with the loops that bring it to every place of an image, whose values are of ``kind``."""
+
+    kind: str = "int8_t"
 
     @classmethod
     def over(cls, site: Site, kernel: tuple[int, int]) -> Loops:
@@ -40,6 +42,7 @@ class Loops(Window):
             dilations=(site.option("DilationHFactor", 1), site.option("DilationWFactor", 1)),
             steps=(target[1], target[2]),
             before=(0, 0),
+            kind=ctype(site.output),
         )
         below, beside = found.after  # all that is missing, while nothing is before the image
         return replace(found, before=(below // 2, beside // 2)) if site.option("Padding") == SAME else found
@@ -60,7 +63,7 @@ class Loops(Window):
 
         Inside the image the ranges of taps are constants, so that the compiler makes a copy without checks.
         """
-        channels, size = site.output.shape[3], self.size
+        channels, size = site.output.shape[-1], self.size
         reach = [(taps - 1) * step + 1 for taps, step in zip(self.kernel, self.dilations, strict=True)]
         inside = f"{site.name}_at(in, place, top, left, 0, {self.kernel[0]}, 0, {self.kernel[1]});"
         call = inside
@@ -82,7 +85,7 @@ class Loops(Window):
             f"        const int top = y * {self.strides[0]} - {self.before[0]};\n"
             f"        for (int x = 0; x < {self.steps[1]}; ++x) {{\n"
             f"            const int left = x * {self.strides[1]} - {self.before[1]};\n"
-            f"            int8_t *const place = out + (y * {self.steps[1]} + x) * {channels};\n"
+            f"            {self.kind} *const place = out + (y * {self.steps[1]} + x) * {channels};\n"
             f"{indent(call, ' ' * 12)}\n"
             "        }\n"
             "    }\n"
@@ -91,7 +94,8 @@ class Loops(Window):
     def place(self, site: Site, body: str) -> str:
         """The function for one place: ``body`` reads pixels by ``pixel_at`` and writes ``out``."""
         return (
-            f"INLINE void {site.name}_at(const int8_t *restrict in, int8_t *restrict out, int top, int left,\n"
+            f"INLINE void {site.name}_at(\n"
+            f"    const {self.kind} *restrict in, {self.kind} *restrict out, int top, int left,\n"
             f"    int first_row, int end_row, int first_column, int end_column)\n{{\n{body}}}\n"
         )
 
@@ -101,7 +105,7 @@ class Loops(Window):
         return (
             "for (int row = first_row; row < end_row; ++row) {\n"
             "    for (int column = first_column; column < end_column; ++column) {\n"
-            "        const int8_t *const pixel =\n"
+            f"        const {self.kind} *const pixel =\n"
             f"            in + ((top + {rows}) * {self.size[1]} + left + {columns}) * {channels};\n"
             f"{indent(body, ' ' * 8)}"
             "    }\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from edgekit.conversion.c.kernels import moves, pooling, resize, softmax, tables, values, weighted
+from edgekit.conversion.c.kernels import moves, pooling, reals, resize, softmax, tables, values, weighted
 from edgekit.conversion.c.layer import Kernel
 
 KERNELS: Mapping[str, Kernel] = {
@@ -16,3 +16,5 @@ KERNELS: Mapping[str, Kernel] = {
     **resize.KERNELS,
     **softmax.KERNELS,
 }
+KERNELS_OF_REALS: Mapping[str, Kernel] = {**reals.KERNELS, "DEQUANTIZE": tables.dequantize}
+"""Those whose results are float32."""

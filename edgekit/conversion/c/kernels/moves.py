@@ -8,39 +8,39 @@ from textwrap import indent
 
 import numpy as np
 
-from edgekit.conversion.c.layer import Layer, Site, array
+from edgekit.conversion.c.layer import Layer, Site, constant
 
 
 def gather(site: Site) -> Layer:
     """GATHER: a row of a table for each id; an id that the table does not have reads its nearest row."""
     table, ids = site.inputs
-    if table.data is None or ids.data is not None or table.data.dtype != np.int8:
-        raise site.refusal("takes something else than rows of an int8 constant by ids of the input")
-    if site.option("Axis") or site.option("BatchDims") or table.quant != site.quant():
+    if table.data is None or ids.data is not None or table.data.dtype not in (np.int8, np.float32):
+        raise site.refusal("takes something else than rows of a constant by ids of the input")
+    if site.option("Axis") or site.option("BatchDims") or site.changes_scale():
         raise site.refusal("goes along another axis than the first, or has another scale behind it than its table")
     rows, depth = table.shape[0], math.prod(table.shape[1:])
     name = f"{site.name}_table"
     body = (
         f"    for (int i = 0; i < {math.prod(ids.shape)}; ++i) {{\n"
         f"        const int32_t row = in[i] < 0 ? 0 : in[i] < {rows} ? in[i] : {rows - 1};\n"
-        f"        memcpy(out + i * {depth}, {name} + row * {depth}, {depth});\n"
+        f"        memcpy(out + i * {depth}, {name} + row * {depth}, {depth * site.item});\n"
         "    }\n"
     )
-    return Layer(body, (array("int8_t", name, table.data),), note=f"of {rows:,} rows")
+    return Layer(body, (constant(name, table),), note=f"of {rows:,} rows")
 
 
 def concatenation(site: Site) -> Layer:
     """CONCATENATION: of each place before the axis the runs of all operands."""
     sizes, axis = site.output.shape, site.option("Axis")
-    if site.option("FusedActivationFunction") or any(item.quant != site.quant() for item in site.inputs):
+    if site.option("FusedActivationFunction") or any(map(site.changes_scale, range(len(site.inputs)))):
         raise site.refusal("has an activation, or operands with another scale than behind it")
     total, constants, copies, start = math.prod(sizes[axis:]), [], "", 0
     for number, item in enumerate(site.inputs):
         run, side = math.prod(item.shape[axis:]), f"in{number}"
         if item.data is not None:
             side = f"{site.name}_{side}"
-            constants.append(array("int8_t", side, item.data))
-        copies += f"        memcpy(out + i * {total} + {start}, {side} + i * {run}, {run});\n"
+            constants.append(constant(side, item))
+        copies += f"        memcpy(out + i * {total} + {start}, {side} + i * {run}, {run * site.item});\n"
         start += run
     body = f"    for (int i = 0; i < {math.prod(sizes) // total}; ++i) {{\n{copies}    }}\n"
     return Layer(body, tuple(constants))
@@ -49,24 +49,25 @@ def concatenation(site: Site) -> Layer:
 def pad(site: Site) -> Layer:
     """PAD with zeros, as they are stored: what lies behind the last axis that grows is copied at once."""
     spans = site.inputs[1].data
-    if spans is None or spans.min() < 0 or site.quant(0) != site.quant():
+    if spans is None or spans.min() < 0 or site.changes_scale():
         raise site.refusal("has another scale behind it than before it, or widths that are computed or negative")
     source, target = site.inputs[0].shape, site.output.shape
     last = max((axis for axis, span in enumerate(spans.tolist()) if any(span)), default=0)
     start = sum(before * step for before, step in zip(spans[:, 0].tolist(), _steps(target), strict=True))
-    copies = _copies(source[:last], _steps(target), _steps(source), start, math.prod(source[last:]))
-    return Layer(f"    memset(out, {site.quant().zero_point}, {math.prod(target)});\n{copies}")
+    zero = 0 if site.output.quant is None else site.quant().zero_point
+    copies = _copies(site, source[:last], _steps(target), _steps(source), start, math.prod(source[last:]))
+    return Layer(f"    memset(out, {zero}, {math.prod(target) * site.item});\n{copies}")
 
 
 def transpose(site: Site) -> Layer:
     """TRANSPOSE: what lies behind the last axis that moves is copied at once."""
     order = site.inputs[1].data
-    if order is None or site.quant(0) != site.quant():
+    if order is None or site.changes_scale():
         raise site.refusal("has another scale behind it than before it, or a computed order")
     axes, target, steps = order.reshape(-1).tolist(), site.output.shape, _steps(site.inputs[0].shape)
     count = max((place + 1 for place, axis in enumerate(axes) if axis != place), default=0)
     since = [steps[axis] for axis in axes]
-    return Layer(_copies(target[:count], _steps(target), since, 0, math.prod(target[count:])))
+    return Layer(_copies(site, target[:count], _steps(target), since, 0, math.prod(target[count:])))
 
 
 def slice_(site: Site) -> Layer:
@@ -102,7 +103,7 @@ def _taken(site: Site, ranges: Sequence[range]) -> Layer:
     sizes = site.inputs[0].shape
     ends = [(size, part[0], part[-1]) for part, size in zip(ranges, sizes, strict=True) if part]
     inside = len(ends) == len(sizes) and all(0 <= place < size for size, *places in ends for place in places)
-    if not inside or math.prod(map(len, ranges)) != math.prod(site.output.shape) or site.quant(0) != site.quant():
+    if not inside or math.prod(map(len, ranges)) != math.prod(site.output.shape) or site.changes_scale():
         raise site.refusal("takes values beyond its operand, or changes their scale")
     count = max((axis + 1 for axis, part in enumerate(ranges) if part != range(sizes[axis])), default=0)
     if count and ranges[count - 1].step == 1:
@@ -110,10 +111,12 @@ def _taken(site: Site, ranges: Sequence[range]) -> Layer:
     steps, counts = _steps(sizes), [len(part) for part in ranges]
     first = sum(part.start * step for part, step in zip(ranges, steps, strict=True))
     since = [part.step * step for part, step in zip(ranges, steps, strict=True)]
-    return Layer(_copies(counts[:count], _steps(counts), since, 0, math.prod(counts[count:]), first))
+    return Layer(_copies(site, counts[:count], _steps(counts), since, 0, math.prod(counts[count:]), first))
 
 
-def _copies(sizes: Sequence[int], to: Sequence[int], since: Sequence[int], start: int, run: int, first: int = 0) -> str:
+def _copies(
+    site: Site, sizes: Sequence[int], to: Sequence[int], since: Sequence[int], start: int, run: int, first: int = 0
+) -> str:
     """The loops that copy runs of values, one for each place i0, i1, ..., which lie so far apart on both sides.
 
     The first run begins at ``first`` and comes to ``start``.
@@ -122,7 +125,7 @@ def _copies(sizes: Sequence[int], to: Sequence[int], since: Sequence[int], start
         "".join(f" + i{axis} * {step}" for axis, step in zip(range(len(sizes)), steps, strict=False))
         for steps in (to, since)
     )
-    body = f"memcpy(out + {start}{place}, in + {first}{source}, {run});\n"
+    body = f"memcpy(out + {start}{place}, in + {first}{source}, {run * site.item});\n"
     for axis, size in reversed(list(enumerate(sizes))):
         body = f"for (int i{axis} = 0; i{axis} < {size}; ++i{axis}) {{\n{indent(body, ' ' * 4)}}}\n"
     return indent(body, " " * 4)
@@ -135,7 +138,7 @@ def _steps(shape: Sequence[int]) -> list[int]:
 
 def reshape(site: Site) -> Layer:
     """RESHAPE moves nothing; it copies where one side is the caller's."""
-    return Layer(f"    memcpy(out, in, {math.prod(site.output.shape)});\n")
+    return Layer(f"    memcpy(out, in, {math.prod(site.output.shape) * site.item});\n")
 
 
 KERNELS = {

@@ -38,22 +38,24 @@ def max_pool_2d(site: Site) -> Layer:
 
 def mean(site: Site) -> Layer:
     """MEAN: the count is part of the factor."""
-    count = _spans(site)[1]
+    count = spans(site)[1]
     factor = Factor.of(site.quant(0).scale / site.quant().scale)
     shift = min(count.bit_length() - 1, 31 + factor.exponent)
     factor = Factor((factor.mantissa << shift) // count, factor.exponent - shift)
     start = str(-site.quant(0).zero_point * count)
-    return Layer(_reduction(site, start, "sum + value", "sum", rescaled(site, "sum", factor)), helpers=RESCALING)
+    return Layer(
+        reduction(site, "int32_t", start, "sum + value", "sum", rescaled(site, "sum", factor)), helpers=RESCALING
+    )
 
 
 def reduce_max(site: Site) -> Layer:
     """REDUCE_MAX."""
     if site.quant(0) != site.quant():
         raise site.refusal("has another scale behind it than before it")
-    return Layer(_reduction(site, "INT8_MIN", "value > most ? value : most", "most", "(int8_t)most"))
+    return Layer(reduction(site, "int32_t", "INT8_MIN", "value > most ? value : most", "most", "(int8_t)most"))
 
 
-def _spans(site: Site) -> tuple[int, int, int]:
+def spans(site: Site) -> tuple[int, int, int]:
     """How many places there are before the axes that are reduced, in them, and behind them."""
     sizes, axes = site.inputs[0].shape, site.inputs[1].data
     reduced = sorted({axis % len(sizes) for axis in axes.reshape(-1).tolist()}) if axes is not None else []
@@ -63,15 +65,15 @@ def _spans(site: Site) -> tuple[int, int, int]:
     return math.prod(sizes[:first]), math.prod(sizes[first:end]), math.prod(sizes[end:])
 
 
-def _reduction(site: Site, start: str, step: str, name: str, result: str) -> str:
+def reduction(site: Site, kind: str, start: str, step: str, name: str, result: str) -> str:
     """The loops that carry ``name`` from ``start`` over each ``value`` of the reduced axes by ``step``."""
-    before, count, behind = _spans(site)
+    before, count, behind = spans(site)
     return (
         f"    for (int n = 0; n < {before}; ++n) {{\n"
         f"        for (int c = 0; c < {behind}; ++c) {{\n"
-        f"            int32_t {name} = {start};\n"
+        f"            {kind} {name} = {start};\n"
         f"            for (int i = 0; i < {count}; ++i) {{\n"
-        f"                const int32_t value = in[(n * {count} + i) * {behind} + c];\n"
+        f"                const {kind} value = in[(n * {count} + i) * {behind} + c];\n"
         f"                {name} = {step};\n"
         "            }\n"
         f"            out[n * {behind} + c] = {result};\n"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from edgekit.conversion.c.layer import Layer, Site, array
-from edgekit.operators.resize import nearest_places
+from edgekit.conversion.c.layer import Layer, Site, array, ctype, real
+from edgekit.operators.resize import kernel_scale, nearest_places
 
 SHARE_BITS = 10
 """Behind the point of a place between two pixels."""
@@ -21,7 +22,17 @@ class Between:
 
     before: list[int]
     behind: list[int]
-    way: list[int]
+    way: list[int] | list[float]
+
+    @classmethod
+    def of_reals(cls, size: int, steps: int, align_corners: bool, half_pixel_centers: bool) -> Between:
+        """As TFLite's float kernel computes it."""
+        scale = np.float32(kernel_scale(size, steps, {"AlignCorners": align_corners}))
+        shift = np.float32(0.5 if half_pixel_centers else 0)
+        places = ((np.arange(steps, dtype=np.float32) + shift) * scale - shift).tolist()
+        before = [max(math.floor(place), 0) for place in places]
+        behind = [min(math.ceil(place), size - 1) for place in places]
+        return cls(before, behind, [place - first for place, first in zip(places, before, strict=True)])
 
     @classmethod
     def along(cls, size: int, steps: int, align_corners: bool, half_pixel_centers: bool) -> Between:
@@ -35,10 +46,11 @@ class Between:
         behind = [min(max(place + ONE - 1, 0) // ONE, size - 1) for place in places]
         return cls(before, behind, [place - ONE * first for place, first in zip(places, before, strict=True)])
 
-    def arrays(self, name: str) -> Iterator[str]:
-        """Their definitions."""
-        for part, values in (("before", self.before), ("behind", self.behind), ("way", self.way)):
+    def arrays(self, name: str, kind: str) -> Iterator[str]:
+        """Their definitions; ways are of this kind."""
+        for part, values in (("before", self.before), ("behind", self.behind)):
             yield array("int16_t", f"{name}_{part}", np.array(values))
+        yield array(kind, f"{name}_way", [real(way) if kind == "float" else str(way) for way in self.way])
 
 
 def resize_nearest_neighbor(site: Site) -> Layer:
@@ -57,7 +69,7 @@ def resize_nearest_neighbor(site: Site) -> Layer:
         f"    for (int y = 0; y < {batch * rows}; ++y) {{\n"
         f"        const int row = y / {rows} * {height} + {site.name}_row[y % {rows}];\n"
         f"        for (int x = 0; x < {columns}; ++x, out += {channels}) {{\n"
-        f"            memcpy(out, in + (row * {width} + {site.name}_column[x]) * {channels}, {channels});\n"
+        f"            memcpy(out, in + (row * {width} + {site.name}_column[x]) * {channels}, {channels * site.item});\n"
         "        }\n"
         "    }\n"
     )
@@ -66,37 +78,46 @@ def resize_nearest_neighbor(site: Site) -> Layer:
 
 def resize_bilinear(site: Site) -> Layer:
     """RESIZE_BILINEAR: four pixels by 20 bits of their shares, rounded to the nearest, halves away from zero."""
-    batch, height, width, channels = _image(site)
+    _, height, width, _ = _image(site)
     _, rows, columns, _ = site.output.shape
     options = (bool(site.option("AlignCorners")), bool(site.option("HalfPixelCenters")))
     name = site.name
     constants = (
-        *Between.along(height, rows, *options).arrays(f"{name}_row"),
-        *Between.along(width, columns, *options).arrays(f"{name}_column"),
+        *Between.along(height, rows, *options).arrays(f"{name}_row", "int16_t"),
+        *Between.along(width, columns, *options).arrays(f"{name}_column", "int16_t"),
     )
-    body = f"""\
+    half = ONE * ONE // 2
+    rounded = f"(int8_t)((sum + (sum > 0 ? {half} : -{half})) / {ONE * ONE})"
+    return Layer(four_pixels(site, "int32_t", str(ONE), rounded), constants)
+
+
+def four_pixels(site: Site, kind: str, one: str, result: str) -> str:
+    """The loops that make each ``result`` of a ``sum``, of this kind, of four pixels by parts of ``one``."""
+    batch, height, width, channels = site.inputs[0].shape
+    _, rows, columns, _ = site.output.shape
+    name, value = site.name, ctype(site.output)
+    return f"""\
     for (int y = 0; y < {batch * rows}; ++y) {{
-        const int8_t *const image = in + y / {rows} * {height * width * channels};
-        const int8_t *const above = image + {name}_row_before[y % {rows}] * {width * channels};
-        const int8_t *const below = image + {name}_row_behind[y % {rows}] * {width * channels};
-        const int32_t down = {name}_row_way[y % {rows}];
+        const {value} *const image = in + y / {rows} * {height * width * channels};
+        const {value} *const above = image + {name}_row_before[y % {rows}] * {width * channels};
+        const {value} *const below = image + {name}_row_behind[y % {rows}] * {width * channels};
+        const {kind} down = {name}_row_way[y % {rows}];
         for (int x = 0; x < {columns}; ++x) {{
             const int left = {name}_column_before[x] * {channels}, right = {name}_column_behind[x] * {channels};
-            const int32_t across = {name}_column_way[x];
+            const {kind} across = {name}_column_way[x];
             for (int c = 0; c < {channels}; ++c) {{
-                const int32_t sum = above[left + c] * ({ONE} - down) * ({ONE} - across) +
-                    below[left + c] * down * ({ONE} - across) + above[right + c] * ({ONE} - down) * across +
+                const {kind} sum = above[left + c] * ({one} - down) * ({one} - across) +
+                    below[left + c] * down * ({one} - across) + above[right + c] * ({one} - down) * across +
                     below[right + c] * down * across;
-                *out++ = (int8_t)((sum + (sum > 0 ? {ONE * ONE // 2} : -{ONE * ONE // 2})) / {ONE * ONE});
+                *out++ = {result};
             }}
         }}
     }}
 """
-    return Layer(body, constants)
 
 
 def _image(site: Site) -> tuple[int, ...]:
-    if site.quant(0) != site.quant():
+    if site.changes_scale():
         raise site.refusal("has another scale behind it than before it")
     return site.inputs[0].shape
 

@@ -9,7 +9,7 @@ from textwrap import indent
 import numpy as np
 
 from edgekit.conversion.c.fixed_point import Factor
-from edgekit.conversion.c.layer import RESCALING, Layer, Site, array, plus, rescaled
+from edgekit.conversion.c.layer import RESCALING, Layer, Site, constant, plus, rescaled
 from edgekit.conversion.c.sums import WIDTH, Factors
 
 HEADROOM = 20
@@ -24,7 +24,7 @@ def add(site: Site) -> Layer:
     factor = Factor.of(twice / ((1 << HEADROOM) * site.quant().scale))
     if factor.exponent > 0:
         raise site.refusal("has a result whose scale is 2^-19 of an operand's")
-    (*shapes, sizes), constants, sides = _operands(site)
+    (*shapes, sizes), constants, sides = operands(site)
     terms = [
         f"sum = plus_raised(sum, {side}, {int(shape[-1] > 1)}, {-site.quant(position).zero_point}, "
         f"{factors[position].mantissa}, {factors[position].right}, n);\n"
@@ -41,11 +41,11 @@ def add(site: Site) -> Layer:
         "}\n"
     )
     axis, whole = len(sizes) - 1, sizes[-1] // WIDTH * WIDTH
-    call = f"{site.name}_block({', '.join((*sides, f'out + {_place(sizes, len(sizes))}'))}, {{}});"
+    call = f"{site.name}_block({', '.join((*sides, f'out + {place(sizes, len(sizes))}'))}, {{}});"
     lines = [f"for (int i{axis} = 0; i{axis} < {whole}; i{axis} += {WIDTH}) {{", f"    {call.format(WIDTH)}", "}"]
     if sizes[-1] > whole:
         lines += ["{", f"    const int i{axis} = {whole};", f"    {call.format(sizes[-1] - whole)}", "}"]
-    body = _looped(sizes[:-1], "\n".join(lines) + "\n")
+    body = looped(sizes[:-1], "\n".join(lines) + "\n")
     return Layer(body, (*constants, *stored.constants), block, stored.helpers)
 
 
@@ -53,14 +53,14 @@ def mul(site: Site) -> Layer:
     """MUL: the product of both distances from the zero points, in the output's steps."""
     left, right = (site.quant(position) for position in range(2))
     factor = Factor.of(left.scale * right.scale / site.quant().scale)
-    (*_, sizes), constants, sides = _operands(site)
+    (*_, sizes), constants, sides = operands(site)
     terms = [plus(f"*({side})", -quant.zero_point) for side, quant in zip(sides, (left, right), strict=True)]
     product = rescaled(site, f"(({terms[0]}) * ({terms[1]}))", factor)
-    body = f"out[{_place(sizes, len(sizes))}] = {product};\n"
-    return Layer(_looped(sizes, body), constants, helpers=RESCALING)
+    body = f"out[{place(sizes, len(sizes))}] = {product};\n"
+    return Layer(looped(sizes, body), constants, helpers=RESCALING)
 
 
-def _operands(site: Site) -> tuple[list[tuple[int, ...]], tuple[str, ...], list[str]]:
+def operands(site: Site) -> tuple[list[tuple[int, ...]], tuple[str, ...], list[str]]:
     """The shapes of both operands and the result, the operands' constant arrays, and where they lie in the loops."""
     shapes = [*(tensor.shape for tensor in site.inputs), site.output.shape]
     counts = [math.prod(shape) for shape in shapes]
@@ -70,19 +70,19 @@ def _operands(site: Site) -> tuple[list[tuple[int, ...]], tuple[str, ...], list[
     for side, tensor, shape in zip(("left", "right"), site.inputs, shapes[:2], strict=True):
         if tensor.data is not None:
             side = f"{site.name}_{side}"
-            constants.append(array("int8_t", side, tensor.data))
-        sides.append(f"{side} + {_place(shape, len(shapes[-1]))}")
+            constants.append(constant(side, tensor))
+        sides.append(f"{side} + {place(shape, len(shapes[-1]))}")
     return shapes, tuple(constants), sides
 
 
-def _looped(sizes: Sequence[int], body: str) -> str:
+def looped(sizes: Sequence[int], body: str) -> str:
     """Statements for each place i0, i1, ..."""
     for axis, size in reversed(list(enumerate(sizes))):
         body = f"for (int i{axis} = 0; i{axis} < {size}; ++i{axis}) {{\n{indent(body, ' ' * 4)}}}\n"
     return indent(body, " " * 4)
 
 
-def _place(shape: Sequence[int], axes: int) -> str:
+def place(shape: Sequence[int], axes: int) -> str:
     """Where a tensor's value for the place i0, i1, ... of the result lies; axes of size 1 do not count."""
     terms, stride = [], 1
     for axis, size in zip(range(axes - 1, -1, -1), reversed(shape), strict=False):
