@@ -171,7 +171,7 @@ def main() -> None:
     result: dict[str, Any] = {}
     program = shutil.which("chromium")
     with tempfile.TemporaryDirectory() as home, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
         for title, (name, runtime, host) in FILES.items():
             folder = Path(home) / title
             deploy(DeployOptions(str(STUDENT / name), "web", folder, runtime=runtime))
