@@ -25,6 +25,9 @@ HEAD = """\
 #endif
 #if defined(__GNUC__)
 #define INLINE static inline __attribute__((always_inline, unused))
+/* Compilers copy a few bytes by themselves; where there is no C library they have to be told. */
+#define memcpy __builtin_memcpy
+#define memset __builtin_memset
 #else
 #define INLINE static inline
 #endif

@@ -128,3 +128,9 @@ def test_what_is_compiled_is_known_and_c(tmp_path: Path) -> None:
         build(BROKEN, "was", tmp_path)
     with pytest.raises(UsageError, match="--build is for '--to c'"):
         export(ExportOptions("mnist-tiny", build="native", out=tmp_path))
+
+
+def test_a_few_bytes_are_no_call_where_there_is_no_c_library(tmp_path: Path) -> None:
+    export(ExportOptions("mnist-linear", "c", out=tmp_path))
+    command: list[str | Path] = ["cc", "-std=c99", "-O2", "-ffreestanding", "-S", "-o-", tmp_path / "model.c"]
+    assert b"memcpy" not in said(command)
