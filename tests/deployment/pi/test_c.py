@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable
+import sys
 from pathlib import Path
 
 import pytest
@@ -24,17 +24,6 @@ def sources(tflite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     monkeypatch.setattr(build, "installed", lambda name: "")
     deploy(DeployOptions(str(tflite), "pi", tmp_path / "sources", runtime="c"))
     return tmp_path / "sources"
-
-
-@pytest.fixture
-def on(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int], None]:
-    """Let the system say another processor and so many bits."""
-
-    def said(machine: str, bits: int) -> None:
-        monkeypatch.setattr(library.platform, "machine", lambda: machine)
-        monkeypatch.setattr(library.sys, "maxsize", 2 ** (bits - 1) - 1)
-
-    return said
 
 
 def test_it_needs_no_runtime_and_holds_a_library_for_each_processor(c_bundle: Path) -> None:
@@ -74,6 +63,16 @@ def test_without_a_library_the_board_compiles_one(sources: Path, digits: list[Pa
     assert (done.stdout.split(": ")[1][0], done.stderr) == ("7", "")
 
 
+def test_the_installer_compiles_it(sources: Path) -> None:
+    python = sources / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\n[ "$1" = -m ] || exec {sys.executable} "$@"\n')  # without pip
+    python.chmod(0o755)
+    done = subprocess.run(["sh", sources / "install.sh"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert library.library(sources / "c" / "model.c").is_file()
+
+
 def test_a_changed_model_is_not_answered_by_an_older_library(sources: Path) -> None:
     source = sources / "c" / "model.c"
     before = library.library(source)
@@ -99,7 +98,8 @@ def test_a_compiler_that_is_missing_or_fails_is_said(
     [("aarch64", 64, "aarch64"), ("aarch64", 32, "armv7l"), ("armv6l", 32, "armv6l"), ("x86_64", 32, "i686")],
 )
 def test_a_32_bit_system_takes_the_library_of_32_bits(
-    machine: str, bits: int, expected: str, on: Callable[[str, int], None]
+    machine: str, bits: int, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    on(machine, bits)
+    monkeypatch.setattr(library.platform, "machine", lambda: machine)
+    monkeypatch.setattr(library.sys, "maxsize", 2 ** (bits - 1) - 1)
     assert library.processor() == expected
