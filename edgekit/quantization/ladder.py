@@ -44,7 +44,7 @@ RUNGS = ("ranges", "equalization", "rounding", "mixed precision", "fine-tuning")
 MIXED = 4
 TRAINS_NOTHING = 3
 """Without a gate the ladder ends here: the next rungs cost speed, or need training."""
-CHANNEL_IMAGES, RANGE_IMAGES, BIAS_IMAGES, ROUNDING_IMAGES = (16, 128), (32, 256), (8, 48), (48, 192)
+CHANNEL_IMAGES, RANGE_IMAGES, BIAS_IMAGES, ROUNDING_IMAGES = (16, 128), (32, 256), (8, 48), (160, 192)
 """Calibration images that these steps look at, of usual size and small ones; more change little."""
 FOLDING_IMAGES = (8, 32)
 QUICK_IMAGES = (24, 128)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 Values = dict[str, Reals]
 Result = TypeVar("Result")
-BUDGET = 64 << 20
+BUDGET = 128 << 20
 """Bytes that the values at a cut may take, for all images and both networks."""
 
 
