@@ -29,9 +29,8 @@ import edgekit
 
 SIDE, CLASSES = 32, 10
 STEPS, BATCH, NOISE = 1500, 64, 25.0
-PARTS = {"train": 5_000, "validation": 1_000, "test": 5_000}
-CALIBRATION, TESTED = 500, 1_000
-"""Of the U-Net."""
+PARTS = {"train": 5_000, "validation": 1_000, "test": 1_000}
+CALIBRATION, TESTED = 200, 1_000
 
 
 def vit() -> nn.Module:
@@ -107,7 +106,7 @@ def classifier(name: str, data: str, folder: Path) -> edgekit.QuantizeResult:
     np.savez(pictures, **parts, classes=held["classes"])
     if not (folder / "model.onnx").exists():
         edgekit.teach(f"hf:{untrained}", data=pictures, tune="head", out=folder)
-    return edgekit.quantize(folder, data=pictures, out=folder, int8=True)
+    return edgekit.quantize(folder, data=pictures, out=folder, int8=True, rungs=1, calibration=CALIBRATION)
 
 
 def denoiser(data: str, folder: Path) -> edgekit.QuantizeResult:
