@@ -12,10 +12,14 @@ from playwright._impl._driver import compute_driver_executable
 
 from edgekit.conversion.c import build as building
 from edgekit.conversion.c.build import build
+from edgekit.conversion.c.library import open_session
 from edgekit.conversion.c.program import Program
 from edgekit.conversion.export import ExportOptions, ExportResult, export
+from edgekit.conversion.tflite.writer import write_model
 from edgekit.errors import EdgekitError, UnknownNameError, UsageError
+from edgekit.operators.lowered import ModelRecord, OperatorRecord, Options, TensorRecord
 from edgekit.runtimes import RUNTIMES
+from edgekit.scales import Quantization
 
 NODE, _ = compute_driver_executable()
 MODULE = """
@@ -58,6 +62,23 @@ def test_a_program_for_this_machine(compiler: str, tmp_path: Path, monkeypatch: 
     assert result.built is not None
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model", "model.c", "model.h"]
     assert_program([result.built.path], result.source)
+
+
+def test_a_program_whose_input_is_real(tmp_path: Path) -> None:
+    tensors = [
+        TensorRecord((1, 70), "float32", None, None, "x"),
+        TensorRecord((1, 70), "int8", None, Quantization.per_tensor(0.05, 3), "y"),
+    ]
+    operator = OperatorRecord("QUANTIZE", (0,), (1,), Options("QuantizeOptions"), 2, "here")
+    path = tmp_path / "steps.tflite"
+    path.write_bytes(write_model(ModelRecord(tensors, [operator], [0], [1])))
+    result = export(ExportOptions(str(path), "c", build="native", out=tmp_path / "out"))
+    assert result.built is not None
+    values = np.linspace(-8, 8, 70, dtype=np.float32)[None]
+    found = np.frombuffer(said([result.built.path], values.tobytes()), np.int8)
+    with open_session(path, "c") as session:
+        assert np.array_equal(session.run([values])[0].ravel(), found)
+    assert np.array_equal(RUNTIMES["tflm"].open(str(path)).run([values])[0].ravel(), found)
 
 
 @pytest.mark.parametrize(("target", "emulator"), [("aarch64", "qemu-aarch64"), ("armv7", "qemu-arm")])
