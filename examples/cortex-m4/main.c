@@ -23,8 +23,8 @@ static void print_number(const char *before, uint32_t value)
 /* What is below the stack pointer becomes MARK, so that what was used can be seen later. */
 static __attribute__((noinline)) void mark_stack(void)
 {
-    uint32_t here;
-    for (volatile uint32_t *word = stack_start; word < &here - 16; ++word) *word = MARK;
+    const uint32_t *const used = __builtin_frame_address(0);
+    for (volatile uint32_t *word = stack_start; word < used - 16; ++word) *word = MARK;
 }
 
 static uint32_t used_stack(void)
