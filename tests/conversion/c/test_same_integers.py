@@ -151,10 +151,40 @@ def branches(chain: Chain, data: st.DataObject) -> None:
     chain.shape = (channels + 3, height, width)
 
 
+def part(chain: Chain, data: st.DataObject) -> None:
+    """Every place, or every second one, of a box."""
+    starts = [data.draw(st.integers(0, size - 1)) for size in chain.shape]
+    ends = [data.draw(st.integers(start + 1, size)) for start, size in zip(starts, chain.shape, strict=True)]
+    steps = [data.draw(st.integers(1, 2)) for _ in starts]
+    chain.add("Slice", *map(np.array, (starts, ends, [1, 2, 3], steps)))
+    first, second, third = (len(range(*box)) for box in zip(starts, ends, steps, strict=True))
+    chain.shape = (first, second, third)
+
+
+def turn(chain: Chain, data: st.DataObject) -> None:
+    order = data.draw(st.permutations([1, 2, 3]))
+    chain.add("Transpose", perm=[0, *order])
+    first, second, third = (chain.shape[axis - 1] for axis in order)
+    chain.shape = (first, second, third)
+
+
+def resizing(chain: Chain, data: st.DataObject) -> None:
+    channels, height, width = chain.shape
+    sizes = [data.draw(st.integers(size, 2 * size)) for size in (height, width)]
+    mode, places, nearest = data.draw(
+        st.sampled_from([("nearest", "asymmetric", "floor"), ("linear", "half_pixel", "round_prefer_floor")])
+    )
+    nothing = np.zeros(0, np.float32)
+    sized = (nothing, nothing, np.array([1, channels, *sizes]))
+    chain.add("Resize", *sized, mode=mode, coordinate_transformation_mode=places, nearest_mode=nearest)
+    chain.shape = (channels, sizes[0], sizes[1])
+
+
 def end(chain: Chain, data: st.DataObject) -> None:
     channels, height, width = chain.shape
-    if data.draw(st.booleans()):
-        chain.add("GlobalAveragePool")
+    pooled = data.draw(st.sampled_from(["", "GlobalAveragePool", "GlobalMaxPool"]))
+    if pooled:
+        chain.add(pooled)
         height = width = 1
     chain.add("Flatten")
     chain.add("Gemm", noise(5, channels * height * width), noise(5), transB=1)
@@ -162,7 +192,22 @@ def end(chain: Chain, data: st.DataObject) -> None:
         chain.add("Softmax", axis=-1)
 
 
-LAYERS = [convolution, clip, pool, addition, gate, widening, branches]
+@pytest.mark.parametrize("path", PATHS)
+def test_a_depthwise_convolution_of_one_place(path: str, tmp_path: Path) -> None:
+    chain = Chain((3, 4, 5))
+    chain.add("Conv", noise(3, 1, 1, 1), noise(3), kernel_shape=[1, 1], group=3)
+    assert_same(chain.model(), tmp_path, path)
+
+
+def test_a_sum_of_single_values(tmp_path: Path) -> None:
+    chain = Chain((1, 3, 3))
+    chain.add("GlobalMaxPool")
+    chain.add("Conv", noise(1, 1, 1, 1), kernel_shape=[1, 1])
+    chain.add("Add", inputs=("t0", "t1"))
+    assert_same(chain.model(), tmp_path, "vectors")
+
+
+LAYERS = [convolution, clip, pool, addition, gate, widening, branches, part, turn, resizing]
 
 
 @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])

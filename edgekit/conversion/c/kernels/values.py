@@ -44,7 +44,8 @@ def add(site: Site) -> Layer:
     call = f"{site.name}_block({', '.join((*sides, f'out + {place(sizes, len(sizes))}'))}, {{}});"
     lines = [f"for (int i{axis} = 0; i{axis} < {whole}; i{axis} += {WIDTH}) {{", f"    {call.format(WIDTH)}", "}"]
     if sizes[-1] > whole:
-        lines += ["{", f"    const int i{axis} = {whole};", f"    {call.format(sizes[-1] - whole)}", "}"]
+        start = [f"    const int i{axis} = {whole};"] if sizes[-1] > 1 else []  # one value lies where nothing counts
+        lines += ["{", *start, f"    {call.format(sizes[-1] - whole)}", "}"]
     body = looped(sizes[:-1], "\n".join(lines) + "\n")
     return Layer(body, (*constants, *stored.constants), block, stored.helpers)
 

@@ -127,7 +127,7 @@ def _paired(data: NDArray[np.int8]) -> Iterator[NDArray[np.int8]]:
     even = columns // 2 * 2
     for first in range(0, outputs, WIDTH):
         for row in data[:, :, first : first + WIDTH]:
-            yield row[:even].reshape(even // 2, 2, -1).swapaxes(1, 2).reshape(-1)
+            yield row[:even].reshape(even // 2, 2, row.shape[1]).swapaxes(1, 2).reshape(-1)
             yield row[even:].reshape(-1)
 
 
