@@ -122,6 +122,7 @@ class Wire:
         self._target = target
         self._dead, self._over = threading.Event(), threading.Event()
         self._ends: list[socket.socket] = []
+        self._carrying: list[threading.Thread] = []
         self._door = socket.create_server(("127.0.0.1", 0))
         self.port = self._door.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -140,6 +141,10 @@ class Wire:
         self._door.close()
         self.cut()
         self._over.set()
+        for thread in self._carrying:
+            thread.join()
+        for end in self._ends:
+            end.close()
 
     def _accept(self) -> None:
         with suppress(OSError):
@@ -147,8 +152,11 @@ class Wire:
                 near, _ = self._door.accept()
                 far = socket.create_connection(("127.0.0.1", self._target))
                 self._ends += [near, far]
-                for source, sink in ((near, far), (far, near)):
-                    threading.Thread(target=self._carry, args=(source, sink), daemon=True).start()
+                ways = ((near, far), (far, near))
+                started = [threading.Thread(target=self._carry, args=way, daemon=True) for way in ways]
+                self._carrying += started
+                for thread in started:
+                    thread.start()
 
     def _carry(self, source: socket.socket, sink: socket.socket) -> None:
         with suppress(OSError):
