@@ -60,8 +60,9 @@ def main() -> None:
     os.environ["EDGEKIT_TFLITE_RUNTIME_PYTHON"] = str(tflite_runtime_python())
     results: dict[str, object] = {}
     for name in catalog.names("students"):
-        files = {path.name: path for path in catalog.network_card("students", name).model_files}
-        if "model.int8.tflite" not in files:
+        card = catalog.network_card("students", name)
+        files = {path.name: path for path in card.model_files}
+        if card.data != "mnist" or "model.int8.tflite" not in files:
             continue
         tflite = files["model.int8.tflite"]
         runtimes = {f"{a} / {b}": parity(f"{tflite}@{a}", f"{tflite}@{b}", IMAGES) for a, b in PAIRS}
