@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from textwrap import indent
 
 import numpy as np
 
+from edgekit.conversion.c.kernels.values import looped
 from edgekit.conversion.c.layer import Layer, Site, constant
 
 
@@ -125,10 +125,7 @@ def _copies(
         "".join(f" + i{axis} * {step}" for axis, step in zip(range(len(sizes)), steps, strict=False))
         for steps in (to, since)
     )
-    body = f"memcpy(out + {start}{place}, in + {first}{source}, {run * site.item});\n"
-    for axis, size in reversed(list(enumerate(sizes))):
-        body = f"for (int i{axis} = 0; i{axis} < {size}; ++i{axis}) {{\n{indent(body, ' ' * 4)}}}\n"
-    return indent(body, " " * 4)
+    return looped(sizes, f"memcpy(out + {start}{place}, in + {first}{source}, {run * site.item});\n")
 
 
 def _steps(shape: Sequence[int]) -> list[int]:
