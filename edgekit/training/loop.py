@@ -33,6 +33,7 @@ from edgekit.training.depthwise import FastDepthwise
 from edgekit.training.inputs import Inputs, in_order
 from edgekit.training.losses import Loss, find_loss, needs_answers
 from edgekit.training.muon import Muon
+from edgekit.training.precision import fast_precision, has_bf16
 from edgekit.training.teacher import rows_at_once
 from edgekit.training.team import Team
 from edgekit.training.views import Rendered, Teaching, Views
@@ -208,16 +209,14 @@ def _train_epoch(
     torch.manual_seed(seed * 1_000_003 + state.epoch)
     steps = len(batches)
     total_loss, correct = 0.0, 0.0
-    in_bf16 = has_bf16()
-    depthwise = FastDepthwise() if in_bf16 else nullcontext()
+    depthwise = FastDepthwise() if has_bf16() else nullcontext()
     state.model.train()
     for step, batch in enumerate(batches):
         rows = run.team.part(batch)
         targets = torch.from_numpy(view.view.targets(rows, len(data.classes)))
         for group in state.optimizer.param_groups:
             group["lr"] = group["pace"] * _learning_rate(recipe, steps, state.epoch * steps + step)
-        # bf16 where the processor multiplies it natively; elsewhere it would only be emulated.
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=in_bf16), depthwise:
+        with fast_precision(), depthwise:
             logits = state.learner(torch.from_numpy(inputs[rows]))
         logits = logits.float()
         loss = state.loss_of(logits, targets, view.answers(rows), recipe)
@@ -315,12 +314,6 @@ def _averaged(model: nn.Module, recipe: TrainRecipe) -> AveragedModel | None:
         get_ema_multi_avg_fn(decay)(averaged, current, count)  # type: ignore[no-untyped-call]
 
     return AveragedModel(model, multi_avg_fn=follow, use_buffers=True)
-
-
-def has_bf16() -> bool:
-    """True if this processor has bfloat16 instructions (AVX-512 BF16 or AMX)."""
-    capabilities = torch.cpu.get_capabilities()
-    return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
 def _store(state: _State, run: TrainRun, data: Dataset) -> None:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from edgekit.training.precision import has_bf16
+
 MOMENTUM = 0.9
 STEPS = 5
 QUINTIC = (3.4445, -4.7750, 2.0315)
 """Of x, x³ and x⁵: repeated, it brings every singular value in (0, 1] near 1, and small ones fast (Jordan 2024)."""
+LARGE = 128
+"""Rows from which a matrix is multiplied faster in bfloat16, the conversion included."""
 RMS = 0.2
 """Of the entries of a step at the learning rate 1, as AdamW's are (Liu et al. 2025, "Muon is scalable for LLM
 training"): so both share a learning rate and a weight decay."""
@@ -48,11 +52,13 @@ class Muon(torch.optim.AdamW):
 def orthogonal(matrix: Tensor) -> Tensor:
     """Nearly U·Vᵀ of a matrix U·S·Vᵀ [M, N]: of the same shape, with singular values between 0.6 and 1.3.
 
-    By ``STEPS`` Newton-Schulz iterations, which multiply matrices alone.
+    By ``STEPS`` Newton-Schulz iterations, which multiply matrices alone; large ones in bfloat16 where that is fast.
     """
     if matrix.shape[0] > matrix.shape[1]:
         return orthogonal(matrix.T).T
     matrix = matrix / (matrix.norm() + 1e-7)
+    if matrix.shape[0] >= LARGE and has_bf16():
+        matrix = matrix.bfloat16()
     first, third, fifth = QUINTIC
     for _ in range(STEPS):
         square = matrix @ matrix.T

@@ -44,7 +44,7 @@ class AnswerCache:
     """
 
     def __init__(self, teacher: Teacher, data: Dataset, augmentation: Augmentation, seed: int, side: int) -> None:
-        from edgekit.training.loop import has_bf16
+        from edgekit.training.precision import has_bf16
 
         self.teacher, self.images = teacher, data.train.images
         self.form = AnswerForm(len(data.classes), teacher.features)

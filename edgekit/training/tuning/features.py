@@ -63,7 +63,7 @@ class FeatureCache:
     def _computed(self, label: str, images: ImageArray, mirrored: bool) -> Features:
         import torch
 
-        from edgekit.training.loop import has_bf16
+        from edgekit.training.precision import fast_precision
 
         def read(rows: NDArray[np.int64]) -> Any:
             return np.ascontiguousarray(images[rows][:, :, ::-1]) if mirrored else images[rows]
@@ -73,7 +73,7 @@ class FeatureCache:
         network = self.backbone.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         with progress(label, len(images)) as bar:
             for rows in blocks:
-                with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=has_bf16()):
+                with torch.inference_mode(), fast_precision():
                     seen = network(torch.from_numpy(inputs[rows])).float().numpy()
                 found.append(seen.clip(-LARGEST, LARGEST).astype(np.float16))
                 bar.update(sum(map(len, found)))
