@@ -8,7 +8,11 @@ import numpy as np
 import onnx
 import pytest
 from compiled_c import PATHS, answers_of_c, build, random_inputs, run
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
 from onnx import helper
+from random_chains import end, random_chain
 from small_graphs import graph_of, noise, run_onnx
 
 from edgekit.conversion.c import program_of
@@ -94,7 +98,24 @@ def test_networks(name: str, path: str, tmp_path: Path) -> None:
         expected = run_onnx(graph, np.moveaxis(image, -1, 1))[0]
         if expected.ndim == 4:
             expected = np.moveaxis(expected, 1, -1)
-        assert np.abs(answer - expected.reshape(-1)).max() < 1e-5 * max(1, np.abs(expected).max())
+        assert_near(answer, expected)
+
+
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(st.data())
+def test_random_networks(tmp_path: Path, data: st.DataObject) -> None:
+    chain = random_chain(data)
+    end(chain, data)
+    graph = chain.graph()
+    model = lowered_record(prepare(graph))[1]
+    inputs, path = random_inputs(model, 5), data.draw(st.sampled_from(sorted(PATHS)))
+    answers = np.frombuffer(answers_of_c(model, tmp_path, inputs, path=path), np.float32).reshape(5, -1)
+    for (image,), answer in zip(inputs, answers, strict=True):
+        assert_near(answer, run_onnx(graph, np.moveaxis(image, -1, 1))[0])
+
+
+def assert_near(answer: NDArray, expected: NDArray) -> None:
+    assert np.abs(answer - expected.reshape(-1)).max() < 1e-5 * max(1, np.abs(expected).max())
 
 
 def test_a_float_program_tests_itself(tmp_path: Path) -> None:
