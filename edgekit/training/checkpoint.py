@@ -10,6 +10,7 @@ from typing import Any
 
 from edgekit.errors import TrainingError, UsageError
 from edgekit.files import write_bytes, write_text
+from edgekit.recipe import TrainRecipe
 from edgekit.runtimes.refusal import first_line
 from edgekit.training.weights import check_sums
 
@@ -38,6 +39,9 @@ def load(folder: Path, run: dict[str, object]) -> dict[str, Any] | None:
     if state is None:
         return None
     stored = state["run"]
+    if recipe := stored.get("recipe"):
+        # A field that recipes have got since is as by default there.
+        stored["recipe"] = TrainRecipe.from_dict(recipe, str(folder / CHECKPOINT)).to_dict()
     for key in {**run, **stored}:
         if stored.get(key) != run.get(key):
             raise UsageError(

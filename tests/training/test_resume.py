@@ -91,6 +91,14 @@ def test_resume_with_other_options_is_refused(small_mnist: Path, tmp_path: Path)
         run(*command(small_mnist, tmp_path, "--resume", "--temperature", "3"))
 
 
+def test_a_field_that_recipes_have_got_since_is_as_by_default(small_mnist: Path, tmp_path: Path) -> None:
+    run(*command(small_mnist, tmp_path))
+    state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    del state["run"]["recipe"]["schedule"], state["run"]["recipe"]["augmentation"]["crop"]
+    torch.save(state, tmp_path / "checkpoint.pt")
+    run(*command(small_mnist, tmp_path, "--resume"))
+
+
 def test_divergence_stops_and_keeps_the_last_good_checkpoint(
     small_mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
