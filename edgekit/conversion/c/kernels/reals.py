@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from edgekit.conversion.c.kernels import moves, resize, values
 from edgekit.conversion.c.kernels.pooling import reduction, spans
 from edgekit.conversion.c.layer import LIMITS, Layer, Site, array, real
-from edgekit.conversion.c.sums import WIDTH
+from edgekit.conversion.c.sums import PROCESSORS, WIDTH
 from edgekit.conversion.c.windows import Loops
 
 EXPONENTIAL = """\
@@ -60,11 +60,14 @@ def depthwise_conv_2d(site: Site) -> Layer:
     _, height, width, outputs = data.shape
     window, channels = Loops.over(site, (height, width)), site.inputs[0].shape[3]
     each = outputs // channels
-    source = "pixel[first + o]" if each == 1 else f"pixel[(first + o) / {each}]"
-    step = (
-        f"const float *const weight = {site.name}_weight + (row * {width} + column) * {outputs} + first;\n"
-        f"for (int o = 0; o < n; ++o) {{\n    sum[o] += {source} * weight[o];\n}}\n"
-    )
+    weight = f"{site.name}_weight + (row * {width} + column) * {outputs} + first"
+    step = f"add_products(&sum, pixel + first, {weight}, n);\n"
+    if each > 1:
+        step = (
+            f"float repeated[{WIDTH}];\n"
+            f"for (int o = 0; o < n; ++o) {{\n    repeated[o] = pixel[(first + o) / {each}];\n}}\n"
+            f"add_products(&sum, repeated, {weight}, n);\n"
+        )
     return _weighted(site, window, window.taps(channels, step), data, bias)
 
 
@@ -73,12 +76,8 @@ def _convolution(site: Site, window: Loops, data: NDArray[np.float32], bias: NDA
     outputs, height, width, channels = data.shape
     blocks = [data[first : first + WIDTH].transpose(1, 2, 3, 0).reshape(-1) for first in range(0, outputs, WIDTH)]
     size = height * width * channels
-    step = (
-        f"const float *weight = {site.name}_weight + first * {size} + (row * {width} + column) * {channels} * n;\n"
-        f"for (int i = 0; i < {channels}; ++i, weight += n) {{\n"
-        "    for (int o = 0; o < n; ++o) {\n        sum[o] += pixel[i] * weight[o];\n    }\n"
-        "}\n"
-    )
+    weight = f"{site.name}_weight + first * {size} + (row * {width} + column) * {channels} * n"
+    step = f"add_all(&sum, pixel, {weight}, {channels}, n);\n"
     return _weighted(site, window, window.taps(channels, step), np.concatenate(blocks), bias)
 
 
@@ -87,14 +86,15 @@ def _weighted(site: Site, window: Loops, taps: str, data: NDArray[np.float32], b
     outputs, block = site.output.shape[-1], f"{site.name}_channels"
     whole = outputs // WIDTH * WIDTH
     ranges = "top, left, first_row, end_row, first_column, end_column"
-    stored, helpers = _bounded(site, "sum[o]")
+    stored, helpers = _bounded(site, "value[o]")
     channels = (
         f"/* n channels from first on, at one place. */\n"
         f"INLINE void {block}(const float *restrict in, float *restrict out, int top, int left,\n"
         "    int first_row, int end_row, int first_column, int end_column, int first, int n)\n{\n"
-        f"    float sum[{WIDTH}];\n"
-        f"    memcpy(sum, {site.name}_bias + first, sizeof(float) * (size_t)n);\n"
+        f"    real_sums sum;\n    float value[{WIDTH}];\n"
+        f"    begin_with(&sum, {site.name}_bias + first, n);\n"
         f"{indent(taps, ' ' * 4)}"
+        "    memcpy(value, &sum, sizeof(float) * (size_t)n);\n"
         f"    for (int o = 0; o < n; ++o) {{\n        out[first + o] = {stored};\n    }}\n}}\n"
     )
     calls = ""
@@ -105,7 +105,7 @@ def _weighted(site: Site, window: Loops, taps: str, data: NDArray[np.float32], b
         calls += f"    {block}(in, out, {ranges}, {whole}, {outputs - whole});\n"
     constants = (_reals(f"{site.name}_weight", data), _reals(f"{site.name}_bias", bias))
     place = f"{channels}\n{window.place(site, calls)}"
-    return Layer(window.loops(site), constants, place, (*helpers, *window.helpers), window.note)
+    return Layer(window.loops(site), constants, place, (*helpers, PROCESSORS["reals"], *window.helpers), window.note)
 
 
 def average_pool_2d(site: Site) -> Layer:
