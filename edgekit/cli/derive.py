@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 KINDS = (bool, int, float, str, Path)
 """What a word on the command line can become, without help."""
+NUMBERS = {int: "N", float: "NUMBER"}
+"""What stands for an option's word in the help if the option names nothing better; for others its own name does."""
 JSON = "Print one JSON document on stdout, and nothing else there."
 PLAIN: Mapping[str, Any] = {"rich_markup_mode": None, "pretty_exceptions_enable": False, "add_completion": False}
 
@@ -120,13 +122,14 @@ def _parameter(place: Place) -> Parameter:
     option, name = place.option, place.item.name
     kind: Any = str if option.read else next(kind for kind in KINDS if kind in (place.hint, *get_args(place.hint)))
     default = Parameter.empty if place.is_required else place.item.default
+    metavar = option.metavar or "|".join(option.choices) or NUMBERS.get(kind, name.rpartition("_")[2].upper())
     if option.many:
         kind = list[kind]
     if default is not Parameter.empty and (option.many or not isinstance(default, KINDS)):
         default = None
     details: dict[str, Any] = {
         "help": f"{option.help} [default: {option.unset}]" if option.unset else option.help,
-        "metavar": option.metavar or "|".join(option.choices) or None,
+        "metavar": metavar,
         "min": option.least,
         "max": option.most,
         "show_default": default is not False and default not in (None, "", Parameter.empty),
