@@ -78,16 +78,16 @@ class Conversation:
         name = _signal_name(-status)
         if self.timed_out or name == "SIGALRM":
             raise RuntimeCrashError(
-                f"{self.job.model}: {runtime} did not finish within {self.job.limit_s} s while {self.phase}; "
+                f"{self.job.named}: {runtime} did not finish within {self.job.limit_s} s while {self.phase}; "
                 "ask for fewer --runs, or measure a smaller model."
             )
         if status < 0:
             raise RuntimeCrashError(
-                f"{self.job.model}: {runtime} was ended by {name} while {self.phase} ({SIGNALS.get(name, CRASH)})."
+                f"{self.job.named}: {runtime} was ended by {name} while {self.phase} ({SIGNALS.get(name, CRASH)})."
             )
         last = noise.strip().splitlines()[-1] if noise.strip() else "no message"
         raise RuntimeCrashError(
-            f"{self.job.model}: the process of {runtime} ended with status {status} while {self.phase} ({last}); "
+            f"{self.job.named}: the process of {runtime} ended with status {status} while {self.phase} ({last}); "
             "try another version of the runtime."
         )
 
@@ -95,14 +95,14 @@ class Conversation:
         runtime = RUNTIMES[self.job.runtime].title
         if kind == "runtime":
             text = f"{text.rpartition('; ')[0]}; {self.remedy}" if self.remedy else text
-            return UsageError(f"{runtime} is needed to measure {self.job.model.name}, but {text}.")
+            return UsageError(f"{runtime} is needed to measure {self.job.named.name}, but {text}.")
         if kind == "option":
             return UsageError(f"{text}.")
         if kind == "memory":
             return RuntimeCrashError(
-                f"{self.job.model} needs more memory than {self.where} has; measure a smaller model."
+                f"{self.job.named} needs more memory than {self.where} has; measure a smaller model."
             )
-        return ModelError(f"{self.job.model} is not a model that {runtime} runs ({text}); check or export it again.")
+        return ModelError(f"{self.job.named} is not a model that {runtime} runs ({text}); check or export it again.")
 
 
 def request_line(job: Job) -> str:

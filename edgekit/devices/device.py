@@ -31,7 +31,7 @@ class Job:
     ``runs`` and ``seconds`` are minima of the sampling; ``limit_s`` is the time after which the process is ended.
     ``pin`` says which cores the process keeps to: auto, off, or their numbers as in "2,3". ``others`` are further files
     for the same process, each with its runtime. ``shapes`` are sizes, by the input's name, where files leave them open.
-    ``images`` is a .npy file of inputs for the task ``outputs``.
+    ``images`` is a .npy file of inputs for the task ``outputs``; ``source`` the file that ``model`` was compiled from.
     """
 
     task: str
@@ -45,10 +45,16 @@ class Job:
     others: tuple[tuple[str, Path], ...] = ()
     images: Path | None = None
     shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    source: Path | None = None
 
     def __post_init__(self) -> None:
         if self.task not in TASKS:
             raise UnknownNameError("task", self.task, TASKS)
+
+    @property
+    def named(self) -> Path:
+        """The file that was named to EdgeKit, as messages do."""
+        return self.source or self.model
 
 
 class Can(Flag):
@@ -96,7 +102,7 @@ class Device(ABC):
 
     @property
     def processor(self) -> str:
-        """What code is compiled for to run there: a processor, or its system's word; empty for this machine's."""
+        """What code is compiled for to run there: a processor, its system's word or wasm; empty for this machine's."""
         return ""
 
     @abstractmethod

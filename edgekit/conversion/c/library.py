@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.conversion.c import untested_program
-from edgekit.conversion.c.build import Target, build
+from edgekit.conversion.c.build import TARGETS, Target, build
 from edgekit.devices.device import Device, Job, Watch
 from edgekit.errors import UsageError
 from edgekit.files import require_file, sha256_file
@@ -49,7 +49,7 @@ def opened_by(runtime: str | None, model: Path, processor: str = "") -> Iterator
         yield model
         return
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"{model.stem}.so"
+        path = Path(folder) / f"{model.stem}{Path(target_of(processor).file).suffix}"
         path.write_bytes(_library(model, sha256_file(require_file(model)), processor))
         yield path
 
@@ -73,7 +73,9 @@ def run_job(device: Device, job: Job, watch: Watch) -> dict[str, Any]:
             return path
 
         others = tuple((runtime, opened(runtime, model)) for runtime, model in job.others)
-        return device.run(replace(job, model=opened(job.runtime, job.model), others=others), watch)
+        model = opened(job.runtime, job.model)
+        source = job.model if model != job.model else None
+        return device.run(replace(job, model=model, others=others, source=source), watch)
 
 
 @lru_cache(KEPT)
@@ -84,13 +86,15 @@ def _library(model: Path, sha256: str, processor: str) -> bytes:
 
 
 def target_of(processor: str) -> Target:
-    """The library for a processor, as ``Device.processor`` says it.
+    """The library, or for a page the module, for a processor, as ``Device.processor`` says it.
 
     Raises:
         UsageError: it is none of MACHINES.
     """
     if not processor:
         return Target("model.so", "library", flags=("-O3", "-march=native"))
+    if processor in TARGETS:
+        return TARGETS[processor]
     if processor.startswith("cortex-"):
         triple, *flags = "aarch64-linux-gnu", f"-mcpu={processor.replace('-', '_')}"
     elif processor in MACHINES:

@@ -14,10 +14,12 @@ from edgekit.devices.device import Job
 from edgekit.errors import ModelError, UsageError
 from edgekit.graph.isolated import model_bytes
 from edgekit.modelfiles.session import FileSession
-from edgekit.web.page_files import RUNTIMES
+from edgekit.web.page_files import COMPILED, RUNTIMES
 
 DTYPES = ("float32", "int8", "uint8")
 WARMUP_RUNS = 20
+REFERENCE = "litert-reference"
+"""Answers here with the integers of a compiled model."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +45,10 @@ def page_job(job: Job) -> PageJob:
         raise UsageError(f"--pin {job.pin}: a page cannot choose its cores; leave the option out.")
     if job.shapes:
         raise UsageError("--shape: a page takes sizes as the file has them; export it with --shape.")
-    if job.runtime not in RUNTIMES:
-        raise UsageError(f"--runtime {job.runtime} does not run in a browser; use {' or '.join(RUNTIMES)}.")
-    with FileSession(job.model, job.runtime, threads=1) as session:
+    if job.runtime not in (*RUNTIMES, COMPILED):
+        known = f"{', '.join(RUNTIMES)} or {COMPILED}"
+        raise UsageError(f"--runtime {job.runtime} does not run in a browser; use {known}.")
+    with FileSession(job.named, REFERENCE if job.runtime == COMPILED else job.runtime, threads=1) as session:
         tensors = {"input": _only(session.inputs, "input", job), "output": _only(session.outputs, "output", job)}
         values = _values(tensors["input"])
         (output,) = session.run([values])
@@ -65,7 +68,7 @@ def _only(specs: tuple[TensorSpec, ...], role: str, job: Job) -> TensorSpec:
     if len(specs) != 1 or specs[0].dtype not in DTYPES:
         found = ", ".join(f"{spec.name} ({spec.dtype})" for spec in specs)
         raise ModelError(
-            f"{job.model} has the {role}s {found}, and a page takes one {role} of "
+            f"{job.named} has the {role}s {found}, and a page takes one {role} of "
             f"{', '.join(DTYPES)}; use --device cpu."
         )
     return specs[0]

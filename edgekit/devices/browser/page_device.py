@@ -17,7 +17,7 @@ from edgekit.devices.cards import DeviceCard
 from edgekit.devices.device import Can, Device, Job, Watch
 from edgekit.errors import UsageError
 from edgekit.web.npm import find_package
-from edgekit.web.page_files import page_files
+from edgekit.web.page_files import COMPILED, page_files
 
 MISSING = {
     "operators": "a browser has no profiler of operators, which --device cpu has",
@@ -53,14 +53,19 @@ class PageDevice(Device):
         self._site.offer(files, asked.document)
         watch(0.0)
         found, machine = self.measure(self._site, job)
-        answer = measured(found, job, find_package(job.runtime).version, machine, asked.output)
+        answer = measured(found, job, _version(job.runtime), machine, asked.output)
         difference = answer["machine"]["largest_difference_from_here"]
         if difference and asked.output.dtype.kind != "f":  # floats are computed in another order there
             say(
-                f"{job.model.name}: its output in the browser differs from this machine's by up to {difference:g} steps"
+                f"{job.named.name}: its output in the browser differs from this machine's by up to {difference:g} steps"
             )
         watch(1.0)
         return answer
+
+    @property
+    def processor(self) -> str:
+        """WebAssembly's."""
+        return "wasm"
 
     @abstractmethod
     def measure(self, site: BenchSite, job: Job) -> tuple[dict[str, Any], Mapping[str, Any]]:
@@ -74,3 +79,7 @@ class PageDevice(Device):
         """End the site."""
         if self._site is not None:
             self._site.close()
+
+
+def _version(runtime: str) -> str:
+    return "C99" if runtime == COMPILED else find_package(runtime).version

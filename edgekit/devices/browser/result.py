@@ -48,7 +48,7 @@ def measured(
     """
     if "error" in found:
         raise ModelError(
-            f"{job.model} does not run in the browser ({_text(found['error'])}); "
+            f"{job.named} does not run in the browser ({_text(found['error'])}); "
             "check that the page was left in front, or export the file again."
         )
     try:

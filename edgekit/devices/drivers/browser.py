@@ -29,7 +29,7 @@ class HeadlessBrowser(PageDevice):
                 browser.require_running()
                 if time.monotonic() > deadline:
                     raise RuntimeCrashError(
-                        f"{job.model}: the browser did not finish within {job.limit_s} s; ask for fewer --runs."
+                        f"{job.named}: the browser did not finish within {job.limit_s} s; ask for fewer --runs."
                     )
         return found, {**facts, **throttling.between(before, throttling.state()), "cores_kept_to": None}
 

@@ -39,11 +39,11 @@ class Phone(PageDevice):
                 f"Nobody opened {site.address} within {self.open_s:g} s; check that the phone is in the same network "
                 "as this machine and that no firewall is between them, and try again."
             )
-        say(f"the phone is measuring {job.model.name}")
+        say(f"the phone is measuring {job.named.name}")
         found = site.result(job.limit_s)
         if found is None:
             raise DeviceError(
-                f"The phone did not finish {job.model.name} within {job.limit_s} s; keep the page in front and the "
+                f"The phone did not finish {job.named.name} within {job.limit_s} s; keep the page in front and the "
                 "screen on, and try again."
             )
         system = system_name(str(found.get("user_agent", ""))) or "unknown"

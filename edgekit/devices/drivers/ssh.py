@@ -56,7 +56,7 @@ class SshDevice(Device):
         connection = self._connection or self._connect()
         remedy = self._remedy(connection)
         conversation = Conversation(job, self.name, remedy)
-        request = self._placed(connection, asdict(job))
+        request = self._placed(connection, asdict(replace(job, source=None)))
         try:
             answer = _converse(connection, request, conversation, watch)
         except DeviceError:

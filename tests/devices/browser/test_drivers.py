@@ -44,6 +44,17 @@ def test_a_model_is_measured_in_this_machines_browser() -> None:
     assert set(model["missing"]) == {"operators", "arena"}
 
 
+@pytest.mark.usefixtures("chromium")
+def test_a_model_that_is_compiled_is_measured_in_a_page_without_a_runtime() -> None:
+    done = CliRunner().invoke(app, ["profile", f"{MODEL}@c", "--device", "browser", "--json", *QUICK])
+    assert done.exit_code == 0, done.output
+    (model,) = json.loads(done.stdout)["models"]
+    assert model["runtime_version"].startswith("C99 in ")
+    assert model["file"] == str(MODEL)
+    assert len(model["samples_ns"]) >= 5
+    assert model["machine"]["largest_difference_from_here"] == 0
+
+
 @pytest.mark.usefixtures("chromium", "pages")
 def test_a_phone_that_opens_the_printed_address_measures_every_file(monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[Browser] = []

@@ -41,7 +41,7 @@ def test_the_same_file_gets_the_same_input_each_time() -> None:
     [
         ({"threads": 2}, "--threads 2: a page runs a model on one thread"),
         ({"pin": "0"}, "--pin 0: a page cannot choose its cores"),
-        ({"runtime": "tflite-runtime"}, "does not run in a browser; use litert or ort"),
+        ({"runtime": "tflite-runtime"}, "does not run in a browser; use litert, ort or c"),
     ],
 )
 def test_what_a_page_cannot_do_is_refused(change: dict[str, object], message: str) -> None:
