@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from edgekit.zoo.blocks import Network, conv_bn_relu
 
@@ -14,17 +12,11 @@ class CifarCnn(Network):
 
     After the networks of "94% on CIFAR-10 in 3.29 seconds" (Jordan 2024): convolutions begin as the identity where they
     can, the first one is 2×2, and what is classified is the maximum over the picture. In evaluation the logits are the
-    mean of those of the picture and of its mirror image; with ``shift``, also of both moved by so many pixels to the
-    upper left and to the lower right.
+    mean of those of the picture and of its mirror image.
     """
 
     def __init__(
-        self,
-        shape: tuple[int, int, int],
-        classes: int,
-        widths: tuple[int, ...] = (64, 256, 256),
-        stem: int = 24,
-        shift: int = 0,
+        self, shape: tuple[int, int, int], classes: int, widths: tuple[int, ...] = (64, 256, 256), stem: int = 24
     ) -> None:
         layers: list[nn.Module] = [nn.Conv2d(shape[-1], stem, 2), nn.BatchNorm2d(stem), nn.ReLU()]
         inputs = stem
@@ -34,7 +26,6 @@ class CifarCnn(Network):
             inputs = width
         features = nn.Sequential(*layers, nn.AdaptiveMaxPool2d(1), nn.Flatten())
         super().__init__(features=features, head=nn.Linear(inputs, classes))
-        self.shift = shift
         for layer in features:
             if isinstance(layer, nn.Conv2d) and layer.in_channels <= layer.out_channels and layer.kernel_size == (3, 3):
                 nn.init.dirac_(layer.weight[: layer.in_channels])
@@ -43,12 +34,4 @@ class CifarCnn(Network):
         """Logits [N, classes] of inputs [N, C, H, W]."""
         if self.training:
             return super().forward(inputs)
-        looks = [inputs]
-        if self.shift:
-            around = functional.pad(inputs, [self.shift] * 4, mode="reflect")
-            looks += [
-                around[..., : -2 * self.shift, : -2 * self.shift],
-                around[..., 2 * self.shift :, 2 * self.shift :],
-            ]
-        looks += [look.flip(3) for look in looks]
-        return torch.stack([super(CifarCnn, self).forward(look) for look in looks]).mean(0)
+        return (super().forward(inputs) + super().forward(inputs.flip(3))) / 2
