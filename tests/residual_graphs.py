@@ -12,10 +12,9 @@ from random_images import CONTRACT
 from small_graphs import graph_of, session
 
 from edgekit.graph.prepare import prepare
-from edgekit.quantization.calibrate import RealInputs
+from edgekit.quantization.calibrate import RealInputs, calibrate
 from edgekit.quantization.plan import Plan
-from edgekit.quantization.rungs.range_search import choose_ranges
-from edgekit.quantization.tensor_groups import tie_groups
+from edgekit.quantization.tensor_groups import affines_by, tie_groups
 
 WIDTH, CLASSES = 4, 5
 BLOCKS = ("conv_relu", "clipped", "residual", "depthwise", "pool", "join", "shifted", "swish", "gate")
@@ -31,8 +30,9 @@ def residual(blocks: Sequence[str], seed: int = 0, spread: float = 2.0) -> Model
 
 def minmax_plan(model: ModelProto, inputs: RealInputs, **options: object) -> Plan:
     """All values that were seen, 8 bits."""
-    choice = choose_ranges(model, tie_groups(model, inputs.intake), inputs, "minmax")
-    return Plan(choice.affines, **options)
+    groups = tie_groups(model, inputs.intake)
+    histograms = calibrate(model, [name for group in groups for name in group.tensors], inputs)
+    return Plan(affines_by("minmax", groups, histograms), **options)
 
 
 def scores(model: ModelProto, inputs: RealInputs) -> NDArray[np.float32]:

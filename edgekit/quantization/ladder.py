@@ -8,7 +8,7 @@ ladder ends with the best of the rungs that leave everything in 8 bits and train
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,19 +18,19 @@ from edgekit.console import counted, say
 from edgekit.data.dataset import Split
 from edgekit.data.intake import Intake, Pictures, Tensors
 from edgekit.extras import install
-from edgekit.quantization.calibrate import SMALL_SAMPLE, RealInputs
+from edgekit.quantization.calibrate import SMALL_SAMPLE, RealInputs, calibrate
 from edgekit.quantization.channel_statistics import channel_statistics
 from edgekit.quantization.judge import Judge
 from edgekit.quantization.plan import Plan
+from edgekit.quantization.ranges import AUTO, METHODS
 from edgekit.quantization.rungs.absorb import absorb_high_biases
 from edgekit.quantization.rungs.equalize import equalize
 from edgekit.quantization.rungs.mixed_precision import fewest_floats, with_stored_weights
-from edgekit.quantization.rungs.range_search import choose_ranges
 from edgekit.quantization.rungs.raw_input import raw_input
 from edgekit.quantization.rungs.reconstruct import correct_biases, reconstruct
 from edgekit.quantization.rungs.scaled_features import scaled_features
 from edgekit.quantization.running_sums import running_sums
-from edgekit.quantization.tensor_groups import Group, sparing_floats, tie_groups
+from edgekit.quantization.tensor_groups import Group, affines_by, sparing_floats, tie_groups
 from edgekit.quantization.weighted_layers import with_float_layers, with_own_constants
 from edgekit.tasks.quality import Quality
 
@@ -107,6 +107,7 @@ class Ladder:
     records: list[RungRecord] = field(default_factory=list)
     candidates: list[Candidate] = field(default_factory=list)
     uncorrected: Candidate | None = None
+    method: str = ""
     refused: set[int] = field(default_factory=set)
 
     def climb(self, model: ModelProto, intake: Intake) -> tuple[Candidate, tuple[RungRecord, ...]]:
@@ -149,13 +150,17 @@ class Ladder:
         index = met[-1] if met else max(left, key=lambda place: self.records[place].verdict.sqnr_db)
         return index, self.candidates[index]
 
-    def _plan(self, model: ModelProto, inputs: RealInputs) -> tuple[Plan, tuple[Group, ...], str]:
+    def _by_method(self, model: ModelProto, inputs: RealInputs, methods: Iterable[str]) -> dict[str, Candidate]:
+        """A model whose ranges all come from one range method, for each of ``methods``."""
         groups = tie_groups(model, inputs.intake)
-        choice = choose_ranges(model, groups, inputs, self.options.ranges)
-        counts = {name: list(choice.methods.values()).count(name) for name in sorted(set(choice.methods.values()))}
-        detail = ", ".join(f"{count} {name}" for name, count in counts.items())
-        plan = Plan(choice.affines, weight_bits=self.options.weight_bits, per_tensor=self.options.per_tensor)
-        return plan.with_floats(running_sums(model) | sparing_floats(model)), groups, detail
+        histograms = calibrate(model, [name for group in groups for name in group.tensors], inputs)
+        floats = running_sums(model) | sparing_floats(model)
+        bits, whole = self.options.weight_bits, self.options.per_tensor
+        plans = {
+            method: Plan(affines_by(method, groups, histograms), floats=floats, weight_bits=bits, per_tensor=whole)
+            for method in methods
+        }
+        return {name: Candidate(model, plan, inputs.intake, groups, model) for name, plan in plans.items()}
 
     def _inputs(self, intake: Intake, counts: tuple[int, int] | None = None) -> RealInputs:
         """The samples, as ``intake`` feeds them: a few, see ``RealInputs.few``, or all."""
@@ -170,21 +175,25 @@ class Ladder:
             if folded is not None:
                 model, intake = folded
                 detail = "; the input's normalization is in the first layer, raw pixels go in"
-        found, methods = self._ranged(model, intake)
+        found = self._ranged(model, intake)
         if isinstance(intake, Tensors) and (scaled := scaled_features(model, self._inputs(intake))) is not None:
-            tried, ways = self._ranged(scaled, intake)
+            method, tried = self.method, self._ranged(scaled, intake)
             if self._sqnr(tried) - self._sqnr(found) > SCALING_DB:
-                return tried, f"{ways}; features are scaled in float before they are rounded"
-        return found, methods + detail
+                return tried, f"{self.method}; features are scaled in float before they are rounded"
+            self.method = method
+        return found, self.method + detail
 
-    def _ranged(self, model: ModelProto, intake: Intake) -> tuple[Candidate, str]:
-        plan, groups, methods = self._plan(model, self._inputs(intake))
-        return Candidate(model, plan, intake, groups, model), methods
+    def _ranged(self, model: ModelProto, intake: Intake) -> Candidate:
+        """By the range method that was asked for, or the one that ends closest to the float model; it is kept."""
+        asked = tuple(METHODS) if self.options.ranges == AUTO else (self.options.ranges,)
+        found = self._by_method(model, self._inputs(intake), asked)
+        self.method = max(found, key=lambda method: self._sqnr(found[method])) if len(found) > 1 else asked[0]
+        return found[self.method]
 
     def _equalize(self, before: Candidate) -> tuple[Candidate, str]:
         own = with_own_constants(before.model)
         before = replace(before, model=own, exact=own)
-        equalized, detail = self._equalized(before)
+        equalized = self._equalized(before)
         # What equalization is worth shows when biases are right, in both.
         inputs = self._inputs(before.intake, BIAS_IMAGES)
         corrected, left_out = (
@@ -194,18 +203,17 @@ class Ladder:
         kept = gained > MIN_GAIN_DB
         # The next rung corrects biases itself, and starts from them as they were.
         self.uncorrected = equalized if kept else before
-        note = f"channels equalized; {detail}" if kept else f"equalization left out ({gained:+.1f} dB)"
+        note = "channels equalized" if kept else f"equalization left out ({gained:+.1f} dB)"
         return corrected if kept else left_out, f"biases corrected, {note}"
 
-    def _equalized(self, before: Candidate) -> tuple[Candidate, str]:
+    def _equalized(self, before: Candidate) -> Candidate:
         inputs = self._inputs(before.intake, CHANNEL_IMAGES)
         channels = channel_statistics(before.model, inputs)
         model, absorbed = absorb_high_biases(before.model, channels)
         if absorbed:
             channels = channel_statistics(model, inputs)
         model = equalize(model, channels, self.options.per_tensor)
-        plan, groups, detail = self._plan(model, self._inputs(before.intake, RANGE_IMAGES))
-        return Candidate(model, plan, before.intake, groups, model), detail
+        return self._by_method(model, self._inputs(before.intake, RANGE_IMAGES), [self.method])[self.method]
 
     def _round(self, before: Candidate) -> tuple[Candidate, str]:
         start = self.uncorrected or before

@@ -12,8 +12,8 @@ from edgekit.evaluation.input_options import InputOptions
 from edgekit.options import LARGEST_SEED, SAMPLES, Options, argument, group, option
 from edgekit.quantization.ladder import MIXED, RUNGS
 from edgekit.quantization.qdq import IO_TYPES
+from edgekit.quantization.ranges import AUTO, RANGE_METHODS
 from edgekit.quantization.recipes import RECIPES, Recipe
-from edgekit.quantization.rungs.range_search import AUTO, RANGE_METHODS
 from edgekit.scales import WEIGHT_BITS, weight_max
 
 STATIC, WEIGHTS_ONLY, HALF = "static_wi8_ai8", "weight_only_wi8_af32", "weight_only_wf16_af32"
@@ -43,7 +43,10 @@ class QuantizeOptions(Options):
     rungs: int | None = option("Last rung of the ladder to try, 1 to 5.", None, unset="3, with --max-drop 5")
     calibration: int = option("Images, or samples, to calibrate on.", 500)
     ranges: str = option(
-        "minmax, percentile or mse; auto chooses by measured error.", AUTO, choices=RANGE_METHODS, metavar="METHOD"
+        "mse, minmax or percentile; auto takes the one that ends closest to the float model.",
+        AUTO,
+        choices=RANGE_METHODS,
+        metavar="METHOD",
     )
     per_tensor: bool = option("One scale for all weights of a layer, for runtimes that need it.", False)
     weight_bits: int = option("Bits of the weights' grid, 2 to 8.", WEIGHT_BITS)

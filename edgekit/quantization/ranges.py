@@ -1,7 +1,8 @@
 """Three ways to turn what calibration saw of a tensor into the range that its int8 values will cover.
 
 ``minmax`` keeps every value, ``percentile`` gives up the rarest on each side, ``mse`` weighs clipping against rounding
-by the mean squared error over the histogram (as in Banner et al. 2019). None is best everywhere: see ``choose``.
+by the mean squared error over the histogram (as in Banner et al. 2019). None is best everywhere, so the ladder tries
+each on the whole network.
 """
 
 from __future__ import annotations
@@ -52,7 +53,9 @@ def mse(histogram: Histogram) -> Range:
     return min(((best[0], high * share) for share in SHRINKAGES), key=error)
 
 
-METHODS: Mapping[str, Callable[[Histogram], Range]] = {"minmax": minmax, "percentile": percentile, "mse": mse}
+METHODS: Mapping[str, Callable[[Histogram], Range]] = {"mse": mse, "minmax": minmax, "percentile": percentile}
+AUTO = "auto"
+RANGE_METHODS = (AUTO, *METHODS)
 
 
 def squared_error(values: NDArray[np.float64], counts: NDArray[np.int64], candidate: Range) -> float:

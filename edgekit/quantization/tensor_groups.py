@@ -130,6 +130,11 @@ def _is_fused_activation(node: NodeProto, constants: Mapping[str, TensorProto]) 
     return tuple(float(bound.item()) for bound in bounds if bound.size == 1) in ACTIVATION_LIMITS
 
 
+def affines_by(method: str, found: Sequence[Group], histograms: Mapping[str, Histogram]) -> dict[str, Quantization]:
+    """The scale of every tensor when one range method is taken for all groups."""
+    return affines(found, [group.range(method, histograms) for group in found])
+
+
 def affines(found: Sequence[Group], ranges: Sequence[Range]) -> dict[str, Quantization]:
     """The scale and zero point of every stored tensor; the i-th range is used where the i-th group is not fixed."""
     result = {}

@@ -9,16 +9,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import ModelProto
+from onnx.helper import make_node
 from random_images import CHANNELS, CONTRACT, SIZE, random_inputs, random_split
 from residual_graphs import BLOCKS, residual, scores
+from small_graphs import graph_of
 
 from edgekit.data.intake import Intake, Pictures
 from edgekit.errors import UsageError
+from edgekit.graph.prepare import prepare
 from edgekit.inputs.contract import InputContract
 from edgekit.quantization.judge import Judge
 from edgekit.quantization.ladder import Candidate, Ladder, RungRecord
 from edgekit.quantization.options import QuantizeOptions
 from edgekit.quantization.plan import Plan
+from edgekit.quantization.ranges import METHODS
 from edgekit.tasks.quality import Quality
 
 IMAGES = 12
@@ -55,6 +59,37 @@ def test_the_best_rung_is_kept_and_computes_in_integers_throughout(blocks: list[
     assert not best.plan.floats
     expected = scores(model, random_inputs(4))
     np.testing.assert_allclose(scores(best.exact, random_inputs(4)), expected, atol=1e-4 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("block", ["residual", "join", "pool"])
+def test_the_range_method_that_ends_closest_to_the_float_model_is_taken(block: str) -> None:
+    model = residual([block])
+    (chosen,) = climb(model, rungs=1)[1]
+    tried = {method: climb(model, rungs=1, ranges=method)[1][0] for method in METHODS}
+    assert all(record.detail.startswith(method) for method, record in tried.items())
+    assert chosen.verdict.sqnr_db == max(record.verdict.sqnr_db for record in tried.values())
+
+
+def test_rare_values_are_kept_where_they_are_all_that_matters() -> None:
+    weights = {
+        "w": np.ones((1, 3, 1, 1), np.float32),
+        "top": np.float32([-2.2]),
+        "v": np.ones((1, 1, 1, 1), np.float32),
+    }
+    nodes = [
+        make_node("Conv", ["image", "w"], ["sum"]),
+        make_node("Conv", ["sum", "v", "top"], ["rest"]),
+        make_node("Relu", ["rest"], ["out"]),
+    ]
+    model = prepare(graph_of(nodes, {"image": [1, 3, 8, 8]}, weights))
+    assert climb(model, rungs=1)[0].plan.affines["sum"].high > 2.2
+
+
+def test_tensors_that_share_a_scale_have_one_range() -> None:
+    best, _ = climb(residual(["join", "pool"]), rungs=1)
+    assert any(len(group.tensors) > 1 for group in best.groups)
+    for group in best.groups:
+        assert len({best.plan.affines[name] for name in group.tensors}) == 1
 
 
 def test_channels_of_different_ranges_are_worth_a_second_rung() -> None:
