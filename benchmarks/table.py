@@ -17,6 +17,7 @@ TITLES = {
 PHOTOS = {
     "cifar-s": "cifar-s: 10,000 of CIFAR-10",
     "cifar-xs": "cifar-xs: the same",
+    "fashion-s": "fashion-s: 10,000 of Fashion-MNIST",
     "clothing-1MB": "EfficientNet-Lite0 shrunk to 1 MB: 372 of clothes",
     "clothing-300KB": "the same, to 300 KB",
 }
