@@ -8,6 +8,7 @@ test images are looked at once, when all is done.
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -30,9 +31,16 @@ def main(name: str, data: str, folder: Path) -> None:
     result = {
         "teacher_test_accuracy": distilled.teacher_test_accuracy,
         "validation_accuracy": distilled.validation_accuracy,
+        "teacher_share": teacher_share(folder),
         **of_files(folder, data),
     }
     record(__file__, result, f"{name} {Path(data).name} DIR", name=name)
+
+
+def teacher_share(folder: Path) -> float:
+    """The share of a run's time that the teacher's answers took, in [0, 1]."""
+    times = [json.loads(line) for line in (folder / "timing.jsonl").read_text(encoding="utf-8").splitlines()]
+    return round(sum(time["answering_seconds"] for time in times) / sum(time["seconds"] for time in times), 4)
 
 
 def of_files(folder: Path, data: str) -> dict[str, Any]:
