@@ -19,6 +19,8 @@ from edgekit.modelfiles.session import FileSession
 from edgekit.runtimes.runtime import Shapes
 
 RUNTIME = "c"
+PAGE = "wasm"
+"""What a page calls its processor, and ``build`` the module for it."""
 KEPT = 8
 """So many libraries are kept in memory: several jobs ask for the same."""
 NO_MALLOC = "-D__MM_MALLOC_H"
@@ -93,8 +95,8 @@ def target_of(processor: str) -> Target:
     """
     if not processor:
         return Target("model.so", "library", flags=("-O3", "-march=native"))
-    if processor in TARGETS:
-        return TARGETS[processor]
+    if processor == PAGE:
+        return TARGETS[PAGE]
     if processor.startswith("cortex-"):
         triple, *flags = "aarch64-linux-gnu", f"-mcpu={processor.replace('-', '_')}"
     elif processor in MACHINES:
