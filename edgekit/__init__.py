@@ -3,7 +3,9 @@
 What ``__all__`` names is the Python API; it is loaded when it is used. Everything else is private.
 """
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -64,6 +66,15 @@ if not TYPE_CHECKING:  # whose names a type checker knows already
         if name not in __all__:
             raise AttributeError(f"module 'edgekit' has no attribute {name!r}")
         return getattr(import_module(_HOMES.get(name, "edgekit.api.verbs")), name)
+
+    class _Package(ModuleType):
+        """An import puts a package, as edgekit/search is, where the verb of its name is asked for; the verb stays."""
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            if name not in __all__ or not isinstance(value, ModuleType):
+                super().__setattr__(name, value)
+
+    sys.modules[__name__].__class__ = _Package
 
 
 def __dir__() -> list[str]:

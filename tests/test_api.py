@@ -6,6 +6,7 @@ import inspect
 import json
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from PIL import Image
 
 import edgekit
+from edgekit.api import verbs
 from edgekit.api.verbs import Verb
 from edgekit.data.dataset import Dataset
 from edgekit.errors import DataError, GateError, ModelError, UnknownNameError, UsageError
@@ -45,6 +47,11 @@ def test_a_verb_tells_its_options_with_their_defaults_and_help(name: str) -> Non
     for place in places(verb.load()[1]):
         assert place.item.name in parameters
         assert place.option.help in inspect.getdoc(verb).replace("\n", " ")
+
+
+def test_a_verb_stays_where_a_package_of_its_name_is_imported() -> None:
+    import_module("edgekit.search.space")
+    assert edgekit.search is verbs.search
 
 
 def test_the_defaults_are_the_commands() -> None:

@@ -13,6 +13,7 @@ from edgekit.devices.latency.predict import predict
 from edgekit.errors import UsageError
 from edgekit.inputs.contract import InputContract
 from edgekit.quantization.untrained import untrained_int8
+from edgekit.search import costs
 from edgekit.search.costs import Costs, Gauge, describe
 from edgekit.search.records import SearchOptions, milliseconds
 from edgekit.zoo import build
@@ -42,7 +43,7 @@ def test_a_boards_latency_is_the_one_that_profile_predicts(model: bytes, tmp_pat
 
 
 def test_a_device_that_runs_files_measures_them(model: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgekit.search.costs.open_device", lambda name: NullDevice())
+    monkeypatch.setattr(costs, "open_device", lambda name: NullDevice())
     found = Gauge(Costs(latency_ms=3.0), "null").costs(model)
     assert found.latency_ms == pytest.approx(1.0, rel=0.01)
 
@@ -51,14 +52,14 @@ def test_the_device_forgets_what_was_measured(model: bytes, monkeypatch: pytest.
     device = NullDevice()
     forgotten: list[Path] = []
     monkeypatch.setattr(device, "forget", forgotten.append)
-    monkeypatch.setattr("edgekit.search.costs.open_device", lambda name: device)
+    monkeypatch.setattr(costs, "open_device", lambda name: device)
     Gauge(Costs(latency_ms=3.0), "null").costs(model)
     assert forgotten == [job.model for job in device.jobs]
 
 
 def test_what_its_bytes_forbid_is_not_looked_at_further(model: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     device = NullDevice()
-    monkeypatch.setattr("edgekit.search.costs.open_device", lambda name: device)
+    monkeypatch.setattr(costs, "open_device", lambda name: device)
     assert Gauge(Costs(bytes=100), "null").costs(model) == Costs(len(model))
     assert device.jobs == []
 

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 
 from edgekit.data.factory import load_factory
 from edgekit.errors import UsageError
+from edgekit.search import halving
 from edgekit.search import study as home
 from edgekit.search.records import SearchOptions
 from edgekit.search.school import School
@@ -24,7 +25,7 @@ from edgekit.training.teachers import TeacherDetails
 
 @pytest.fixture(autouse=True)
 def two_rungs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgekit.search.halving.STEPS", 2)
+    monkeypatch.setattr(halving, "STEPS", 2)
 
 
 def explored(options: SearchOptions) -> Study:

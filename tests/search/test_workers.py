@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import torch
 
+from edgekit.search import halving
 from edgekit.search.records import SearchOptions
 from edgekit.search.setting import Setting
 from edgekit.search.study import Study
@@ -63,7 +64,7 @@ class Here:
 
 @pytest.fixture(autouse=True)
 def two_rungs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgekit.search.halving.STEPS", 2)
+    monkeypatch.setattr(halving, "STEPS", 2)
 
 
 @pytest.fixture

@@ -4,13 +4,14 @@ import pytest
 
 from edgekit.catalog import resolve_model
 from edgekit.errors import DeviceError
+from edgekit.search import halving
 from edgekit.search.records import SearchOptions
 from edgekit.search.search import search
 from edgekit.training.recipe_options import DistillRecipeOptions
 
 
 def test_candidates_are_measured_there_and_nothing_is_left(server, small_mnist, tmp_path, monkeypatch):
-    monkeypatch.setattr("edgekit.search.halving.STEPS", 2)
+    monkeypatch.setattr(halving, "STEPS", 2)
     options = SearchOptions(
         "mnist-tiny",
         (str(resolve_model("mnist-linear", "model.onnx")),),
