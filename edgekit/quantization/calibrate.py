@@ -65,13 +65,6 @@ class RealInputs:
         """The first of them: so many of usual size, or so many small ones, which say less each and cost less."""
         return self.first(counts[self.intake.size <= SMALL_SAMPLE])
 
-    def parted(self, share: float) -> tuple[RealInputs, RealInputs]:
-        """Every so-many-th image apart: (the others, a ``share`` of the images); one image serves as both."""
-        held = np.zeros(len(self), bool)
-        held[:: max(1, round(1 / share))] = True
-        rest = self.indices[~held] if not held.all() else self.indices
-        return RealInputs(self.split, rest, self.intake), RealInputs(self.split, self.indices[held], self.intake)
-
 
 def calibrate(model: ModelProto, tensors: Sequence[str], inputs: RealInputs) -> dict[str, Histogram]:
     """Run a prepared float model over real inputs and return the histogram of each of ``tensors``.

@@ -308,7 +308,14 @@ def _averaged(model: nn.Module, recipe: TrainRecipe) -> AveragedModel | None:
         return None
 
     def follow(averaged: Any, current: Any, count: Tensor | int) -> None:
-        """An average that is young has a short memory, so that it leaves the random start behind within some steps."""
+        """An average that is young has a short memory, so that it leaves the random start behind within some steps.
+
+        Counters, as batch normalisation has them, have no average: they are the network's.
+        """
+        if not averaged[0].is_floating_point():
+            for mine, own in zip(averaged, current, strict=True):
+                mine.copy_(own)
+            return
         steps = int(count)
         decay = min(recipe.ema, (1 + steps) / (10 + steps))
         get_ema_multi_avg_fn(decay)(averaged, current, count)  # type: ignore[no-untyped-call]

@@ -63,18 +63,6 @@ def test_memory_does_not_grow_with_the_number_of_images() -> None:
     assert peaks[1] <= peaks[0] * 1.1
 
 
-def test_held_out_images_are_others_than_those_that_make_the_ranges() -> None:
-    inputs = RealInputs(Split(Photos()), np.arange(100), Pictures(CONTRACT))
-    seen, held = inputs.parted(1 / 4)
-    assert (len(seen), len(held)) == (75, 25)
-    assert sorted([*seen.indices, *held.indices]) == list(range(100))
-
-
-def test_a_single_image_serves_for_both() -> None:
-    seen, held = RealInputs(Split(Photos()), np.arange(1), Pictures(CONTRACT)).parted(1 / 4)
-    assert (len(seen), len(held)) == (1, 1)
-
-
 def test_without_images_there_is_a_clear_error() -> None:
     with pytest.raises(DataError, match="no calibration images"):
         calibrate(MODEL, ["out"], RealInputs(Split(Photos()), np.arange(0), Pictures(CONTRACT)))

@@ -164,7 +164,7 @@ def test_lora_changes_what_mixes_channels_and_full_every_weight(data: Path, tmp_
     long = RecipeOptions(epochs=8, learning_rate=3e-3)  # so that it is a gain over the head, whatever the processor
     for tune, expected in (("lora", mixing), ("full", learned)):
         after = weights(teach(TeachOptions("narrow", str(data), tune, out=tmp_path / tune, recipe=long)))
-        changed = {name for name in learned if not torch.equal(after[name], before[name])}
+        changed = {name for name in after if name.startswith("features") and not torch.equal(after[name], before[name])}
         assert changed == expected
 
 
@@ -201,10 +201,10 @@ def test_the_way_of_tuning_follows_from_the_number_of_photos_and_is_said(
 def test_classes_of_very_different_size_are_weighed_and_it_is_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    uneven = colours(tmp_path, (300, 300, 3))
+    uneven = colours(tmp_path, (300, 300, 10))
     result = teach(TeachOptions("narrow", str(uneven), "head", out=tmp_path))
     assert "classes are weighed" in capsys.readouterr().err
-    assert (result.test.per_class[2] or 0) >= 0.5
+    assert (result.test.per_class[2] or 0) > 0.5
 
 
 def contents(folder: Path) -> dict[str, str]:
