@@ -25,21 +25,8 @@ def main() -> None:
             judged = {form: asdict(judge.judge(file)) for form in FORMATS if (file := outcome.file(form))}
             rows[tool] = {"error": outcome.error, **judged}
             print(f"{name:20}{tool:28}{outcome.error or judged}", flush=True)
-        result[name] = {**judge.context(), "tools": rows, "recovered": recovered(rows)}
-        print(result[name]["recovered"])
+        result[name] = {**judge.context(), "tools": rows}
     publish(__file__, choice, result)
-
-
-def recovered(rows: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """Of the agreement that rung 1 loses, the share that each further rung has back."""
-    first, *further = (tool for tool in RUNGS if tool in rows)
-    shares: dict[str, dict[str, float]] = {}
-    for tool in further:
-        forms = [form for form in FORMATS if form in rows[first] and form in rows[tool]]
-        lost = {form: 1 - rows[first][form]["agreement"] for form in forms}
-        still = {form: 1 - rows[tool][form]["agreement"] for form in forms}
-        shares[tool] = {form: round(1 - still[form] / lost[form], 4) for form in forms if lost[form]}
-    return shares
 
 
 if __name__ == "__main__":
