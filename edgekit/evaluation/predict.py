@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -175,7 +174,7 @@ def row_of(contract: Contract, given: str) -> Any:
     Raises:
         DataError: the file is missing or broken, or the text empty.
     """
-    if isinstance(contract, TextContract) and not os.path.isfile(given):
+    if isinstance(contract, TextContract) and not contract.is_file(given):
         with input_errors(DataError):
             row = contract.read(os.fsencode(given), "The text")
     else:

@@ -112,12 +112,16 @@ class TextContract:
         return (".txt",)
 
     def given(self, word: str) -> bytes:
-        """What a word of a command line stands for: the file of that name if there is one, else itself.
+        """What a word of a command line stands for: the file of that name if it is one, else itself.
 
         Raises:
             OSError: it cannot be read.
         """
-        return Path(word).read_bytes() if os.path.isfile(word) else os.fsencode(word)
+        return Path(word).read_bytes() if self.is_file(word) else os.fsencode(word)
+
+    def is_file(self, word: str) -> bool:
+        """True for the name of a file; also of one that is missing, if it is called like a file of text."""
+        return os.path.isfile(word) or (word.endswith(self.endings) and len(word.split()) == 1)
 
     def received(self, body: bytes, kind: str) -> bytes:
         """What came over HTTP with a content type: JSON ``{"text": ...}``, or the text alone as text/plain.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -74,3 +75,14 @@ def test_bytes_become_a_tensor() -> None:
 def test_what_is_no_sentence_is_refused_by_name(data: bytes, wrong: str) -> None:
     with pytest.raises(InputError, match=rf"^a\.txt .*{wrong}"):
         CONTRACTS[0].read(data, "a.txt")
+
+
+def test_a_word_is_a_text_unless_it_is_a_file_or_called_like_one(tmp_path: Path) -> None:
+    contract = CONTRACTS[0]
+    written = tmp_path / "review"
+    written.write_bytes(b"never dull")
+    assert contract.given(str(written)) == b"never dull"
+    assert contract.given("charming") == b"charming"
+    assert contract.given("see notes.txt") == b"see notes.txt"
+    with pytest.raises(FileNotFoundError):
+        contract.given("revew.txt")
