@@ -43,7 +43,7 @@ class QuantizeOptions(Options):
     rungs: int | None = option("Last rung of the ladder to try, 1 to 5.", None, unset="3, with --max-drop 5")
     calibration: int = option("Images, or samples, to calibrate on.", 500)
     ranges: str = option(
-        "mse, cautious, minmax or percentile; auto takes the one that ends closest to the float model.",
+        "mse, minmax or percentile; auto takes the one that ends closest to the float model.",
         AUTO,
         choices=RANGE_METHODS,
         metavar="METHOD",

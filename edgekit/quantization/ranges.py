@@ -1,9 +1,8 @@
-"""Four ways to turn what calibration saw of a tensor into the range that its int8 values will cover.
+"""Three ways to turn what calibration saw of a tensor into the range that its int8 values will cover.
 
 ``minmax`` keeps every value, ``percentile`` gives up the rarest on each side, ``mse`` weighs clipping against rounding
-by the mean squared error over the histogram (as in Banner et al. 2019), and ``cautious`` counts what is clipped twice
-there: it is wrong in one direction, while roundings even out in the layers behind. None is best everywhere, so the
-ladder tries each on the whole network.
+by the mean squared error over the histogram (as in Banner et al. 2019). None is best everywhere, so the ladder tries
+each on the whole network.
 """
 
 from __future__ import annotations
@@ -42,41 +41,26 @@ def percentile(histogram: Histogram) -> Range:
     return min(float(inner[0]), 0.0), max(float(inner[1]), 0.0)
 
 
-def mse(histogram: Histogram, clipped: float = 1.0) -> Range:
-    """The range with the least mean squared error: both ends shrunk together, then each on its own.
-
-    The error of a value that is clipped counts ``clipped`` times.
-    """
+def mse(histogram: Histogram) -> Range:
+    """The range with the least mean squared error: both ends shrunk together, then each on its own."""
     low, high = minmax(histogram)
     centres, counts = histogram.occupied()
     if low == high or not counts.size:
         return low, high
-    error = partial(squared_error, centres, counts, clipped=clipped)
+    error = partial(squared_error, centres, counts)
     best = min(((low * share, high * share) for share in SHRINKAGES), key=error)
     best = min(((low * share, best[1]) for share in SHRINKAGES), key=error)
     return min(((best[0], high * share) for share in SHRINKAGES), key=error)
 
 
-METHODS: Mapping[str, Callable[[Histogram], Range]] = {
-    "mse": mse,
-    "cautious": partial(mse, clipped=2.0),
-    "minmax": minmax,
-    "percentile": percentile,
-}
+METHODS: Mapping[str, Callable[[Histogram], Range]] = {"mse": mse, "minmax": minmax, "percentile": percentile}
 AUTO = "auto"
 RANGE_METHODS = (AUTO, *METHODS)
 
 
-def squared_error(
-    values: NDArray[np.float64], counts: NDArray[np.int64], candidate: Range, clipped: float = 1.0
-) -> float:
-    """Mean squared difference between the values and what int8 over the range ``candidate`` keeps of them.
-
-    That of a value beyond the range counts ``clipped`` times.
-    """
+def squared_error(values: NDArray[np.float64], counts: NDArray[np.int64], candidate: Range) -> float:
+    """Mean squared difference between the values and what int8 over the range ``candidate`` keeps of them."""
     affine = range_quantization(*candidate)
     lowest, highest = (limit - affine.zero_point for limit in affine.limits)
-    steps = np.rint(values / affine.scale)
-    kept = np.clip(steps, lowest, highest)
-    errors = np.square(values - kept * affine.scale) * np.where(steps == kept, 1.0, clipped)
-    return float(errors @ counts / counts.sum())
+    kept = np.clip(np.rint(values / affine.scale), lowest, highest) * affine.scale
+    return float(np.square(values - kept) @ counts / counts.sum())
