@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from edgekit.console import Part, Remark, Table, Warn, counted
 from edgekit.data import Source
 from edgekit.data.reading import Reading
+from edgekit.errors import UnknownNameError
 from edgekit.options import ANY_SEED, LARGEST_SEED, RAY, SOURCES, Options, byte_size, group, option
 from edgekit.quantization.quantize import QuantizeResult
 from edgekit.result import Result
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 STUDENT = "mnist-tiny"
 HOURS = 1.0
+SAMPLERS = ("tpe", "random")
 
 
 def milliseconds(text: str) -> float:
@@ -92,6 +94,8 @@ class SearchOptions(Options):
         if not self.student and isinstance(self.data, str) and self.data in ("", "mnist"):
             object.__setattr__(self, "student", STUDENT)
         super().__post_init__()
+        if self.sampler not in SAMPLERS:
+            raise UnknownNameError("sampler", self.sampler, SAMPLERS)
         self.details.of(self.teacher)
 
     @property

@@ -47,7 +47,6 @@ OF_INTEREST = 0.5
 """A cost below this share of its limit counts as this share: who allows 100 KB does not look for the best of 10."""
 PATIENCE_S = 60
 """For another worker that writes."""
-SAMPLERS = ("tpe", "random")
 
 
 @dataclass(frozen=True)

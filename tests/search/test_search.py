@@ -44,6 +44,7 @@ def test_without_a_budget_three_are_proposed_and_nothing_is_made(tmp_path: Path)
         ({"student": "mnist-tinny"}, UnknownNameError, "did you mean 'mnist-tiny'"),
         ({"student": "resnet8", "data": "mnist"}, UsageError, "no space to search; those that have one: .*cifar-s"),
         ({"student": "cifar-s"}, UsageError, "name a source with --data"),
+        ({"sampler": "rand"}, UnknownNameError, "did you mean 'random'"),
         ({"max_size": "big"}, UsageError, "--max-size takes a number of bytes"),
     ],
 )

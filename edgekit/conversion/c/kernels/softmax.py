@@ -18,8 +18,8 @@ from edgekit.scales import INT8_MIN, Quantization
 PROBABILITIES = Quantization.per_tensor(1 / 256, INT8_MIN)
 """How the specification stores them."""
 DIFFERENCES = 256
-INTEGER_BITS, SUM_BITS = 5, 12
-"""Before the point of a difference and of a sum."""
+INTEGER_BITS = 5
+"""Before the point of a difference."""
 RECIPROCAL = """\
 /* 2^31 / (1 + (sum - 1)) of a sum >= 1 with 12 bits before the point, brought into [1, 2) by places to the left. */
 static inline int32_t reciprocal(int32_t sum, int *places)
