@@ -1,6 +1,7 @@
 """A student of the catalog distilled by its card and quantized: the int8 TFLite file in LiteRT on the test images.
 
     python benchmarks/frontier/student.py cifar-s cifar10.npz runs/cifar-s
+    python benchmarks/frontier/student.py mnist-tiny mnist runs/mnist-tiny --per-tensor
 
 What an earlier call with the same folder has trained is not trained again. Validation images choose everything; the
 test images are looked at once, when all is done.
@@ -25,16 +26,16 @@ from edgekit.training.distill import DistillOptions, distill
 FILES = ("model.onnx", "model.int8.onnx", "model.int8.tflite")
 
 
-def main(name: str, data: str, folder: Path) -> None:
+def main(name: str, data: str, folder: Path, per_tensor: bool) -> None:
     """Distill, quantize, evaluate, and record."""
     distilled = distill(DistillOptions(name, data=data, out=folder, resume=True))
     result = {
         "teacher_test_accuracy": distilled.teacher_test_accuracy,
         "validation_accuracy": distilled.validation_accuracy,
         "teacher_share": teacher_share(folder),
-        **of_files(folder, data),
+        **of_files(folder, data, per_tensor),
     }
-    record(__file__, result, f"{name} {Path(data).name} DIR", name=name)
+    record(__file__, result, f"{name} {Path(data).name} DIR{' --per-tensor' if per_tensor else ''}", name=name)
 
 
 def teacher_share(folder: Path) -> float:
@@ -43,9 +44,9 @@ def teacher_share(folder: Path) -> float:
     return round(sum(time["answering_seconds"] for time in times) / sum(time["seconds"] for time in times), 4)
 
 
-def of_files(folder: Path, data: str) -> dict[str, Any]:
+def of_files(folder: Path, data: str, per_tensor: bool = False) -> dict[str, Any]:
     """Quantize the student of a run, and measure its files on the test images."""
-    quantize(QuantizeOptions(str(folder), data, folder))
+    quantize(QuantizeOptions(str(folder), data, folder, per_tensor=per_tensor))
     evaluations = evaluate(EvaluateOptions(tuple(str(folder / file) for file in FILES), data)).evaluations
     figures = {Path(found.model).name: found.to_dict() for found in evaluations}
     return {
@@ -64,4 +65,4 @@ def of_files(folder: Path, data: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
+    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]), sys.argv[4:] == ["--per-tensor"])

@@ -37,6 +37,19 @@ def remove_still(draft: Draft, node: NodeProto) -> bool:
     return still and draft.bypass(node, node.input[0])
 
 
+def gather_all(draft: Draft, node: NodeProto) -> bool:
+    """A Gather of every place in order is a Reshape; torch writes one where it pools what is stored channels last."""
+    places, shape = draft.constant(node, 1), draft.shapes.get(node.input[0]) if node.input else None
+    if node.op_type != "Gather" or places is None or shape is None:
+        return False
+    size = shape[attributes(node).get("axis", 0)]
+    if not np.array_equal(np.where(places < 0, places + size, places).reshape(-1), np.arange(size)):
+        return False
+    sizes = draft.add_integers(f"{node.output[0]}_sizes", draft.shapes[node.output[0]])
+    draft.replace(node, make_node("Reshape", [node.input[0], sizes], node.output, node.name))
+    return True
+
+
 def one_reshape(draft: Draft, node: NodeProto) -> bool:
     """A Reshape of a Reshape is one Reshape."""
     inner = draft.own_maker(node.input[0], RESHAPES) if node.op_type in RESHAPES else None
@@ -119,4 +132,4 @@ def slice_of(draft: Draft, node: NodeProto) -> tuple[list[int], list[int], list[
     return starts.tolist(), ends.tolist(), list(counted), [1] * len(starts) if steps is None else steps.tolist()
 
 
-MOVES = (remove_still, one_reshape, one_transpose, one_slice)
+MOVES = (remove_still, gather_all, one_reshape, one_transpose, one_slice)

@@ -100,6 +100,17 @@ def test_transposes_and_reshapes_in_a_row_are_one() -> None:
     assert prepared_from(nodes, (1, 2, 3, 4), s=whole(4, 6)) == ["Transpose", "Reshape"]
 
 
+def test_a_gather_of_all_places_in_order_is_a_reshape() -> None:
+    """As torch exports a pool over the image after a 1×1 convolution whose weights lie channels last."""
+    nodes = [node("Relu", ["x"], ["a"]), node("Reshape", ["a", "flat"], ["b"]), node("Gather", ["b", "places"], ["c"]),
+             node("Reshape", ["c", "row"], ["d"]), node("Abs", ["d"], ["out"])]  # fmt: skip
+    shapes = {"flat": whole(-1), "row": whole(1, 6)}
+    in_order = np.arange(6).reshape(1, 6, 1, 1)
+    for places in (in_order, in_order - 6):
+        assert prepared_from(nodes, (1, 6, 1, 1), places=places, **shapes) == ["Relu", "Reshape", "Abs"]
+    assert "Gather" in prepared_from(nodes, (1, 6, 1, 1), places=in_order[:, ::-1].copy(), **shapes)
+
+
 def test_a_sum_of_several_is_a_chain_of_additions() -> None:
     nodes = [node("Relu", ["x"], ["a"]), node("Abs", ["x"], ["b"]), node("Sum", ["a", "b", "x"], ["out"])]
     assert prepared_from(nodes, (1, 4))[2:] == ["Add", "Add"]
