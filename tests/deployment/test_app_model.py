@@ -38,7 +38,7 @@ def test_a_student_is_all_that_an_app_must_know(tflite: Path) -> None:
         "contract": {"height": 28, "width": 28, "channels": 1, "mean": (0.0,), "std": (1.0,), "domain": "digit"}
         | {"mean": [0.0], "std": [1.0]},
         "labels": list("0123456789"),
-        "golden": {"seed": 0, "output": [-76, -34, 43, -91, 20, -48, -15, 7, 16, -81], "limit": 6},
+        "golden": {"seed": 0, "output": [-29, -118, -43, -68, 11, -47, -16, -128, 75, -39], "limit": 3},
     }
 
 

@@ -56,7 +56,7 @@ def test_a_device_that_answers_differently_says_so_with_the_first_operator(own: 
     assert ": 7 " in done.stdout
     assert (
         "app.py: warning: this device answers differently than the machine where the model was made: a value is off "
-        "by 40, where rounding explains 6.\n"
+        "by 40, where rounding explains 3.\n"
     ) in done.stderr
 
     def astray(trail: Any) -> None:

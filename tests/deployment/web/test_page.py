@@ -336,4 +336,4 @@ def test_a_phone_that_answers_differently_says_so(
     for copy in own.glob("model.json.*"):
         copy.unlink()
     opened(phone, serve(own))
-    expect(phone.locator("#odd")).to_contain_text("a value is off by 40, where rounding explains 6.")
+    expect(phone.locator("#odd")).to_contain_text("a value is off by 40, where rounding explains 3.")
