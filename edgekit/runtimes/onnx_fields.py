@@ -15,9 +15,9 @@ KEY = b"edgekit"
 """Of the entry in ``metadata_props`` that is EdgeKit's own description."""
 GRAPH, METADATA = 7, 14
 NODE = 1
-INPUT, OPERATOR = 1, 4
+INPUT, OUTPUT, OPERATOR = 1, 2, 4
 DEQUANTIZE = b"DequantizeLinear"
-ZERO_POINT = 2
+ZERO_POINT = BIAS = 2
 VARINT, EIGHT_BYTES, LENGTH, FOUR_BYTES = 0, 1, 2, 5
 
 
@@ -35,15 +35,18 @@ def described_recipe(model: str | bytes) -> str | None:
 
 
 def has_zero_points(model: str | bytes) -> bool:
-    """True if every DequantizeLinear of a file names a zero point."""
+    """True if every DequantizeLinear of a file names a zero point, but those of biases: what is read third."""
+    bare, read = set(), set()
     for number, graph in _fields(_view(model)):
         for place, node in _fields(graph) if number == GRAPH else ():
-            if place == NODE and DEQUANTIZE in bytes(node):
-                found = list(_fields(node))
-                inputs = [value for field, value in found if field == INPUT]
-                if (OPERATOR, DEQUANTIZE) in found and (len(inputs) <= ZERO_POINT or not inputs[ZERO_POINT]):
-                    return False
-    return True
+            if place != NODE:
+                continue
+            found = [(field, value) for field, value in _fields(node) if field in (INPUT, OUTPUT, OPERATOR)]
+            inputs = [value for field, value in found if field == INPUT]
+            if (OPERATOR, DEQUANTIZE) in found and not any(inputs[ZERO_POINT:]):
+                bare.update(value for field, value in found if field == OUTPUT)
+            read.update(value for at, value in enumerate(inputs) if at != BIAS)
+    return not bare & read
 
 
 def _view(model: str | bytes) -> memoryview:

@@ -19,15 +19,17 @@ NAMES = (EXACT_PRODUCTS[0], UNPACKED[0])
 
 
 def stored_weights(name: str = "layer", zero_point: bool = True) -> onnx.ModelProto:
-    """A Gemm whose weights are stored as int8, with or without a zero point of their own."""
+    """A Gemm whose weights are stored as int8, with or without a zero point of their own; its int32 bias has none."""
     constants = [
         numpy_helper.from_array(np.eye(4, dtype=np.int8), "stored"),
         numpy_helper.from_array(np.float32(0.5), "scale"),
         numpy_helper.from_array(np.int8(0), "zero"),
+        numpy_helper.from_array(np.arange(4, dtype=np.int32), "stored bias"),
     ]
     nodes = [
         helper.make_node("DequantizeLinear", ["stored", "scale", "zero"][: 3 if zero_point else 2], ["weights"], name),
-        helper.make_node("Gemm", ["image", "weights"], ["scores"]),
+        helper.make_node("DequantizeLinear", ["stored bias", "scale"], ["bias"]),
+        helper.make_node("Gemm", ["image", "weights", "bias"], ["scores"]),
     ]
     values = [helper.make_tensor_value_info(label, TensorProto.FLOAT, [1, 4]) for label in ("image", "scores")]
     graph = helper.make_graph(nodes, "graph", values[:1], values[1:], constants)
@@ -47,8 +49,12 @@ def entries(model: onnx.ModelProto | Path) -> set[str]:
     return found
 
 
-def test_a_file_that_edgekit_wrote_gets_exact_products() -> None:
-    assert entries(resolve_model("mnist-tiny", "model.int8.onnx")) == {EXACT_PRODUCTS[0]}
+@pytest.mark.parametrize("student", ["mnist-tiny", "mnist-linear", "cifar-s", "cifar-xs", "fashion-s"])
+def test_a_file_that_edgekit_wrote_gets_exact_products(student: str) -> None:
+    assert entries(resolve_model(student, "model.int8.onnx")) == {EXACT_PRODUCTS[0]}
+
+
+def test_so_does_a_file_whose_biases_have_no_zero_points() -> None:
     assert entries(write_metadata(stored_weights(), Metadata(recipe="static_wi8_ai8"))) == {EXACT_PRODUCTS[0]}
 
 
