@@ -25,11 +25,22 @@ PHOTOS = {
 SENTENCES = {"text-m": "text-m: 1,821 sentences of SST-2", "text-s": "text-s: the same", "text-xs": "text-xs: the same"}
 
 
-def result_of(benchmark: str) -> dict[str, Any]:
-    """The result of a benchmark, from the JSON beside its command."""
+def document_of(benchmark: str) -> dict[str, Any]:
+    """What a benchmark wrote beside its command."""
     document: dict[str, Any] = json.loads((FOLDER / f"{benchmark}.json").read_text(encoding="utf-8"))
-    result: dict[str, Any] = document["result"]
+    return document
+
+
+def result_of(benchmark: str) -> dict[str, Any]:
+    """The result of a benchmark."""
+    result: dict[str, Any] = document_of(benchmark)["result"]
     return result
+
+
+def machine_of(benchmark: str) -> str:
+    """Where it ran."""
+    document = document_of(benchmark)
+    return f"{document['cores']} cores ({document['processor']})"
 
 
 def table() -> str:
@@ -51,13 +62,13 @@ def table() -> str:
         if name != "mnist-tiny":
             file = entry["files"]["model.int8.tflite"]
             rows.append(f"| {name}, int8 TFLite | {file['test_accuracy']:.2%} | {file['file_bytes']:,} B | | |")
-    context = json.loads((FOLDER / "costs.json").read_text(encoding="utf-8"))
     against = conformance["mnist-tiny"]["litert / int8 ONNX in ort"]
     demo = result_of("demo")["seconds"]
     rows.append(
-        f"\nLatency: one thread of {context['cores']} cores ({context['processor']}). Int8 ONNX and int8 TFLite give "
+        f"\nLatency: one thread of {machine_of('costs')}. Int8 ONNX and int8 TFLite give "
         f"the same top answer on {against['top1_agreement']:.2%} of the test images. `make demo` takes {demo:.0f} s "
-        "there after installation. Made by `python benchmarks/{teachers,students,costs,conformance,demo}.py`; "
+        f"on {machine_of('demo')} after installation. "
+        "Made by `python benchmarks/{teachers,students,costs,conformance,demo}.py`; "
         "see [benchmarks](benchmarks/README.md)."
     )
     return "\n".join([*rows, "", *others()])
