@@ -36,7 +36,8 @@ def described_recipe(model: str | bytes) -> str | None:
 
 def has_zero_points(model: str | bytes) -> bool:
     """True if every DequantizeLinear of a file names a zero point, but those of biases: what is read third."""
-    bare, read = set(), set()
+    bare: set[memoryview] = set()
+    read: set[memoryview] = set()
     for number, graph in _fields(_view(model)):
         for place, node in _fields(graph) if number == GRAPH else ():
             if place != NODE:

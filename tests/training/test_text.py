@@ -110,6 +110,8 @@ def test_a_sentence_and_a_file_are_predicted(run: Path, tmp_path: Path) -> None:
     assert (answer.exit_code, "awful acting" in answer.output) == (0, True)
     refused = CliRunner().invoke(app, ["predict", str(run), "  "])
     assert "The text is empty; write a sentence." in str(refused.exception)
+    missing = CliRunner().invoke(app, ["predict", str(run), "two.txt"])
+    assert "two.txt" in str(missing.exception)
 
 
 def test_an_onnx_file_of_text_teaches(run: Path, tmp_path: Path) -> None:
