@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +63,26 @@ def test_so_does_a_file_whose_biases_have_no_zero_points() -> None:
 
 def test_small_weights_that_are_used_in_float_are_unpacked_once() -> None:
     assert entries(write_metadata(stored_weights(), Metadata(recipe="weight_only_wi8_af32"))) == {UNPACKED[0]}
+
+
+OLDER = "Haswell"
+"""The first x86 processor with AVX2; it has no VNNI."""
+ANSWERS = """
+import sys, numpy as np
+from edgekit.runtimes.ort import open_file
+session = open_file(sys.argv[1], 1)
+images = np.random.default_rng(0).integers(-128, 128, (20, *session.get_inputs()[0].shape)).astype(np.int8)
+print([session.run(None, {session.get_inputs()[0].name: image})[0].ravel().tolist() for image in images])
+"""
+
+
+@pytest.mark.skipif(not shutil.which("qemu-x86_64"), reason="needs qemu-user")
+@pytest.mark.parametrize("student", ["mnist-tiny", "cifar-xs"])
+def test_sums_do_not_saturate_on_a_processor_without_vnni(student: str) -> None:
+    here = [sys.executable, "-c", ANSWERS, str(resolve_model(student, "model.int8.onnx"))]
+    there = ["qemu-x86_64", "-cpu", OLDER, *here]
+    found = [subprocess.run(command, capture_output=True, text=True, check=True).stdout for command in (here, there)]
+    assert found[0] == found[1] != ""
 
 
 @pytest.mark.parametrize("word", ["edgekit", "weight_only_wi8 edgekit"])
