@@ -20,6 +20,7 @@ from edgekit.conversion.tflite.lower_model import lowered_record
 from edgekit.conversion.tflite.writer import write_model
 from edgekit.graph.prepare import prepare
 from edgekit.modelfiles.golden import example_of
+from edgekit.runtimes.ort import open_graph
 
 make = helper.make_node
 IMAGE = {"x": (1, 5, 7, 9)}
@@ -110,8 +111,16 @@ def test_random_networks(tmp_path: Path, data: st.DataObject) -> None:
     model = lowered_record(prepare(graph))[1]
     inputs, path = random_inputs(model, 5), data.draw(st.sampled_from(sorted(PATHS)))
     answers = np.frombuffer(answers_of_c(model, tmp_path, inputs, path=path), np.float32).reshape(5, -1)
+    # As it is written: optimizing, ONNX Runtime 1.31 takes zeros around a MaxPool for its own padding, which is -inf.
+    session = open_graph(graph.SerializeToString(), 1, optimize=False)
     for (image,), answer in zip(inputs, answers, strict=True):
-        assert_near(answer, run_onnx(graph, np.moveaxis(image, -1, 1))[0])
+        assert_near(answer, session.run(None, {"image": image if _turns(graph) else np.moveaxis(image, -1, 1)})[0])
+
+
+def _turns(graph: onnx.ModelProto) -> bool:
+    """True for a network that takes channels last, as its file does, and begins by turning them to the front."""
+    first = graph.graph.node[0]
+    return first.op_type == "Transpose" and helper.get_node_attr_value(first, "perm") == [0, 3, 1, 2]
 
 
 def assert_near(answer: NDArray, expected: NDArray) -> None:
