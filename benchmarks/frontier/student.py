@@ -9,6 +9,7 @@ test images are looked at once, when all is done.
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from pathlib import Path
@@ -65,4 +66,9 @@ def of_files(folder: Path, data: str, per_tensor: bool = False) -> dict[str, Any
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]), sys.argv[4:] == ["--per-tensor"])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("name")
+    parser.add_argument("data")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--per-tensor", action="store_true")
+    main(**vars(parser.parse_args()))
