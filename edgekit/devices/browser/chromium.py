@@ -30,6 +30,7 @@ OPTIONS = (
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
     *("--disable-gpu", "--disable-dev-shm-usage"),
 )
+PREFIX = "edgekit-browser-"
 LAUNCHER = """
 import fcntl, os, sys
 ends = [fcntl.fcntl(int(end), fcntl.F_DUPFD_CLOEXEC, 10) for end in sys.argv[1:3]]
@@ -38,6 +39,9 @@ os.dup2(ends[1], 4)
 os.execv(sys.argv[3], sys.argv[3:])
 """
 """Puts two open files where Chromium looks for its pipes, at 3 and 4, and becomes the browser."""
+SOCKET = "/org.chromium.Chromium.XXXXXX/SingletonSocket"
+"""What Chromium opens in its temporary folder; it aborts where the whole name is longer than a socket's may be."""
+SOCKET_CHARACTERS = 103
 GRACE_S = 5
 NOISE_BYTES = 2000
 
@@ -59,15 +63,20 @@ def find_browser() -> str:
 
 
 class Browser(Closing):
-    """A browser that shows one address. A context manager that ends it and removes its profile."""
+    """A browser that shows one address. A context manager that ends it and removes its profile.
+
+    Everything that it writes lies in `folder`.
+    """
 
     def __init__(self, program: str, address: str) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="edgekit-browser-", ignore_cleanup_errors=True)
-        self._noise = Path(self._folder.name) / "noise.txt"
+        self._folder = tempfile.TemporaryDirectory(prefix=PREFIX, dir=_place(), ignore_cleanup_errors=True)
+        self.folder = Path(self._folder.name)
+        self._noise = self.folder / "noise.txt"
         # Chromium's own sandbox does not work for root; the page that is opened is ours.
         is_root = sys.platform != "win32" and os.geteuid() == 0
         options = (*OPTIONS, "--no-sandbox") if is_root else OPTIONS
-        command = [program, *options, f"--user-data-dir={self._folder.name}/profile", address]
+        command = [program, *options, f"--user-data-dir={self.folder / 'profile'}", address]
+        environment = {**os.environ, "TMPDIR": str(self.folder)}
         self._ties, ends = _ties()
         if ends:
             launcher = [sys.executable, "-I", "-S", "-c", LAUNCHER, *map(str, ends)]
@@ -75,7 +84,13 @@ class Browser(Closing):
         try:
             with self._noise.open("wb") as noise:
                 self._process = subprocess.Popen(
-                    command, stdin=subprocess.DEVNULL, stdout=noise, stderr=noise, start_new_session=True, pass_fds=ends
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=noise,
+                    stderr=noise,
+                    env=environment,
+                    start_new_session=True,
+                    pass_fds=ends,
                 )
         finally:
             for end in ends:
@@ -114,6 +129,12 @@ class Browser(Closing):
             return
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, number)
+
+
+def _place() -> str | None:
+    """The folder for temporary ones, or None for the usual; /tmp where the usual one's name leaves no room."""
+    name = f"{tempfile.gettempdir()}/{PREFIX}XXXXXXXX{SOCKET}"
+    return "/tmp" if sys.platform != "win32" and len(os.fsencode(name)) > SOCKET_CHARACTERS else None
 
 
 def _ties() -> tuple[tuple[int, ...], tuple[int, ...]]:

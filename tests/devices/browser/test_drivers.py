@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import shutil
 import subprocess
 import sys
 import time
@@ -128,31 +128,46 @@ def test_a_browser_is_found_by_its_variable_or_said_to_be_missing(monkeypatch: p
         find_browser()
 
 
-def test_no_process_and_no_file_of_a_browser_outlives_it(
-    chromium: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    with Browser(chromium, "about:blank"):
-        assert within_seconds(20, lambda: len(processes_with(tmp_path)) > 1)
-        assert list(tmp_path.iterdir())
-    assert not list(tmp_path.iterdir())
-    assert within_seconds(20, lambda: not processes_with(tmp_path))
+def test_no_process_and_no_file_of_a_browser_outlives_it(chromium: str) -> None:
+    with Browser(chromium, "about:blank") as browser:
+        assert within_seconds(60, lambda: is_up(browser.folder))
+    assert not browser.folder.exists()
+    assert within_seconds(60, lambda: not processes_with(browser.folder))
 
 
-def test_a_browser_ends_when_the_process_that_started_it_is_killed(chromium: str, tmp_path: Path) -> None:
+def test_a_browser_ends_when_the_process_that_started_it_is_killed(chromium: str) -> None:
     code = (
         "from edgekit.devices.browser.chromium import Browser\n"
         f"browser = Browser({chromium!r}, 'about:blank')\n"
+        "print(browser.folder, flush=True)\n"
         "input()\n"
     )
-    environment = {**os.environ, "TMPDIR": str(tmp_path)}
-    starter = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, env=environment)
-    try:
-        assert within_seconds(20, lambda: len(processes_with(tmp_path)) > 1)
-    finally:
-        starter.kill()
-        starter.communicate()
-    assert within_seconds(20, lambda: not processes_with(tmp_path))
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as starter:
+        assert starter.stdout
+        folder = Path(starter.stdout.readline().strip())
+        try:
+            assert within_seconds(60, lambda: is_up(folder))
+        finally:
+            starter.kill()
+    assert within_seconds(60, lambda: not processes_with(folder))
+    shutil.rmtree(folder)
+
+
+def test_a_browser_runs_where_the_folder_for_temporary_files_has_a_long_name(
+    chromium: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = tmp_path / ("x" * 100)
+    long.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(long))
+    with Browser(chromium, "about:blank") as browser:
+        assert within_seconds(60, lambda: is_up(browser.folder))
+        browser.require_running()
+
+
+def is_up(folder: Path) -> bool:
+    """Whether a browser has taken its profile and opened the socket at which it hears of other starts."""
+    return (folder / "profile" / "SingletonSocket").exists()
 
 
 def within_seconds(seconds: float, holds: Callable[[], bool]) -> bool:
