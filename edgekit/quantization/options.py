@@ -9,7 +9,7 @@ from edgekit.data import Source
 from edgekit.data.reading import Reading
 from edgekit.errors import DataError, UsageError
 from edgekit.evaluation.input_options import InputOptions
-from edgekit.options import LARGEST_SEED, SAMPLES, Options, argument, group, option
+from edgekit.options import LARGEST_SEED, PER_TENSOR, SAMPLES, Options, argument, group, option
 from edgekit.quantization.ladder import MIXED, RUNGS
 from edgekit.quantization.qdq import IO_TYPES
 from edgekit.quantization.ranges import AUTO, RANGE_METHODS
@@ -48,7 +48,7 @@ class QuantizeOptions(Options):
         choices=RANGE_METHODS,
         metavar="METHOD",
     )
-    per_tensor: bool = option("One scale for all weights of a layer, for runtimes that need it.", False)
+    per_tensor: bool = option(PER_TENSOR, False)
     weight_bits: int = option("Bits of the weights' grid, 2 to 8.", WEIGHT_BITS)
     input: InputOptions = group(InputOptions)
     reading: Reading = group(Reading)

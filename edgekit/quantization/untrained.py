@@ -26,8 +26,10 @@ LONGEST = -128
 """No int8 value takes more digits."""
 
 
-def untrained_int8(network: nn.Module, contract: Contract, labels: Sequence[str]) -> bytes:
+def untrained_int8(network: nn.Module, contract: Contract, labels: Sequence[str], per_tensor: bool = False) -> bytes:
     """The .tflite file that ``edgekit quantize --int8`` would make of a network; what it answers means nothing.
+
+    ``per_tensor`` is that of ``QuantizeOptions``.
 
     Raises:
         UnsupportedError: the network has an operator without an int8 form.
@@ -40,7 +42,7 @@ def untrained_int8(network: nn.Module, contract: Contract, labels: Sequence[str]
         for values in (*drawn.parameters(), *drawn.buffers()):
             if values.is_floating_point() and values.ndim == 1:
                 values.uniform_(0.5, 1.5)  # a fresh network's are all alike
-    return made_up_int8(sketch_onnx(drawn, contract), _description(contract, tuple(labels)))
+    return made_up_int8(sketch_onnx(drawn, contract), _description(contract, tuple(labels)), per_tensor)
 
 
 def _description(contract: Contract, labels: tuple[str, ...]) -> Metadata:

@@ -38,8 +38,9 @@ def _searched(setting: Setting) -> SearchResult:
         raise UsageError("No candidate was trained to the end in this time; give more --hours, and it goes on.")
     best = max(finished, key=lambda one: (one.accuracy, -one.number))
     distilled = setting.distilled(best, resume=study.takes_up(best, bool(options.ray)))
-    source, reading = options.data or setting.family.card.data, options.reading
-    quantized = distilled.int8 or quantize(QuantizeOptions(str(setting.folder), source, int8=True, reading=reading))
+    source = options.data or setting.family.card.data
+    shared = options.shared_with(QuantizeOptions) | {"model": str(setting.folder), "data": source, "out": None}
+    quantized = distilled.int8 or quantize(QuantizeOptions(**shared, int8=True))
     result = setting.result(
         candidates=tuple(study.found), front=tuple(study.front()), best=best, distilled=distilled, quantized=quantized
     )

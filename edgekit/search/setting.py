@@ -74,7 +74,7 @@ class Setting(Closing):
         school = School((), options.ensemble, source, options.reading, options.seed, options.recipe.own_loss)
         name = options.student.rpartition(":")[2]
         folder = require_writable(options.out or Path("runs") / f"{name}-search")
-        return cls(options, Scales(family, school, gauge), folder)
+        return cls(options, Scales(family, school, gauge, options.per_tensor), folder)
 
     def taught(self) -> Setting:
         """With the teachers, if there is a budget; one of pictures that can be cut to it is in the space too."""
@@ -87,7 +87,7 @@ class Setting(Closing):
         are_pictures = isinstance(card.contract, InputContract)
         if are_pictures and size is not None and len(teachers) == 1 and teachers[0].network is not None:
             family = replace(family, shrunk=ShrunkTeacher(teachers[0], school.data, int(size), seed))
-        return replace(self, scales=Scales(family, school, self.gauge))
+        return replace(self, scales=replace(self.scales, family=family, school=school))
 
     def require_possible(self) -> None:
         """Raise UsageError if not even the smallest networks of the space meet the budget.
@@ -159,6 +159,7 @@ class Setting(Closing):
             "limits": self.gauge.limits.known(),
             "device": self.gauge.device,
             "threads": self.gauge.threads,
+            "per_tensor": self.options.per_tensor,
             "seed": self.options.seed,
             "sampler": self.options.sampler,
         }

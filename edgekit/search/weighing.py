@@ -30,11 +30,15 @@ class Weighed:
 
 @dataclass(frozen=True)
 class Scales:
-    """What candidates of a family are weighed with, one at a time: torch's chance and tracer are the process's."""
+    """What candidates of a family are weighed with, one at a time: torch's chance and tracer are the process's.
+
+    ``per_tensor`` is that of ``QuantizeOptions``.
+    """
 
     family: Family
     school: School
     gauge: Gauge
+    per_tensor: bool = False
     _one: Lock = field(default_factory=Lock)
 
     def weigh(self, values: Values, classes: Sequence[str] = ()) -> Weighed:
@@ -77,7 +81,7 @@ class Scales:
         torch.manual_seed(self.school.seed)
         network = self.family.build(candidate, len(classes))
         try:
-            model = untrained_int8(network, candidate.contract, classes)
+            model = untrained_int8(network, candidate.contract, classes, self.per_tensor)
         except EdgekitError:
             raise
         except Exception as exc:  # tracing runs the user's own code

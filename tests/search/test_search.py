@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from edgekit.errors import UnknownNameError, UsageError
 from edgekit.search.records import SearchOptions
 from edgekit.search.search import RECORD, search
+from edgekit.search.setting import Setting
 from edgekit.training.recipe_options import DistillRecipeOptions
 
 
@@ -25,6 +26,17 @@ def test_the_best_becomes_a_student_of_the_size_that_was_foretold(options: Searc
     record = json.loads((tmp_path / RECORD).read_text())
     assert record["best"]["network"] == result.best.network
     assert "1 candidate trained" in str(result)
+
+
+def test_with_one_scale_a_layer_candidates_are_weighed_and_written_so(options: SearchOptions, tmp_path: Path) -> None:
+    result = search(replace(options, trials=1, per_tensor=True))
+    assert result.best is not None
+    assert result.quantized is not None
+    size = (tmp_path / "model.int8.tflite").stat().st_size
+    assert 0.95 * result.best.costs.bytes < size <= result.best.costs.bytes
+    wide = {"width": 9, "kernel": 5, "health": "well"}
+    channels, whole = (Setting.of(replace(options, per_tensor=way)).scales.weigh(wide).costs for way in (False, True))
+    assert whole.bytes < channels.bytes
 
 
 def test_without_a_budget_three_are_proposed_and_nothing_is_made(tmp_path: Path) -> None:
@@ -45,6 +57,7 @@ def test_without_a_budget_three_are_proposed_and_nothing_is_made(tmp_path: Path)
         ({"student": "resnet8", "data": "mnist"}, UsageError, "no space to search; those that have one: .*cifar-s"),
         ({"student": "cifar-s"}, UsageError, "name a source with --data"),
         ({"sampler": "rand"}, UnknownNameError, "did you mean 'random'"),
+        ({"per_tensor": True, "qat": True}, UsageError, "leave --per-tensor or --qat out"),
         ({"max_size": "big"}, UsageError, "--max-size takes a number of bytes"),
     ],
 )

@@ -32,20 +32,22 @@ PIXELS = (0.0, 1.0)
 LIMITS = {"": (-math.inf, math.inf), **{name: limits for limits, name in ACTIVATION_LIMITS.items()}}
 
 
-def made_up_int8(model: ModelProto, metadata: Metadata) -> bytes:
+def made_up_int8(model: ModelProto, metadata: Metadata, per_tensor: bool = False) -> bytes:
     """An int8 .tflite file with the layers and the size of that which ``edgekit quantize`` makes of a prepared model.
+
+    Weights have one scale for the whole tensor where ``per_tensor``.
 
     Raises:
         UnsupportedError: see ``lower``.
     """
-    graph = unit_scales(with_conversions(_with_scales(fuse_activations(read_graph(model)))))
+    graph = unit_scales(with_conversions(_with_scales(fuse_activations(read_graph(model)), per_tensor)))
     lowering = Lowering(graph, OPERATORS)
     for node in graph.nodes:
         row_of(node.op).lower(lowering, node)
     return described_file(tidy(lowering.finish()), metadata)
 
 
-def _with_scales(graph: Graph) -> Graph:
+def _with_scales(graph: Graph, per_tensor: bool) -> Graph:
     """What the 8-bit specification stores as integers, with scales that differ wherever they may."""
     tensors = dict(graph.tensors)
     nodes = [(node, rule) for node in graph.nodes if (rule := row_of(node.op).int8) is not None]
@@ -63,7 +65,8 @@ def _with_scales(graph: Graph) -> Graph:
                 assert weights is not None
                 tensors[name] = _stored(constant, bias_quantization(weights, source))
             elif is_weighted and position == WEIGHTS:
-                tensors[name] = _stored(constant, weight_quantization(constant.data, row_of(node.op).int8_axis))
+                axis = None if per_tensor else row_of(node.op).int8_axis
+                tensors[name] = _stored(constant, weight_quantization(constant.data, axis))
             elif rule.constants:
                 own = range_quantization(float(constant.data.min()), float(constant.data.max()))
                 tensors[name] = _stored(constant, own)
