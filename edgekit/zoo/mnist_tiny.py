@@ -1,4 +1,4 @@
-"""The MNIST student: a strided convolution and at most three blocks, depthwise-separable by default."""
+"""The MNIST student: a convolution and at most three blocks, depthwise-separable by default."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ from torch import nn
 from edgekit.errors import UnknownNameError
 from edgekit.zoo.blocks import Network, conv_bn_relu, depthwise_separable
 
-STRIDES = (2, 1, 2, 1)
 BLOCKS = {"separable": depthwise_separable, "plain": conv_bn_relu}
 
 
 class MnistTiny(Network):
     """5.6k parameters. Wide kernels where channels are few: a filter tap costs a byte, a channel costs twelve.
 
-    ``widths`` and ``kernels`` are those of the first convolution and of the blocks; where the stride is 2 a kernel is
-    even, as in ``staged``. A block is ``separable``, a ``plain`` convolution, or there is ``none``.
+    ``widths``, ``kernels`` and ``strides`` are those of the first convolution and of the blocks; where the stride is 2
+    a kernel is even, as in ``staged``. A block is ``separable``, a ``plain`` convolution, or there is ``none``.
     """
 
     def __init__(
@@ -27,11 +26,12 @@ class MnistTiny(Network):
         widths: Sequence[int] = (16, 32, 32, 32),
         kernels: Sequence[int] = (5, 5, 3, 5),
         blocks: Sequence[str] = ("separable", "separable", "separable"),
+        strides: Sequence[int] = (2, 1, 2, 1),
     ) -> None:
-        first, *others = (kernel + (kernel - stride) % 2 for kernel, stride in zip(kernels, STRIDES, strict=True))
-        layers: list[nn.Module] = [conv_bn_relu(shape[-1], widths[0], first, STRIDES[0])]
+        first, *others = (kernel + (kernel - stride) % 2 for kernel, stride in zip(kernels, strides, strict=True))
+        layers: list[nn.Module] = [conv_bn_relu(shape[-1], widths[0], first, strides[0])]
         inputs = widths[0]
-        for block, width, kernel, stride in zip(blocks, widths[1:], others, STRIDES[1:], strict=True):
+        for block, width, kernel, stride in zip(blocks, widths[1:], others, strides[1:], strict=True):
             if block == "none":
                 continue
             if block not in BLOCKS:

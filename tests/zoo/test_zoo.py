@@ -88,6 +88,14 @@ def test_blocks_of_the_mnist_student_may_be_of_another_kind_or_left_out() -> Non
         build(Architecture("mnist_tiny", {"blocks": ["plane", "none", "none"]}), (28, 28, 1), 10)
 
 
+def test_where_the_mnist_student_halves_its_picture_kernels_are_even() -> None:
+    network = build(Architecture("mnist_tiny", {"strides": [1, 2, 2, 1]}), (28, 28, 1), 10).eval()
+    kernels = [layer.kernel_size[0] for layer in network.modules() if isinstance(layer, nn.Conv2d)]
+    assert kernels == [5, 6, 1, 4, 1, 5, 1]
+    features = network.get_submodule("features")[:-2](torch.zeros(1, 1, 28, 28))
+    assert features.shape == (1, 32, 7, 7)
+
+
 def test_the_cifar_teacher_answers_a_mirror_image_alike() -> None:
     network = build("cifar_cnn", (32, 32, 3), 10).eval()
     image = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
