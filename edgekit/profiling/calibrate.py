@@ -22,7 +22,7 @@ from edgekit.devices.cards import card_paths, user_folder
 from edgekit.devices.device import Can, Device, Job, open_device
 from edgekit.devices.latency.model import COVERAGE, MEASURED, Array, LatencyTable, features, fit_rates
 from edgekit.devices.latency.tables import write_tables
-from edgekit.devices.latency.workload import Workload, read_layers, workload_of
+from edgekit.devices.latency.workload import BEYOND, Layer, Workload, read_layers, workload_of
 from edgekit.errors import UsageError
 from edgekit.options import Options, argument, names, option
 from edgekit.profiling.probes import probe_models
@@ -279,12 +279,17 @@ def _problem(found: Sequence[Measured]) -> tuple[tuple[str, ...], _Equations]:
     for number, probe in enumerate(found):
         products = [layer for layer in probe.file.workload.layers if layer.macs]
         if len(products) == len(probe.shares):
-            alone = [replace(probe.file.workload, layers=(layer,)) for layer in products]
-            rows += [features(workload, names) * of_layers for workload in alone]
+            rows += [_of_layer(probe.file.workload, layer, names) * of_layers for layer in products]
             share += [part * WORTH for part in probe.shares]
             owner += [number] * len(products)
     times = np.array([found[number].latency_ns for number in owner])
     return names, _Equations(np.array(rows), times, np.array(share), np.array(owner))
+
+
+def _of_layer(workload: Workload, layer: Layer, names: tuple[str, ...]) -> Array:
+    """The features of a layer in its network: of what the whole network has beyond a cache, its share by weights."""
+    alone, whole = features(replace(workload, layers=(layer,)), names), features(workload, names)
+    return np.where(np.isin(names, list(BEYOND)), whole * layer.weights / max(1, workload.weights), alone)
 
 
 def _ratios(found: Sequence[Measured]) -> Array:

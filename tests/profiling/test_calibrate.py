@@ -185,3 +185,20 @@ def test_shares_of_products_decide_where_times_of_networks_leave_it_open(tmp_pat
         )
 
     assert off(told) < off(untold)
+
+
+def test_weights_that_a_cache_does_not_hold_may_cost_more(tmp_path, few):
+    measured = measure_probes(Counting(), write_probes(tmp_path, [("litert", "float32")]), 1)
+    beyond = [features(one.file.workload, ("beyond.1MiB",))[0] for one in measured]
+    slow = [
+        replace(one, latency_ns=one.latency_ns + 0.2 * count, shares=())
+        for one, count in zip(measured, beyond, strict=True)
+    ]
+    rates = fit_tables(slow, 1)[0].coefficients
+    errors = [
+        abs(features(one.file.workload, tuple(rates)) @ np.array(list(rates.values())) / one.latency_ns - 1)
+        for one, count in zip(slow, beyond, strict=True)
+        if count
+    ]
+    assert len(errors) > 3
+    assert max(errors) < 0.1

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.devices.latency.workload import KINDS, Workload
+from edgekit.devices.latency.workload import BEYOND, KINDS, Workload
 from edgekit.errors import EdgekitError
 from edgekit.recipe import known_keys
 
@@ -61,6 +61,7 @@ FINE_IN_BLOCKS = (*FINE, "depthwise.ragged", "depthwise.ragged_columns")
 MEASURED = (
     *(*FINE_IN_BLOCKS, "conv.copied", "depthwise.places"),
     *("conv.ragged", "pointwise.ragged", "pool.loose", "move.loose"),
+    *BEYOND,
 )
 """Features of what was measured, of which runtimes have some each: one computes in blocks of channels, and in another
 order where these are not full; its integer kernels copy windows that they cannot take as they are, and list the places

@@ -33,8 +33,10 @@ BLOCK = 4
 """Layers whose output channels are a multiple of this can be computed in blocks of channels."""
 EVEN = 1.01
 """Weights of a fully connected layer are taken as vectors where its output channels fill SMALL_TILEs nearly so well."""
-PRECISIONS = ("float32", "int8", "uint8")
-"""``uint8`` is the older quantization of TFLite, not a file of int8 with bytes at its ends."""
+BEYOND = {"beyond.256KiB": 1 << 18, "beyond.1MiB": 1 << 20, "beyond.4MiB": 1 << 22}
+"""Features of a whole network: its bytes of weights beyond so many, which a cache of that size does not hold."""
+PRECISIONS = {"float32": 4, "int8": 1, "uint8": 1}
+"""Bytes of a weight. ``uint8`` is the older quantization of TFLite, not a file of int8 with bytes at its ends."""
 
 
 @dataclass(frozen=True)
@@ -132,12 +134,17 @@ class Workload:
         return sum(layer.macs for layer in self.layers)
 
     @property
+    def weights(self) -> int:
+        """Weights of all layers."""
+        return sum(layer.weights for layer in self.layers)
+
+    @property
     def attends(self) -> bool:
         """True if it multiplies what it computes by what it computes, as attention does."""
         return any(layer.macs and not layer.constant for layer in self.layers)
 
     def sums(self) -> Mapping[str, float]:
-        """``KIND.QUANTITY`` → its sum over the layers of that kind; what does not occur is absent."""
+        """``KIND.QUANTITY`` → its sum over the layers of that kind, and ``BEYOND``; what does not occur is absent."""
         sums: dict[str, float] = defaultdict(float)
         for layer in self.layers:
             ragged = (layer.macs, layer.columns) if layer.is_ragged else (0, 0)
@@ -147,7 +154,8 @@ class Workload:
             for quantity, count in zip(QUANTITIES, counts, strict=True):
                 if count:
                     sums[f"{layer.kind}.{quantity}"] += count
-        return dict(sums)
+        held = PRECISIONS[self.precision] * self.weights
+        return {**sums, **{name: held - size for name, size in BEYOND.items() if held > size}}
 
 
 def convolution(rows: int, depth: int, columns: int, window: int = 1, groups: int = 1) -> Layer:
