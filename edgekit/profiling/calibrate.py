@@ -287,7 +287,7 @@ def _problem(found: Sequence[Measured]) -> tuple[tuple[str, ...], _Equations]:
 
 
 def _of_layer(workload: Workload, layer: Layer, names: tuple[str, ...]) -> Array:
-    """The features of a layer in its network: of what the whole network has beyond a cache, its share by weights."""
+    """The features of a layer in its network: of weights of the network that no cache holds, its own."""
     alone, whole = features(replace(workload, layers=(layer,)), names), features(workload, names)
     return np.where(np.isin(names, list(BEYOND)), whole * layer.weights / max(1, workload.weights), alone)
 

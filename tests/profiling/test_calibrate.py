@@ -94,7 +94,10 @@ def test_every_form_of_a_probe_asks_for_the_same_arithmetic_and_runs(tmp_path, m
     files = write_probes(tmp_path, FORMS)
     assert len(files) == len(FORMS) * len(every_third[::8])
     for name in {file.name for file in files}:
-        assert len({file.workload.macs for file in files if file.name == name}) == 1
+        macs = {(file.runtime, file.precision): file.workload.macs for file in files if file.name == name}
+        widened = macs.pop(("ort", "int8"))  # a first layer of three channels may become one of four there
+        assert len(set(macs.values())) == 1
+        assert macs["ort", "float32"] <= widened < 1.2 * macs["ort", "float32"] + 1
     assert all(file.workload.macs <= LIMIT_MACS for file in files)
     assert {file.path.suffix for file in files if file.runtime == "ort"} == {".onnx"}
 
@@ -189,7 +192,7 @@ def test_shares_of_products_decide_where_times_of_networks_leave_it_open(tmp_pat
 
 def test_weights_that_a_cache_does_not_hold_may_cost_more(tmp_path, few):
     measured = measure_probes(Counting(), write_probes(tmp_path, [("litert", "float32")]), 1)
-    beyond = [features(one.file.workload, ("beyond.1MiB",))[0] for one in measured]
+    beyond = [features(one.file.workload, ("beyond.2MiB",))[0] for one in measured]
     slow = [
         replace(one, latency_ns=one.latency_ns + 0.2 * count, shares=())
         for one, count in zip(measured, beyond, strict=True)

@@ -33,8 +33,9 @@ BLOCK = 4
 """Layers whose output channels are a multiple of this can be computed in blocks of channels."""
 EVEN = 1.01
 """Weights of a fully connected layer are taken as vectors where its output channels fill SMALL_TILEs nearly so well."""
-BEYOND = {"beyond.256KiB": 1 << 18, "beyond.1MiB": 1 << 20, "beyond.4MiB": 1 << 22}
-"""Features of a whole network: its bytes of weights beyond so many, which a cache of that size does not hold."""
+BEYOND = {"beyond.512KiB": 1 << 19, "beyond.1MiB": 1 << 20, "beyond.2MiB": 1 << 21, "beyond.4MiB": 1 << 22}
+"""Features of a whole network: its bytes of weights, if they are more than so many. A cache of that size, which throws
+out what was used longest ago, then holds none of them from one inference to the next."""
 PRECISIONS = {"float32": 4, "int8": 1, "uint8": 1}
 """Bytes of a weight. ``uint8`` is the older quantization of TFLite, not a file of int8 with bytes at its ends."""
 
@@ -155,7 +156,7 @@ class Workload:
                 if count:
                     sums[f"{layer.kind}.{quantity}"] += count
         held = PRECISIONS[self.precision] * self.weights
-        return {**sums, **{name: held - size for name, size in BEYOND.items() if held > size}}
+        return {**sums, **{name: held for name, size in BEYOND.items() if held > size}}
 
 
 def convolution(rows: int, depth: int, columns: int, window: int = 1, groups: int = 1) -> Layer:
