@@ -70,6 +70,21 @@ def test_only_biases_are_changed_by_their_correction() -> None:
         assert same == (before.name not in biases)
 
 
+def test_a_bias_before_a_normalization_is_not_corrected_by_what_that_makes_of_it() -> None:
+    """It makes a small change of a small value large, and changes other channels too."""
+    nodes = [
+        make_node("Flatten", ["image"], ["flat"]),
+        make_node("Gemm", ["flat", "v", "c"], ["small"]),
+        make_node("LayerNormalization", ["small", "scale", "shift"], ["normal"]),
+        make_node("Gemm", ["normal", "w", "b"], ["out"]),
+    ]
+    constants = {"v": 1e-3 * noise(192, 16), "c": 1e-3 * noise(16), "scale": np.ones(16, np.float32)}
+    constants |= {"shift": np.zeros(16, np.float32), "w": noise(16, 5, seed=1), "b": noise(5)}
+    model = with_own_constants(prepare(graph_of(nodes, {"image": [1, 3, 8, 8]}, constants, opset=20)))
+    plan = minmax_plan(model, INPUTS)
+    assert error(model, correct_biases(model, plan, INPUTS), plan) < 1.1 * error(model, model, plan)
+
+
 @settings(max_examples=8)
 @given(st.integers(0, 10_000), st.sampled_from([2, 3, 4]), st.sampled_from([1, 3]))
 def test_learned_rounding_leaves_no_more_error_at_a_layers_output_than_the_nearest(

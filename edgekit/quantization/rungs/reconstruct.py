@@ -25,7 +25,7 @@ from edgekit.quantization.plan import Plan, QuantizedWeights
 from edgekit.quantization.rungs.tune_ranges import tuned_ranges
 from edgekit.quantization.tensor_groups import Group
 from edgekit.quantization.walk import Segment, Walk
-from edgekit.quantization.weighted_layers import WeightedLayer, readers_of, weighted_layers
+from edgekit.quantization.weighted_layers import PASSING, WeightedLayer, readers_of, weighted_layers
 from edgekit.scales import weight_max
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ LEAST_ACTIVE = 0.25
 """A channel that is zero almost everywhere is not moved far for a small shift of its mean."""
 SETTLED = 1e-3
 """Rounding is done when a sweep changes a smaller share of the weights."""
+ADDING = {*PASSING, "GlobalAveragePool", "ReduceMean"}
+"""Operators that add to the mean of a channel of their result what is added to that of what they read."""
 BLOCK = 128
 """Columns of weights that are rounded together."""
 
@@ -156,8 +158,13 @@ def _fitted(
 
 
 def _stored_end(walk: Walk, layer: WeightedLayer, segment: Segment, sizes: Mapping[str, tuple[int, ...]]) -> str:
-    """The segment's last stored tensor if its channels are the layer's; empty otherwise."""
-    name = next((name for name in reversed(segment.outputs) if name in walk.affines), "")
+    """The segment's last stored tensor that a change of the layer's bias moves as much; empty if there is none."""
+    moved = {layer.name}
+    for node in walk.nodes[segment.start + 1 : segment.end]:
+        added = node.input[:1] if node.op_type == "Sub" else node.input
+        if node.op_type in ADDING and not moved.isdisjoint(added):
+            moved.update(node.output)
+    name = next((name for name in reversed(segment.outputs) if name in moved and name in walk.affines), "")
     return name if sizes.get(name, ())[1:2] == (layer.outputs,) else ""
 
 
