@@ -31,6 +31,7 @@ SIDE, CLASSES = 32, 10
 STEPS, BATCH, NOISE = 1500, 64, 25.0
 PARTS = {"train": 5_000, "validation": 1_000, "test": 1_000}
 CALIBRATION, TESTED = 200, 1_000
+LAYER_SCALE = 0.1
 
 
 def vit() -> nn.Module:
@@ -42,10 +43,15 @@ def vit() -> nn.Module:
 
 
 def convnext() -> nn.Module:
-    """Liu et al. 2022: 3, 3, 9 and 3 blocks of widths 96 to 768; its first patches are of 2 pixels."""
+    """Liu et al. 2022: 3, 3, 9 and 3 blocks of widths 96 to 768; its first patches are of 2 pixels.
+
+    Blocks begin with a tenth of what they compute, as in a network that has learned, and not with the millionth with
+    which training begins: XNNPACK adds no two values whose scales differ by so much.
+    """
     from transformers import ConvNextConfig, ConvNextForImageClassification
 
-    return ConvNextForImageClassification(ConvNextConfig(image_size=SIDE, patch_size=2, num_labels=CLASSES))
+    options = {"layer_scale_init_value": LAYER_SCALE, "num_labels": CLASSES}
+    return ConvNextForImageClassification(ConvNextConfig(image_size=SIDE, patch_size=2, **options))
 
 
 def mobilevit() -> nn.Module:
@@ -106,7 +112,7 @@ def classifier(name: str, data: str, folder: Path) -> edgekit.QuantizeResult:
     np.savez(pictures, **parts, classes=held["classes"])
     if not (folder / "model.onnx").exists():
         edgekit.teach(f"hf:{untrained}", data=pictures, tune="head", out=folder)
-    return edgekit.quantize(folder, data=pictures, out=folder, int8=True, rungs=1, calibration=CALIBRATION)
+    return edgekit.quantize(folder, data=pictures, out=folder, int8=True, calibration=CALIBRATION)
 
 
 def denoiser(data: str, folder: Path) -> edgekit.QuantizeResult:
