@@ -52,7 +52,7 @@ def entries(model: onnx.ModelProto | Path) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("student", ["mnist-tiny", "mnist-linear", "cifar-s", "cifar-xs", "fashion-s"])
+@pytest.mark.parametrize("student", ["mnist-tiny", "mnist-xs", "mnist-linear", "cifar-s", "cifar-xs", "fashion-s"])
 def test_a_file_that_edgekit_wrote_gets_exact_products(student: str) -> None:
     assert entries(resolve_model(student, "model.int8.onnx")) == {EXACT_PRODUCTS[0]}
 

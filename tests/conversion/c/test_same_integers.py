@@ -37,7 +37,7 @@ def assert_same(model: ModelRecord, folder: Path, path: str, inputs: int = INPUT
 
 
 @pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize("student", ["mnist-tiny", "mnist-linear"])
+@pytest.mark.parametrize("student", ["mnist-tiny", "mnist-xs", "mnist-linear"])
 def test_shipped_students(student: str, path: str, tmp_path: Path) -> None:
     assert_same(read_record(resolve_model(student, ".int8.tflite")), tmp_path, path)
 
