@@ -44,8 +44,8 @@ LEAST_ACTIVE = 0.25
 """A channel that is zero almost everywhere is not moved far for a small shift of its mean."""
 SETTLED = 1e-3
 """Rounding is done when a sweep changes a smaller share of the weights."""
-ADDING = {*PASSING, "GlobalAveragePool", "ReduceMean"}
-"""Operators that add to the mean of a channel of their result what is added to that of what they read."""
+ADDING = {*PASSING, "GlobalAveragePool", "ReduceMean", "Reshape"}
+"""Operators that add to a channel's mean what is added to it in what they read, if there are as many channels."""
 BLOCK = 128
 """Columns of weights that are rounded together."""
 
@@ -163,9 +163,8 @@ def _stored_end(walk: Walk, layer: WeightedLayer, segment: Segment, sizes: Mappi
     for node in walk.nodes[segment.start + 1 : segment.end]:
         added = node.input[:1] if node.op_type == "Sub" else node.input
         if node.op_type in ADDING and not moved.isdisjoint(added):
-            moved.update(node.output)
-    name = next((name for name in reversed(segment.outputs) if name in moved and name in walk.affines), "")
-    return name if sizes.get(name, ())[1:2] == (layer.outputs,) else ""
+            moved.update(name for name in node.output if sizes.get(name, ())[1:2] == (layer.outputs,))
+    return next((name for name in reversed(segment.outputs) if name in moved and name in walk.affines), "")
 
 
 def _fit(walk: Walk, layer: WeightedLayer, plan: Plan, rounding: bool, settled: bool) -> QuantizedWeights:
