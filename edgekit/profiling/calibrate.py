@@ -279,16 +279,16 @@ def _problem(found: Sequence[Measured]) -> tuple[tuple[str, ...], _Equations]:
     for number, probe in enumerate(found):
         products = [layer for layer in probe.file.workload.layers if layer.macs]
         if len(products) == len(probe.shares):
-            rows += [_of_layer(probe.file.workload, layer, names) * of_layers for layer in products]
+            rows += [_of_layer(probe.file.workload, layer, names, rows[number]) * of_layers for layer in products]
             share += [part * WORTH for part in probe.shares]
             owner += [number] * len(products)
     times = np.array([found[number].latency_ns for number in owner])
     return names, _Equations(np.array(rows), times, np.array(share), np.array(owner))
 
 
-def _of_layer(workload: Workload, layer: Layer, names: tuple[str, ...]) -> Array:
-    """The features of a layer in its network: of weights of the network that no cache holds, its own."""
-    alone, whole = features(replace(workload, layers=(layer,)), names), features(workload, names)
+def _of_layer(workload: Workload, layer: Layer, names: tuple[str, ...], whole: Array) -> Array:
+    """The features of a layer in its network, whose are ``whole``: of weights that no cache holds, its own."""
+    alone = features(replace(workload, layers=(layer,)), names)
     return np.where(np.isin(names, list(BEYOND)), whole * layer.weights / max(1, workload.weights), alone)
 
 
