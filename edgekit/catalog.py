@@ -115,7 +115,8 @@ class NetworkCard:
 
     No ``classes`` means those of the data. ``pretrained`` is what the backbone knows before it is trained.
     ``recipes`` has at least ``full``; the demo uses ``demo`` where there is one. ``figures`` are measured ones.
-    ``space`` says what the architecture's arguments may be for ``search`` (``edgekit.search.space``).
+    ``space`` says what the architecture's arguments may be for ``search`` (``edgekit.search.space``), or names
+    another card that does.
     """
 
     name: str
@@ -170,11 +171,11 @@ def network_card(kind: str, name: str) -> NetworkCard:
         UnknownNameError: there is no such entry, or the card has an unknown key.
         EdgekitError: the card is not valid TOML or lacks a key.
     """
-    if name not in names(kind):
-        raise UnknownNameError(kind.removesuffix("s"), name, names(kind))
-    path = catalog_folder(kind) / name / "card.toml"
+    path = _card_file(kind, name)
     document = read_toml(path)
     try:
+        if isinstance(like := document.get("space"), str):
+            document["space"] = dict(read_toml(_card_file(kind, like))["space"])
         contract = _contract(document.pop("input"), str(path))
         recipes = {key: TrainRecipe.from_dict(value, str(path)) for key, value in document.pop("recipes").items()}
         architecture = Architecture.from_card(document.pop("architecture"))
@@ -187,6 +188,12 @@ def network_card(kind: str, name: str) -> NetworkCard:
         raise EdgekitError(
             f"{path} lacks a key or has one of the wrong type ({exc}); compare with its neighbours."
         ) from exc
+
+
+def _card_file(kind: str, name: str) -> Path:
+    if name not in names(kind):
+        raise UnknownNameError(kind.removesuffix("s"), name, names(kind))
+    return catalog_folder(kind) / name / "card.toml"
 
 
 def _contract(values: Mapping[str, Any], source: str) -> Contract:

@@ -43,6 +43,21 @@ def test_an_unknown_key_gets_the_nearest(cards: Path) -> None:
         catalog.network_card("students", "mine")
 
 
+def test_a_card_names_another_whose_space_is_its_own(cards: Path) -> None:
+    other = cards.parents[1] / "other" / "card.toml"
+    other.parent.mkdir()
+    other.write_text(cards.read_text() + "[space]\nkernels = [3, 5]\n")
+    mine = cards.read_text()
+    cards.write_text('space = "other"\n' + mine)
+    assert catalog.network_card("students", "mine").space == {"kernels": [3, 5]}
+    cards.write_text('space = "oter"\n' + mine)
+    with pytest.raises(UnknownNameError, match="did you mean 'other'"):
+        catalog.network_card("students", "mine")
+    cards.write_text('space = "mine"\n' + mine)
+    with pytest.raises(EdgekitError, match=r"card\.toml lacks a key"):
+        catalog.network_card("students", "mine")
+
+
 @pytest.mark.parametrize("text", ["summary = ", "summary = 'only'\n", "input = 3\n", "\xff\xfe"])
 def test_a_broken_card_is_named(cards: Path, text: str) -> None:
     cards.write_bytes(text.encode("latin-1"))
