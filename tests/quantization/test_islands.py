@@ -110,6 +110,35 @@ def test_sums_that_a_convolution_reads_too_stay_in_integers() -> None:
     assert not beside_islands(model)
 
 
+def wide_block(window: int) -> ModelProto:
+    """A block of a ConvNeXt: a depthwise window, a normalization of each pixel's channels, and a sum past both."""
+    pad = window // 2
+    depthwise = {f"d{window}": noise(8, 1, window, window, seed=8)}
+    nodes = [
+        node("Conv", ["x", "w"], ["y"], pads=[1, 1, 1, 1]),
+        node("Conv", ["y", f"d{window}"], ["wide"], group=8, pads=[pad] * 4),
+        node("Transpose", ["wide"], ["pixels"], perm=[0, 2, 3, 1]),
+        node("LayerNormalization", ["pixels", "row", "row"], ["normal"], axis=-1),
+        node("Transpose", ["normal"], ["image"], perm=[0, 3, 1, 2]),
+        node("Conv", ["image", "k"], ["out"]),
+    ]
+    return prepare(graph_of(nodes, {"x": (1, 3, 8, 8)}, {**CONSTANTS, **depthwise}, opset=21))
+
+
+def test_a_depthwise_window_without_a_fast_kernel_of_integers_stays_in_float_before_a_normalization() -> None:
+    model = wide_block(7)
+    assert beside_islands(model) == {"wide", "pixels"}
+    assert not {"wide", "pixels"} & set(stored_tensors(model))
+    integers = insert_qdq(model, signed_plan(model, 4).with_floats(beside_islands(model)))
+    data, stored = lower(integers, Metadata()), bytes_for(integers)
+    (expected,) = reference(integers, *stored)
+    (found,) = run_as_onnx(data, [expected], *stored)
+    assert np.abs(found.astype(int) - expected.astype(int)).max() <= 1
+    operators = operators_of(data)
+    assert (operators.count("DEQUANTIZE"), operators.count("QUANTIZE")) == (1, 1)
+    assert not beside_islands(wide_block(5))
+
+
 def test_integers_go_on_in_integers() -> None:
     plain = prepared(
         node("Conv", ["x", "w"], ["y"], pads=[1, 1, 1, 1]),
