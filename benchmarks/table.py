@@ -66,7 +66,9 @@ def table() -> str:
     demo = result_of("demo")["seconds"]
     rows.append(
         f"\nLatency: one thread of {machine_of('costs')}. Int8 ONNX and int8 TFLite give "
-        f"the same top answer on {against['top1_agreement']:.2%} of the test images. `make demo` takes {demo:.0f} s "
+        f"the same top answer on {against['top1_agreement']:.2%} of the test images. Arena: working memory in TFLite "
+        "Micro; p50: median of an inference, where networks this small are [no faster in integers]"
+        f"(docs/quantize.md#time-in-onnx-runtime). `make demo` takes {demo:.0f} s "
         f"on {machine_of('demo')} after installation. "
         "Made by `python benchmarks/{teachers,students,costs,conformance,demo}.py`; "
         "see [benchmarks](benchmarks/README.md)."

@@ -1,6 +1,6 @@
 """EfficientNet-Lite0 fine-tuned on the clothing photos: the head alone, and every weight, with the seconds it takes.
 
-    python benchmarks/frontier/clothing_teacher.py ../shared/data/clothing RUNS
+    python benchmarks/frontier/clothing_teacher.py FOLDER RUNS
 
 A run goes on where it was interrupted; its seconds are then those of its last start. Bars: head at least 84% in 60 s,
 every weight 89% in 15 minutes on two quiet cores; the test photos are looked at once a run, and decide nothing.
@@ -31,7 +31,7 @@ def main() -> None:
         "full": [timed(data, runs / f"full-{seed}", "full", seed) for seed in SEEDS],
     }
     means = {f"{tune}_test_accuracy": mean(one["test_accuracy"] for one in found) for tune, found in results.items()}
-    record(__file__, {**results, **means}, "../shared/data/clothing RUNS")
+    record(__file__, {**results, **means}, "FOLDER RUNS")
 
 
 def timed(data: str, folder: Path, tune: str, seed: int) -> dict[str, float | str]:

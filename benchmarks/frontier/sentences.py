@@ -1,6 +1,6 @@
 """A student of sentences with its teacher and without: the int8 TFLite file in LiteRT on the test sentences.
 
-    python benchmarks/frontier/sentences.py text-s ../shared/data/sst2 RUNS --extra TEXTS
+    python benchmarks/frontier/sentences.py text-s SST2 RUNS --extra TEXTS
 
 The teacher is ``RUNS/full``, which ``sentences_teacher.py`` beside this has made; TEXTS are sentences without labels,
 of ``glosses.py``. The control learns the labeled sentences alone, in as many epochs. The latency is that of the file on

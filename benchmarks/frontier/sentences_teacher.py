@@ -1,6 +1,6 @@
 """MiniLM fine-tuned on the sentences of SST-2: the head alone, and every weight.
 
-    python benchmarks/frontier/sentences_teacher.py ../shared/data/sst2 RUNS
+    python benchmarks/frontier/sentences_teacher.py SST2 RUNS
 
 A run goes on where it was interrupted. Bars: head at least 80%, every weight 90.5% of the 1,821 test sentences, which
 are looked at once a run; the 872 of dev choose.
@@ -27,7 +27,7 @@ def main(data: str, runs: Path) -> None:
     for tune in ("head", "full"):
         result = teach(TeachOptions("minilm", data, tune, out=runs / tune, resume=True))
         results[tune] = {name: getattr(result, name) for name in FIGURES}
-    record(__file__, {**results, **of_run(runs / "full", "teach.json")}, "../shared/data/sst2 RUNS")
+    record(__file__, {**results, **of_run(runs / "full", "teach.json")}, "SST2 RUNS")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """A fine-tuned teacher shrunk to a size, quantized: the int8 TFLite file in LiteRT on the test photos.
 
-    python benchmarks/frontier/shrunk.py runs/teacher ../shared/data/clothing 300KB 128 runs/clothing-300KB
+    python benchmarks/frontier/shrunk.py runs/teacher FOLDER 300KB 128 runs/clothing-300KB
 
 The student's pictures have 128 pixels a side here. What an earlier call with the same folder has trained is not trained
 again. Validation photos choose everything; the test photos are looked at once, when all is done.
@@ -31,7 +31,7 @@ def main(teacher: str, data: str, size: str, side: str, folder: Path) -> None:
         "points_behind_teacher": round(behind, 3),
         **files,
     }
-    record(__file__, result, f"RUN ../shared/data/clothing {size} {side} DIR", name=f"clothing-{size}")
+    record(__file__, result, f"RUN FOLDER {size} {side} DIR", name=f"clothing-{size}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """From a folder of photos to a page that answers, in four commands, as a new user meets them: an empty cache, no runs.
 
-    python benchmarks/photos/four_commands.py ../shared/data/clothing
+    python benchmarks/photos/four_commands.py FOLDER
 
 500 photos are taken of the folder's classes, all alike, by their names. Each command is a new process; the last is
 done when the page and its model have come. The test photos are those that the commands hold out.
@@ -61,7 +61,7 @@ def main(source: Path) -> None:
                 "test_accuracy": quantized["tflite"]["quality"]["accuracy"],
             },
         }
-    record(__file__, result, "../shared/data/clothing")
+    record(__file__, result, "FOLDER")
 
 
 def _take(source: Path, folder: Path) -> int:

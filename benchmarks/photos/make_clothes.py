@@ -1,6 +1,6 @@
 """Make the photos of clothes that the package carries (``--data clothes``) from the data set that they come from.
 
-    python benchmarks/photos/make_clothes.py ../shared/data/clothing
+    python benchmarks/photos/make_clothes.py FOLDER
 
 The data set is clothing-dataset-small by Alexey Grigorev and contributors (CC0): folders train, val and test of class
 folders. Of each class of each split some photos are drawn, so that no photo changes its split, cut to a square around

@@ -1,6 +1,6 @@
 """Open 70,000 photos: seconds, peak memory, and what several processes gain over one.
 
-    python benchmarks/photos/many.py ../shared/data/clothing
+    python benchmarks/photos/many.py FOLDER
 
 The photos are made of those in the given folder: cut a little differently each time, the short side 160, JPEG of
 various qualities. What is measured runs in processes of its own: opening the folder for the first time and a pass over
@@ -82,7 +82,7 @@ def main(source: Path) -> None:
             "several_over_one": round(median(turns["one"]) / median(turns["several"]), 3),
             "load": os.getloadavg(),
         }
-    record(__file__, result, "../shared/data/clothing")
+    record(__file__, result, "FOLDER")
 
 
 def measured(folder: Path, cache: Path, processes: int, passes: int) -> dict[str, float]:
