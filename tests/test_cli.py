@@ -79,7 +79,7 @@ def test_tables_keep_to_the_width_and_are_readable_in_a_pipe(width: str) -> None
         (["distill", "--student", "resnet8"], 2, "--teacher"),
         (["quantize", "mnist-tiny"], 2, "Say one scheme: --int8"),
         (["quantize", "--int8", "mnist-tiny", "--ranges", "minmix"], 2, "did you mean 'minmax'?"),
-        (["quantize", "--int8", "mnist-tiny", "--calibration", "0"], 1, "--calibration 0"),
+        (["quantize", "--int8", "mnist-tiny", "--calibration", "0"], 2, "greater than or equal to 1"),
         (["evaluate", "mnist-tinny"], 2, "did you mean 'mnist-tiny'?"),
         (["list", "studentz"], 2, "No kind is called 'studentz'; did you mean 'students'?"),
         (["export", "mnist-tiny", "--to", "onx"], 2, "No value of --to is called 'onx'; did you mean 'onnx'?"),
@@ -91,6 +91,8 @@ def test_tables_keep_to_the_width_and_are_readable_in_a_pipe(width: str) -> None
         (["quantize", "--int8"], 1, "no run in runs/ yet"),
         (["inspect", "empty"], 1, "empty holds none of"),
         (["inspect", "x" * 300], 1, "File name too long"),
+        (["serve", "--store", "--memory", "1"], 2, "greater than or equal to 256"),
+        (["serve", "--store", "--memory", "99999999999999"], 2, "less than or equal to 16777216"),
         (["demo", "--seed", "5000000000"], 2, "less than or equal to 4294967295"),
     ],
 )

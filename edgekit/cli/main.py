@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from io import TextIOWrapper
 from typing import NoReturn
 
@@ -19,17 +20,11 @@ COMMANDS = Group(
     {
         "doctor": verbs.doctor,
         "demo": Verb("edgekit.report.demo:demo", "MNIST from teacher to report: distill, quantize, verify, profile."),
-        "teach": Verb(
-            "edgekit.report.teaching:teach", "Train a teacher, or fine-tune one that knows photos or sentences."
-        ),
+        "teach": replace(verbs.teach, place="edgekit.report.teaching:teach"),
         "distill": verbs.distill,
         "shrink": verbs.shrink,
-        "search": Verb(
-            "edgekit.report.searching:search", "Find the best student that fits a device, distill it and quantize it."
-        ),
-        "quantize": Verb(
-            "edgekit.report.quantization:quantize", "Quantize a float ONNX model to int8 ONNX and int8 TFLite files."
-        ),
+        "search": replace(verbs.search, place="edgekit.report.searching:search"),
+        "quantize": replace(verbs.quantize, place="edgekit.report.quantization:quantize"),
         "export": verbs.export,
         "evaluate": verbs.evaluate,
         "compare": verbs.compare,

@@ -58,7 +58,9 @@ def profile(options: ProfileOptions) -> ProfileResult:
     files = [file for model in options.models or (taken(""),) for file in find_models(model, options.runtime)]
     for file in files:
         require_file(file.path)
-        choose_runtime(file.path, file.runtime)
+        if not find_runtime(file.runtime).is_timed:
+            usual = default_runtime(file.path)
+            raise UsageError(f"--runtime {file.runtime} is not timed here; use {usual}, with it comes the arena.")
     with progress("profiling", len(devices) * SHARE) as bar:
         turn, done = threading.Lock(), dict.fromkeys(names, 0.0)
 
@@ -122,22 +124,6 @@ def profile_on(
         uncounted=uncounted,
     )
     return _compared(result, device, files, options, steps) if Can.TIME in device.can else result
-
-
-def choose_runtime(path: Path, wanted: str) -> str:
-    """The runtime that opens a file: ``wanted``, or the usual one for the file's kind.
-
-    Raises:
-        ModelError: no runtime opens such a file.
-        UsageError: ``wanted`` opens files of another kind, or is not one to be timed here.
-        UnknownNameError: there is no such runtime.
-    """
-    runtime = find_runtime(wanted or default_runtime(path))
-    if runtime.suffix != path.suffix.lower():
-        raise UsageError(f"--runtime {wanted} does not open {path.name}; use {default_runtime(path)}.")
-    if not runtime.is_timed:
-        raise UsageError(f"--runtime {wanted} is not timed here; use {default_runtime(path)}, with it comes the arena.")
-    return runtime.name
 
 
 def _predict(model: ModelProfile, card: DeviceCard, options: ProfileOptions) -> ModelProfile:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edgekit.data import Source
 from edgekit.data.reading import Reading
-from edgekit.errors import DataError, UsageError
+from edgekit.errors import UsageError
 from edgekit.evaluation.input_options import InputOptions
 from edgekit.options import LARGEST_SEED, PER_TENSOR, SAMPLES, Options, argument, group, option
 from edgekit.quantization.ladder import MIXED, RUNGS
@@ -39,9 +39,13 @@ class QuantizeOptions(Options):
         "climbed until then; "
         "more exits with status 3 and leaves no file.",
         None,
+        least=0,
+        most=100,
     )
-    rungs: int | None = option("Last rung of the ladder to try, 1 to 5.", None, unset="3, with --max-drop 5")
-    calibration: int = option("Images, or samples, to calibrate on.", 500)
+    rungs: int | None = option(
+        "Last rung of the ladder to try.", None, unset="3, with --max-drop 5", least=1, most=len(RUNGS)
+    )
+    calibration: int = option("Images, or samples, to calibrate on.", 500, least=1)
     ranges: str = option(
         "mse, minmax or percentile; auto takes the one that ends closest to the float model.",
         AUTO,
@@ -58,12 +62,6 @@ class QuantizeOptions(Options):
         super().__post_init__()
         if self.fp16 and (self.int8 or self.weights_only):
             raise UsageError("Say one scheme: --int8 (static), --int8 --weights-only, or --fp16.")
-        if self.max_drop is not None and not 0 <= self.max_drop <= 100:
-            raise UsageError(f"--max-drop is in points, from 0 to 100, not {self.max_drop}.")
-        if self.calibration < 1:
-            raise DataError(f"--calibration {self.calibration} leaves no image to calibrate on; ask for some hundreds.")
-        if self.rungs is not None and not 1 <= self.rungs <= len(RUNGS):
-            raise UsageError(f"--rungs is 1 to {len(RUNGS)}, not {self.rungs}.")
         if self.rungs == MIXED and self.max_drop is None:
             raise UsageError("Rung 4 leaves as little in float as a gate allows; say which with --max-drop.")
         weight_max(self.weight_bits)

@@ -12,14 +12,13 @@ from typing import Protocol
 
 from edgekit import catalog
 from edgekit.artifact import Metadata
-from edgekit.errors import ModelError
 from edgekit.files import write_bytes
 from edgekit.recipe import TrainRecipe
 from edgekit.training.distill import DistillOptions, DistillResult, distill
 from edgekit.training.recipe_options import DistillRecipeOptions
 from edgekit.training.shrinking.shrink import ShrinkOptions, shrink
 from edgekit.training.teach import TeachOptions, teach
-from edgekit.training.teachers import TeacherDetails
+from edgekit.training.teachers import TeacherDetails, TeacherOptions, open_teacher
 
 TEACHER_FILE = "teacher.onnx"
 Step = Callable[[str, str], AbstractContextManager[None]]
@@ -86,17 +85,12 @@ class Digits:
     def _export_teacher(self, path: Path) -> None:
         """The teacher as a file, so that it is profiled like its student."""
         from edgekit.conversion.torch_onnx import to_onnx
-        from edgekit.training.weights import load_weights
-        from edgekit.zoo import build
 
-        card = catalog.network_card("teachers", catalog.network_card("students", self.student).teacher)
-        weights = self.teacher_weights or card.weights
-        if not weights.exists():
-            raise ModelError(
-                f"The teacher {card.name} has no weights at {weights}; make them with 'edgekit teach {card.name}'."
-            )
-        network = load_weights(build(card.architecture, card.contract.shape, len(card.classes)), weights)
-        write_bytes(path, to_onnx(network, card.contract, Metadata(card.contract, card.classes)).SerializeToString())
+        card = catalog.network_card("students", self.student)
+        teacher = open_teacher(TeacherOptions(card.teacher, self.teacher_weights), card.contract)
+        assert teacher.network is not None
+        metadata = Metadata(teacher.contract, teacher.labels)
+        write_bytes(path, to_onnx(teacher.network, teacher.contract, metadata).SerializeToString())
 
 
 @dataclass(frozen=True)

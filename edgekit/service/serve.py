@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 LEAST_MEMORY_MIB = 256
+"""Less is too little for one model."""
 MOST_MEMORY_MIB = 1 << 24
 """16 TiB: more than any machine has, and what a system still takes for a limit."""
 
@@ -36,14 +37,12 @@ class ServeOptions(Options):
     port: int = option("TCP port; 0 takes a free one.", 8000, least=0, most=65535)
     certificate: Path | None = option("Certificate for https, in PEM form.", None, metavar="FILE")
     key: Path | None = option("Its private key.", None, metavar="FILE")
-    memory: int = option("What a store's open models may use in all.", 1024, metavar="MIB")
+    memory: int = option(
+        "What a store's open models may use in all.", 1024, metavar="MIB", least=LEAST_MEMORY_MIB, most=MOST_MEMORY_MIB
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.memory < LEAST_MEMORY_MIB:
-            raise UsageError(f"--memory {self.memory} is too little for one model; give {LEAST_MEMORY_MIB} or more.")
-        if self.memory > MOST_MEMORY_MIB:
-            raise UsageError(f"--memory {self.memory} is in MiB, and too much; give {MOST_MEMORY_MIB} or less.")
         if (self.certificate is None) != (self.key is None):
             raise UsageError("https needs both --certificate and --key; give the other one too.")
 

@@ -14,7 +14,7 @@ from edgekit.devices.drivers.null import ANSWERS, NullDevice
 from edgekit.errors import ModelError, RuntimeCrashError, UnknownNameError, UsageError
 from edgekit.files import sha256_file
 from edgekit.modelfiles.model_ref import ModelRef
-from edgekit.profiling.profile import choose_runtime, profile, profile_on
+from edgekit.profiling.profile import profile, profile_on
 from edgekit.profiling.records import ProfileOptions, ProfileResult
 
 
@@ -118,8 +118,8 @@ def test_an_impossible_option_is_refused(options):
 
 
 def test_a_runtime_for_another_kind_of_file_is_refused(onnx_file):
-    with pytest.raises(UsageError, match="use ort"):
-        choose_runtime(onnx_file, "litert")
+    with pytest.raises(ModelError, match="choose another --runtime"):
+        profile(ProfileOptions((str(onnx_file),), runtime="litert"))
 
 
 @pytest.mark.parametrize(("name", "runtime"), [("run", "litert"), ("run@litert", "")])
@@ -136,7 +136,7 @@ def test_of_a_run_folder_the_files_that_the_runtime_opens_are_profiled(
 
 def test_tflite_micro_is_not_timed_on_a_large_processor(tflite_file):
     with pytest.raises(UsageError, match="use litert"):
-        choose_runtime(tflite_file, "tflm")
+        profile(ProfileOptions((str(tflite_file),), runtime="tflm"))
 
 
 def test_an_open_size_is_given_with_an_option(tmp_path):
@@ -153,7 +153,7 @@ def test_an_open_size_is_given_with_an_option(tmp_path):
 
 def test_an_unknown_runtime_is_refused_with_the_nearest_one(tflite_file):
     with pytest.raises(UnknownNameError, match="did you mean 'litert'"):
-        choose_runtime(tflite_file, "litrt")
+        profile(ProfileOptions((str(tflite_file),), runtime="litrt"))
 
 
 def test_all_files_are_looked_at_before_anything_is_measured(onnx_file, tmp_path):

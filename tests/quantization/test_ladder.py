@@ -183,5 +183,5 @@ def test_a_record_is_plain() -> None:
 
 @pytest.mark.parametrize("highest", [0, 6])
 def test_there_are_five_rungs(highest: int) -> None:
-    with pytest.raises(UsageError, match="--rungs is 1 to 5"):
+    with pytest.raises(UsageError, match=r"--rungs . is not allowed; give a number from 1 to 5"):
         QuantizeOptions(rungs=highest)

@@ -357,8 +357,6 @@ def test_the_network_is_let_in_only_with_lan_and_then_a_token_is_needed(store_fi
     [
         (["--store", "none.db"], "edgekit store add"),
         (["--store", "."], "name a store's file"),
-        (["--store", "--memory", "1"], "--memory 1 is too little"),
-        (["--store", "--memory", "99999999999999"], "--memory 99999999999999 is in MiB, and too much"),
         (["nowhere"], "edgekit deploy --target web"),
         (["--certificate", "c.pem"], "both --certificate and --key"),
     ],

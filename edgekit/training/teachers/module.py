@@ -26,14 +26,12 @@ def teacher(options: TeacherOptions, student: Contract) -> Teacher:
 
 def from_network(network: nn.Module, name: str, structure: str, options: TeacherOptions, student: Contract) -> Teacher:
     """A network as a teacher; ``structure`` tells apart networks of the same weights."""
-    from safetensors.torch import save
-
-    from edgekit.training.weights import load_weights
+    from edgekit.training.weights import load_weights, weights_sha256
 
     if options.weights is not None:
         load_weights(network, options.weights)
         digest = sha256_file(options.weights)
     else:
-        digest = sha256_bytes(save({name: value.contiguous() for name, value in network.state_dict().items()}))
+        digest = weights_sha256(network)
     digest = sha256_bytes(f"{structure} {digest}".encode())
     return Teacher(name, digest, student.plain, torch_forward(network, name), network=network)
