@@ -44,8 +44,6 @@ class UnknownNameError(UsageError):
         close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
         hint = f"did you mean '{close[0]}'?" if close else f"known: {', '.join(known) or 'none'}."
         super().__init__(f"No {what} is called '{name}'; {hint}")
-        self.name = name
-        self.nearest = close[0] if close else None
 
 
 class DataError(EdgekitError):

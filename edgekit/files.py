@@ -35,6 +35,11 @@ def model_name(path: Path) -> str:
     return path.stem.removesuffix(".int8")
 
 
+def own_name(path: Path) -> str:
+    """The model's name, or that of the folder of one that is called model: mnist-tiny for mnist-tiny/model.onnx."""
+    return path.resolve().parent.name if model_name(path) == "model" else model_name(path)
+
+
 def short_names(paths: Iterable[str | Path]) -> dict[str, str]:
     """The name of each path's file, with as many of its folders before it as tell different paths apart."""
     parts = {str(path): Path(path).parts for path in paths}

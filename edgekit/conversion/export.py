@@ -14,7 +14,7 @@ from edgekit.conversion.c.build import TARGETS, Built, build
 from edgekit.conversion.estimators import SUFFIX, open_skops
 from edgekit.conversion.tflite import lower
 from edgekit.errors import ModelError, UsageError, naming
-from edgekit.files import model_name, require_file, require_writable, sha256_bytes, staged, write_bytes, write_text
+from edgekit.files import own_name, require_file, require_writable, sha256_bytes, staged, write_bytes, write_text
 from edgekit.graph.isolated import is_quantized, model_sha256, open_prepared
 from edgekit.graph.metadata import read_metadata
 from edgekit.graph.prepare import prepare
@@ -131,7 +131,7 @@ def _as_c(options: ExportOptions, folder: Path) -> ExportResult:
             f"{found[0]} is no int8 .tflite file, of which alone C is written; make one with 'edgekit quantize --int8'."
         )
     metadata = vet(require_file(source)).metadata(str(source))
-    program = c_program(source, metadata.golden, _called(source))
+    program = c_program(source, metadata.golden, own_name(source))
     if isinstance(options.max_ram, int) and program.arena_bytes > options.max_ram:
         raise ModelError(
             f"The layers of {source} share {program.arena_bytes:,} bytes of memory, more than --max-ram "
@@ -154,12 +154,6 @@ def _as_c(options: ExportOptions, folder: Path) -> ExportResult:
         program.arena_bytes,
         built and replace(built, path=folder / built.path.name),
     )
-
-
-def _called(source: Path) -> str:
-    """What a model's C functions are called by: its file, or the folder of one that is called model."""
-    name = model_name(source)
-    return source.resolve().parent.name if name == "model" else name
 
 
 def _source(model: str) -> Path:

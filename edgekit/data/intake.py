@@ -18,6 +18,7 @@ from edgekit.errors import DataError, UsageError
 from edgekit.inputs.contract import InputContract
 from edgekit.inputs.contracts import Contract
 from edgekit.inputs.text import TextContract
+from edgekit.runtimes.runtime import sizes_text
 
 Array = NDArray[Any]
 Feed = tuple[Array, ...]
@@ -150,10 +151,7 @@ def as_input(array: Array, spec: TensorSpec, name: str) -> Array:
         raise DataError(f"'{name}' holds {held} and the input '{spec.name}' takes {spec.dtype}; convert the array.")
     found = shaped(array, sample_shape(spec))
     if found is None:
-        wanted, given = (
-            "x".join("?" if size < 0 else str(size) for size in shape)
-            for shape in (sample_shape(spec), array.shape[1:])
-        )
+        wanted, given = sizes_text(sample_shape(spec)), sizes_text(array.shape[1:])
         raise DataError(
             f"'{name}' holds samples of {given or 'a number'}, and the input '{spec.name}' takes "
             f"{wanted or 'a number'}; the first axis of an array counts samples."

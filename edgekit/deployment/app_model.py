@@ -13,7 +13,7 @@ from edgekit.errors import ModelError, UsageError
 from edgekit.evaluation.classifier import Classifier
 from edgekit.evaluation.input_options import InputOptions
 from edgekit.evaluation.task_model import remark_on_input
-from edgekit.files import model_name, sha256_bytes
+from edgekit.files import own_name, sha256_bytes
 from edgekit.graph.isolated import model_bytes
 from edgekit.inputs.contracts import Contract
 from edgekit.inputs.described import read_contract
@@ -170,6 +170,4 @@ def _choose(model: str, runtime: str | None, preferred: Sequence[str]) -> ModelR
 
 def app_name(path: Path) -> str:
     """As in mnist-tiny for students/mnist-tiny/model.int8.tflite, and flowers for flowers.tflite."""
-    stem = model_name(path)
-    name = path.resolve().parent.name if stem == "model" else stem
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40] or "student"
+    return re.sub(r"[^a-z0-9]+", "-", own_name(path).lower()).strip("-")[:40] or "student"

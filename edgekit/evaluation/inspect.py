@@ -19,6 +19,7 @@ from edgekit.modelfiles.runtime_choice import default_runtime
 from edgekit.modelfiles.session import FileSession, vet
 from edgekit.options import MODEL, Options, argument
 from edgekit.result import Result
+from edgekit.runtimes.runtime import sizes_text
 
 XNNPACK_RUNTIME = "litert"
 
@@ -127,9 +128,8 @@ def _delegation(facts: FileFacts) -> str:
 
 
 def _describe(spec: TensorSpec) -> str:
-    sizes = "x".join("?" if size < 0 else str(size) for size in spec.shape)
     scale = "" if spec.scale is None else f", scale {spec.scale:.6g}, zero point {spec.zero_point}"
-    return f"{spec.name}: {spec.dtype} {sizes}{scale}"
+    return f"{spec.name}: {spec.dtype} {sizes_text(spec.shape)}{scale}"
 
 
 def _pairs(counts: Any) -> str:

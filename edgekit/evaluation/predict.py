@@ -27,6 +27,7 @@ from edgekit.modelfiles.model_ref import find_models
 from edgekit.modelfiles.runtime_choice import BY_ENDING, RUNTIME
 from edgekit.options import MODEL, Options, argument, group, option
 from edgekit.result import Result
+from edgekit.runtimes.runtime import sizes_text
 from edgekit.tasks.classification import Classification, probabilities
 from edgekit.tasks.quality import Reals
 
@@ -84,10 +85,10 @@ class Values:
 
     def cells(self) -> tuple[str, ...]:
         """A row of the table."""
-        shape = "x".join("?" if size < 0 else str(size) for size in self.shape)
         shown = [f"{value:g}" for value in self.first[:SHOWN]]
         first = ", ".join([*shown, "..."] if len(self.first) > SHOWN else shown)
-        return (self.output, shape, first, *(f"{value:g}" for value in (self.low, self.mean, self.high)))
+        shape, numbers = sizes_text(self.shape), (f"{value:g}" for value in (self.low, self.mean, self.high))
+        return (self.output, shape, first, *numbers)
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from edgekit.inputs.contract import InputContract
 from edgekit.inputs.contracts import Contract
 from edgekit.inputs.text import TextContract
 from edgekit.modelfiles.session import FileSession
+from edgekit.runtimes.runtime import sizes_text
 from edgekit.tasks import judged_by, task_of
 from edgekit.tasks.outputs import Outputs
 from edgekit.tasks.quality import Reals
@@ -259,7 +260,7 @@ def default_contract(spec: TensorSpec, layout: str, path: Path) -> InputContract
     _, *sizes = spec.shape
     height, width, channels = sizes if layout == "NHWC" else (sizes[1], sizes[2], sizes[0])
     if min(height, width, channels) < 1:
-        wanted = "x".join(["1", *("?" if size < 1 else str(size) for size in sizes)])
+        wanted = sizes_text((1, *sizes))
         raise ModelError(f"{path} leaves its input's size open; say it with --shape {spec.name}={wanted}.")
     with input_errors(ModelError, f"{path}: "):
         if spec.scale is None or spec.dtype not in ("int8", "uint8"):

@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Sequence
+
 
 class InputError(ValueError):
     """A picture cannot be decoded or shows not what it should, or a contract is impossible; a sentence for the user."""
+
+
+def unknown(what: str, name: str, known: Sequence[str]) -> InputError:
+    """That there is no such name, with the nearest one."""
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}."
+    return InputError(f"No {what} is called '{name}'; {hint}")

@@ -147,13 +147,17 @@ def fixed_sizes(name: str, shape: Sequence[int], model: str) -> tuple[int, ...]:
     """
     sizes = (*(max(size, 1) for size in shape[:1]), *shape[1:])
     if -1 in sizes:
-        wanted = "x".join("?" if size == -1 else str(size) for size in sizes)
         raise Refusal(
             "option",
             f"The input '{name}' of {os.path.basename(model)} leaves dimension {sizes.index(-1)} open; "
-            f"say its size with --shape {name}={wanted}",
+            f"say its size with --shape {name}={sizes_text(sizes)}",
         )
     return sizes
+
+
+def sizes_text(sizes: Sequence[int]) -> str:
+    """As in 1x?x?x3, where what is below 0 is open."""
+    return "x".join("?" if size < 0 else str(size) for size in sizes)
 
 
 def random_tensor(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
@@ -177,8 +181,9 @@ def given_sizes(inputs: Mapping[str, Sequence[int]], shapes: Shapes) -> dict[str
     for name, sizes in found.items():
         own = inputs[name]
         if len(own) != len(sizes) or any(size not in (-1, want) for size, want in zip(own, sizes)):
-            texts = ("x".join("?" if size == -1 else str(size) for size in each) for each in (sizes, own))
-            raise Refusal("option", "--shape {}={} does not fit the input's own {}".format(name, *texts))
+            raise Refusal(
+                "option", f"--shape {name}={sizes_text(sizes)} does not fit the input's own {sizes_text(own)}"
+            )
     return found
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
+from statistics import median_low
 
 from edgekit.console import duration
 from edgekit.devices.device import Can, Device, Job, open_device
@@ -139,8 +140,8 @@ class Gauge:
             yield "arena_bytes", answer["arena_bytes"]
         if "instructions" in self.names:
             assert device is not None
-            runs = sorted(run.total for run in count_runs(device.run(Job("count", RUNTIME, path), _unwatched)["log"]))
-            yield "instructions", runs[(len(runs) - 1) // 2]
+            runs = count_runs(device.run(Job("count", RUNTIME, path), _unwatched)["log"])
+            yield "instructions", median_low(run.total for run in runs)
 
     def _predicted(self, path: Path) -> float:
         assert self.opened is not None

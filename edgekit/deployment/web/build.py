@@ -131,7 +131,7 @@ def _precache(files: Mapping[str, bytes]) -> bytes:
 
     A browser looks for a new service worker in its scripts only, so this cannot be a JSON file.
     """
-    sums = {name: sha256_bytes(data) for name, data in sorted(files.items()) if name != "sw.js"}
+    sums = {name: sha256_bytes(data) for name, data in sorted(files.items()) if name != WORKER}
     version = sha256_bytes(json.dumps(sums).encode())[:16]
     document = json.dumps({"version": version, "files": sums}, indent=1)
     return f"self.PRECACHE = {document};\n".encode()

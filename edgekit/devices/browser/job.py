@@ -14,6 +14,7 @@ from edgekit.devices.device import Job
 from edgekit.errors import ModelError, UsageError
 from edgekit.graph.isolated import model_bytes
 from edgekit.modelfiles.session import FileSession
+from edgekit.runtimes.runtime import random_tensor
 from edgekit.web.page_files import COMPILED, RUNTIMES
 
 DTYPES = ("float32", "int8", "uint8")
@@ -49,8 +50,9 @@ def page_job(job: Job) -> PageJob:
         known = f"{', '.join(RUNTIMES)} or {COMPILED}"
         raise UsageError(f"--runtime {job.runtime} does not run in a browser; use {known}.")
     with FileSession(job.named, REFERENCE if job.runtime == COMPILED else job.runtime, threads=1) as session:
-        tensors = {"input": _only(session.inputs, "input", job), "output": _only(session.outputs, "output", job)}
-        values = _values(tensors["input"])
+        taken = _only(session.inputs, "input", job)
+        values = random_tensor(tuple(max(1, size) for size in taken.shape), np.dtype(taken.dtype))
+        tensors = {"input": taken, "output": _only(session.outputs, "output", job)}
         (output,) = session.run([values])
     name = f"model{job.model.suffix}"
     document = {
@@ -72,15 +74,6 @@ def _only(specs: tuple[TensorSpec, ...], role: str, job: Job) -> TensorSpec:
             f"{', '.join(DTYPES)}; use --device cpu."
         )
     return specs[0]
-
-
-def _values(spec: TensorSpec) -> Array:
-    """Random values in [0, 1), or any integers; the same ones each time. Open dimensions are 1."""
-    shape = [max(1, size) for size in spec.shape]
-    generator = np.random.default_rng(0)
-    if spec.dtype == "float32":
-        return generator.random(shape, np.float32)
-    return generator.integers(0, 256, shape, np.uint8).view(spec.dtype)
 
 
 def _described(spec: TensorSpec) -> dict[str, Any]:

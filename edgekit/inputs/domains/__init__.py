@@ -6,12 +6,11 @@ on. It raises InputError where the picture does not show what the model knows.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from pathlib import Path
 from types import ModuleType
 
-from ..error import InputError
+from ..error import unknown
 
 
 def domains() -> tuple[str, ...]:
@@ -23,9 +22,7 @@ def require_domain(name: str) -> None:
     """Raise InputError, with the nearest name, unless there is a domain called ``name``."""
     known = domains()
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}."
-        raise InputError(f"No input domain is called '{name}'; {hint}")
+        raise unknown("input domain", name, known)
 
 
 def find_domain(name: str) -> ModuleType:

@@ -6,7 +6,6 @@ the same in JavaScript, and a test holds both together. Python 3.9 and NumPy alo
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..error import InputError
+from ..error import unknown
 
 Ids = NDArray[np.int32]
 
@@ -61,8 +60,6 @@ def read_tokenizer(values: Mapping[str, Any]) -> Tokenizer:
     rest = dict(values)
     name, known = str(rest.pop("name")), tokenizers()
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}."
-        raise InputError(f"No tokenizer is called '{name}'; {hint}")
+        raise unknown("tokenizer", name, known)
     tokenizer: Tokenizer = importlib.import_module(f".{name}", __package__).from_dict(rest)
     return tokenizer
