@@ -22,6 +22,7 @@ from edgekit.result import Result
 from edgekit.runtimes.runtime import sizes_text
 
 XNNPACK_RUNTIME = "litert"
+REPLACEABLE = "{} are inputs too, so ONNX Runtime prepares none of them; 'export --to onnx' makes constants of them"
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,7 @@ def _rows(facts: FileFacts) -> list[tuple[str, str]]:
         ("sha256", facts.sha256),
         ("size", f"{contents.file_bytes:,} B"),
         ("weights", f"{contents.weight_bytes:,} B ({_pairs(contents.constants)})"),
+        ("", REPLACEABLE.format(contents.replaceable) if contents.replaceable else ""),
         ("overhead", f"{contents.overhead_bytes:,} B"),
         ("operators", f"{sum(contents.operators.values())}: {_pairs(contents.operators)}"),
         *(("input", _describe(spec)) for spec in facts.inputs),

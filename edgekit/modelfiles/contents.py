@@ -31,8 +31,9 @@ class ModelContents:
 
     ``weight_bytes`` are those of all constant tensors, biases included, each shared one counted once;
     ``constants`` says how many values there are of each type; ``computed`` how many operators compute in each type,
-    conversions between types aside; ``description`` is EdgeKit's own metadata JSON, and ``standard`` what the standard
-    TFLite metadata say, as such JSON: labels and input contract.
+    conversions between types aside; so many of the constants are ``replaceable``, inputs too, as IR 3 had them all.
+    ``description`` is EdgeKit's own metadata JSON, and ``standard`` what the standard TFLite metadata say, as
+    such JSON: labels and input contract.
     """
 
     format: str
@@ -42,6 +43,7 @@ class ModelContents:
     constants: Mapping[str, int]
     operators: Mapping[str, int]
     computed: Mapping[str, int] = field(default_factory=dict)
+    replaceable: int = 0
     description: str = ""
     standard: str = ""
 
@@ -112,6 +114,7 @@ def _read_onnx(path: Path) -> ModelContents:
         constants=dict(constants),
         operators=dict(operators.most_common()),
         computed=dict(_computed(model.graph).most_common()),
+        replaceable=len({value.name for value in model.graph.input} & {item.name for item in model.graph.initializer}),
         description=next((entry.value for entry in model.metadata_props if entry.key == METADATA_KEY), ""),
     )
 

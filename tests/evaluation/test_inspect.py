@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import onnx
 import pytest
+from onnx import helper
 from tiny_models import DIGITS, Linear, packed, tflite_model
 
 from edgekit.errors import ModelError
@@ -56,6 +58,19 @@ def test_the_scheme_and_what_xnnpack_takes_are_said(digit_files: dict[str, Path]
         printed = str(result)
         assert scheme in printed
         assert ("takes all operators" in printed) == ("tflite" in name)
+
+
+def test_weights_that_are_inputs_too_are_counted(digit_files: dict[str, Path], tmp_path: Path) -> None:
+    assert "are inputs too" not in str(inspect(InspectOptions(str(digit_files["onnx"]))))
+    model = onnx.load(digit_files["onnx"])
+    constants = model.graph.initializer
+    model.graph.input.extend(helper.make_tensor_value_info(one.name, one.data_type, one.dims) for one in constants)
+    path = tmp_path / "old.onnx"
+    onnx.save(model, path)
+    result = inspect(InspectOptions(str(path)))
+    assert result.files[0].contents.replaceable == len(constants)
+    assert [spec.name for spec in result.files[0].inputs] == ["image"]
+    assert f"{len(constants)} are inputs too" in str(result)
 
 
 def test_a_broken_file_is_an_error(tmp_path: Path) -> None:
