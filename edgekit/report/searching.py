@@ -16,7 +16,7 @@ from edgekit.report.markup import Html, element
 from edgekit.report.plots import shorten
 from edgekit.report.units import bytes_text
 from edgekit.search import search as verb
-from edgekit.search.costs import TEXTS
+from edgekit.search.costs import TEXTS, UNFIT
 from edgekit.search.records import SearchOptions, SearchResult
 from edgekit.search.study import Found
 
@@ -44,7 +44,7 @@ def render_search(result: SearchResult) -> str:
     """The page as text."""
     title = f"{result.student} on {result.data}"
     trained = [one for one in result.candidates if one.accuracies]
-    too_large = sum(one.state == "too large" for one in result.candidates)
+    unfit = sum(one.state in UNFIT for one in result.candidates)
     where = f" on {result.device}" if result.device else ""
     lead = f"The best student within {result.limits}{where}, taught by {result.teacher}."
     return document(
@@ -53,14 +53,14 @@ def render_search(result: SearchResult) -> str:
             "header",
             element("h1", title),
             element("p", lead, class_="lead"),
-            element("div", *_tiles(result, len(trained), too_large), class_="tiles"),
+            element("div", *_tiles(result, len(trained), unfit), class_="tiles"),
         ),
         element("section", element("h2", "Candidates"), _plots(result, trained)),
         element("section", element("h2", "All that were trained"), _table(result, trained)),
     )
 
 
-def _tiles(result: SearchResult, trained: int, too_large: int) -> Iterator[Html]:
+def _tiles(result: SearchResult, trained: int, unfit: int) -> Iterator[Html]:
     made = result.quantized.tflite if result.quantized else None
     if made is not None and result.quantized is not None:
         quality = made.quality
@@ -69,7 +69,7 @@ def _tiles(result: SearchResult, trained: int, too_large: int) -> Iterator[Html]
         yield tile("File", f"{made.file_bytes:,} B", "int8 TFLite")
     if result.best is not None and result.best.costs.latency_ms is not None:
         yield tile("Latency", TEXTS["latency_ms"](result.best.costs.latency_ms), result.provenance)
-    yield tile("Candidates", f"{trained:,}", f"trained; {too_large:,} did not fit and were not")
+    yield tile("Candidates", f"{trained:,}", f"trained; {unfit:,} did not fit and were not")
 
 
 def _plots(result: SearchResult, trained: Sequence[Found]) -> Html:

@@ -25,6 +25,10 @@ RUNS, SECONDS = 30, 0.3
 """Of a candidate that is measured."""
 
 
+UNFIT = ("too large", "too small")
+"""Why candidates are not trained."""
+
+
 @dataclass(frozen=True)
 class Costs:
     """Of one int8 file; None for what was not asked.
@@ -42,6 +46,10 @@ class Costs:
         """By what share a cost is over its limit, by its name; of none that is within it."""
         pairs = ((name, value, getattr(limits, name)) for name, value in self.known().items())
         return {name: value / limit - 1 for name, value, limit in pairs if limit is not None and value > limit}
+
+    def spare(self, limits: Costs) -> float:
+        """What share of its limit the cost that is nearest to its own leaves."""
+        return min(1 - value / limits.known()[name] for name, value in self.known().items() if name in limits.known())
 
     def known(self) -> dict[str, float]:
         """Those that are known, by their names."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from edgekit.errors import UnknownNameError, UsageError
 from edgekit.options import ANY_SEED, LARGEST_SEED, PER_TENSOR, RAY, SOURCES, Options, byte_size, group, option
 from edgekit.quantization.quantize import QuantizeResult
 from edgekit.result import Result
-from edgekit.search.costs import TEXTS, Costs
+from edgekit.search.costs import TEXTS, UNFIT, Costs
 from edgekit.training.answers.ensemble import WAYS
 from edgekit.training.distill import DistillResult
 from edgekit.training.recipe_options import DistillRecipeOptions
@@ -143,16 +144,16 @@ class SearchResult(Result):
             rows = [(one.name, *cost_cells(one.costs, self.names), one.options) for one in self.proposals]
             yield Table(f"budgets for {self.student}", ("", *self._columns(), "search with"), rows)
             return
-        counts = {state: sum(one.state == state for one in self.candidates) for state in ("too large", "failed")}
-        trained = sum(one.state == "trained" for one in self.candidates)
+        states = Counter(one.state for one in self.candidates)
         rows = [
             (f"{one.number}", one.network, *cost_cells(one.costs, self.names), f"{one.accuracy:.2%}")
             for one in self.front
         ]
         title = "what no other candidate beats (accuracy: validation, after its last short training)"
         yield Table(title, ("", "network", *self._columns(), "accuracy"), rows)
-        text = f"{counted(trained, 'candidates')} trained; not trained, since they do not fit: {counts['too large']:,}"
-        yield Remark(text + (f"; failed: {counts['failed']:,}" if counts["failed"] else ""))
+        others = ", ".join(f"{states[state]:,} {state}" for state in (*UNFIT, "failed") if states[state])
+        text = f"{counted(states['trained'], 'candidates')} trained"
+        yield Remark(f"{text}; not trained: {others}" if others else text)
         if self.distilled is not None:
             yield from self.distilled.parts()
         if self.quantized is not None and self.distilled is not None and self.distilled.int8 is None:

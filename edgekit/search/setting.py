@@ -18,7 +18,7 @@ from edgekit.data import holds_photos, is_unset
 from edgekit.errors import UsageError
 from edgekit.files import require_writable
 from edgekit.inputs.contract import InputContract
-from edgekit.search.costs import Costs, Gauge
+from edgekit.search.costs import UNFIT, Costs, Gauge
 from edgekit.search.family import Family, open_family
 from edgekit.search.records import HOURS, Proposal, SearchOptions, SearchResult, cost_cells
 from edgekit.search.school import School
@@ -218,8 +218,7 @@ class Setting(Closing):
 
 def _live(found: Sequence[Found], gauge: Gauge) -> Table:
     """The latest candidates and the best, as far as they are known."""
-    too_large = sum(one.state == "too large" for one in found)
-    shown = [one for one in found if one.state != "too large"][-SHOWN:]
+    shown = [one for one in found if one.state not in UNFIT][-SHOWN:]
     rows = [
         (
             f"{one.number}",
@@ -231,7 +230,8 @@ def _live(found: Sequence[Found], gauge: Gauge) -> Table:
         for one in shown
     ]
     best = max((one for one in found if one.accuracies), key=lambda one: one.accuracy, default=None)
-    title = f"{len(found):,} candidates, {too_large:,} too large" + (f"; best {best.accuracy:.2%}" if best else "")
+    counts = [f"{sum(one.state == state for one in found):,} {state}" for state in UNFIT]
+    title = ", ".join([f"{len(found):,} candidates", *counts]) + (f"; best {best.accuracy:.2%}" if best else "")
     return Table(title, ("", "network", *gauge.names, "after each rung", ""), rows)
 
 

@@ -28,7 +28,7 @@ from edgekit.errors import ModelError, RuntimeCrashError, TrainingError, UsageEr
 from edgekit.files import sha256_bytes
 from edgekit.recipe import TrainRecipe
 from edgekit.runtimes.refusal import first_line
-from edgekit.search.costs import Costs, describe
+from edgekit.search.costs import UNFIT, Costs, describe
 from edgekit.search.halving import fronts, goes_on, rungs_of
 from edgekit.search.shrunk import SHRUNK
 from edgekit.search.space import Axis
@@ -44,7 +44,8 @@ CHANCE = 5
 MISSES = 300
 """After so many candidates in a row that do not fit, fail or are known already, there is hardly a new one."""
 OF_INTEREST = 0.5
-"""A cost below this share of its limit counts as this share: who allows 100 KB does not look for the best of 10."""
+"""A cost below this share of its limit counts as this share: who allows 100 KB does not look for the best of 10.
+What is below it in every cost is not trained where something larger fits."""
 PATIENCE_S = 60
 """For another worker that writes."""
 
@@ -208,6 +209,9 @@ class Study:
             for name, share in beyond.items():
                 trial.set_constraint(name, share)
             return self._end(trial, TrialState.PRUNED, describe(beyond, costs))
+        if self._is_small(costs):
+            trial.set_constraint("spare", costs.spare(self.gauge.limits))
+            return self._end(trial, TrialState.PRUNED, f"less than {OF_INTEREST:.0%} of every limit", UNFIT[1])
         key = sha256_bytes(f"{weighed.network!r} {weighed.candidate.contract} {weighed.candidate.is_shrunk}".encode())
         if (known := self._known(key, trial.number)) is not None:
             trial.set_user_attr("accuracies", known.user_attrs["accuracies"])
@@ -256,12 +260,18 @@ class Study:
         limits, known = self.gauge.limits.known(), costs.known()
         return [accuracy, *(max(known[name], OF_INTEREST * limits.get(name, 0.0)) for name in self.gauge.names)]
 
+    def _is_small(self, costs: Costs) -> bool:
+        larger = (one.costs for one in self.found if one.state == "trained")
+        limits, most = self.gauge.limits, 1 - OF_INTEREST
+        return costs.spare(limits) > most and any(one.spare(limits) <= most for one in larger)
+
     def _known(self, key: str, number: int) -> FrozenTrial | None:
         done = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         return next((one for one in done if one.user_attrs.get("key") == key and one.number != number), None)
 
-    def _end(self, trial: Trial, state: TrialState, why: str) -> None:
+    def _end(self, trial: Trial, state: TrialState, why: str, called: str = "") -> None:
         trial.set_user_attr("why", why)
+        trial.set_user_attr("state", called)
         self.study.tell(trial, state=state)
         shutil.rmtree(self._home(trial), ignore_errors=True)
 
@@ -278,8 +288,9 @@ def _suggested(trial: Trial, axis: Axis) -> Any:
 
 def _found(trial: FrozenTrial) -> Found:
     own = trial.user_attrs
-    states = {TrialState.COMPLETE: "trained", TrialState.PRUNED: "too large", TrialState.FAIL: "failed"}
+    states = {TrialState.COMPLETE: "trained", TrialState.PRUNED: UNFIT[0], TrialState.FAIL: "failed"}
     state = "known" if trial.state == TrialState.COMPLETE and "key" not in own else states.get(trial.state, "running")
+    state = own.get("state") or state
     costs, accuracies = Costs(**own.get("costs", {})), tuple(own.get("accuracies", ()))
     values = {**trial.params, SHRUNK: own.get(SHRUNK, False)}
     return Found(trial.number, own.get("network", ""), values, costs, accuracies, state, own.get("why", ""))
