@@ -13,8 +13,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+
+import optuna
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -26,20 +29,21 @@ from edgekit.quantization.options import QuantizeOptions
 from edgekit.quantization.quantize import QuantizeResult, quantize
 from edgekit.search.records import SearchOptions, milliseconds
 from edgekit.search.search import RECORD, search
+from edgekit.search.study import NAME, STUDY_FILE
 from edgekit.training.distill import DistillOptions, distill
 
-HAND_MADE = "hand-made"
+SEARCH, RANDOM, HAND_MADE = "tpe", "random", "hand-made"
 
 
 def main(options: argparse.Namespace) -> None:
     """Run all, and record."""
     found: dict[str, list[dict[str, Any]]] = {}
     for seed in range(options.seeds):
-        for name in ("tpe", "random", HAND_MADE):
+        for name in (SEARCH, *options.beside):
             found.setdefault(name, []).append(one(options, name, seed))
             print(name, seed, found[name][-1], flush=True)
     figures = {name: [run["test_accuracy"] for run in runs] for name, runs in found.items()}
-    better = {f"points over {name}": paired(figures["tpe"], figures[name]) for name in ("random", HAND_MADE)}
+    better = {f"points over {name}": paired(figures[SEARCH], figures[name]) for name in options.beside}
     given = {**vars(options), "data": Path(options.data).name, "folder": "DIR"}
     name = f"{options.student}-{options.max_size or options.max_latency}"
     record(__file__, {"options": given, "runs": found, **better}, "STUDENT DATA DIR ...", name=name)
@@ -65,10 +69,13 @@ def one(options: argparse.Namespace, name: str, seed: int) -> dict[str, Any]:
     states = [candidate.state for candidate in result.candidates]
     counts = {state: states.count(state) for state in sorted(set(states))}
     known = {"network": result.best.network, "validation": result.best.accuracies, "candidates": counts}
+    study = optuna.load_study(study_name=NAME, storage=f"sqlite:///{folder / STUDY_FILE}")
+    taken = [trial.datetime_complete - trial.datetime_start for trial in study.trials if trial.datetime_complete]
     over = [one for one in result.candidates if one.accuracies and one.costs.beyond(result.limits)]
     return {
         **known,
         "costs": result.best.costs.known(),
+        "hours of one worker": sum(taken, timedelta()) / timedelta(hours=1),
         "trained over the budget": len(over),
         **figures_of(result.quantized),
     }
@@ -93,6 +100,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--trials", type=int)
     parser.add_argument("--workers", type=int)
     parser.add_argument("--epochs", type=int)
+    parser.add_argument("--beside", nargs="*", default=[RANDOM, HAND_MADE], choices=[RANDOM, HAND_MADE])
     parser.add_argument("--seeds", type=int, default=3, choices=[1, *SEEDS])
     return parser.parse_args()
 
