@@ -13,28 +13,31 @@ from edgekit.operators.lowered import Options
 from edgekit.operators.lowering import CHANNELS_LAST, Lowering, default_order
 from edgekit.operators.nodes import Node
 from edgekit.operators.operator import TIED, Channels, Operator
+from edgekit.scales import Reals
 
-Reals = NDArray[np.float64]
-MODES = ("half_pixel", "pytorch_half_pixel", "half_pixel_symmetric", "align_corners", "asymmetric")
+WAYS = ("half_pixel", "pytorch_half_pixel", "half_pixel_symmetric", "align_corners", "asymmetric")
+"""The values of ``coordinate_transformation_mode`` that are known."""
 VARIANTS: tuple[dict[str, bool], ...] = ({}, {"HalfPixelCenters": True}, {"AlignCorners": True})
 """The three ways in which TFLite's kernels find the place in the source."""
 
 PLACE_TOLERANCE = 1e-4
-"""Pixels by which a place may differ: kernels compute it in float32."""
+"""Pixels by which a place may differ, besides a part in a million of it: kernels compute it in float32."""
+TIE = 1e-6
+"""Pixels by which a place may miss the middle between two pixels and still count as there."""
 
 
 def resize(low: Lowering, node: Node) -> None:
     """Resize → RESIZE_NEAREST_NEIGHBOR or RESIZE_BILINEAR; other ways of picking the nearest → GATHER."""
     source, target = low.tensor(node.inputs[0]), low.tensor(node.outputs[0])
     axes = {axis: _Axis.of(low, node, axis) for axis in range(len(source.shape))}
-    axes = {axis: found for axis, found in axes.items() if found.size != found.steps}
+    axes = {axis: found for axis, found in axes.items() if found.moves}
     mode = node.attributes.get("mode", "nearest")
     is_image = len(source.shape) == 4 and set(axes) <= {2, 3}
     if mode == "linear" and is_image:
         variant = next((fields for fields in VARIANTS if all(axis.is_linear(fields) for axis in axes.values())), None)
     elif mode == "nearest":
         rounding = node.attributes.get("nearest_mode", "round_prefer_floor")
-        taken = {axis: found.nearest(rounding) for axis, found in axes.items()}
+        taken = {axis: nearest_pixels(found.places, rounding, found.size) for axis, found in axes.items()}
         variant = next((fields for fields in VARIANTS if is_image and _takes(axes, taken, fields)), None)
         if variant is None:
             _resize_by_indices(low, node, taken)
@@ -64,32 +67,53 @@ class _Axis:
     def of(cls, low: Lowering, node: Node, axis: int) -> _Axis:
         size, steps = low.tensor(node.inputs[0]).shape[axis], low.tensor(node.outputs[0]).shape[axis]
         options = node.attributes
-        mode = options.get("coordinate_transformation_mode", "half_pixel")
-        if mode not in MODES or options.get("keep_aspect_ratio_policy", "stretch") != "stretch":
-            raise low.refusal(node, f"resizes by {mode} with '{options.get('keep_aspect_ratio_policy', 'stretch')}'")
-        return cls(size, steps, _places(mode, size, steps, _scale(low, node, axis, steps / size)))
+        way = options.get("coordinate_transformation_mode", "half_pixel")
+        if way not in WAYS or options.get("keep_aspect_ratio_policy", "stretch") != "stretch":
+            raise low.refusal(node, f"resizes by {way} with '{options.get('keep_aspect_ratio_policy', 'stretch')}'")
+        return cls(size, steps, source_places(way, size, steps, _scale(low, node, axis, steps / size)))
 
-    def nearest(self, rounding: str) -> NDArray[np.int64]:
-        """The index that each step takes, by ONNX's ``nearest_mode``."""
-        ways = {
-            "round_prefer_floor": np.ceil(self.places - 0.5),
-            "round_prefer_ceil": np.floor(self.places + 0.5),
-            "floor": np.floor(self.places),
-            "ceil": np.ceil(self.places),
-        }
-        found: NDArray[np.int64] = np.clip(ways[rounding], 0, self.size - 1).astype(np.int64)
-        return found
-
-    def kernel_nearest(self, fields: Mapping[str, bool]) -> NDArray[np.int64]:
-        """The index that a step takes in TFLite's kernel with these options."""
-        return nearest_places(self.size, self.steps, fields)
+    @property
+    def moves(self) -> bool:
+        """False if each step reads its own place."""
+        return self.size != self.steps or bool((self.places != np.arange(self.steps)).any())
 
     def is_linear(self, fields: Mapping[str, bool]) -> bool:
         """True if TFLite's kernel with these options reads at the same places."""
         steps, scale = np.arange(self.steps), kernel_scale(self.size, self.steps, fields)
         places = (steps + 0.5) * scale - 0.5 if fields.get("HalfPixelCenters") else steps * scale
         own, other = (np.clip(found, 0, self.size - 1) for found in (self.places, places))
-        return bool(np.abs(own - other).max() < PLACE_TOLERANCE)
+        return np.allclose(own, other, rtol=1e-6, atol=PLACE_TOLERANCE)
+
+
+def source_places(way: str, size: int, steps: int, scale: float) -> Reals:
+    """Where each step along an axis lies in the source, in pixels, by ONNX's ``coordinate_transformation_mode``.
+
+    It is computed in the order and the precision of ONNX Runtime, on which it depends which pixel is the nearest.
+    """
+    step, factor = np.arange(steps, dtype=np.float32), np.float32(scale)
+    if way == "align_corners":
+        return step * np.float32(size - 1) / np.float32(max(steps - 1, 1))
+    if way == "asymmetric":
+        return step / factor
+    if way == "pytorch_half_pixel" and steps == 1:
+        return step
+    if way == "half_pixel_symmetric":
+        shift = np.float32(size / 2) * np.float32(1 - np.float32(steps) / (factor * np.float32(size)))
+        return (shift + (step.astype(np.float64) + 0.5) / factor - 0.5).astype(np.float32)
+    return (step + np.float32(0.5)) / factor - np.float32(0.5)
+
+
+def nearest_pixels(places: Reals, rounding: str, size: int) -> NDArray[np.int64]:
+    """The pixel that each place takes, by ONNX's ``nearest_mode``."""
+    exact = places.astype(np.float64)
+    ways = {
+        "round_prefer_floor": np.ceil(exact - 0.5 - TIE),
+        "round_prefer_ceil": np.floor(exact + 0.5 + TIE),
+        "floor": np.floor(exact),
+        "ceil": np.ceil(exact),
+    }
+    found: NDArray[np.int64] = np.clip(ways[rounding], 0, size - 1).astype(np.int64)
+    return found
 
 
 def nearest_places(size: int, steps: int, fields: Mapping[str, bool]) -> NDArray[np.int64]:
@@ -118,21 +142,9 @@ def _scale(low: Lowering, node: Node, axis: int, ratio: float) -> float:
     return float(scales[axes.index(axis)]) if axis in axes else 1.0
 
 
-def _places(mode: str, size: int, steps: int, scale: float) -> Reals:
-    """Where each step lies in the source, in pixels, by ONNX's ``coordinate_transformation_mode``."""
-    step = np.arange(steps, dtype=np.float64)
-    if mode == "align_corners":
-        return step * ((size - 1) / (steps - 1)) if steps > 1 else step * 0
-    if mode == "asymmetric":
-        return step / scale
-    if mode == "pytorch_half_pixel" and steps == 1:
-        return step * 0
-    shift = size / 2 * (1 - steps / (scale * size)) if mode == "half_pixel_symmetric" else 0.0
-    return shift + (step + 0.5) / scale - 0.5
-
-
 def _takes(axes: Mapping[int, _Axis], taken: Mapping[int, NDArray[np.int64]], fields: Mapping[str, bool]) -> bool:
-    return all(np.array_equal(found.kernel_nearest(fields), taken[axis]) for axis, found in axes.items())
+    kernels = {axis: nearest_places(found.size, found.steps, fields) for axis, found in axes.items()}
+    return all(np.array_equal(kernels[axis], taken[axis]) for axis in axes)
 
 
 def _resize_by_indices(low: Lowering, node: Node, taken: Mapping[int, NDArray[np.int64]]) -> None:

@@ -274,6 +274,12 @@ def test_resizing(mode: str, coordinates: str, rounding: str, scales: list[float
     assert_same(model, noise(1, 2, 6, 4))
 
 
+def test_the_nearest_pixel_of_a_place_in_the_middle_between_two() -> None:
+    options = {"nearest_mode": "round_prefer_ceil"}
+    model = graph_of([make_node("Resize", ["x", "", "", "s"], ["out"], **options)], {"x": (1, 1, 20)}, {"s": [1, 1, 6]})
+    assert_same(model, noise(1, 1, 20))
+
+
 @pytest.mark.parametrize("mode", ["DCR", "CRD"])
 def test_depth_to_space_and_back(mode: str) -> None:
     nodes = [

@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lowered import assert_float_agrees, assert_integers_agree, node, operators_of
 from onnx import ModelProto
-from small_graphs import graph_of, noise
+from small_graphs import graph_of, noise, run_onnx
 
 from edgekit.errors import UnsupportedError
+from edgekit.operators import resize
 
 quick = settings(max_examples=25, deadline=None)
 WAYS = ["half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric"]
@@ -19,12 +20,12 @@ ROUNDINGS = ["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"]
 
 def resized(shape: tuple[int, ...], sizes: tuple[int, ...], **options) -> ModelProto:
     constants = {"sizes": np.asarray((*shape[: len(shape) - len(sizes)], *sizes), np.int64)}
-    return graph_of([node("Resize", ["x", "", "", "sizes"], ["out"], **options)], {"x": shape}, constants, opset=18)
+    return graph_of([node("Resize", ["x", "", "", "sizes"], ["out"], **options)], {"x": shape}, constants, opset=19)
 
 
 def scaled(shape: tuple[int, ...], scales: list[float], **options) -> ModelProto:
     constants = {"scales": np.asarray(scales, np.float32)}
-    return graph_of([node("Resize", ["x", "", "scales"], ["out"], **options)], {"x": shape}, constants, opset=18)
+    return graph_of([node("Resize", ["x", "", "scales"], ["out"], **options)], {"x": shape}, constants, opset=19)
 
 
 sizes = st.tuples(st.integers(2, 9), st.integers(2, 9))
@@ -36,6 +37,38 @@ def test_the_nearest_pixel_in_every_way(size: tuple[int, int], way: str, roundin
     model = resized((1, 2, 4, 5), size, coordinate_transformation_mode=way, nearest_mode=rounding)
     assert_float_agrees(model, noise(1, 2, 4, 5))
     assert_integers_agree(model)
+
+
+@given(
+    st.integers(1, 200), st.integers(1, 200), st.sampled_from(resize.WAYS), st.sampled_from(ROUNDINGS), st.booleans()
+)
+@settings(max_examples=400, deadline=None)
+def test_the_nearest_pixel_is_onnx_runtimes(size: int, steps: int, way: str, rounding: str, by_scale: bool) -> None:
+    """A place on the edge between two pixels belongs to the one that float32's rounding gives it to."""
+    options = {"coordinate_transformation_mode": way, "nearest_mode": rounding}
+    model = scaled((1, size), [1, steps / size], **options) if by_scale else resized((1, size), (steps,), **options)
+    (taken,) = run_onnx(model, np.arange(size, dtype=np.float32)[None])
+    places = resize.source_places(way, size, taken.size, steps / size)
+    assert taken[0].tolist() == resize.nearest_pixels(places, rounding, size).tolist()
+
+
+@pytest.mark.parametrize(("size", "steps", "way", "rounding"), [
+    (24, 32, "asymmetric", "floor"),
+    (14, 32, "asymmetric", "floor"),
+    (18, 39, "half_pixel", "round_prefer_floor"),
+    (20, 6, "half_pixel", "round_prefer_ceil"),
+    (9, 39, "half_pixel_symmetric", "floor"),
+])  # fmt: skip
+def test_the_nearest_pixel_of_a_place_on_an_edge(size: int, steps: int, way: str, rounding: str) -> None:
+    options = {"coordinate_transformation_mode": way, "nearest_mode": rounding}
+    image = noise(1, 2, size, size)
+    assert_float_agrees(resized(image.shape, (steps, steps), **options), image)
+    assert_float_agrees(scaled(image.shape, [1, 1, steps / size, steps / size], **options), image)
+
+
+def test_a_scale_that_adds_no_pixel_still_moves_them() -> None:
+    model = scaled((1, 2, 10, 5), [1, 1, 2, 1.1], nearest_mode="floor")
+    assert_float_agrees(model, noise(1, 2, 10, 5))
 
 
 @given(sizes, st.sampled_from(WAYS))
