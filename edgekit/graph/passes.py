@@ -37,18 +37,24 @@ if TYPE_CHECKING:
 
 OWN_PADDING = {"Conv": 0.0, "MaxPool": -math.inf}
 """What a window's own padding stands for."""
+LARGEST = float(np.finfo(np.float32).max)
 
 
 def remove_identity(draft: Draft, node: NodeProto) -> bool:
-    """Nodes that do nothing at inference: Identity, Dropout, a Cast to the same type, a Concat of one, a factor 1."""
+    """Nodes that do nothing at inference: Identity, Dropout, a Clip without limits, a Concat of one, a factor 1, ..."""
     own = draft.type_of(node.input[0]) if node.input else None
     same_type = node.op_type == "Cast" and attributes(node)["to"] == own
     same_type = same_type or (node.op_type == "CastLike" and own is not None and own == draft.type_of(node.input[1]))
     single = node.op_type in ("Concat", "Sum", "Max", "Min") and len(node.input) == 1
     dropout = node.op_type == "Dropout" and not any(draft.consumers(name) for name in node.output[1:] if name)
-    if not (node.op_type == "Identity" or same_type or single or dropout):
+    if not (node.op_type == "Identity" or same_type or single or dropout or _is_open_clip(draft, node)):
         return _remove_neutral(draft, node)
     return draft.bypass(node, node.input[0]) or _copy(draft, node)
+
+
+def _is_open_clip(draft: Draft, node: NodeProto) -> bool:
+    limits = clip_limits(draft, node) if node.op_type == "Clip" else None
+    return limits is not None and limits[1] <= -LARGEST and limits[2] >= LARGEST
 
 
 def _copy(draft: Draft, node: NodeProto) -> bool:
@@ -134,7 +140,7 @@ def _padding_of(draft: Draft, pad: NodeProto, wanted: float) -> list[int] | None
     if attributes(pad).get("mode", "constant") != "constant" or amounts is None or draft.computes(pad, 2):
         return None
     number = 0.0 if value is None else float(value.item())
-    if (number if number > np.finfo(np.float32).min else -math.inf) != wanted:
+    if (number if number > -LARGEST else -math.inf) != wanted:
         return None
     rank = len(draft.shapes[pad.input[0]])
     if axes is None:
@@ -149,7 +155,7 @@ def _padding_of(draft: Draft, pad: NodeProto, wanted: float) -> list[int] | None
 def clip_to_relu(draft: Draft, node: NodeProto) -> bool:
     """A Clip from 0 upwards without a limit is a Relu."""
     limits = clip_limits(draft, node) if node.op_type == "Clip" else None
-    if limits is None or limits[1] != 0 or limits[2] < np.finfo(np.float32).max:
+    if limits is None or limits[1] != 0 or limits[2] < LARGEST:
         return False
     node.op_type = "Relu"
     draft.set_inputs(node, node.input[:1])

@@ -47,9 +47,12 @@ def prelu(low: Lowering, node: Node) -> None:
 def clip(low: Lowering, node: Node) -> None:
     """A Relu or Clip that could not be fused → RELU, RELU6, RELU_N1_TO_1, or MAXIMUM and MINIMUM with its limits.
 
-    Of integers: ADD of 0 with that activation.
+    Without a limit it is nothing. Of integers: ADD of 0 with that activation.
     """
     lowest, highest = _limits(low, node)
+    if not low.is_quantized(node) and (lowest, highest) == (-math.inf, math.inf):
+        low.alias(node, low.placed(node.inputs[0]))
+        return
     quant, (source, target) = low.tensor(node.outputs[0]).quant, low.in_place(node)
     if quant is not None:
         _clip_integers(low, source, target, (lowest, highest))

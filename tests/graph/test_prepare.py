@@ -175,6 +175,13 @@ def test_a_clip_without_an_upper_limit_is_a_relu() -> None:
     assert operators(prepare(model)) == ["Relu"]
 
 
+@pytest.mark.parametrize("limit", [None, np.inf, np.finfo(np.float32).max])
+def test_a_clip_without_limits_is_nothing(limit: float | None) -> None:
+    constants = {} if limit is None else {"low": np.float32(-limit), "high": np.float32(limit)}
+    nodes = [node("Clip", ["x", *constants], ["clipped"]), node("Sigmoid", ["clipped"], ["out"])]
+    assert operators(prepare(graph_of(nodes, {"x": (1, 4)}, constants))) == ["Sigmoid"]
+
+
 def test_shape_arithmetic_of_exporters_is_computed_once() -> None:
     """x.view(x.size(0), -1), as the TorchScript exporter writes it, with an open batch."""
     constants = {

@@ -95,6 +95,11 @@ def test_clips_to_any_limits(limits: tuple[float | None, float | None]) -> None:
     assert_integers_agree(model, reach=8)
 
 
+def test_a_clip_without_limits_is_nothing_in_a_file_of_others_too() -> None:
+    model = graph_of([node("Clip", ["x"], ["clipped"]), node("Sigmoid", ["clipped"], ["out"])], {"x": (1, 7)})
+    assert operators_of(lower(model, Metadata())) == ["LOGISTIC"]
+
+
 def test_a_relu_of_integers_is_an_addition_that_xnnpack_takes() -> None:
     data = assert_integers_agree(graph_of([node("Relu", ["x"], ["out"])], {"x": SHAPE}))
     assert operators_of(data) == ["ADD"]
