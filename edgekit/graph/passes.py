@@ -47,12 +47,16 @@ def remove_identity(draft: Draft, node: NodeProto) -> bool:
     same_type = same_type or (node.op_type == "CastLike" and own is not None and own == draft.type_of(node.input[1]))
     single = node.op_type in ("Concat", "Sum", "Max", "Min") and len(node.input) == 1
     dropout = node.op_type == "Dropout" and not any(draft.consumers(name) for name in node.output[1:] if name)
-    if not (node.op_type == "Identity" or same_type or single or dropout or _is_open_clip(draft, node)):
+    if not (node.op_type == "Identity" or same_type or single or dropout or _keeps_all(draft, node)):
         return _remove_neutral(draft, node)
     return draft.bypass(node, node.input[0]) or _copy(draft, node)
 
 
-def _is_open_clip(draft: Draft, node: NodeProto) -> bool:
+def _keeps_all(draft: Draft, node: NodeProto) -> bool:
+    """True for a Clip without limits, and for a Resize to the size that is there: ONNX Runtime copies it."""
+    if node.op_type == "Resize" and attributes(node).get("coordinate_transformation_mode") != "tf_crop_and_resize":
+        shape = draft.shapes.get(node.input[0])
+        return shape is not None and shape == draft.shapes.get(node.output[0])
     limits = clip_limits(draft, node) if node.op_type == "Clip" else None
     return limits is not None and limits[1] <= -LARGEST and limits[2] >= LARGEST
 

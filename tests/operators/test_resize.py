@@ -14,7 +14,6 @@ from edgekit.errors import UnsupportedError
 from edgekit.operators import resize
 
 quick = settings(max_examples=25, deadline=None)
-WAYS = ["half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric"]
 ROUNDINGS = ["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"]
 
 
@@ -31,7 +30,7 @@ def scaled(shape: tuple[int, ...], scales: list[float], **options) -> ModelProto
 sizes = st.tuples(st.integers(2, 9), st.integers(2, 9))
 
 
-@given(sizes, st.sampled_from(WAYS), st.sampled_from(ROUNDINGS))
+@given(sizes, st.sampled_from(resize.WAYS), st.sampled_from(ROUNDINGS))
 @quick
 def test_the_nearest_pixel_in_every_way(size: tuple[int, int], way: str, rounding: str) -> None:
     model = resized((1, 2, 4, 5), size, coordinate_transformation_mode=way, nearest_mode=rounding)
@@ -71,7 +70,13 @@ def test_a_scale_that_adds_no_pixel_still_moves_them() -> None:
     assert_float_agrees(model, noise(1, 2, 10, 5))
 
 
-@given(sizes, st.sampled_from(WAYS))
+@pytest.mark.parametrize("mode", ["nearest", "linear", "cubic"])
+def test_an_image_that_keeps_its_size_is_copied_whatever_the_scale(mode: str) -> None:
+    model = scaled((1, 2, 5, 5), [1, 1, 1.1, 1.1], mode=mode)
+    assert operators_of(assert_float_agrees(model, noise(1, 2, 5, 5))) == ["RESHAPE"]
+
+
+@given(sizes, st.sampled_from(resize.WAYS))
 @quick
 def test_linear_between_pixels(size: tuple[int, int], way: str) -> None:
     model = resized((1, 2, 4, 5), size, coordinate_transformation_mode=way, mode="linear")
