@@ -25,7 +25,7 @@ from edgekit.graph.layers import (
 from edgekit.graph.messages import attributes, make_node, set_attributes
 from edgekit.graph.moves import MOVES
 from edgekit.graph.patterns import PATTERNS, clip_limits
-from edgekit.graph.pools import POOLS, automatic_padding, counted_padding, every_nth_pixel, rounded_up_end
+from edgekit.graph.pools import POOLS, automatic_padding, counted_padding, every_nth_pixel, reaches, rounded_up_end
 from edgekit.graph.products import PRODUCTS
 from edgekit.graph.recurrent import unroll
 from edgekit.graph.resizing import resize_by_products
@@ -93,8 +93,7 @@ def explicit_padding(draft: Draft, node: NodeProto) -> bool:
     kernel = options.get("kernel_shape") or draft.shapes[node.input[1]][2:]
     strides = options.get("strides", [1] * len(sizes))
     dilations = options.get("dilations", [1] * len(sizes))
-    reaches = [(window - 1) * dilation + 1 for window, dilation in zip(kernel, dilations, strict=True)]
-    starts, ends = automatic_padding(mode, sizes, strides, reaches)
+    starts, ends = automatic_padding(mode, sizes, strides, reaches(kernel, dilations))
     set_attributes(node, auto_pad=None, pads=[*starts, *ends])
     return True
 
@@ -109,9 +108,8 @@ def round_down(draft: Draft, node: NodeProto) -> bool:
     rank = len(sizes)
     strides, dilations = (options.get(name, [1] * rank) for name in ("strides", "dilations"))
     pads = list(options.get("pads", [0] * (2 * rank)))
-    for axis, size in enumerate(sizes):
-        reach = (options["kernel_shape"][axis] - 1) * dilations[axis] + 1
-        pads[axis + rank] = rounded_up_end(size, (pads[axis], pads[axis + rank]), reach, strides[axis])
+    for axis, reach in enumerate(reaches(options["kernel_shape"], dilations)):
+        pads[axis + rank] = rounded_up_end(sizes[axis], (pads[axis], pads[axis + rank]), reach, strides[axis])
     set_attributes(node, ceil_mode=None, pads=pads)
     # ONNX's inference counts the window that is left out.
     draft.infer()

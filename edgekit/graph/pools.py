@@ -48,9 +48,14 @@ def automatic_padding(
 
 
 def halved(totals: Sequence[int], mode: str) -> tuple[list[int], list[int]]:
-    """Padding shared between both sides; SAME_LOWER puts the odd one at the start."""
+    """Padding shared between both sides; SAME_UPPER puts the odd one at the end, and all else at the start."""
     small, large = [total // 2 for total in totals], [total - total // 2 for total in totals]
-    return (large, small) if mode == "SAME_LOWER" else (small, large)
+    return (small, large) if mode == "SAME_UPPER" else (large, small)
+
+
+def reaches(kernel: Sequence[int], dilations: Sequence[int]) -> list[int]:
+    """How many elements a window spans along each axis."""
+    return [(size - 1) * dilation + 1 for size, dilation in zip(kernel, dilations, strict=True)]
 
 
 def rounded_up_end(size: int, pads: tuple[int, int], reach: int, stride: int) -> int:

@@ -12,37 +12,35 @@ import numpy as np
 from edgekit.graph.draft import Draft
 from edgekit.graph.messages import attributes, make_node, set_attributes
 from edgekit.graph.moves import padded
+from edgekit.graph.pools import halved, reaches
 
 if TYPE_CHECKING:
     from onnx import NodeProto
 
 
 def plain_conv_transpose(draft: Draft, node: NodeProto) -> bool:
-    """``auto_pad``, ``output_shape`` and ``dilations`` become ``pads``, ``output_padding`` and a kernel with zeros."""
-    weights = draft.constant(node, 1) if node.op_type == "ConvTranspose" else None
-    if weights is None or weights.ndim != 4:
+    """``auto_pad`` and ``output_shape`` become ``pads``, and ``dilations`` of constant weights a kernel with zeros."""
+    if node.op_type != "ConvTranspose":
         return False
-    options = attributes(node)
-    dilations = options.get("dilations", [1, 1])
-    is_plain = options.get("auto_pad", "NOTSET") == "NOTSET" and "output_shape" not in options
-    if is_plain and list(dilations) == [1, 1]:
+    options, weights, shape = attributes(node), draft.constant(node, 1), draft.shapes[node.input[1]]
+    ones = [1] * (len(shape) - 2)
+    dilations, mode = options.get("dilations", ones), options.get("auto_pad", "NOTSET")
+    is_padded = mode == "NOTSET" and "output_shape" not in options
+    if is_padded and (weights is None or max(dilations) == 1):
         return False
-    sizes, wanted = (draft.shapes[name][2:] for name in (node.input[0], node.output[0]))
-    strides, extra = options.get("strides", [1, 1]), options.get("output_padding", [0, 0])
-    reach = [(size - 1) * dilation + 1 for size, dilation in zip(weights.shape[2:], dilations, strict=True)]
-    pads = list(options.get("pads", [0, 0, 0, 0]))
-    if not is_plain:
-        for axis in range(2):
-            total = (sizes[axis] - 1) * strides[axis] + extra[axis] + reach[axis] - wanted[axis]
-            small, large = total // 2, total - total // 2
-            # ONNX puts the odd pixel at the end for SAME_UPPER only.
-            starts_small = options.get("auto_pad") == "SAME_UPPER"
-            pads[axis], pads[axis + 2] = (small, large) if starts_small else (large, small)
-    if list(dilations) != [1, 1]:
-        spread = np.zeros((*weights.shape[:2], *reach), weights.dtype)
-        spread[:, :, :: dilations[0], :: dilations[1]] = weights
+    reach = reaches(shape[2:], dilations)
+    if not is_padded:
+        sizes, wanted = (draft.shapes[name][2:] for name in (node.input[0], node.output[0]))
+        strides, extra = options.get("strides", ones), options.get("output_padding", [0] * len(ones))
+        axes = zip(sizes, strides, extra, reach, wanted, strict=True)
+        cut = [(size - 1) * stride + more + window - target for size, stride, more, window, target in axes]
+        starts, ends = halved(cut, mode)
+        set_attributes(node, auto_pad=None, output_shape=None, pads=[*starts, *ends])
+    if weights is not None and max(dilations) > 1:
+        spread = np.zeros((*shape[:2], *reach), weights.dtype)
+        spread[(slice(None), slice(None), *(slice(None, None, step) for step in dilations))] = weights
         draft.set_input(node, 1, draft.add_constant(f"{node.input[1]}_spread", spread))
-    set_attributes(node, auto_pad=None, output_shape=None, dilations=None, kernel_shape=reach, pads=pads)
+        set_attributes(node, dilations=None, kernel_shape=reach)
     return True
 
 

@@ -124,6 +124,16 @@ def test_transposed_convolutions_have_one_form(case: tuple[onnx.ModelProto, tupl
         assert item.op_type != "ConvTranspose" or max(options.get("group", 1), *options.get("dilations", [1])) == 1
 
 
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize("mode", ["NOTSET", "SAME_UPPER", "SAME_LOWER"])
+@pytest.mark.parametrize("size", [11, 12, 13])
+def test_a_transposed_convolution_to_a_wanted_size_is_padded_as_onnx_says(rank: int, mode: str, size: int) -> None:
+    options = {"strides": [2] * rank, "dilations": [2] * rank, "auto_pad": mode, "output_shape": [size] * rank}
+    conv, shape = node("ConvTranspose", ["x", "w"], ["out"], **options), (1, 2, *[5] * rank)
+    model = graph_of([conv], {"x": shape}, {"w": noise(2, 3, *[3] * rank)})
+    assert_same_answers(model, prepare(model), noise(*shape, seed=9))
+
+
 @pytest.mark.parametrize("operator", ["Conv", "ConvTranspose", "MaxPool", "AveragePool", "GlobalAveragePool"])
 def test_layers_over_lines_are_layers_over_images_of_height_one(operator: str) -> None:
     options: dict[str, list[int]] = {} if operator == "GlobalAveragePool" else {"strides": [2], "pads": [1, 1]}

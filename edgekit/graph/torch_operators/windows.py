@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from edgekit.graph.pools import automatic_padding, halved, rounded_up_end
+from edgekit.graph.pools import reaches, rounded_up_end
 from edgekit.graph.torch_operators.call import Call, Operator
 
 _CONVOLUTION = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
@@ -25,7 +25,7 @@ def convolution(call: Call) -> Tensor:
     x, weight, bias = call.x, call.input(1), call.optional(2)
     rank = _spatial_rank(call)
     strides, dilations = _each(call, "strides"), _each(call, "dilations")
-    starts, ends = _padding(call, strides, _reaches(weight.shape[2:], dilations))
+    starts, ends = _padding(call)
     if starts == ends:
         return _CONVOLUTION[rank](x, weight, bias, strides, starts, dilations, call.get("group", 1))
     return _CONVOLUTION[rank](_pad(x, starts, ends), weight, bias, strides, 0, dilations, call.get("group", 1))
@@ -38,7 +38,7 @@ def transposed_convolution(call: Call) -> Tensor:
     strides, dilations = _each(call, "strides"), _each(call, "dilations")
     extra = list(call.get("output_padding", [0] * rank))
     full = _TRANSPOSED[rank](x, weight, None, strides, 0, 0, call.get("group", 1), dilations)
-    starts, ends = _cropping(call, [size + more for size, more in zip(full.shape[2:], extra, strict=True)], strides)
+    starts, ends = _padding(call)
     cropped = _pad(full, [-start for start in starts], [more - end for more, end in zip(extra, ends, strict=True)])
     return cropped if bias is None else cropped + bias.reshape(-1, *[1] * rank)
 
@@ -82,11 +82,11 @@ def _window(call: Call) -> tuple[list[int], list[int], list[int], list[int], lis
     The last are the end padding with which rounding down gives the windows of ``ceil_mode``.
     """
     kernel, strides, dilations = (_each(call, name) for name in ("kernel_shape", "strides", "dilations"))
-    reaches = _reaches(kernel, dilations)
-    starts, ends = _padding(call, strides, reaches)
+    starts, ends = _padding(call)
     ceiled = ends
     if call.get("ceil_mode", 0):
-        windows = zip(call.x.shape[2:], zip(starts, ends, strict=True), reaches, strides, strict=True)
+        padding = zip(starts, ends, strict=True)
+        windows = zip(call.x.shape[2:], padding, reaches(kernel, dilations), strides, strict=True)
         ceiled = list(map(max, starmap(rounded_up_end, windows), ends))
     return kernel, strides, dilations, starts, ends, ceiled
 
@@ -95,29 +95,11 @@ def _each(call: Call, attribute: str) -> list[int]:
     return list(call.get(attribute, [1] * _spatial_rank(call)))
 
 
-def _reaches(kernel: Sequence[int], dilations: Sequence[int]) -> list[int]:
-    """How many elements a window spans along each axis."""
-    return [(size - 1) * dilation + 1 for size, dilation in zip(kernel, dilations, strict=True)]
-
-
-def _padding(call: Call, strides: Sequence[int], reaches: Sequence[int]) -> tuple[list[int], list[int]]:
-    """(starts, ends) of ``pads`` or ``auto_pad``."""
-    rank, mode = len(reaches), call.get("auto_pad", "NOTSET")
-    if mode == "NOTSET":
-        pads = list(call.get("pads", [0] * (2 * rank)))
-        return pads[:rank], pads[rank:]
-    return automatic_padding(mode, call.x.shape[2:], strides, reaches)
-
-
-def _cropping(call: Call, full: Sequence[int], strides: Sequence[int]) -> tuple[list[int], list[int]]:
-    """(starts, ends) that a transposed convolution of the size ``full`` takes off."""
-    rank, mode, wanted = len(full), call.get("auto_pad", "NOTSET"), call.get("output_shape", None)
-    if wanted is None and mode in ("NOTSET", "VALID"):
-        pads = list(call.get("pads", [0] * (2 * rank)))
-        return pads[:rank], pads[rank:]
-    if wanted is None:
-        wanted = [size * stride for size, stride in zip(call.x.shape[2:], strides, strict=True)]
-    return halved([size - target for size, target in zip(full, wanted[-rank:], strict=True)], mode)
+def _padding(call: Call) -> tuple[list[int], list[int]]:
+    """(starts, ends) of ``pads``."""
+    rank = _spatial_rank(call)
+    pads = list(call.get("pads", [0] * (2 * rank)))
+    return pads[:rank], pads[rank:]
 
 
 def _pad(x: Tensor, starts: Sequence[int], ends: Sequence[int], value: float = 0.0) -> Tensor:
