@@ -95,7 +95,7 @@ def _counts_from_front(low: Lowering, name: str) -> bool:
     maker = low.graph.producer(name)
     if maker is None or maker.op in FOUND:
         return maker is not None or name in low.ids
-    return (maker.op == "Cast" or low.operators[maker.op].reshapes) and _counts_from_front(low, maker.inputs[0])
+    return (maker.op == "Cast" or low.row_of(maker.op).reshapes) and _counts_from_front(low, maker.inputs[0])
 
 
 def _with_axes(order: Order, axis: int, count: int) -> Order:

@@ -100,7 +100,7 @@ def _only_feeds_gemm(low: Lowering, name: str) -> bool:
     readers = low.graph.users(name)
     return all(
         reader.inputs.index(name) == 0
-        and (reader.op == "Gemm" or (low.operators[reader.op].per_value and _only_feeds_gemm(low, reader.outputs[0])))
+        and (reader.op == "Gemm" or (low.row_of(reader.op).per_value and _only_feeds_gemm(low, reader.outputs[0])))
         for reader in readers
     )
 

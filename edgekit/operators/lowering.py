@@ -8,7 +8,7 @@ an operator does need its axes in another order (a channel shuffle, attention), 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -67,12 +67,12 @@ class Placed:
 class Lowering:
     """What the operators' lowering functions work with: they place inputs and constants, and emit operators.
 
-    ``node`` is the first output of the node that is lowered now. ``ids`` are inputs that are rows of a table, counted
-    from the front.
+    ``node`` is the first output of the node that is lowered now. ``row_of`` says what is known of an operator. ``ids``
+    are inputs that are rows of a table, counted from the front.
     """
 
-    def __init__(self, graph: Graph, operators: Mapping[str, Operator], ids: Collection[str] = ()) -> None:
-        self.graph, self.operators, self.ids = graph, operators, ids
+    def __init__(self, graph: Graph, row_of: Callable[[str], Operator], ids: Collection[str] = ()) -> None:
+        self.graph, self.row_of, self.ids = graph, row_of, ids
         self.model = ModelRecord()
         self.node = ""
         self._placed: dict[str, Placed] = {}

@@ -93,3 +93,9 @@ def test_an_operator_without_a_row_is_refused_in_one_sentence_that_names_the_pag
     with pytest.raises(UnsupportedError, match=r"Det 'odd' has no TFLite form; .*docs/operators.md") as raised:
         assert_float_agrees(graph_of(nodes, {"x": (2, 4, 4)}), noise(2, 4, 4))
     assert len(str(raised.value)) < 150
+
+
+def test_an_operator_without_a_row_behind_a_row_of_values_is_the_one_that_is_refused() -> None:
+    nodes = [helper.make_node("Flatten", ["x"], ["row"]), helper.make_node("Hardmax", ["row"], ["out"], "odd")]
+    with pytest.raises(UnsupportedError, match="Hardmax 'odd' has no TFLite form"):
+        assert_float_agrees(graph_of(nodes, {"x": (1, 2, 3, 4)}), noise(1, 2, 3, 4))

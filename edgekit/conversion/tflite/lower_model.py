@@ -20,7 +20,7 @@ from edgekit.errors import EdgekitError, UnsupportedError
 from edgekit.graph.metadata import read_metadata
 from edgekit.graph.read import read_graph
 from edgekit.inputs.text import TextContract
-from edgekit.operators import OPERATORS, row_of
+from edgekit.operators import row_of
 from edgekit.operators.lowered import ModelRecord
 from edgekit.operators.lowering import Lowering
 from edgekit.operators.nodes import Graph, Node
@@ -77,7 +77,7 @@ def lowered_record(model: ModelProto) -> tuple[str, ModelRecord]:
     try:
         stored, floats = stored_weights(model)
         graph = unit_scales(_readable(floats))
-        lowering = Lowering(graph, OPERATORS, _ids(model))
+        lowering = Lowering(graph, row_of, _ids(model))
         for node in graph.nodes:
             place = str(node)
             lowering.node = node.outputs[0]

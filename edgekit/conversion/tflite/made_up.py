@@ -18,7 +18,7 @@ from edgekit.conversion.tflite.standard_metadata import described_file
 from edgekit.conversion.tflite.tidy import tidy
 from edgekit.graph.families import Families
 from edgekit.graph.read import read_graph
-from edgekit.operators import OPERATORS, row_of
+from edgekit.operators import row_of
 from edgekit.operators.lowering import ACTIVATION_LIMITS, Lowering
 from edgekit.operators.nodes import Graph, Node, Tensor
 from edgekit.operators.operator import BIAS, Int8
@@ -41,7 +41,7 @@ def made_up_int8(model: ModelProto, metadata: Metadata, per_tensor: bool = False
         UnsupportedError: see ``lower``.
     """
     graph = unit_scales(with_conversions(_with_scales(fuse_activations(read_graph(model)), per_tensor)))
-    lowering = Lowering(graph, OPERATORS)
+    lowering = Lowering(graph, row_of)
     for node in graph.nodes:
         row_of(node.op).lower(lowering, node)
     return described_file(tidy(lowering.finish()), metadata)
