@@ -6,8 +6,8 @@ from edgekit.operators.lowering import Lowering
 from edgekit.operators.nodes import Node
 from edgekit.operators.operator import PLAIN, Operator
 
-SELU = (1.67326319217681884765625, 1.05070102214813232421875)
-"""The defaults of ONNX: alpha and gamma."""
+SELU = {"alpha": 1.67326319217681884765625, "gamma": 1.05070102214813232421875}
+"""The defaults of ONNX."""
 
 
 class Chain:
@@ -61,7 +61,7 @@ def reciprocal(low: Lowering, node: Node) -> None:
 def selu(low: Lowering, node: Node) -> None:
     """Selu → ELU with a factor below 0, and a factor for all."""
     chain = Chain(low, node)
-    alpha, gamma = (node.attributes.get(name, value) for name, value in zip(("alpha", "gamma"), SELU, strict=True))
+    alpha, gamma = (node.attributes.get(name, value) for name, value in SELU.items())
     chain.apply("MUL", chain.elu(alpha), chain.number(gamma), last=True)
 
 

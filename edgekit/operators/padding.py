@@ -40,7 +40,7 @@ def pad(low: Lowering, node: Node) -> None:
     if source == target:
         return
     if mode == "constant":
-        _pad_constant(low, node, source, target, grown)
+        emit_pad(low, source, target, grown, _value(low, node, target))
     elif mode == "reflect":
         version = 2 if low.is_quantized(node) else 1
         amounts = low.constant(grown.astype(np.int32))
@@ -49,6 +49,16 @@ def pad(low: Lowering, node: Node) -> None:
         _pad_indices(low, node, (source, target), grown, mode)
     else:
         raise low.refusal(node, f"pads by {mode}")
+
+
+def emit_pad(low: Lowering, source: int, target: int, amounts: Array, value: Array | None = None) -> None:
+    """Append a PAD with real 0, or a PADV2 with a value as ``target`` stores it; ``amounts`` [rank, 2]."""
+    quant = low.model.tensors[target].quant
+    operands, version = (source, low.constant(amounts.astype(np.int32))), 2 if quant else 1
+    if value is None:
+        low.emit("PAD", operands, target, Options("PadOptions"), version)
+    else:
+        low.emit("PADV2", (*operands, low.constant(value, quant)), target, Options("PadV2Options"), version)
 
 
 def _amounts(low: Lowering, node: Node) -> Array:
@@ -65,20 +75,15 @@ def _amounts(low: Lowering, node: Node) -> Array:
     return table
 
 
-def _pad_constant(low: Lowering, node: Node, source: int, target: int, amounts: Array) -> None:
-    value: Array | None = np.zeros(1, np.float32)
-    if len(node.inputs) > 2 and node.inputs[2]:
-        value = low.tensor(node.inputs[2]).data
+def _value(low: Lowering, node: Node, target: int) -> Array | None:
+    """What a Pad pads with, as ``target`` stores it; None for 0."""
+    value = low.tensor(node.inputs[2]).data if len(node.inputs) > 2 and node.inputs[2] else np.zeros(1, np.float32)
     if value is None or value.size != 1:
         raise low.refusal(node, "pads with a value that is computed")
-    record = low.model.tensors[target]
-    operands, version = [source, low.constant(amounts.astype(np.int32))], 2 if record.quant else 1
     if not value.any():
-        low.emit("PAD", operands, target, Options("PadOptions"), version)
-        return
-    stored = value.reshape(1).astype(record.dtype) if record.quant is None else record.quant.quantize(value.reshape(1))
-    operands.append(low.constant(stored, record.quant))
-    low.emit("PADV2", operands, target, Options("PadV2Options"), version)
+        return None
+    record = low.model.tensors[target]
+    return value.reshape(1).astype(record.dtype) if record.quant is None else record.quant.quantize(value.reshape(1))
 
 
 def _pad_indices(low: Lowering, node: Node, ends: tuple[int, int], amounts: Array, mode: str) -> None:

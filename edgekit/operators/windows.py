@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from edgekit.operators.lowered import Options
 from edgekit.operators.lowering import Lowering
 from edgekit.operators.nodes import Node
+from edgekit.operators.padding import emit_pad
 from edgekit.scales import Array
 
 SAME, VALID = 0, 1
@@ -83,11 +84,12 @@ def scheme_input(low: Lowering, node: Node, window: Window, lowest: bool = False
 def padded_input(low: Lowering, node: Node, window: Window, lowest: bool = False) -> int:
     """Pad the input; with real 0, or with ``lowest`` the smallest value of the type, which no maximum takes."""
     tensor = low.tensor(node.inputs[0])
-    amounts = np.zeros((4, 2), np.int32)
+    amounts = np.zeros((4, 2), np.int64)
     amounts[1:3] = np.transpose([window.before, window.after])
+    value = _smallest(np.dtype(tensor.dtype)) if lowest and not _is_never_negative(low, node) else None
     height, width = (sum(sizes) for sizes in zip(window.size, window.before, window.after, strict=True))
     padded = low.scratch((tensor.shape[0], height, width, tensor.shape[1]), tensor)
-    pad(low, low.activation(node), padded, amounts, lowest and not _is_never_negative(low, node))
+    emit_pad(low, low.activation(node), padded, amounts, value)
     return padded
 
 
@@ -100,18 +102,8 @@ def _is_never_negative(low: Lowering, node: Node) -> bool:
     return maker is not None and ("Relu" in (maker.op, maker.activation) or maker.activation == "Relu6")
 
 
-def pad(low: Lowering, source: int, target: int, amounts: Array, lowest: bool = False) -> None:
-    """Append a PAD with real 0, or a PADV2 with the smallest value; ``amounts`` int32 [rank, 2]."""
-    record = low.model.tensors[source]
-    inputs = [source, low.constant(amounts.astype(np.int32))]
-    version = 1 if record.quant is None else 2
-    if not lowest:
-        low.emit("PAD", inputs, target, Options("PadOptions"), version)
-        return
-    dtype = np.dtype(record.dtype)
-    smallest = np.finfo(dtype).min if dtype.kind == "f" else np.iinfo(dtype).min
-    inputs.append(low.constant(np.asarray([smallest], dtype), record.quant))
-    low.emit("PADV2", inputs, target, Options("PadV2Options"), version)
+def _smallest(kind: np.dtype[Any]) -> Array:
+    return np.asarray([np.finfo(kind).min if kind.kind == "f" else np.iinfo(kind).min], kind)
 
 
 def _pair(values: Iterable[int]) -> tuple[int, int]:

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from edgekit.graph.torch_operators.call import Call, Operator
+from edgekit.operators.composites import SELU
 
 _FUNCTIONS: dict[str, Callable[..., Tensor]] = {
     **{name: getattr(F, name.lower()) for name in ("HardSwish", "Mish", "Relu", "Softplus", "Softsign")},
@@ -25,7 +26,6 @@ _FUNCTIONS: dict[str, Callable[..., Tensor]] = {
 }
 """What is one function of all inputs."""
 
-_SELU_ALPHA, _SELU_GAMMA = 1.67326319217681884765625, 1.05070102214813232421875
 _DTYPES = {1: torch.float32, 6: torch.int32, 7: torch.int64, 9: torch.bool, 11: torch.float32}
 """ONNX's element types; double precision is computed in single, as in a prepared model."""
 
@@ -66,7 +66,7 @@ ELEMENTWISE: dict[str, Operator] = {
     "Max": _folded(torch.maximum),
     "Mean": lambda call: reduce(torch.add, call.all()) / len(call.inputs),
     "Min": _folded(torch.minimum),
-    "Selu": lambda call: F.elu(call.x, call.get("alpha", _SELU_ALPHA)) * call.get("gamma", _SELU_GAMMA),
+    "Selu": lambda call: F.elu(call.x, call.get("alpha", SELU["alpha"])) * call.get("gamma", SELU["gamma"]),
     "Sum": _folded(torch.add),
     "Swish": lambda call: call.x * torch.sigmoid(call.get("alpha", 1.0) * call.x),
 }
