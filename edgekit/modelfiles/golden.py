@@ -19,6 +19,7 @@ from edgekit.inputs.trail import STEPS, first_astray, sampled, turned
 from edgekit.modelfiles.golden_maker import example
 from edgekit.modelfiles.sandboxed import OpenFile
 from edgekit.modelfiles.session import FileSession
+from edgekit.modelfiles.tflite_contents import code_of, names_of
 from edgekit.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -172,12 +173,12 @@ def _operators(model: bytes) -> Iterator[tuple[str, int]]:
     """Each operator of the main graph with the byte where the list of its outputs stands."""
     from ai_edge_litert import schema_py_generated as schema
 
-    names = {number: name for name, number in vars(schema.BuiltinOperator).items() if isinstance(number, int)}
+    names = names_of(schema.BuiltinOperator)
     root = schema.Model.GetRootAs(model, 0)
     graph = root.Subgraphs(0)
     for index in range(graph.OperatorsLength()):
         operator = graph.Operators(index)
-        code = root.OperatorCodes(operator.OpcodeIndex())
+        name = names[code_of(root.OperatorCodes(operator.OpcodeIndex()))]
         table = operator._tab
         place = int(table.Indirect(table.Pos + table.Offset(OUTPUTS)))
-        yield f"{names[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())]} (number {index})", place
+        yield f"{name} (number {index})", place

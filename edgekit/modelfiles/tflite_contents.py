@@ -63,9 +63,9 @@ class _Reader:
     def __init__(self, data: bytes, schema: Any) -> None:
         self.data, self.schema = data, schema
         self.model = schema.Model.GetRootAsModel(data, 0)
-        self.type_names = _names_of(schema.TensorType)
-        self.operator_names = _names_of(schema.BuiltinOperator)
-        self.option_names = _names_of(schema.BuiltinOptions)
+        self.type_names = names_of(schema.TensorType)
+        self.operator_names = names_of(schema.BuiltinOperator)
+        self.option_names = names_of(schema.BuiltinOptions)
         self.computed: Counter[str] = Counter()
 
     def read(self) -> ModelContents:
@@ -110,7 +110,7 @@ class _Reader:
             yield item
 
     def _operator_name(self, code: Any) -> str:
-        number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+        number = code_of(code)
         if number not in self.operator_names:
             raise _Broken(f"it uses operator number {number}, which is not known")
         if self.operator_names[number] == "CUSTOM":
@@ -183,7 +183,7 @@ class _Reader:
 
     def _numbers(self, kind: int, place: Any) -> Any:
         """A vector of whole numbers, whose type has one of three widths."""
-        name = _names_of(self.schema.SparseIndexVector).get(kind, "NONE")
+        name = names_of(self.schema.SparseIndexVector).get(kind, "NONE")
         if name == "NONE" or place is None:
             raise _Broken("its sparse weights do not say where they belong")
         vector = getattr(self.schema, name)()
@@ -265,5 +265,11 @@ class _Reader:
         return TensorSpec("", shape, kind, float(quant.Scale(0)) or None, int(quant.ZeroPoint(0)))
 
 
-def _names_of(enumeration: Any) -> dict[int, str]:
-    return {value: name for name, value in vars(enumeration).items() if isinstance(value, int)}
+def names_of(enumeration: Any) -> dict[int, str]:
+    """The names of one of the schema's enumerations, by their numbers."""
+    return {number: name for name, number in vars(enumeration).items() if not name.startswith("_")}
+
+
+def code_of(code: Any) -> int:
+    """The number of an operator's kind, which older files have in a field of one byte."""
+    return int(max(code.BuiltinCode(), code.DeprecatedBuiltinCode()))

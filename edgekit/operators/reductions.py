@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from edgekit.operators.conversions import TYPES
 from edgekit.operators.lowered import Options
 from edgekit.operators.lowering import Lowering, Order
 from edgekit.operators.nodes import Node
@@ -15,8 +16,6 @@ REDUCTIONS = {
     "ReduceMean": "MEAN", "ReduceSum": "SUM", "ReduceMax": "REDUCE_MAX", "ReduceMin": "REDUCE_MIN",
     "ReduceProd": "REDUCE_PROD",
 }  # fmt: skip
-INDEX_TYPES = {"int32": 2, "int64": 4}
-"""The schema's TensorType of ARG_MAX's result."""
 
 
 def reduce(low: Lowering, node: Node) -> None:
@@ -68,7 +67,7 @@ def arg_max(low: Lowering, node: Node) -> None:
     code = "ARG_MAX" if node.op == "ArgMax" else "ARG_MIN"
     table = "ArgMaxOptions" if node.op == "ArgMax" else "ArgMinOptions"
     where = low.constant(np.asarray(order.index(axis), np.int32))
-    low.emit(code, (source, where), found, Options(table, {"OutputType": INDEX_TYPES[dtype]}))
+    low.emit(code, (source, where), found, Options(table, {"OutputType": TYPES[dtype]}))
     if keeps:
         low.reshape(found, target)
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from edgekit.errors import ModelError, UnsupportedError
-from edgekit.modelfiles.tflite_contents import read_tflite
+from edgekit.modelfiles.tflite_contents import code_of, names_of, read_tflite
 from edgekit.operators.lowered import ModelRecord, OperatorRecord, Options, TensorRecord
 from edgekit.scales import Array, Quantization
 
@@ -36,17 +36,18 @@ def read_record(path: Path) -> ModelRecord:
 def _record(path: Path) -> ModelRecord:
     from ai_edge_litert import schema_py_generated as schema
 
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(path.read_bytes(), 0))
+    root = schema.Model.GetRootAs(path.read_bytes(), 0)
+    model = schema.ModelT.InitFromObj(root)
     if len(model.subgraphs) != 1:
         raise UnsupportedError(f"{path} has {len(model.subgraphs)} subgraphs; only models of one are taken.")
-    kinds = {value: name for name, value in vars(schema.BuiltinOperator).items() if name.isupper()}
-    types = {value: name.lower() for name, value in vars(schema.TensorType).items() if name.isupper()}
+    kinds = names_of(schema.BuiltinOperator)
+    types = {number: name.lower() for number, name in names_of(schema.TensorType).items()}
     (graph,) = model.subgraphs
     tensors = [_tensor(item, types[item.type], _bytes(model.buffers[item.buffer].data)) for item in graph.tensors]
     operators = []
     for number, item in enumerate(graph.operators):
         code = model.operatorCodes[item.opcodeIndex]
-        kind = kinds[max(code.builtinCode, code.deprecatedBuiltinCode)]
+        kind = kinds[code_of(root.OperatorCodes(item.opcodeIndex))]
         if kind == "CUSTOM":
             raise UnsupportedError(f"{path} has an operator of its own, '{(code.customCode or b'').decode()}'.")
         inputs, outputs = _numbers(item.inputs), _numbers(item.outputs)

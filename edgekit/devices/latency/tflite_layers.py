@@ -11,6 +11,7 @@ from typing import Any
 
 from edgekit.devices.latency.workload import PRECISIONS, Layer, convolution, dense, plain_layer
 from edgekit.errors import ModelError
+from edgekit.modelfiles.tflite_contents import code_of, names_of, read_tflite
 
 POOLS = frozenset({"AVERAGE_POOL_2D", "MAX_POOL_2D", "MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN"})
 KINDS = {
@@ -39,8 +40,6 @@ def tflite_layers(path: Path) -> Iterator[tuple[str, Layer]]:
     Raises:
         ModelError: the file is broken, or its shapes do not tell what it costs.
     """
-    from edgekit.modelfiles.tflite_contents import read_tflite
-
     read_tflite(path)  # every offset is checked before anything is taken from the file
     return _Graph(path).read()
 
@@ -52,13 +51,12 @@ class _Graph:
         self.path, self.schema = path, schema
         self.model = schema.Model.GetRootAsModel(path.read_bytes(), 0)
         self.graph = self.model.Subgraphs(0)
-        self.names = {number: name for name, number in vars(schema.BuiltinOperator).items() if isinstance(number, int)}
+        self.names, self.types = names_of(schema.BuiltinOperator), names_of(schema.TensorType)
         self.readers: dict[int, list[str]] = defaultdict(list)
         for position in range(self.graph.OperatorsLength()):
             operator = self.graph.Operators(position)
             for index in range(operator.InputsLength()):
                 self.readers[operator.Inputs(index)].append(self._name(operator))
-        self.types = {number: name for name, number in vars(schema.TensorType).items() if isinstance(number, int)}
 
     def _check_sizes(self) -> None:
         for number in range(self.graph.InputsLength()):
@@ -95,8 +93,7 @@ class _Graph:
         return self.readers[index] in (["CONV_2D"], ["DEPTHWISE_CONV_2D"])
 
     def _name(self, operator: Any) -> str:
-        code = self.model.OperatorCodes(operator.OpcodeIndex())
-        return str(self.names[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())])
+        return self.names[code_of(self.model.OperatorCodes(operator.OpcodeIndex()))]
 
     def _layer(self, operator: Any, name: str, reads: list[int], writes: list[int]) -> Layer:
         made = sum(self._size(index) for index in writes)
