@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from edgekit.errors import ModelError
 from edgekit.graph.draft import Draft
+from edgekit.graph.layers import OUTPUT_AXES
 from edgekit.graph.messages import attributes, make_node, readers_of
-from edgekit.operators import OPERATORS
 from edgekit.scales import INT8_MAX, Quantization, Reals
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 FLOAT32, INT8, FLOAT16 = "float32", "int8", "float16"
 """How weights may be stored."""
-CHANNEL_AXES = {row.name: row.weights.axis for row in OPERATORS.values() if row.weights is not None} | {"MatMul": -1}
+CHANNEL_AXES = OUTPUT_AXES | {"MatMul": -1}
 """Operators with weights, at input 1, and the axis of their output channels in a prepared model."""
 WEIGHTS = 1
 SMALLEST = 256

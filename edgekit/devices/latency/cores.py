@@ -16,9 +16,9 @@ from typing import Any
 from edgekit.catalog import catalog_folder, read_toml
 from edgekit.devices.cards import Hardware
 from edgekit.devices.latency.model import LatencyTable, part_of
+from edgekit.devices.latency.workload import PRECISIONS
 from edgekit.recipe import known_keys
 
-BYTES = {"float32": 4, "int8": 1, "uint8": 1}
 XNNPACK = "tflite-xnnpack"
 WITHOUT_DOT_PRODUCTS = {"cortex-a76": "cortex-a72"}
 """XNNPACK has no dot products for the older uint8 quantization: it executes there what it executes on the other core
@@ -71,7 +71,7 @@ class Kernels:
     def table(self, rates: Rates, hardware: Hardware) -> LatencyTable:
         """The latency table of a board with this core."""
         cycle_ns = 1e3 / hardware.clock_mhz
-        byte_ns = BYTES[self.precision] / hardware.bandwidth_gbs
+        byte_ns = PRECISIONS[self.precision] / hardware.bandwidth_gbs
         coefficients = {
             name: count * rates.cycles[part_of(name)] * cycle_ns for name, count in self.instructions.items()
         }

@@ -144,15 +144,8 @@ def reduce_max(site: Site) -> Layer:
 
 def resize_bilinear(site: Site) -> Layer:
     """RESIZE_BILINEAR: four pixels by their shares."""
-    _, height, width, _ = site.inputs[0].shape
-    _, rows, columns, _ = site.output.shape
-    options = (bool(site.option("AlignCorners")), bool(site.option("HalfPixelCenters")))
-    constants = [
-        text
-        for axis, size, steps in (("row", height, rows), ("column", width, columns))
-        for text in resize.Between.of_reals(size, steps, *options).arrays(f"{site.name}_{axis}", "float")
-    ]
-    return Layer(resize.four_pixels(site, "float", "1.0f", "sum"), tuple(constants))
+    constants = resize.ways(site, resize.Between.of_reals, "float")
+    return Layer(resize.four_pixels(site, "float", "1.0f", "sum"), constants)
 
 
 def _binary(sign: str) -> Callable[[Site], Layer]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -78,17 +79,18 @@ def resize_nearest_neighbor(site: Site) -> Layer:
 
 def resize_bilinear(site: Site) -> Layer:
     """RESIZE_BILINEAR: four pixels by 20 bits of their shares, rounded to the nearest, halves away from zero."""
-    _, height, width, _ = _image(site)
-    _, rows, columns, _ = site.output.shape
-    options = (bool(site.option("AlignCorners")), bool(site.option("HalfPixelCenters")))
-    name = site.name
-    constants = (
-        *Between.along(height, rows, *options).arrays(f"{name}_row", "int16_t"),
-        *Between.along(width, columns, *options).arrays(f"{name}_column", "int16_t"),
-    )
+    _image(site)
     half = ONE * ONE // 2
     rounded = f"(int8_t)((sum + (sum > 0 ? {half} : -{half})) / {ONE * ONE})"
-    return Layer(four_pixels(site, "int32_t", str(ONE), rounded), constants)
+    return Layer(four_pixels(site, "int32_t", str(ONE), rounded), ways(site, Between.along, "int16_t"))
+
+
+def ways(site: Site, between: Callable[[int, int, bool, bool], Between], kind: str) -> tuple[str, ...]:
+    """The arrays of an image's rows and columns; ways are of this kind."""
+    options = (bool(site.option("AlignCorners")), bool(site.option("HalfPixelCenters")))
+    axes = zip(("row", "column"), site.inputs[0].shape[1:3], site.output.shape[1:3], strict=True)
+    parts = (between(size, steps, *options).arrays(f"{site.name}_{axis}", kind) for axis, size, steps in axes)
+    return tuple(chain.from_iterable(parts))
 
 
 def four_pixels(site: Site, kind: str, one: str, result: str) -> str:
