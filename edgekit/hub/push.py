@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -23,6 +24,10 @@ from edgekit.result import Result
 
 CARD = "README.md"
 HUB = "hf:"
+FOLDERS = re.compile(r"(?<![^\s:])(?:~[^/\\\s]*|[A-Za-z]:)?(?:\\\\|[/\\])(?:[^/\\:\s][^/\\:]*[/\\])*(?=[^/\\\s])")
+"""Those of an absolute path, on any system; it may stand behind a hub's name, as in hf:/home/me/vit."""
+NAMES = ("classes", "layers", "floats")
+"""Fields of records whose texts may look like paths, and are names of classes and tensors."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,7 @@ def push(options: PushOptions) -> PushResult:
     files = [_card_file(path) for path in found]
     home = found[0].parent
     title = model_name(found[0]) if len(found) == 1 else home_of(options.model).name
-    records = {name: _record(home / name) for name in RECORDS if (home / name).is_file()}
+    records = {name: _without_paths(_record(home / name)) for name in RECORDS if (home / name).is_file()}
     text = model_card(title, files, records, options.license, options.use)
     place = options.to or f"shared/{title}"
     names = (*(file.path.name for file in files), *records, CARD)
@@ -73,7 +78,7 @@ def push(options: PushOptions) -> PushResult:
         for file in files:
             shutil.copyfile(file.path, scratch / file.path.name)
         for name, record in records.items():
-            write_json(scratch / name, _without_paths(record))
+            write_json(scratch / name, record)
         write_text(scratch / CARD, text)
     return PushResult(place, names, options.license)
 
@@ -93,12 +98,12 @@ def _record(path: Path) -> dict[str, Any]:
 
 
 def _without_paths(value: Any) -> Any:
-    """A record without the folders of the machine that it is from: of a path, the name is left."""
+    """A record without the folders of the machine that it is from: of an absolute path, the name is left."""
     if isinstance(value, dict):
-        return {key: _without_paths(item) for key, item in value.items()}
+        return {key: item if key in NAMES else _without_paths(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_without_paths(item) for item in value]
-    return Path(value).name if isinstance(value, str) and ("/" in value or "\\" in value) else value
+    return FOLDERS.sub("", value) if isinstance(value, str) else value
 
 
 @contextmanager

@@ -175,19 +175,55 @@ def test_the_card_says_what_hubs_read_and_what_people_ask(tmp_path: Path) -> Non
         assert text in card.text
 
 
-def test_records_go_out_without_the_folders_of_their_machine(tmp_path: Path) -> None:
+def test_records_and_card_go_out_without_the_folders_of_their_machine(tmp_path: Path) -> None:
     run = tmp_path / "run"
     run.mkdir()
     (run / "model.onnx").write_bytes((STUDENT / "model.onnx").read_bytes())
-    (run / "quantize.json").write_text(json.dumps({"data": "/home/me/photos", "files": ["/home/me/x.onnx"], "drop": 1}))
+    (run / "distill.json").write_text(json.dumps({"teacher": "/home/me/secret/t.onnx", "student": "mnist-tiny"}))
+    (run / "quantize.json").write_text(json.dumps({"data": "/home/me/my photos", "files": ["/home/me/x.onnx"]}))
     push(PushOptions(str(run), str(tmp_path / "out")))
-    assert json.loads((tmp_path / "out" / "quantize.json").read_text()) == {
-        "data": "photos",
-        "files": ["x.onnx"],
-        "drop": 1,
-    }
-    assert "/home/me" not in (tmp_path / "out" / "README.md").read_text()
-    assert "Not stated." in (tmp_path / "out" / "README.md").read_text()
+    assert json.loads((tmp_path / "out" / "distill.json").read_text())["teacher"] == "t.onnx"
+    written = json.loads((tmp_path / "out" / "quantize.json").read_text())
+    assert written == {"data": "my photos", "files": ["x.onnx"]}
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "/home/me" not in card
+    assert "Distilled from t.onnx" in card
+    assert "Not stated." in card
+
+
+@pytest.mark.parametrize(
+    ("written", "pushed"),
+    [
+        ("/home/me/secret/t.onnx", "t.onnx"),
+        ("~/t.onnx", "t.onnx"),
+        ("~me/secret/t.onnx", "t.onnx"),
+        (r"C:\Users\me\t.onnx", "t.onnx"),
+        (r"\\server\me\t.onnx", "t.onnx"),
+        ("hf:/home/me/vit + hf:google/vit-base@abc", "hf:vit + hf:google/vit-base@abc"),
+        ("hf:google/vit-base@abc", "hf:google/vit-base@abc"),
+        ("runs/mine/model.onnx", "runs/mine/model.onnx"),
+        ("https://example.org/data/photos.zip", "https://example.org/data/photos.zip"),
+        ("0.1 / 0.9", "0.1 / 0.9"),
+    ],
+)
+def test_absolute_paths_alone_are_cut_to_their_names(tmp_path: Path, written: str, pushed: str) -> None:
+    assert _pushed(tmp_path, "teacher", written) == pushed
+
+
+@pytest.mark.parametrize("field", ["classes", "layers", "floats"])
+def test_names_of_classes_and_tensors_go_out_as_they_are(tmp_path: Path, field: str) -> None:
+    names = ["T-shirt/top", "/m/01g317", "/features/conv/Conv_output_0"]
+    assert _pushed(tmp_path, field, names) == names
+
+
+def _pushed(folder: Path, field: str, value: Any) -> Any:
+    """A field of a record as it goes out."""
+    run = folder / "run"
+    run.mkdir()
+    (run / "model.onnx").write_bytes((STUDENT / "model.onnx").read_bytes())
+    (run / "distill.json").write_text(json.dumps({field: value}))
+    push(PushOptions(str(run), str(folder / "out")))
+    return json.loads((folder / "out" / "distill.json").read_text())[field]
 
 
 def test_what_cannot_be_given_away_is_one_sentence(tmp_path: Path) -> None:
