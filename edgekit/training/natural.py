@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from edgekit import catalog
 from edgekit.console import say
 from edgekit.data import Source, holds_photos, holds_texts, is_unset, open_data
 from edgekit.data.reading import Reading
-from edgekit.errors import EdgekitError, UsageError
+from edgekit.errors import DataError, EdgekitError, UsageError
 from edgekit.files import require_writable
+from edgekit.inputs.contracts import Contract
 from edgekit.inputs.described import read_contract
 from edgekit.inputs.text import TextContract
 from edgekit.training import distill as distilling
@@ -82,15 +84,23 @@ def _with_teacher(options: DistillOptions) -> DistillOptions:
 def _run_on(source: Source, reading: Reading, runs: Path = Path("runs")) -> Path | None:
     """The newest run of ``teach`` on these photos or texts; None if there is none."""
     records = sorted(runs.glob(f"*/{TEACH}"), key=lambda path: path.stat().st_mtime, reverse=True)
+    are_texts = holds_texts(source)
+
+    @cache
+    def sum_as(contract: Contract) -> str:
+        """The sum of the data as a network of ``contract`` takes them; empty if it cannot take them."""
+        try:
+            return open_data(source, contract, reading).sha256
+        except DataError:
+            return ""
+
     for path in records:
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
             contract, sha256 = read_contract(record["contract"]), record["data_sha256"]
         except (ValueError, KeyError, TypeError, EdgekitError):
             continue
-        if isinstance(contract, TextContract) == holds_texts(source) and (
-            open_data(source, contract, reading).sha256 == sha256
-        ):
+        if isinstance(contract, TextContract) == are_texts and sum_as(contract) == sha256:
             return path.parent
     return None
 

@@ -43,12 +43,17 @@ def photos(tmp_path: Path) -> str:
     return str(tmp_path / "pets")
 
 
+OF_PHOTOS = InputContract(16, 16, 3)
+
+
 def taught(folder: Path, photos: str, reading: Reading = STRICT) -> None:
     """A run of ``teach`` on the photos, as far as its record says it."""
-    contract = InputContract(16, 16, 3)
+    recorded(folder, OF_PHOTOS, open_data(photos, OF_PHOTOS, reading).sha256)
+
+
+def recorded(folder: Path, contract: InputContract, sha256: str) -> None:
     folder.mkdir(parents=True)
-    record = {"contract": contract.to_dict(), "data_sha256": open_data(photos, contract, reading).sha256}
-    (folder / "teach.json").write_text(json.dumps(record))
+    (folder / "teach.json").write_text(json.dumps({"contract": contract.to_dict(), "data_sha256": sha256}))
 
 
 def test_photos_alone_get_a_teacher_and_a_student_of_its_channels(asked: list[Any], photos: str) -> None:
@@ -91,6 +96,31 @@ def test_a_run_on_other_photos_is_not(asked: list[Any], photos: str) -> None:
     (Path(photos) / "cat" / "0.png").unlink()
     natural.distill(DistillOptions(data=photos))
     assert [type(options) for options in asked] == [TeachOptions, ShrinkOptions]
+
+
+def test_a_run_of_what_these_photos_are_not_is_passed_over(asked: list[Any], photos: str) -> None:
+    for picture in Path(photos).rglob("*.png"):
+        Image.new("RGB", (24, 24), "blue").save(picture)
+    taught(Path("runs/mine"), photos)
+    recorded(Path("runs/digits"), InputContract(28, 28, 1, domain="digit"), "another")
+    natural.distill(DistillOptions(data=photos))
+    assert asked[0].teacher == "runs/mine"
+
+
+def test_photos_are_opened_once_for_all_runs_that_take_them_alike(
+    asked: list[Any], photos: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        recorded(Path(f"runs/{number}"), OF_PHOTOS, "another")
+    opened: list[Any] = []
+
+    def opening(*given: Any) -> Any:
+        opened.append(given)
+        return open_data(*given)
+
+    monkeypatch.setattr(natural, "open_data", opening)
+    natural.distill(DistillOptions(data=photos))
+    assert len(opened) == 1
 
 
 @pytest.mark.parametrize("student", ["photo-s", "runs/small"])
