@@ -38,8 +38,8 @@ class Option:
         metavar: what stands for its value in help; empty for the type's name.
         choices: the values that it may have; empty for any.
         least, most: limits of a number.
-        read: from the text on the command line, or from the list of texts if ``many``, to the value; raises ValueError
-            that says what is taken instead.
+        read: from the text, or from a sequence of texts if ``many``, to the value; raises ValueError that says what is
+            taken instead.
         many: whether it may be given more than once.
         positional: whether the command line takes it without a name.
     """
@@ -92,7 +92,10 @@ class Options:
         for item in fields(self):  # type: ignore[arg-type]
             if (known := item.metadata.get(KEY)) is not None:
                 value = getattr(self, item.name)
-                if known.read is not None and isinstance(value, str):
+                if known.many and isinstance(value, str):
+                    value = (value,)
+                texts = value if known.many and isinstance(value, list | tuple) else (value,)
+                if known.read is not None and all(isinstance(text, str) for text in texts):
                     try:
                         object.__setattr__(self, item.name, known.read(value))
                     except ValueError as exc:

@@ -71,6 +71,14 @@ def test_values_go_by_name_to_the_record_or_to_an_inner_one() -> None:
     assert build(PaintOptions, {"walls": "a", "colour": Colour("dark")}).colour.shade == "dark"
 
 
+@pytest.mark.parametrize("texts", ["a=1x2", ["a=1x2"], ("a=1x2",)])
+def test_one_text_or_several_are_read_wherever_they_are_given(texts: object) -> None:
+    assert build(PaintOptions, {"walls": "a", "sizes": texts}).sizes == {"a": (1, 2)}
+    assert PaintOptions(("a",), sizes=texts).sizes == {"a": (1, 2)}  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="--sizes takes NAME=SIZES with sizes like 1x3x224x224, not 'a'"):
+        build(PaintOptions, {"walls": "a", "sizes": ["a"]})
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [

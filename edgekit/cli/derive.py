@@ -13,7 +13,6 @@ from typer.core import TyperGroup
 
 from edgekit import __version__
 from edgekit.api.verbs import Verb
-from edgekit.errors import UsageError
 from edgekit.options import Place, build, flag_of, places
 
 if TYPE_CHECKING:
@@ -88,13 +87,12 @@ def _command(name: str, made_of: Verb[Any] | Group) -> Callable[[], Any]:
 def _body(made_of: Verb[Any]) -> Callable[..., None]:
     """A function with the options of a verb as its signature, as typer reads it."""
     verb, record = made_of.load()
-    found = {place.item.name: place for place in places(record)}
 
     def body(json: bool, **texts: Any) -> None:
-        given = {name: _read(found[name], text) for name, text in texts.items() if text not in (None, "", [])}
+        given = {name: text for name, text in texts.items() if text not in (None, "", [])}
         finish(verb(build(record, given)), json)
 
-    parameters = [_parameter(place) for place in found.values()]
+    parameters = [_parameter(place) for place in places(record)]
     as_json = Annotated[bool, typer.Option("--json", help=JSON)]
     parameters.append(Parameter("json", Parameter.KEYWORD_ONLY, default=False, annotation=as_json))
     body.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
@@ -137,10 +135,3 @@ def _parameter(place: Place) -> Parameter:
     how: Any = typer.Argument(**details) if option.positional else typer.Option(flag_of(place.item), **details)
     optional = kind | None if default is None else kind
     return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[optional, how])
-
-
-def _read(place: Place, text: Any) -> Any:
-    try:
-        return place.option.read(text) if place.option.read else text
-    except ValueError as exc:
-        raise UsageError(f"{flag_of(place.item)} takes {exc}.") from exc
