@@ -99,6 +99,8 @@ def test_an_open_model_sees_files_pictures_and_arrays_alike(mnist: Dataset, tmp_
         assert model.predict(digits[0]).predictions[0].input == "picture 0"
         with pytest.raises(DataError, match="picture 0 is float64"):
             model.predict(np.zeros((28, 28)))
+        with pytest.raises(DataError, match="picture 0: its pixels are floating-point numbers; save it with 8 bits"):
+            model.predict(Image.new("F", (28, 28)))
 
 
 def test_every_verb_takes_an_open_model(tmp_path: Path) -> None:

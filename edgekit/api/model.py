@@ -119,8 +119,9 @@ class Model(Closing):
     def _row(self, picture: Picture, index: int) -> Any:
         if isinstance(picture, str | Path):
             return row_of(self.contract, str(picture))
-        pixels, contract = _decoded(picture, index), require_pictures(self.contract, self.name)
+        contract = require_pictures(self.contract, self.name)
         with input_errors(DataError, f"picture {index}: "):
+            pixels = _decoded(picture, index)
             return (pixels if pixels.shape == contract.shape else contract.fit(pixels))[None]
 
 

@@ -51,13 +51,15 @@ def estimator_onnx(estimator: Any) -> ModelProto:
 
     Raises:
         ModelError: it is not fitted.
-        UnsupportedError: it, or a step of its pipeline, is none of those that are known.
+        UnsupportedError: it, or a step of its pipeline, is none of those that are known, or no step is left.
     """
     from onnx import TensorProto, helper, numpy_helper
     from sklearn.exceptions import NotFittedError
     from sklearn.utils.validation import check_is_fitted
 
-    *steps, last = _steps(estimator)
+    if not (found := _steps(estimator)):
+        raise UnsupportedError(f"{_name(estimator)} has no step that computes anything; give it one.")
+    *steps, last = found
     for step in (*steps, last):
         try:
             check_is_fitted(step)

@@ -42,9 +42,19 @@ def open_npz(path: Path) -> Dataset:
             f"{path} holds {', '.join(arrays) or 'no arrays'}, but images for training or test are needed; "
             "call the arrays x_train, y_train, x_test, y_test, or images, labels, or by the model's inputs."
         )
+    return array_dataset(str(path), parts, named_classes(by_name, str(path)))
+
+
+def named_classes(by_name: Mapping[str, Array], where: str) -> tuple[str, ...] | None:
+    """The names of the classes, where one of these arrays holds them; ``where`` names these in errors.
+
+    Raises:
+        DataError: that array is no list.
+    """
     names = next((by_name[word] for word in CLASS_WORDS if word in by_name), None)
-    classes = None if names is None else tuple(map(str, names.tolist()))
-    return array_dataset(str(path), parts, classes)
+    if names is not None and names.ndim != 1:
+        raise DataError(f"{where}: the names of its classes are no list, but {names.shape}; give each class a name.")
+    return None if names is None else tuple(map(str, names.tolist()))
 
 
 def array_dataset(name: str, parts: Mapping[str, tuple[Any, Any]], classes: tuple[str, ...] | None = None) -> Dataset:

@@ -84,7 +84,8 @@ def _pair(part: Any, where: str, contract: InputContract | None) -> tuple[Any, A
     with progress(f"reading {where}", len(part)) as bar:
         for index in range(len(part)):
             image, label = _item(part, index, where)
-            images.append(_pixels(image, contract))
+            with input_errors(DataError, f"{where}: item {index}: "):
+                images.append(_pixels(image, contract))
             labels.append(label)
             bar.update(index + 1)
     if len({image.shape for image in images}) > 1:
@@ -109,6 +110,5 @@ def _pixels(image: Any, contract: InputContract | None) -> Any:
         return np.asarray(image)
     from edgekit.inputs.decode import to_pixels
 
-    with input_errors(DataError):
-        pixels = to_pixels(image)
-        return pixels if contract is None else contract.fit(pixels)
+    pixels = to_pixels(image)
+    return pixels if contract is None else contract.fit(pixels)

@@ -23,6 +23,7 @@ from edgekit.data.arrays import (
     LABEL_WORDS,
     are_pixels,
     holds_images,
+    named_classes,
     read_npy,
     read_npz,
 )
@@ -255,9 +256,8 @@ def _dataset(source: str, held: Mapping[str, Array], intake: Tensors) -> Dataset
     classes: tuple[str, ...] = ()
     numbers = [part.labels for part in parts.values() if part.labels is not None and part.labels.dtype.kind == "i"]
     if numbers:
-        names = next((array for key, array in held.items() if _plain(key) in CLASS_WORDS), None)
         counted = number_classes(np.concatenate(numbers), source)
-        classes = counted if names is None else tuple(map(str, names.tolist()))
+        classes = named_classes({_plain(key): array for key, array in held.items()}, source) or counted
     digest = content_sha256(*(held[name] for name in sorted(held)))
     return Dataset(source, classes, **_divided(source, parts, classes), sha256=digest)
 

@@ -19,6 +19,7 @@ import numpy as np
 from edgekit.console import say, warn
 from edgekit.data.dataset import Dataset, Split, divide, may_be_divided
 from edgekit.data.factory import FACTORY, call_factory
+from edgekit.data.files import prepare
 from edgekit.data.folder import FileKind, find_files
 from edgekit.data.labels import LABEL_WORDS, Column, numbered
 from edgekit.data.parquet import holds_images
@@ -105,8 +106,8 @@ def _parts(source: Any, contract: TextContract, reading: Reading) -> tuple[str, 
     if is_table(path):
         return path.name, {alone: _read_table(path, reading)}
     if path.suffix == LINES and path.is_file():
-        lines = contract.read(path.read_bytes(), str(path)).splitlines()
-        return path.name, {alone: _Part([line for line in lines if line.strip()], Column(None), str(path))}
+        lines = [line for line in prepare(path, contract).splitlines() if line.strip()]
+        return path.name, {alone: _Part(lines, Column(None), str(path))}
     if path.exists() or not path.suffix:
         raise DataError(f"{source} is no data for a model of text; give {WAYS}.")
     raise DataError(f"{source} does not exist; check the path.")

@@ -65,10 +65,10 @@ def to_pixels(image: Image.Image) -> Pixels:
     """A picture of Pillow's in any mode: uint8 [H, W, 1] if it is grey, [H, W, 3] otherwise.
 
     Raises:
-        ValueError: its pixels are floating-point numbers.
+        InputError: its pixels are floating-point numbers.
     """
     if image.mode == "F":
-        raise ValueError("its pixels are floating-point numbers; save it with 8 bits a channel")
+        raise InputError("its pixels are floating-point numbers; save it with 8 bits a channel.")
     if image.mode.startswith("I"):
         return _from_16_bit(np.asarray(image))
     if _is_transparent(image):

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from edgekit.errors import UsageError
+
 PADDING = 0
 """The id of what is no piece of a sentence."""
+
+
+def require_entries(count: int, each: str, **given: Sequence[Any]) -> None:
+    """Raise UsageError if an argument of a card has not ``count`` entries, one for ``each``."""
+    if any(len(values) != count for values in given.values()):
+        *names, last = given
+        raise UsageError(f"architecture: {', '.join(names)} and {last} must have one entry for {each}.")
 
 
 class Network(nn.Sequential):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import nn
 
 from edgekit.errors import UnknownNameError
-from edgekit.zoo.blocks import Network, conv_bn_relu, depthwise_separable
+from edgekit.zoo.blocks import Network, conv_bn_relu, depthwise_separable, require_entries
 
 BLOCKS = {"separable": depthwise_separable, "plain": conv_bn_relu}
 
@@ -28,6 +28,8 @@ class MnistTiny(Network):
         blocks: Sequence[str] = ("separable", "separable", "separable"),
         strides: Sequence[int] = (2, 1, 2, 1),
     ) -> None:
+        layers_of = "the first convolution and each of the blocks"
+        require_entries(1 + len(blocks), layers_of, widths=widths, kernels=kernels, strides=strides)
         first, *others = (kernel + (kernel - stride) % 2 for kernel, stride in zip(kernels, strides, strict=True))
         layers: list[nn.Module] = [conv_bn_relu(shape[-1], widths[0], first, strides[0])]
         inputs = widths[0]

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from edgekit.errors import UnknownNameError, UsageError
-from edgekit.zoo.blocks import Network, Residual, conv, conv_bn_relu, inverted_residual
+from edgekit.errors import UnknownNameError
+from edgekit.zoo.blocks import Network, Residual, conv, conv_bn_relu, inverted_residual, require_entries
 
 BLOCKS = ("inverted", "residual")
 
@@ -35,8 +35,7 @@ class Staged(Network):
         stem_stride: int = 1,
         top: int = 0,
     ) -> None:
-        if not len(widths) == len(depths) == len(strides):
-            raise UsageError("architecture: widths, depths and strides must have one entry for each stage.")
+        require_entries(len(widths), "each stage", widths=widths, depths=depths, strides=strides)
         if block not in BLOCKS:
             raise UnknownNameError("block", block, BLOCKS)
         layers: list[nn.Module] = [conv_bn_relu(shape[-1], stem, 3 if stem_stride == 1 else 4, stem_stride)]

@@ -142,6 +142,8 @@ def test_what_cannot_be_said_in_matrices_is_refused_by_its_name(tmp_path: Path) 
     for unknown in (KNeighborsClassifier(), SVC(), make_pipeline(FunctionTransformer(np.sqrt), LinearSVC())):
         with pytest.raises(UnsupportedError, match=r"(KNeighbors\w+|SVC|FunctionTransformer) is not known here"):
             estimator_onnx(unknown.fit(rows, classes))
+    with pytest.raises(UnsupportedError, match="Pipeline has no step that computes anything"):
+        estimator_onnx(make_pipeline("passthrough").fit(rows, classes))
     several = np.stack([classes == 1, classes == 2], 1).astype(int)
     with pytest.raises(UnsupportedError, match="gives several labels at once"):
         estimator_onnx(RidgeClassifier().fit(rows, several))

@@ -55,6 +55,13 @@ def test_a_validation_split_and_class_names_are_taken(tmp_path: Path) -> None:
     assert len(data.validation) == 48
 
 
+@pytest.mark.parametrize(("names", "shape"), [(3, r"\(\)"), ("ab", r"\(\)"), ([["cat"], ["dog"]], r"\(2, 1\)")])
+def test_names_of_classes_that_are_no_list_are_refused(tmp_path: Path, names: object, shape: str) -> None:
+    path = save(tmp_path / "d.npz", x=IMAGES, y=LABELS, class_names=names)
+    with pytest.raises(DataError, match=rf"d\.npz: the names of its classes are no list, but {shape};"):
+        open_npz(path)
+
+
 def test_test_images_alone_are_for_evaluation(tmp_path: Path) -> None:
     data = open_npz(save(tmp_path / "d.npz", x_test=IMAGES, y_test=LABELS))
     assert [len(split) for split in (data.train, data.validation, data.test)] == [0, 0, 48]

@@ -76,6 +76,19 @@ def test_pictures_of_a_torch_dataset_are_fitted_to_the_model() -> None:
         open_data(Pictures())
 
 
+@pytest.mark.parametrize(
+    ("picture", "reason"),
+    [(Image.new("F", (9, 9)), r"its pixels are floating.* 8 bits a channel\.$"), (Image.new("L", (9, 9)), "no digit")],
+)
+def test_a_picture_that_cannot_be_taken_is_named_by_its_place(picture: Image.Image, reason: str) -> None:
+    class Last(Pictures):
+        def __getitem__(self, index: int) -> tuple[Image.Image, int]:
+            return picture, 0
+
+    with pytest.raises(DataError, match=f"own data, train split: item 0: {reason}"):
+        open_data(Last(), InputContract(28, 28, 1, domain="digit"))
+
+
 def test_a_dataset_is_taken_as_it_is() -> None:
     split = Split(IMAGES, LABELS)
     data = Dataset("own", ("a", "b"), split, split, split, "0")

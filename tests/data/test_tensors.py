@@ -210,6 +210,7 @@ def wrong(count: int, *places: int) -> np.ndarray:
         (pair(3) | {"ids": np.ones((4, 5), int)}, "'left' has 3, 'ids' has 4 samples"),
         (pair(3) | {"ids": np.array(4)}, "'ids' holds no samples"),
         (pair(3) | {"ids": np.array([None] * 3)}, "'ids' .*Python objects"),
+        (pair(3) | {"labels": np.arange(3), "classes": np.array("ab")}, "the names of its classes are no list"),
         (pair(3) | {"labels": np.zeros(4, int)}, "'labels' is int64 \\[4\\], not a number or more for each of the 3"),
     ],
 )

@@ -106,6 +106,21 @@ def test_texts_without_labels_are_lines_or_a_column(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
+        (b" \n\n", r"more\.txt is empty; write a sentence\.$"),
+        (b"", r"more\.txt is empty \(0 bytes\)"),
+        (b"caf\xe9\n", r"more\.txt is not written in UTF-8; save it as such\.$"),
+    ],
+)
+def test_a_file_of_lines_that_has_no_text_is_refused_by_name(tmp_path: Path, content: bytes, reason: str) -> None:
+    path = tmp_path / "more.txt"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=reason):
+        open_data(str(path), TEXT)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
         ("a,b\nx,y\n", r"has the columns a, b; say which holds the texts with --text-column\.$"),
         ("text,label\nfine,0.5\nbad,1\n", r"row 0 has the label 0\.5, which is no class; correct that column\.$"),
         ("text,label\nfine,0\n  ,1\n", r"row 1 is an empty text; correct it, or leave such out with --skip-broken\.$"),

@@ -66,16 +66,18 @@ def test_a_staged_network_is_as_its_card_says(block: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("name", "arguments", "message"),
     [
-        ({"width": (8,)}, "did you mean 'widths'"),
-        ({"block": "inverse"}, "did you mean 'inverted'"),
-        ({"widths": (8,)}, "one entry for each stage"),
+        ("staged", {"width": (8,)}, "did you mean 'widths'"),
+        ("staged", {"block": "inverse"}, "did you mean 'inverted'"),
+        ("staged", {"widths": (8,)}, "widths, depths and strides must have one entry for each stage"),
+        ("mnist_tiny", {"widths": [16]}, "widths, kernels and strides must have one entry for the first convolution"),
+        ("mnist_tiny", {"blocks": []}, "and each of the blocks"),
     ],
 )
-def test_a_card_with_wrong_arguments_is_told_so(arguments: dict[str, object], message: str) -> None:
+def test_a_card_with_wrong_arguments_is_told_so(name: str, arguments: dict[str, object], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        build(Architecture("staged", arguments), (32, 32, 3), 2)
+        build(Architecture(name, arguments), (32, 32, 3), 2)
 
 
 def test_blocks_of_the_mnist_student_may_be_of_another_kind_or_left_out() -> None:
