@@ -149,13 +149,17 @@ class TaskModel(Closing):
         """N rows of a split to each output as it is stored, [N, ...] of the output's type.
 
         Raises:
-            ModelError: see ``intake``.
+            ModelError: see ``intake``, or an output is empty.
             DataError: arrays do not fit the inputs.
             RuntimeCrashError: the runtime did not survive them.
         """
         real = self.intake(rows).real(rows)
         pairs = zip(self.session.inputs, real, strict=True)
-        return self.session.run_rows([spec.quantize(value) for spec, value in pairs])
+        found = self.session.run_rows([spec.quantize(value) for spec, value in pairs])
+        for spec, stored in zip(self.session.outputs, found, strict=True):
+            if not stored.size:
+                raise ModelError(f"{self.path} gives an empty '{spec.name}'; export it without that output.")
+        return found
 
     def scores(self, rows: Images | Mapping[str, Array], like: Sequence[TensorSpec] = ()) -> Reals:
         """N rows of a split to all real values that the model gives, [N, values]; see ``reals``."""

@@ -11,7 +11,7 @@ from PIL import Image
 from small_graphs import graph_of, noise
 
 from edgekit.data.dataset import Dataset
-from edgekit.errors import DataError, UsageError
+from edgekit.errors import DataError, ModelError, UsageError
 from edgekit.evaluation.input_options import InputOptions
 from edgekit.evaluation.predict import PredictOptions, predict
 
@@ -63,6 +63,19 @@ def test_arrays_go_into_a_classifier_as_samples(tmp_path: Path) -> None:
     expected = (samples.reshape(3, 6) @ noise(6, 4)).argmax(axis=1)
     assert result.labels == tuple(f"class {index}" for index in (*expected, expected[0]))
     assert result.predictions[2].input.endswith("three.npz, sample 2")
+
+
+@pytest.mark.parametrize("shape", [(0,), (1, 0)])
+def test_an_output_without_values_is_refused(shape: tuple[int, ...], tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Slice", ["x", "none", "none", "axis"], ["z"]),
+        helper.make_node("Reshape", ["z", "shape"], ["y"], allowzero=1),
+    ]
+    constants = {"none": np.array([0]), "axis": np.array([1]), "shape": np.array(shape)}
+    save(graph_of(nodes, {"x": (1, 3)}, constants, outputs=["y"], opset=14), tmp_path / "nothing.onnx")
+    np.save(tmp_path / "x.npy", noise(1, 3))
+    with pytest.raises(ModelError, match=r"nothing\.onnx gives an empty 'y'; export it without that output\."):
+        predict(PredictOptions(str(tmp_path / "nothing.onnx"), (tmp_path / "x.npy",)))
 
 
 def test_of_many_samples_the_table_shows_the_first_and_the_document_all(tmp_path: Path) -> None:
