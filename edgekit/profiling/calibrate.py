@@ -23,7 +23,7 @@ from edgekit.devices.device import Can, Device, Job, open_device
 from edgekit.devices.latency.model import COVERAGE, MEASURED, Array, LatencyTable, features, fit_rates
 from edgekit.devices.latency.tables import write_tables
 from edgekit.devices.latency.workload import BEYOND, Layer, Workload, read_layers, workload_of
-from edgekit.errors import UsageError
+from edgekit.errors import UnknownNameError, UsageError
 from edgekit.options import Options, argument, names, option
 from edgekit.profiling.probes import probe_models
 from edgekit.profiling.records import OperatorProfile
@@ -130,26 +130,30 @@ def calibrate(options: CalibrateOptions) -> CalibrateResult:
     The card gets a name of its own, so that ``cpu`` itself still measures.
 
     Raises:
-        UsageError: a name is unknown, the device cannot be calibrated, it has none of the runtimes, or an address has
-            no name for its card.
+        UnknownNameError: a runtime is none that is calibrated.
+        UsageError: the device is unknown or cannot be calibrated, it has none of the runtimes, or the card has no name
+            that a file can have.
         StorageError: the user's folder cannot be written.
     """
-    device, threads, name, runtimes = options.device, options.threads, options.name, options.runtime
+    device, threads, runtimes = options.device, options.threads, options.runtime
     opened = open_device(device)
     if Can.CALIBRATE not in opened.can:
         raise UsageError(f"{device} cannot be calibrated; name cpu, or a device as in ssh://pi@kitchen.")
-    name = name or f"{device}-calibrated"
+    if "/" in options.name:
+        raise UsageError(f"--name {options.name} cannot name a card, which is a file; leave out the '/'.")
+    name = options.name or f"{device}-calibrated"
     if "/" in name:
         raise UsageError(f"{device} is an address and its card needs a name; give one with --name.")
+    known = {form[0] for form in FORMS}
+    if unknown := [runtime for runtime in runtimes if runtime not in known]:
+        raise UnknownNameError("runtime that is calibrated", unknown[0], known)
     forms = [form for form in FORMS if not runtimes or form[0] in runtimes]
     with closing(opened), tempfile.TemporaryDirectory() as scratch:
         measured = measure_probes(opened, write_probes(Path(scratch), forms), threads)
         measured = measure_again(opened, measured, threads)
     tables = fit_tables(measured, threads)
     if not tables:
-        raise UsageError(
-            f"{device} has neither of {', '.join(sorted({form[0] for form in forms}))}; install one there."
-        )
+        raise UsageError(f"{device} has no {' or '.join(sorted({form[0] for form in forms}))}; install one there.")
     path = user_folder() / f"{name}.toml"
     write_tables(path, _card_text(name), tables)
     return CalibrateResult(device, path, tables, measured)

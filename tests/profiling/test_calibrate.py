@@ -13,7 +13,7 @@ from edgekit.devices.device import Can, Device, open_device
 from edgekit.devices.latency.model import features
 from edgekit.devices.latency.predict import latency_tables
 from edgekit.devices.latency.workload import read_layers, workload_of
-from edgekit.errors import UsageError
+from edgekit.errors import UnknownNameError, UsageError
 from edgekit.profiling import calibrate as module
 from edgekit.profiling.calibrate import (
     FORMS,
@@ -122,7 +122,7 @@ def test_the_calibrated_device_stands_beside_the_one_that_measures(tmp_path, few
 def test_a_device_without_a_runtime_says_so(tmp_path, few, monkeypatch):
     monkeypatch.setenv("EDGEKIT_DEVICES", str(tmp_path))
     monkeypatch.setattr(module, "open_device", lambda name: Counting())
-    with pytest.raises(UsageError, match="cpu has neither"):
+    with pytest.raises(UsageError, match="cpu has no ort; install one there"):
         calibrate(CalibrateOptions("cpu", runtime=("ort",)))
     assert not list(tmp_path.iterdir())
 
@@ -136,6 +136,18 @@ def test_a_device_without_a_clock_of_its_own_is_refused_before_anything_is_writt
 def test_an_address_needs_a_name_for_its_card():
     with pytest.raises(UsageError, match="--name"):
         calibrate(CalibrateOptions("ssh://pi@kitchen"))
+
+
+def test_a_name_that_no_file_can_have_is_refused():
+    with pytest.raises(UsageError, match="--name a/b cannot name a card, which is a file; leave out the '/'"):
+        calibrate(CalibrateOptions("cpu", name="a/b"))
+
+
+def test_an_unknown_runtime_is_refused_before_anything_is_measured():
+    with pytest.raises(UnknownNameError, match="No runtime that is calibrated is called 'litrt'; did you mean 'litert"):
+        calibrate(CalibrateOptions("cpu", runtime=("litrt",)))
+    with pytest.raises(UnknownNameError, match="known: litert, ort"):
+        calibrate(CalibrateOptions("cpu", runtime=("ort", "c")))
 
 
 def test_onnx_runtime_computes_an_int8_probe_in_integers_as_it_does_real_files(tmp_path, few):
