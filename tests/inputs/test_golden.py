@@ -89,6 +89,7 @@ def test_an_output_of_another_size_or_that_is_no_number_is_complained_of():
     assert golden.complaint(np.zeros(9)) == "it has 9 values instead of 8"
     assert golden.complaint(np.full(8, np.nan))
     assert of(lambda values: np.arange(100, dtype=np.int8)).complaint(np.zeros(3)) == "it has 3 values"
+    assert Golden(0, (1, 2), 1, (0, 999)).complaint(np.array([1, 2])) == "it has 2 values"
 
 
 def test_it_goes_through_a_dict_and_impossible_ones_are_refused():
