@@ -11,12 +11,30 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from edgekit.errors import EdgekitError, ModelError, StorageError
 
 PART = ".part"
 """Ending of a file that is being written; one that is left behind by a killed process means nothing."""
+FULL = {
+    errno.ENOSPC: "the disk is full; free some space or choose another",
+    errno.EDQUOT: "the disk quota is used up; free some space or choose another",
+    errno.EFBIG: "the file size limit is reached; raise it or choose another",
+    errno.EROFS: "the file system is read-only; choose another",
+}
+"""What only writing can meet, with the way out up to the option that chooses the place."""
+REFUSED = FULL | {
+    errno.EACCES: "there is no permission to write there; choose another",
+    errno.EPERM: "writing there is not permitted; choose another",
+    errno.ENOTDIR: "a part of that path is a file; choose another",
+    errno.EEXIST: "a file of that name is in the way; choose another",
+    errno.ENOTEMPTY: "another command has just written there; choose another",
+    errno.EISDIR: "a folder of that name is in the way; choose another",
+    errno.ENOENT: "a folder cannot be made there; choose another",
+    errno.ENAMETOOLONG: "the name is too long; choose a shorter",
+}
+"""All that keeps a file or folder from being written."""
 
 
 def sha256_file(path: Path) -> str:
@@ -73,31 +91,36 @@ def user_cache() -> Path:
 
 
 @contextmanager
-def storage_errors(path: Path, option: str = "--out") -> Iterator[None]:
+def storage_errors(path: Path, option: str = "--out", reasons: dict[int, str] = REFUSED) -> Iterator[None]:
     """Turn the operating system's refusals to write below ``path`` into StorageError.
 
-    ``option`` is what chooses another place.
+    ``option`` is what chooses another place; ``reasons`` are those of REFUSED that are meant.
     """
     try:
         yield
     except OSError as exc:
-        reasons = {
-            errno.ENOSPC: f"the disk is full; free some space or choose another {option}",
-            errno.EDQUOT: f"the disk quota is used up; free some space or choose another {option}",
-            errno.EFBIG: f"the file size limit is reached; raise it or choose another {option}",
-            errno.EACCES: f"there is no permission to write there; choose another {option}",
-            errno.EPERM: f"writing there is not permitted; choose another {option}",
-            errno.EROFS: f"the file system is read-only; choose another {option}",
-            errno.ENOTDIR: f"a part of that path is a file; choose another {option}",
-            errno.EEXIST: f"a file of that name is in the way; choose another {option}",
-            errno.ENOTEMPTY: f"another command has just written there; choose another {option}",
-            errno.EISDIR: "a folder of that name is in the way; choose another name",
-            errno.ENOENT: f"a folder cannot be made there; choose another {option}",
-            errno.ENAMETOOLONG: f"the name is too long; choose a shorter {option}",
-        }
         if exc.errno not in reasons:
             raise
-        raise StorageError(f"Cannot write {path}: {reasons[exc.errno]}.") from exc
+        raise StorageError(f"Cannot write {path}: {reasons[exc.errno]} {option}.") from exc
+
+
+@contextmanager
+def replacing(path: Path, mode: int = 0o600) -> Iterator[IO[bytes]]:
+    """A stream to a file of ``mode`` that takes the place of ``path`` if the block ends without an error.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=PART, dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            yield stream
+        os.chmod(name, mode)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
 
 
 def write_bytes(path: Path, data: bytes, option: str = "--out") -> None:
@@ -108,19 +131,10 @@ def write_bytes(path: Path, data: bytes, option: str = "--out") -> None:
     Raises:
         StorageError: the disk is full or the folder cannot be written.
     """
-    with storage_errors(path, option):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=PART, dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.chmod(name, 0o644)
-            os.replace(name, path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+    with storage_errors(path, option), replacing(path, 0o644) as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def remove_parts(folder: Path) -> None:
@@ -150,15 +164,21 @@ def staged(folder: Path) -> Iterator[Path]:
     """A scratch folder whose files move into ``folder`` only if the block ends without an error.
 
     So several files that belong together appear together: a failure leaves nothing that looks finished.
+
+    Raises:
+        StorageError: the folder cannot be written, or the disk is full in the block.
     """
-    with storage_errors(folder), _there(folder):
-        scratch = Path(tempfile.mkdtemp(prefix=".staged-", dir=folder))
+    with _there(folder):
+        with storage_errors(folder):
+            scratch = Path(tempfile.mkdtemp(prefix=".staged-", dir=folder))
         try:
-            yield scratch
-            for item in sorted(path for path in scratch.rglob("*") if path.is_file()):
-                place = folder / item.relative_to(scratch)
-                place.parent.mkdir(parents=True, exist_ok=True)
-                os.replace(item, place)
+            with storage_errors(folder, reasons=FULL):
+                yield scratch
+            with storage_errors(folder):
+                for item in sorted(path for path in scratch.rglob("*") if path.is_file()):
+                    place = folder / item.relative_to(scratch)
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    os.replace(item, place)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 
@@ -166,11 +186,13 @@ def staged(folder: Path) -> Iterator[Path]:
 @contextmanager
 def _there(folder: Path) -> Iterator[None]:
     """``folder`` inside; of it and those above, what had to be made goes again if it stayed empty."""
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
+    with storage_errors(folder):
+        missing = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
+        with storage_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
         yield
     finally:
-        with suppress(OSError):  # the first that holds something, and so those above it, stay
-            for path in missing:
+        for path in missing:
+            with suppress(OSError):  # it was not made, or holds something
                 path.rmdir()

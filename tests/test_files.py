@@ -66,11 +66,22 @@ def test_staged_files_appear_together_or_not_at_all(tmp_path: Path) -> None:
     assert sorted(item.name for item in tmp_path.iterdir()) == ["a", "b"]
 
 
+def test_what_cannot_be_read_while_files_are_staged_is_not_blamed_on_their_folder(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"gone\.txt"), staged(tmp_path / "out"):
+        (tmp_path / "gone.txt").read_text()
+    with pytest.raises(StorageError, match=r"Cannot write .*out: the disk is full"), staged(tmp_path / "out"):
+        raise OSError(errno.ENOSPC, "no space")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_refusal_leaves_no_folder_that_was_not_there(tmp_path: Path) -> None:
     assert require_writable(tmp_path / "runs" / "new") == tmp_path / "runs" / "new"
     assert not (tmp_path / "runs").exists()
     with pytest.raises(KeyError), staged(tmp_path / "runs" / "new"):
         raise KeyError
+    assert not (tmp_path / "runs").exists()
+    with pytest.raises(StorageError, match="the name is too long; choose a shorter --out"):
+        require_writable(tmp_path / "runs" / ("n" * 300))
     assert not (tmp_path / "runs").exists()
     (tmp_path / "runs").mkdir()
     require_writable(tmp_path / "runs")

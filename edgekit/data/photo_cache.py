@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
 import time
 import zlib
 from collections.abc import Iterator, Sequence
@@ -28,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.data.dataset import Images
-from edgekit.files import PART, sha256_bytes, user_cache
+from edgekit.files import PART, replacing, sha256_bytes, user_cache
 from edgekit.inputs import contract as inputs
 from edgekit.inputs.contract import InputContract
 
@@ -63,17 +62,10 @@ def write_shard(folder: Path, stamps: Sequence[str], sha256: Sequence[str], pixe
     """
     crc32 = [zlib.crc32(image.data) for image in pixels]
     head = (json.dumps({"stamps": list(stamps), "sha256": list(sha256), "crc32": crc32}) + "\n").encode()
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{sha256_bytes(head)[:32]}{SUFFIX}"
-    handle, part = tempfile.mkstemp(suffix=PART, dir=folder)
-    try:
-        with os.fdopen(handle, "wb") as stream:  # not waited for until it is on the disk: all of it has checksums
-            stream.write(head)
-            stream.write(pixels.data)
-        os.replace(part, path)
-    except BaseException:
-        Path(part).unlink(missing_ok=True)
-        raise
+    with replacing(path) as stream:  # not waited for until it is on the disk: all of it has checksums
+        stream.write(head)
+        stream.write(pixels.data)
     return Shard(str(path), len(head), stamps, sha256, crc32)
 
 
