@@ -106,13 +106,14 @@ def progress(label: str, total: int) -> Iterator[Bar]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as display:
-        task = display.add_task(label, total=total, note="")
+    named, noted = (TextColumn(text, markup=False) for text in ("{task.description}", "{task.fields[note]}"))
+    shown = (named, BarColumn(), noted, TimeRemainingColumn())
+    with Progress(*shown, console=Console(stderr=True), transient=True) as display:
+        task = display.add_task(printable(label), total=total, note="")
 
         class Live:
             def update(self, done: int, note: str = "") -> None:
-                display.update(task, completed=done, note=note)
+                display.update(task, completed=done, note=printable(note))
 
         yield Live()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections import Counter
 
 import pytest
@@ -138,6 +139,19 @@ def test_the_time_that_is_left_is_told_by_the_steps_since_the_first_one(
             bar.update(done, note)
     lines = ["training: 10/100", "training: 20/100 epoch 1 160 s left", "training: 30/100 140 s left"]
     assert capsys.readouterr().err.splitlines() == lines
+
+
+def test_what_stands_beside_a_bar_is_shown_as_it_is(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    with progress("reading [own] data", 2) as bar:
+        bar.update(1, "a[/b]/c.png [x] \x1b[2J")
+    shown = capsys.readouterr().err
+    assert "reading [own] data" in shown
+    assert "a[/b]/c.png [x] \\x1b[2J" in shown
 
 
 @pytest.mark.parametrize(
