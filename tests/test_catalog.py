@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from edgekit import catalog
+from edgekit.cli.listing import ListOptions, listing
 from edgekit.errors import EdgekitError, ModelError, UnknownNameError, UsageError
 from edgekit.recipe import Augmentation, TrainRecipe
 
@@ -69,6 +70,13 @@ def test_a_name_stands_for_shipped_files_best_for_a_device_first() -> None:
     files = [path.name for path in catalog.resolve_models("mnist-tiny")]
     assert files == ["model.int8.tflite", "model.int8.onnx", "model.onnx"]
     assert catalog.resolve_model("mnist-tiny", ".onnx").name == "model.int8.onnx"
+
+
+def test_every_file_that_an_entry_may_ship_is_listed(cards: Path) -> None:
+    for name in catalog.MODEL_FILES:
+        (cards.parent / name).touch()
+    (row,) = listing(ListOptions("students")).to_dict()["students"]
+    assert row["ships"] == "int8, float"
 
 
 def test_a_run_folder_stands_for_its_files(tmp_path: Path) -> None:

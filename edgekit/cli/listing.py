@@ -16,8 +16,6 @@ from edgekit.devices.device import open_device
 from edgekit.options import Options, argument
 from edgekit.result import Result
 
-SHIPPED = {"model.int8.tflite": "int8", "model.int8.onnx": "int8", "model.onnx": "float"}
-"""Files of a card in a word each: the table has to fit a terminal of 80 columns, an entry in a line."""
 OF_DOCUMENT = "recipes"
 """A column that the table has no room for."""
 
@@ -68,7 +66,9 @@ def listing(options: ListOptions) -> Listing:
     rows = []
     for name in catalog.names(kind):
         card = catalog.network_card(kind, name)
-        ships = ["weights"] * card.weights.exists() + [SHIPPED[path.name] for path in card.model_files]
+        # A word for each file: the table has to fit a terminal of 80 columns, an entry in a line.
+        numbers = ["int8" if ".int8." in path.name else "float" for path in card.model_files]
+        ships = ["weights"] * card.weights.exists() + numbers
         row = (name, card.contract.size, ", ".join(card.recipes), ", ".join(dict.fromkeys(ships)))
         rows.append((*row, card.summary))
     return Listing(kind, ("name", "input", "recipes", "ships", "summary"), tuple(rows))
