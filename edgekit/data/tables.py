@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from edgekit.data.dataset import may_be_divided
 from edgekit.data.splits import split_called
 from edgekit.errors import DataError
 from edgekit.files import require_file
@@ -51,8 +52,8 @@ def split_files(folder: Path, suffixes: Sequence[str]) -> dict[str, list[Path]]:
         if split is None:
             raise DataError(f"{file} is named after no split; call it train..., validation... or test....")
         found.setdefault(split, []).append(file)
-    if "train" not in found:
-        raise DataError(f"{folder} has no train*{suffixes[0]}; add it, or name one file.")
+    if not may_be_divided(found):
+        raise DataError(f"{folder} has neither train*{suffixes[0]} nor test*{suffixes[0]}; add one, or name one file.")
     return found
 
 
@@ -77,7 +78,7 @@ def _separated(path: Path, choose: Choose, **form: Any) -> Columns:
     csv.field_size_limit(MAX_CELL)
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
-            names, *rows = csv.reader(stream, **form) or [[]]
+            names, *rows = [*csv.reader(stream, **form)] or [[]]
     except UnicodeDecodeError as exc:
         raise DataError(f"{path} is no text in UTF-8; save it as such.") from exc
     except (csv.Error, ValueError) as exc:

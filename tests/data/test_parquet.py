@@ -133,13 +133,23 @@ def test_a_name_that_training_has_not_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("names", "message"), [(["test.parquet"], r"no train\*\.parquet"), (["cats.parquet"], "named after no split")]
+    ("names", "message"),
+    [
+        (["val.parquet"], r"has neither train\*\.parquet nor test\*\.parquet; add one"),
+        (["cats.parquet"], "named after no split"),
+    ],
 )
 def test_a_folder_needs_files_named_after_splits(tmp_path: Path, names: list[str], message: str) -> None:
     for name in names:
         write(tmp_path / name, [0, 1])
     with pytest.raises(DataError, match=message):
         open_parquet(tmp_path)
+
+
+def test_a_folder_of_test_files_alone_is_for_evaluation(tmp_path: Path) -> None:
+    write(tmp_path / "test-0.parquet", [0, 1])
+    data = open_parquet(tmp_path)
+    assert [len(split) for split in (data.train, data.validation, data.test)] == [0, 0, 2]
 
 
 def test_a_file_without_rows_is_refused(tmp_path: Path) -> None:

@@ -86,6 +86,9 @@ def test_files_of_a_folder_are_the_splits_that_they_are_named_after(tmp_path: Pa
     assert [len(split) for split in (data.train, data.validation, data.test)] == [24, 4, 2]
     alone = open_data(str(tmp_path / "dev.csv"), TEXT)
     assert (len(alone.train), len(alone.test)) == (0, 4)
+    (tmp_path / "train.parquet").unlink()
+    tested = open_data(str(tmp_path), TEXT)
+    assert [len(split) for split in (tested.train, tested.validation, tested.test)] == [0, 4, 2]
 
 
 def test_the_digest_is_that_of_texts_and_labels(tmp_path: Path) -> None:
@@ -128,6 +131,7 @@ def test_a_file_of_lines_that_has_no_text_is_refused_by_name(tmp_path: Path, con
         ("text,label\nfine,pos\ngood,pos\n", "has one class, 'pos', so there is nothing to tell it from"),
         ("text,label\nfine\n", "row 0 has 1 cells and the header 2"),
         ("", "is empty"),
+        (b"\xef\xbb\xbf", "has the columns none; say which holds the texts"),
         ("text,label\n", "holds no texts"),
         (b"text,label\n\xff\xfe,1\n", "is no text in UTF-8"),
     ],
