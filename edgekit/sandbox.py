@@ -25,7 +25,7 @@ from typing import IO, Any
 
 from edgekit import errors
 from edgekit.closing import Closing
-from edgekit.errors import EdgekitError, RuntimeCrashError
+from edgekit.errors import DataError, EdgekitError, RuntimeCrashError
 from edgekit.sandbox_child import ProtocolError, receive, send
 
 CHILD = Path(__file__).with_name("sandbox_child.py")
@@ -89,6 +89,7 @@ class Sandbox(Closing):
 
         Raises:
             RuntimeCrashError: the worker crashed, took too long or asked for too much memory; it is gone then.
+            DataError: an argument is no such value, or too large for a message.
             EdgekitError: the function raised it.
         """
         assert self._process.stdin is not None
@@ -96,7 +97,10 @@ class Sandbox(Closing):
         request = {"call": target, "arguments": arguments, "seconds": int(self.limits.seconds) + GRACE_S}
         try:
             with self._watchdog.watching():
-                send(self._process.stdin, request)
+                try:
+                    send(self._process.stdin, request)
+                except ProtocolError as exc:  # of which nothing was sent
+                    raise DataError(f"{self.subject} cannot be given this: {exc}; give it less or other data.") from exc
                 reply = receive(self._process.stdout)
         except (EOFError, BrokenPipeError, ProtocolError) as exc:
             raise self._crash(self._watchdog.expired) from exc

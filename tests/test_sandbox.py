@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgekit.errors import ModelError, RuntimeCrashError, UnknownNameError
+from edgekit.errors import DataError, ModelError, RuntimeCrashError, UnknownNameError
 from edgekit.sandbox import Limits, Sandbox
 from edgekit.sandbox_child import ProtocolError, receive, send
 
@@ -122,6 +122,21 @@ def test_a_hunger_for_memory_is_refused_by_the_system() -> None:
 def test_a_worker_leaves_no_large_file(tmp_path: Path) -> None:
     with Sandbox("greedy") as sandbox, pytest.raises(RuntimeCrashError, match="File too large"):
         sandbox.call("os:truncate", path=str(_empty(tmp_path / "big")), length=1 << 30)
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (np.zeros(1, complex), "a tensor of type complex128 cannot be handed over"),
+        (np.broadcast_to(np.int8(0), 1 << 31), "tensors of more than 1024 MiB cannot be handed over"),
+        ({1, 2}, "Object of type set is not JSON serializable"),
+    ],
+)
+def test_what_cannot_be_sent_is_no_crash_and_the_worker_goes_on(value: object, reason: str) -> None:
+    with Sandbox("model.onnx") as sandbox:
+        with pytest.raises(DataError, match=f"model.onnx cannot be given this: .*{reason}"):
+            sandbox.call("json:dumps", obj=value)
+        assert sandbox.call("json:loads", s="1") == 1
 
 
 def test_a_worker_that_is_gone_stays_an_error_and_closes_quietly() -> None:
