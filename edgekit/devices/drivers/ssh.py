@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -15,7 +14,6 @@ from edgekit.devices.conversation import Conversation, as_message, deadline
 from edgekit.devices.device import Can, Device, Job, Watch
 from edgekit.devices.ssh.address import parse_address
 from edgekit.devices.ssh.connection import Connection
-from edgekit.devices.ssh.keeper import WORKER_NAME
 from edgekit.devices.ssh.setup import SshSetup, set_up
 from edgekit.errors import DeviceError, EdgekitError, UsageError
 from edgekit.graph.isolated import model_bytes
@@ -61,7 +59,7 @@ class SshDevice(Device):
             answer = _converse(connection, request, conversation, watch)
         except DeviceError:
             if conversation.timed_out:
-                return conversation.outcome(-signal.SIGALRM, "")
+                return conversation.outcome(-1, "")
             raise
         finally:
             if job.images is not None:  # a whole batch, which only this job needs
@@ -94,7 +92,7 @@ class SshDevice(Device):
         self._connection = connection = Connection(self.address)
         for path in sorted(self._worker.rglob("*.py")):
             name = path.relative_to(self._worker).as_posix()
-            connection.ask({"put": f"{WORKER_NAME}/{name}"}, path.read_bytes())
+            connection.ask({"put": f"{process.WORKER_NAME}/{name}"}, path.read_bytes())
         return connection
 
     def _placed(self, connection: Connection, value: Any) -> Any:
@@ -125,7 +123,7 @@ def _converse(connection: Connection, request: dict[str, Any], conversation: Con
     # The worker ends itself when its time is up; this is for one that does not.
     with deadline(conversation.job.limit_s + process.GRACE_S, expire):
         answer = _Answer(connection)
-        connection.tell({"run": request})
+        connection.tell({"run": request, "worker": process.WORKER_NAME})
         try:
             conversation.listen(answer.lines(), watch)
         except EdgekitError:

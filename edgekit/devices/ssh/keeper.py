@@ -5,7 +5,7 @@ JSON lines, each perhaps followed by raw bytes; JSON lines go back.
 
     {"put": PATH, "bytes": N} and N bytes   {"stored": PATH} or {"refused": {"kind": "disk", "text": ...}}
     {"remove": PATH}                        no answer
-    {"run": REQUEST}                        the worker's own lines, then {"ended": {"status": N, "noise": TEXT}}
+    {"run": REQUEST, "worker": MODULE}      the worker's own lines, then {"ended": {"status": N, "noise": TEXT}}
     {"packages": "", "bytes": N, "imports": [MODULE]} and N bytes of .tar.gz    {"installed": {...}} or {"refused": ...}
     {}                                      no answer: it says that the other side is still there
 
@@ -34,7 +34,6 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any, BinaryIO
 
-WORKER_NAME = "edgekit_worker"
 PREFIX = "edgekit-"
 LOCK = "lock"
 CHUNK = 1 << 16
@@ -71,7 +70,7 @@ class Keeper:
                     with suppress(OSError):
                         (self._folder / message["remove"]).unlink()
                 elif "run" in message:
-                    self._run(message["run"])
+                    self._run(message["run"], message["worker"])
                 elif "packages" in message:
                     self._install(message)
             except OSError as exc:
@@ -131,13 +130,13 @@ class Keeper:
             raise SystemExit(1)
         return data
 
-    def _run(self, request: Message) -> None:
+    def _run(self, request: Message, module: str) -> None:
         noise = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115  (closed when the worker has ended)
         paths = [str(packages_folder())] if packages_folder().is_dir() else []
         if os.environ.get("PYTHONPATH"):
             paths.append(os.environ["PYTHONPATH"])
         self._worker = subprocess.Popen(
-            [sys.executable, "-B", "-m", WORKER_NAME],
+            [sys.executable, "-B", "-m", module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=noise,
