@@ -221,7 +221,7 @@ def test_data_of_more_classes_than_the_model_has_are_refused(small_mnist: Path, 
         ({"io": "int16"}, UnknownNameError),
         ({"ranges": "entropy"}, UnknownNameError),
         ({"max_drop": -1.0}, UsageError),
-        ({"calibration": 0}, DataError),
+        ({"calibration": 0}, UsageError),
     ],
 )
 def test_options_that_make_no_sense_are_refused_at_once(changes: dict, error: type[Exception], tmp_path: Path) -> None:
