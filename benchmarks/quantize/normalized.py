@@ -28,7 +28,7 @@ from record import record
 import edgekit
 
 SIDE, CLASSES = 32, 10
-STEPS, BATCH, RATE, NOISE = 1500, 64, 1e-3, 25.0
+STEPS, BATCH, RATE, NOISE = 1000, 64, 1e-3, 25.0
 LABELLED = {"train": 200, "validation": 1_000, "test": 1_000}
 LAYER_SCALE = 0.1
 
