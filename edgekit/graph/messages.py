@@ -27,6 +27,15 @@ def constants_of(model: ModelProto) -> dict[str, Array]:
     return {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
 
 
+def replaceable(model: ModelProto) -> set[str]:
+    """The constants that are inputs with a default value: ONNX Runtime keeps them as they are, for slower kernels.
+
+    Files of IR version 3 list all constants as inputs, and mean constants (ONNX specification, IR.md, "Graphs").
+    """
+    given = {value.name for value in model.graph.input} if model.ir_version > 3 else set()
+    return given & {tensor.name for tensor in model.graph.initializer}
+
+
 def types_of(graph: GraphProto) -> dict[str, TypeProto.Tensor]:
     """The element type and shape of each value that a graph describes."""
     described = (*graph.input, *graph.value_info, *graph.output)

@@ -31,7 +31,7 @@ class ModelContents:
 
     ``weight_bytes`` are those of all constant tensors, biases included, each shared one counted once;
     ``constants`` says how many values there are of each type; ``computed`` how many operators compute in each type,
-    conversions between types aside; so many of the constants are ``replaceable``, inputs too, as IR 3 had them all.
+    conversions between types aside; so many of the constants are ``replaceable``, inputs with a default value.
     ``description`` is EdgeKit's own metadata JSON, and ``standard`` what the standard TFLite metadata say, as
     such JSON: labels and input contract.
     """
@@ -95,7 +95,7 @@ def _read_onnx(path: Path) -> ModelContents:
     from onnx import TensorProto, numpy_helper
 
     from edgekit.graph.load import check_onnx, whole_file
-    from edgekit.graph.messages import opset_version
+    from edgekit.graph.messages import opset_version, replaceable
 
     model = check_onnx(path)
     graphs = list(_graphs(model.graph))
@@ -114,7 +114,7 @@ def _read_onnx(path: Path) -> ModelContents:
         constants=dict(constants),
         operators=dict(operators.most_common()),
         computed=dict(_computed(model.graph).most_common()),
-        replaceable=len({value.name for value in model.graph.input} & {item.name for item in model.graph.initializer}),
+        replaceable=len(replaceable(model)),
         description=next((entry.value for entry in model.metadata_props if entry.key == METADATA_KEY), ""),
     )
 

@@ -71,6 +71,9 @@ def test_weights_that_are_inputs_too_are_counted(digit_files: dict[str, Path], t
     assert result.files[0].contents.replaceable == len(constants)
     assert [spec.name for spec in result.files[0].inputs] == ["image"]
     assert f"{len(constants)} are inputs too" in str(result)
+    model.ir_version = 3  # in which they are constants
+    onnx.save(model, path)
+    assert not inspect(InspectOptions(str(path))).files[0].contents.replaceable
 
 
 def test_a_broken_file_is_an_error(tmp_path: Path) -> None:

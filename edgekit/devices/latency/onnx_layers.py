@@ -13,7 +13,7 @@ from edgekit.devices.latency.workload import Layer, convolution, dense, plain_la
 from edgekit.errors import ModelError, naming
 from edgekit.graph.draft import Draft
 from edgekit.graph.inputs import fix_inputs
-from edgekit.graph.messages import makers_of, sizes_of
+from edgekit.graph.messages import makers_of, replaceable, sizes_of
 from edgekit.runtimes.runtime import Shapes
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def onnx_layers(path: Path, shapes: Shapes) -> Iterator[tuple[str, Layer]]:
 
     model = check_onnx(str(path))
     shapes = {value.name: shapes[value.name] for value in model.graph.input if value.name in shapes}
-    constant = not _may_be_replaced(model)
+    constant = not replaceable(model)
     with naming(path):
         model = folded(_fixed(model, shapes)) if is_quantized(model) else prepare(model, shapes)
     return _Graph(model, path, constant).read()
@@ -64,15 +64,6 @@ def _fixed(model: ModelProto, shapes: Shapes) -> ModelProto:
     draft = Draft.from_model(model)
     fix_inputs(draft, shapes)
     return draft.to_model()
-
-
-def _may_be_replaced(model: ModelProto) -> bool:
-    """True if weights are inputs with a default value: ONNX Runtime then keeps them as they are, for slower kernels.
-
-    Files of IR version 3 list all weights as inputs, and mean constants (ONNX specification, IR.md, "Graphs").
-    """
-    given = {item.name for item in model.graph.input}
-    return model.ir_version > 3 and any(item.name in given for item in model.graph.initializer)
 
 
 class _Graph:

@@ -13,7 +13,10 @@ from edgekit.devices.latency.workload import Workload, read_workload
 from edgekit.errors import UsageError
 from edgekit.runtimes import RUNTIMES
 
-ATTENTION = "has attention, which none of the networks had whose latency is known: the interval is not tested for it"
+ATTENTION = (
+    "multiplies by what is no constant, as attention does or a file whose weights are inputs; none of the networks "
+    "did whose latency is known: the interval is not tested for it"
+)
 OLDER = (
     "is of the older uint8 quantization, which none of the networks had whose latency is known: the interval is not "
     "tested for it"

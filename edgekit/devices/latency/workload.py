@@ -141,7 +141,7 @@ class Workload:
 
     @property
     def attends(self) -> bool:
-        """True if it multiplies what it computes by what it computes, as attention does."""
+        """True if it multiplies by what is no constant, as attention does."""
         return any(layer.macs and not layer.constant for layer in self.layers)
 
     def sums(self) -> Mapping[str, float]:
