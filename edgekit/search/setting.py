@@ -27,6 +27,7 @@ from edgekit.search.weighing import Scales
 from edgekit.search.workers import crew_of
 from edgekit.training.distill import DistillOptions, DistillResult, distill
 from edgekit.training.recipe_options import DistillRecipeOptions
+from edgekit.training.shrinking.shrink import looks_once
 from edgekit.training.teachers import open_teacher
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class Setting(Closing):
         school, family = replace(self.school, teachers=teachers), self.family
         are_pictures = isinstance(card.contract, InputContract)
         if are_pictures and size is not None and len(teachers) == 1 and teachers[0].network is not None:
-            family = replace(family, shrunk=ShrunkTeacher(teachers[0], school.data, int(size), seed))
+            family = replace(family, shrunk=ShrunkTeacher(looks_once(teachers[0]), school.data, int(size), seed))
         return replace(self, scales=replace(self.scales, family=family, school=school))
 
     def require_possible(self) -> None:

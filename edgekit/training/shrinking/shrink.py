@@ -106,12 +106,12 @@ def shrink(options: ShrinkOptions) -> ShrinkResult:
 
     assert isinstance(options.to, int)
     teacher, source, recipe = _opened(options)
-    _network_of(teacher)  # known before any data are read
+    cut = looks_once(teacher)  # known before any data are read
     contract = require_pictures(teacher.contract, f"The teacher {teacher.name}")
     contract = replace(contract, height=options.size or contract.height, width=options.size or contract.width)
     data = open_data(source, contract, options.reading)
     loop.require_labels(data)
-    block = _block(teacher, contract, data, options.to, options.seed)
+    block = _block(cut, contract, data, options.to, options.seed)
     network, whole, int8_bytes = block.network, block.int8_bytes, block.int8_bytes
     folder = require_writable(options.out or Path("runs") / f"{model_name(Path(teacher.name))}-shrunk")
     for step in range(1, options.steps + 1):
@@ -127,7 +127,7 @@ def shrink(options: ShrinkOptions) -> ShrinkResult:
             "recipe": replace(options.recipe, recipe=recipe, epochs=epochs),
             "qat": options.qat and is_last,
             "contract": contract,
-            "structure": teacher.structure,
+            "structure": cut.structure,
         }
         distilled = distill(DistillOptions(**options.shared_with(DistillOptions) | own))
     result = ShrinkResult(
@@ -136,6 +136,22 @@ def shrink(options: ShrinkOptions) -> ShrinkResult:
     record = {"to": options.to, "steps": options.steps, "seed": options.seed}
     write_json(folder / "shrink.json", {**result.to_dict(), "model": result.model.name, **record})
     return result
+
+
+def looks_once(teacher: Teacher) -> Teacher:
+    """The teacher as a student begins: if it looks at a picture and at its mirror image, at the picture alone.
+
+    Raises:
+        UsageError: it has no network that torch computes.
+    """
+    network, structure = _network_of(teacher), teacher.structure
+    if structure is None or not getattr(network, "mirrored", False):
+        return teacher
+    once: Any = copy.deepcopy(network)
+    once.mirrored = False
+    arguments = {**structure.architecture.arguments, "mirrored": False}
+    structure = replace(structure, architecture=replace(structure.architecture, arguments=arguments))
+    return replace(teacher, network=once, structure=structure)
 
 
 def cut_teacher(teacher: Teacher, contract: Contract, data: Dataset, to: int, seed: int) -> nn.Module:

@@ -9,13 +9,17 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from edgekit.catalog import Architecture
 from edgekit.errors import UsageError
+from edgekit.inputs.contract import InputContract
 from edgekit.options import byte_size
 from edgekit.quantization.options import QuantizeOptions
 from edgekit.quantization.quantize import quantize
 from edgekit.training.recipe_options import DistillRecipeOptions
+from edgekit.training.runs import Structure
 from edgekit.training.shrinking.channels import BLOCK, Channels
-from edgekit.training.shrinking.shrink import ShrinkOptions, shrink
+from edgekit.training.shrinking.shrink import ShrinkOptions, looks_once, shrink
+from edgekit.training.teacher import Teacher, torch_forward
 from edgekit.zoo import build
 
 ONE_EPOCH = DistillRecipeOptions(epochs=1, batch_size=64)
@@ -59,6 +63,20 @@ def test_a_run_that_was_stopped_ends_with_the_same_files(arrays, tmp_path: Path)
     for name in ("model.onnx", "checkpoint.pt"):
         (tmp_path / "whole" / name).unlink()  # as if killed during the last training
     assert run("whole", resume=True) == whole
+
+
+def test_what_is_cut_looks_at_a_picture_once_where_the_teacher_looks_at_its_mirror_image_too() -> None:
+    shape, architecture = (32, 32, 3), Architecture("cifar_cnn", {"widths": [8, 8, 8], "stem": 4})
+    network = build(architecture, shape, 10).eval()
+    forward, structure = torch_forward(network, "both"), Structure(architecture, shape)
+    cut = looks_once(Teacher("both", "0", InputContract(*shape), forward, network=network, structure=structure))
+    image = torch.rand(1, 3, 32, 32)
+    assert cut.network is not None
+    assert cut.structure is not None
+    torch.testing.assert_close(network(image), (cut.network(image) + cut.network(image.flip(3))) / 2)
+    again = build(cut.structure.architecture, shape, 10).eval()
+    again.load_state_dict(network.state_dict())
+    torch.testing.assert_close(again(image), cut.network(image))
 
 
 def test_the_same_images_give_the_same_cut() -> None:
