@@ -5,6 +5,7 @@ The passes are of the kind that ``edgekit.graph.passes`` describes.
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -100,6 +101,17 @@ def absorb_affine_before(draft: Draft, node: NodeProto) -> bool:
     draft.set_input(node, 0, source)
     draft.remove(maker)
     return True
+
+
+def share_weights(draft: Draft) -> None:
+    """Layers of equal weights read one constant: what a network computes twice has got its own by absorbing."""
+    known: dict[bytes, str] = {}
+    for node in draft.nodes:
+        weights = draft.constant(node, 1) if node.op_type in OUTPUT_AXES else None
+        if weights is not None:
+            key = hashlib.sha256(f"{weights.dtype} {weights.shape}".encode() + weights.tobytes()).digest()
+            draft.set_input(node, 1, known.setdefault(key, node.input[1]))
+    draft.drop_unused()
 
 
 def multiply_by_reciprocal(draft: Draft, node: NodeProto) -> bool:

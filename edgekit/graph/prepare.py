@@ -17,6 +17,7 @@ from edgekit.graph.constants import fold_constants
 from edgekit.graph.cut import end_before
 from edgekit.graph.draft import Draft, run_passes
 from edgekit.graph.inputs import fix_inputs
+from edgekit.graph.layers import share_weights
 from edgekit.graph.messages import attributes, make_node, opset_version
 from edgekit.graph.metadata import read_metadata, write_metadata
 from edgekit.graph.passes import CANONICAL, LAST
@@ -65,6 +66,7 @@ def prepare(model: ModelProto, shapes: Shapes | None = None, cut_at: str = "") -
     _check_sizes(draft)
     run_passes(draft, CANONICAL)
     run_passes(draft, LAST)
+    share_weights(draft)
     draft.shapes.clear()
     fold_constants(draft)
     draft.infer()

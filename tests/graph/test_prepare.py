@@ -54,6 +54,18 @@ def test_batch_norm_goes_into_a_fully_connected_layer() -> None:
     assert_same_answers(model, prepared, noise(1, 6, seed=9))
 
 
+def test_layers_that_are_computed_twice_have_their_weights_once() -> None:
+    (left, values), (right, _) = batch_norm("a", "c", 8), batch_norm("b", "d", 8)
+    convs = [node("Conv", [source, "w"], [target]) for source, target in (("x", "a"), ("y", "b"))]
+    nodes = [*convs, left, right, node("Sub", ["c", "d"], ["out"])]
+    model = graph_of(nodes, {"x": (1, 4, 7, 7), "y": (1, 4, 7, 7)}, {"w": noise(8, 4, 3, 3), **values})
+    prepared = prepare(model)
+    assert operators(prepared).count("Conv") == 2
+    assert len({item.input[1] for item in prepared.graph.node if item.op_type == "Conv"}) == 1
+    assert len([item for item in prepared.graph.initializer if len(item.dims) == 4]) == 1
+    assert_same_answers(model, prepared, noise(1, 4, 7, 7, seed=8), noise(1, 4, 7, 7, seed=9))
+
+
 def test_batch_norm_that_nothing_can_absorb_becomes_mul_and_add() -> None:
     norm, values = batch_norm("x", "out", 3)
     model = graph_of([norm], {"x": (1, 3, 4, 4)}, values)
