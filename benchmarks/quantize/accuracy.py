@@ -8,11 +8,12 @@ from typing import Any
 from command import Choice, choose, publish
 from models import open_model
 from scores import Judge
-from tools import FORMATS, outcome_of
+from tools import EDGEKIT, FINE_TUNED, FORMATS, PEERS, outcome_of
 
 
 def main() -> None:
-    choice = choose(__doc__, ("resnet56", "mobilenetv2", "efficientnet_lite0", "mnist-tiny"))
+    models = ("resnet56", "mobilenetv2", "efficientnet_lite0", "mnist-tiny")
+    choice = choose(__doc__, models, (EDGEKIT, FINE_TUNED, *PEERS))
     publish(__file__, choice, {name: rows(name, choice) for name in choice.models})
 
 

@@ -279,4 +279,15 @@ def _is_close(value: float, wanted: float) -> bool:
     return math.isclose(value, wanted, rel_tol=CLOSE)
 
 
-PATTERNS = (min_max_to_clip, hard_sigmoid, hard_swish, gelu, layer_norm, layer_norm_affine)
+def unmasked_attention(draft: Draft, node: NodeProto) -> bool:
+    """``Where(IsNaN(x), 0, x)`` is x, a Softmax of products: only a row that is masked altogether has no numbers."""
+    test = draft.producer(node.input[0]) if node.op_type == "Where" else None
+    softmax = draft.producer(node.input[2]) if test is not None and test.op_type == "IsNaN" else None
+    if test is None or softmax is None or softmax.op_type != "Softmax" or test.input[0] != node.input[2]:
+        return False
+    scores = draft.producer(softmax.input[0])
+    is_masked = scores is None or scores.op_type not in ("MatMul", "Mul", "Div")
+    return not is_masked and draft.bypass(node, node.input[2])
+
+
+PATTERNS = (unmasked_attention, min_max_to_clip, hard_sigmoid, hard_swish, gelu, layer_norm, layer_norm_affine)

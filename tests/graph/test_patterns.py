@@ -99,6 +99,23 @@ def test_gelu_in_any_order_of_its_factors(start: list[onnx.NodeProto], end: list
     assert prepared_from([*start, *end], (2, 6)) == ["Gelu"]
 
 
+def attention(*between: onnx.NodeProto) -> list[onnx.NodeProto]:
+    """As torch exports it: where a row of scores is masked altogether, its weights are no numbers and become 0."""
+    guard = [node("IsNaN", ["weights"], ["none"]), node("Where", ["none", "zero", "weights"], ["out"])]
+    scores = between[-1].output[0] if between else "products"
+    softmax = node("Softmax", [scores], ["weights"], axis=-1)
+    return [node("MatMul", ["x", "x"], ["products"]), *between, softmax, *guard]
+
+
+def test_attention_without_a_mask_needs_no_guard_against_one() -> None:
+    assert prepared_from(attention(), (1, 6, 6)) == ["MatMul", "Softmax"]
+    assert prepared_from(attention(node("Mul", ["products", "half"], ["scaled"])), (1, 6, 6))[-1] == "Softmax"
+
+
+def test_attention_with_a_mask_keeps_its_guard() -> None:
+    assert prepared_from(attention(node("Add", ["products", "beta"], ["masked"])), (1, 6, 6))[-1] == "Where"
+
+
 def test_what_only_looks_like_gelu_is_left_alone() -> None:
     nodes = [*ERF, node("Mul", ["x", "s"], ["m"]), node("Mul", ["m", "two"], ["out"])]
     assert "Gelu" not in prepared_from(nodes, (2, 6))
