@@ -116,8 +116,24 @@ def hard_case(models: Models) -> list[str]:
     return rows
 
 
+def normalized(models: Models) -> list[str]:
+    rows = [
+        "| network | file | logit or pixel SQNR | points lost | one thread | beside float TFLite |",
+        "|---|---|--:|--:|--:|--:|",
+    ]
+    for name, entry in models.items():
+        real = entry["quality"]["model.onnx"]["accuracy"]
+        for form, title in FORMS.items():
+            file = f"model.int8.{form}"
+            judged, ratio = entry["quality"][file], entry["ratios_to_float_tflite"][file]
+            lost = "" if real is None else f"{100 * (real - judged['accuracy']):.1f} of {real:.1%}"
+            time, beside = entry["p50_ns"][file] / 1e6, "{:.2f} ({:.2f} to {:.2f})".format(*ratio)
+            rows.append(f"| {name} | {title} | {judged['sqnr_db']:.1f} dB | {lost} | {time:.2f} ms | {beside} |")
+    return rows
+
+
 TABLES: dict[str, Callable[[Models], list[str]]] = {
-    table.__name__: table for table in (accuracy, anchors, size, speed, memory, latency, hard_case)
+    table.__name__: table for table in (accuracy, anchors, size, speed, memory, latency, hard_case, normalized)
 }
 
 
