@@ -8,12 +8,11 @@ from typing import Any
 from command import Choice, choose, publish
 from models import open_model
 from scores import Judge
-from tools import EDGEKIT, FINE_TUNED, FORMATS, PEERS, outcome_of
+from tools import FORMATS, outcome_of
 
 
 def main() -> None:
-    models = ("resnet56", "mobilenetv2", "efficientnet_lite0", "mnist-tiny")
-    choice = choose(__doc__, models, (EDGEKIT, FINE_TUNED, *PEERS))
+    choice = choose(__doc__, ("resnet56", "mobilenetv2", "efficientnet_lite0", "mnist-tiny"))
     publish(__file__, choice, {name: rows(name, choice) for name in choice.models})
 
 

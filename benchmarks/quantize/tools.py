@@ -21,18 +21,16 @@ FORMATS = {"onnx": "model.int8.onnx", "tflite": "model.int8.tflite"}
 RECORD = "outcome.json"
 PATIENCE = 3600.0
 """Seconds after which a tool is ended."""
-EDGEKIT, EDGEKIT_FLOAT_IO, FINE_TUNED = "edgekit", "edgekit float32 I/O", "edgekit, fine-tuned"
+EDGEKIT, EDGEKIT_FLOAT_IO = "edgekit", "edgekit float32 I/O"
 OWN = {
     EDGEKIT: (),
     EDGEKIT_FLOAT_IO: ("--io", "float32"),
-    FINE_TUNED: ("--rungs", "5"),
     "per tensor, rung 1": ("--per-tensor", "--rungs", "1"),
     "per tensor, rungs 1-2": ("--per-tensor", "--rungs", "2"),
     "per tensor, rungs 1-3": ("--per-tensor", "--rungs", "3"),
-    "per tensor, rungs 1-3 and 5": ("--per-tensor", "--rungs", "5"),
 }
-"""EdgeKit's defaults; files that take and give the types that most peers' do, for latency like for like; with
-fine-tuning, which needs torch; and the ladder on the hard case of one scale for all channels of a convolution."""
+"""EdgeKit's defaults; files that take and give the types that most peers' do, for latency like for like; and the ladder
+on the hard case of one scale for all channels of a convolution."""
 
 
 @dataclass(frozen=True)
