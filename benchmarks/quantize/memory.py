@@ -31,7 +31,7 @@ def main() -> None:
                 print(f"{name:20}{tool:28}{count:6} images: {row[str(count)]}", flush=True)
                 if row[str(count)]["error"]:
                     break  # more images will not cure it
-        result[name] = rows
+        result[name] = {"tools": rows}
     publish(__file__, choice, result)
 
 

@@ -77,8 +77,8 @@ def speed(models: Models) -> list[str]:
 
 
 def memory(models: Models) -> list[str]:
-    (by_tool,) = models.values()
-    counts = sorted({count for row in by_tool.values() for count in row}, key=int)
+    (by_tool,) = (entry["tools"] for entry in models.values())
+    counts = sorted({count for row in by_tool.values() for count in row if count.isdigit()}, key=int)
     rows = [f"| tool | {' | '.join(f'{int(count):,} images' for count in counts)} |", "|---|" + "--:|" * len(counts)]
     for tool, row in by_tool.items():
         cells = [_memory(row[count]) if count in row else "" for count in counts]
