@@ -5,11 +5,11 @@ The passes are of the kind that ``edgekit.graph.passes`` describes.
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgekit.files import sha256_bytes
 from edgekit.graph.draft import Draft
 from edgekit.graph.messages import Array, attributes, make_node, set_attributes
 from edgekit.operators import OPERATORS
@@ -105,11 +105,11 @@ def absorb_affine_before(draft: Draft, node: NodeProto) -> bool:
 
 def share_weights(draft: Draft) -> None:
     """Layers of equal weights read one constant: what a network computes twice has got its own by absorbing."""
-    known: dict[bytes, str] = {}
+    known: dict[tuple[object, ...], str] = {}
     for node in draft.nodes:
         weights = draft.constant(node, 1) if node.op_type in OUTPUT_AXES else None
         if weights is not None:
-            key = hashlib.sha256(f"{weights.dtype} {weights.shape}".encode() + weights.tobytes()).digest()
+            key = (weights.dtype, weights.shape, sha256_bytes(weights.tobytes()))
             draft.set_input(node, 1, known.setdefault(key, node.input[1]))
     draft.drop_unused()
 

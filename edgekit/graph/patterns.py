@@ -286,8 +286,9 @@ def unmasked_attention(draft: Draft, node: NodeProto) -> bool:
     if test is None or softmax is None or softmax.op_type != "Softmax" or test.input[0] != node.input[2]:
         return False
     scores = draft.producer(softmax.input[0])
-    is_masked = scores is None or scores.op_type not in ("MatMul", "Mul", "Div")
-    return not is_masked and draft.bypass(node, node.input[2])
+    while scores is not None and scores.op_type in ("Mul", "Div"):
+        scores = draft.producer(operand_and_number(draft, scores)[0] or "")
+    return scores is not None and scores.op_type == "MatMul" and draft.bypass(node, node.input[2])
 
 
 PATTERNS = (unmasked_attention, min_max_to_clip, hard_sigmoid, hard_swish, gelu, layer_norm, layer_norm_affine)

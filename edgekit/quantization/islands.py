@@ -5,7 +5,7 @@ three is stored, they are rounded three times, and nothing is saved: the convers
 U-Net with 14 of them that costs 1.9 dB. The sums of a transformer are read by LayerNormalizations and by further sums:
 in float they are rounded nowhere on the way through the network. Depthwise windows of more than 25 places XNNPACK
 computes in integers as a matrix product for each channel, six times as slow as in float: before a LayerNormalization,
-as in a ConvNeXt, they stay real, and the file takes a sixth of the time.
+as in a ConvNeXt, they stay real, and the file takes a seventh of the time.
 """
 
 from __future__ import annotations

@@ -211,7 +211,8 @@ class Study:
             return self._end(trial, TrialState.PRUNED, describe(beyond, costs))
         if self._is_small(costs):
             trial.set_constraint("spare", costs.spare(self.gauge.limits))
-            return self._end(trial, TrialState.PRUNED, f"less than {OF_INTEREST:.0%} of every limit", UNFIT[1])
+            trial.set_user_attr("state", UNFIT[1])
+            return self._end(trial, TrialState.PRUNED, f"less than {OF_INTEREST:.0%} of every limit")
         key = sha256_bytes(f"{weighed.network!r} {weighed.candidate.contract} {weighed.candidate.is_shrunk}".encode())
         if (known := self._known(key, trial.number)) is not None:
             trial.set_user_attr("accuracies", known.user_attrs["accuracies"])
@@ -261,17 +262,17 @@ class Study:
         return [accuracy, *(max(known[name], OF_INTEREST * limits.get(name, 0.0)) for name in self.gauge.names)]
 
     def _is_small(self, costs: Costs) -> bool:
-        larger = (one.costs for one in self.found if one.state == "trained")
         limits, most = self.gauge.limits, 1 - OF_INTEREST
-        return costs.spare(limits) > most and any(one.spare(limits) <= most for one in larger)
+        if costs.spare(limits) <= most:
+            return False
+        return any(one.state == "trained" and one.costs.spare(limits) <= most for one in self.found)
 
     def _known(self, key: str, number: int) -> FrozenTrial | None:
         done = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         return next((one for one in done if one.user_attrs.get("key") == key and one.number != number), None)
 
-    def _end(self, trial: Trial, state: TrialState, why: str, called: str = "") -> None:
+    def _end(self, trial: Trial, state: TrialState, why: str) -> None:
         trial.set_user_attr("why", why)
-        trial.set_user_attr("state", called)
         self.study.tell(trial, state=state)
         shutil.rmtree(self._home(trial), ignore_errors=True)
 
@@ -290,7 +291,7 @@ def _found(trial: FrozenTrial) -> Found:
     own = trial.user_attrs
     states = {TrialState.COMPLETE: "trained", TrialState.PRUNED: UNFIT[0], TrialState.FAIL: "failed"}
     state = "known" if trial.state == TrialState.COMPLETE and "key" not in own else states.get(trial.state, "running")
-    state = own.get("state") or state
+    state = own.get("state", state)
     costs, accuracies = Costs(**own.get("costs", {})), tuple(own.get("accuracies", ()))
     values = {**trial.params, SHRUNK: own.get(SHRUNK, False)}
     return Found(trial.number, own.get("network", ""), values, costs, accuracies, state, own.get("why", ""))

@@ -113,7 +113,9 @@ def test_attention_without_a_mask_needs_no_guard_against_one() -> None:
 
 
 def test_attention_with_a_mask_keeps_its_guard() -> None:
-    assert prepared_from(attention(node("Add", ["products", "beta"], ["masked"])), (1, 6, 6))[-1] == "Where"
+    masked = node("Add", ["products", "beta"], ["masked"])
+    assert prepared_from(attention(masked), (1, 6, 6))[-1] == "Where"
+    assert prepared_from(attention(masked, node("Mul", ["masked", "half"], ["scaled"])), (1, 6, 6))[-1] == "Where"
 
 
 def test_what_only_looks_like_gelu_is_left_alone() -> None:

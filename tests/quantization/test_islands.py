@@ -30,6 +30,16 @@ def prepared(*nodes: object) -> ModelProto:
     return prepare(graph_of([*nodes], {"x": (1, 3, 8, 8)}, CONSTANTS, opset=21))
 
 
+def operators_of_agreeing(model: ModelProto) -> list[str]:
+    """Those of the int8 .tflite file, whose answers are at most a step from those of the ONNX file."""
+    integers = insert_qdq(model, signed_plan(model, 4).with_floats(beside_islands(model)))
+    data, stored = lower(integers, Metadata()), bytes_for(integers)
+    (expected,) = reference(integers, *stored)
+    (found,) = run_as_onnx(data, [expected], *stored)
+    assert np.abs(found.astype(int) - expected.astype(int)).max() <= 1
+    return operators_of(data)
+
+
 def group_norm() -> ModelProto:
     return prepared(
         node("Conv", ["x", "w"], ["y"], pads=[1, 1, 1, 1]),
@@ -50,12 +60,7 @@ def test_scale_and_bias_of_a_group_norm_stay_with_it() -> None:
 
 def test_they_cost_one_conversion_and_both_files_agree() -> None:
     model = group_norm()
-    integers = insert_qdq(model, signed_plan(model, 4).with_floats(beside_islands(model)))
-    data, stored = lower(integers, Metadata()), bytes_for(integers)
-    (expected,) = reference(integers, *stored)
-    (found,) = run_as_onnx(data, [expected], *stored)
-    assert np.abs(found.astype(int) - expected.astype(int)).max() <= 1
-    operators = operators_of(data)
+    operators = operators_of_agreeing(model)
     assert (operators.count("DEQUANTIZE"), operators.count("QUANTIZE")) == (1, 1)
 
 
@@ -90,11 +95,7 @@ def test_the_sums_of_a_transformer_are_rounded_nowhere() -> None:
     sums = {"total0", "total1"}
     assert beside_islands(model) == sums
     assert not sums & set(stored_tensors(model))
-    integers = insert_qdq(model, signed_plan(model, 4).with_floats(sums))
-    data, stored = lower(integers, Metadata()), bytes_for(integers)
-    (expected,) = reference(integers, *stored)
-    (found,) = run_as_onnx(data, [expected], *stored)
-    assert np.abs(found.astype(int) - expected.astype(int)).max() <= 1
+    operators_of_agreeing(model)
 
 
 def test_sums_that_a_convolution_reads_too_stay_in_integers() -> None:
@@ -129,12 +130,7 @@ def test_a_depthwise_window_without_a_fast_kernel_of_integers_stays_in_float_bef
     model = wide_block(7)
     assert beside_islands(model) == {"wide", "pixels"}
     assert not {"wide", "pixels"} & set(stored_tensors(model))
-    integers = insert_qdq(model, signed_plan(model, 4).with_floats(beside_islands(model)))
-    data, stored = lower(integers, Metadata()), bytes_for(integers)
-    (expected,) = reference(integers, *stored)
-    (found,) = run_as_onnx(data, [expected], *stored)
-    assert np.abs(found.astype(int) - expected.astype(int)).max() <= 1
-    operators = operators_of(data)
+    operators = operators_of_agreeing(model)
     assert (operators.count("DEQUANTIZE"), operators.count("QUANTIZE")) == (1, 1)
     assert not beside_islands(wide_block(5))
 
