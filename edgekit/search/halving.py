@@ -2,9 +2,9 @@
 
 After each rung the candidates of the best third go on, to three times as many epochs. Which are best is told by
 non-dominated sorting, as in MO-ASHA (Schmucker et al. 2021, after Li et al. 2020): what is at least as good as another
-in everything and better in something stands before it, and among those that have no one before them the most accurate
-stands first. A candidate is judged when it gets there, by those that were there before: nothing waits, so one worker
-and several do the same.
+in everything and better in something stands before it, and among those that have no one before them the one of least
+loss stands first. A candidate is judged when it gets there, by those that were there before: nothing waits, so one
+worker and several do the same.
 
 A rung is a whole schedule, warm-up and cosine, from the weights that the last one ended with (Loshchilov and Hutter
 2017), so what is compared has ended its training, and what goes on has lost nothing.
@@ -27,7 +27,7 @@ WARMUP = 0.1
 """Share of a rung, at least."""
 
 Goals = Sequence[float]
-"""What is to be large, and then what is to be small."""
+"""The loss, and what else is to be small."""
 
 
 def rungs_of(recipe: TrainRecipe, images: int) -> tuple[TrainRecipe, ...]:
@@ -49,13 +49,13 @@ def goes_on(own: Goals, others: Sequence[Goals]) -> bool:
     """Whether one that has come to a rung is among the best third of it and of the ``others`` there."""
     points = [own, *others]
     before = fronts(points)
-    ranked = sorted(range(len(points)), key=lambda index: (before[index], -points[index][0], -index))
+    ranked = sorted(range(len(points)), key=lambda index: (before[index], points[index][0], -index))
     return ranked.index(0) < max(1, len(points) // SHARE)
 
 
 def fronts(points: Sequence[Goals]) -> list[int]:
     """The number of the front in which each of some goals lies, 0 for those that none dominates."""
-    costs = np.array([(-first, *others) for first, *others in points])
+    costs = np.array(points)
     found = np.full(len(costs), -1)
     number = 0
     while (left := np.flatnonzero(found < 0)).size:

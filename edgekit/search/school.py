@@ -21,7 +21,7 @@ from edgekit.training.teacher import Teacher
 if TYPE_CHECKING:
     from torch import nn
 
-    from edgekit.training.loop import Train
+    from edgekit.training.loop import EpochMetrics, Train
 
 
 @dataclass
@@ -62,8 +62,8 @@ class School:
         for number in range(recipe.distinct_views):
             answers(view_of(data.train, recipe.augmentation, self.seed, number))
 
-    def teach(self, network: nn.Module, contract: Contract, recipe: TrainRecipe, folder: Path) -> float:
-        """Train a network in place; its accuracy on the validation images. Goes on where a killed run has stopped.
+    def teach(self, network: nn.Module, contract: Contract, recipe: TrainRecipe, folder: Path) -> EpochMetrics:
+        """Train a network in place; what it came to in its last epoch. Goes on where a killed run has stopped.
 
         Raises:
             TrainingError: training diverged.
@@ -77,7 +77,7 @@ class School:
         with quiet():
             kept, metrics = (self.train or loop.train)(network, contract, data, run, answers)
         network.load_state_dict(kept.state_dict())
-        return metrics[-1].validation_accuracy
+        return metrics[-1]
 
     def _ensemble(self, contract: Contract) -> Ensemble:
         data = self.data(contract)

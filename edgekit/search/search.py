@@ -36,7 +36,7 @@ def _searched(setting: Setting) -> SearchResult:
     finished = study.finished()
     if not finished:
         raise UsageError("No candidate was trained to the end in this time; give more --hours, and it goes on.")
-    best = max(finished, key=lambda one: (one.accuracy, -one.number))
+    best = min(finished, key=lambda one: (one.loss, one.number))
     distilled = setting.distilled(best, resume=study.takes_up(best, bool(options.ray)))
     source = options.data or setting.family.card.data
     shared = options.shared_with(QuantizeOptions) | {"model": str(setting.folder), "data": source, "out": None}

@@ -157,6 +157,7 @@ class Setting(Closing):
             "teacher": [*(one.sha256 for one in self.school.teachers), *details.teacher_mean, *details.teacher_std],
             "ensemble": self.school.way,
             "recipe": recipe.to_dict(),
+            "goal": "loss",
             "limits": self.gauge.limits.known(),
             "device": self.gauge.device,
             "threads": self.gauge.threads,
@@ -230,9 +231,9 @@ def _live(found: Sequence[Found], gauge: Gauge) -> Table:
         )
         for one in shown
     ]
-    best = max((one for one in found if one.accuracies), key=lambda one: one.accuracy, default=None)
+    best = max((one.accuracy for one in found if one.accuracies), default=None)
     counts = [f"{sum(one.state == state for one in found):,} {state}" for state in UNFIT]
-    title = ", ".join([f"{len(found):,} candidates", *counts]) + (f"; best {best.accuracy:.2%}" if best else "")
+    title = ", ".join([f"{len(found):,} candidates", *counts]) + (f"; best {best:.2%}" if best else "")
     return Table(title, ("", "network", *gauge.names, "after each rung", ""), rows)
 
 

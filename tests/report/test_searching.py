@@ -16,13 +16,14 @@ HOSTILE = "<script>alert(1)</script>"
 
 
 def found(number: int, size: int, latency: float, *accuracies: float, network: str = "net") -> Found:
-    return Found(number, network, {}, Costs(size, latency), accuracies, "trained")
+    losses = tuple(4 * (1 - accuracy) for accuracy in accuracies)
+    return Found(number, network, {}, Costs(size, latency), accuracies, losses, "trained")
 
 
 @pytest.fixture
 def result() -> SearchResult:
     front = (found(0, 9000, 2.0, 0.7, 0.9), found(3, 5000, 1.0, 0.6, 0.8, network=HOSTILE))
-    too_large = Found(1, "net", {}, Costs(20_000), (), "too large", "20,000 B (+100%)")
+    too_large = Found(1, "net", {}, Costs(20_000), (), (), "too large", "20,000 B (+100%)")
     candidates = (front[0], too_large, found(2, 9500, 2.0, 0.5), front[1])
     limits = Costs(10_000, 3.0)
     return SearchResult(

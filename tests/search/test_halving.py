@@ -12,7 +12,7 @@ GOALS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(0, 
 
 
 def dominates(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
-    no_worse = one[0] >= other[0] and all(a <= b for a, b in zip(one[1:], other[1:], strict=True))
+    no_worse = all(a <= b for a, b in zip(one, other, strict=True))
     return no_worse and one != other
 
 
@@ -32,15 +32,15 @@ def test_what_is_dominated_stands_behind(points: list[tuple[int, ...]]) -> None:
 
 def test_the_first_one_goes_on_and_of_many_a_third() -> None:
     assert goes_on((0.1, 100), [])
-    others = [(0.5 + 0.01 * number, 100) for number in range(8)]
-    assert goes_on((0.555, 100), others)
-    assert not goes_on((0.545, 100), others)
+    others = [(5 - 0.1 * number, 100) for number in range(8)]
+    assert goes_on((4.45, 100), others)
+    assert not goes_on((4.55, 100), others)
 
 
-def test_of_those_that_none_dominates_the_most_accurate_go_first() -> None:
-    others = [(0.9, 90), (0.8, 80), (0.7, 70), (0.6, 60), (0.5, 50)]
-    assert goes_on((0.95, 95), others)
-    assert not goes_on((0.4, 40), others)
+def test_of_those_that_none_dominates_the_least_losses_go_first() -> None:
+    others = [(1, 90), (2, 80), (3, 70), (4, 60), (5, 50)]
+    assert goes_on((0.5, 95), others)
+    assert not goes_on((6, 40), others)
 
 
 def test_rungs_grow_threefold_and_are_never_longer_than_the_recipe() -> None:

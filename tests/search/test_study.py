@@ -51,7 +51,7 @@ def test_what_does_not_fit_is_never_trained_what_fails_costs_only_itself_and_non
     for one in study.front():
         assert len(one.accuracies) == most
         others = [other for other in study.finished() if other.number != one.number]
-        assert not any(other.accuracy >= one.accuracy and other.costs.bytes < one.costs.bytes for other in others)
+        assert not any(other.loss <= one.loss and other.costs.bytes < one.costs.bytes for other in others)
 
 
 def test_a_study_that_was_cut_off_and_goes_on_ends_as_if_it_had_been_made_at_once(
