@@ -81,7 +81,7 @@ def _plots(result: SearchResult, trained: Sequence[Found]) -> Html:
         switches.append(element("input", type="radio", name="cost", id=f"by-{name}", **is_first))
         switches.append(element("label", f"by {NAMES[name]}", for_=f"by-{name}"))
     plots = [element("div", _plot(result, trained, name), class_=f"plot-{name}") for name in names]
-    note = "Up and to the left is better. Filled: what no other candidate beats in loss and costs. A point leads to its row."
+    note = "Up and to the left is better. Filled: what no other beats in loss and costs. A point leads to its row."
     return card("Accuracy against cost", note, element("div", *switches, *plots, class_="switched"))
 
 

@@ -233,7 +233,7 @@ def _live(found: Sequence[Found], gauge: Gauge) -> Table:
     ]
     best = max((one.accuracy for one in found if one.accuracies), default=None)
     counts = [f"{sum(one.state == state for one in found):,} {state}" for state in UNFIT]
-    title = ", ".join([f"{len(found):,} candidates", *counts]) + (f"; best {best:.2%}" if best else "")
+    title = ", ".join([counted(len(found), "candidates"), *counts]) + (f"; best {best:.2%}" if best else "")
     return Table(title, ("", "network", *gauge.names, "after each rung", ""), rows)
 
 

@@ -44,9 +44,8 @@ CHANCE = 5
 MISSES = 300
 """After so many candidates in a row that do not fit, fail or are known already, there is hardly a new one."""
 OF_INTEREST = 0.8
-"""A cost below this share of its limit counts as this share: who allows 100 KB does not look for the best of 10."""
-LEAST = 0.5
-"""What is below this share of every limit is not trained where something larger fits."""
+"""A cost below this share of its limit counts as this share: who allows 100 KB does not look for the best of 10.
+What is below it in every cost is not trained where something larger fits."""
 PATIENCE_S = 60
 """For another worker that writes."""
 
@@ -222,7 +221,7 @@ class Study:
         if self._is_small(costs):
             trial.set_constraint("spare", costs.spare(self.gauge.limits))
             trial.set_user_attr("state", UNFIT[1])
-            return self._end(trial, TrialState.PRUNED, f"less than {LEAST:.0%} of every limit")
+            return self._end(trial, TrialState.PRUNED, f"less than {OF_INTEREST:.0%} of every limit")
         key = sha256_bytes(f"{weighed.network!r} {weighed.candidate.contract} {weighed.candidate.is_shrunk}".encode())
         if (known := self._known(key, trial.number)) is not None:
             trial.set_user_attr(ENDS, known.user_attrs[ENDS])
@@ -273,7 +272,7 @@ class Study:
         return [loss, *(max(known[name], OF_INTEREST * limits.get(name, 0.0)) for name in self.gauge.names)]
 
     def _is_small(self, costs: Costs) -> bool:
-        limits, most = self.gauge.limits, 1 - LEAST
+        limits, most = self.gauge.limits, 1 - OF_INTEREST
         if costs.spare(limits) <= most:
             return False
         return any(one.state == "trained" and one.costs.spare(limits) <= most for one in self.found)

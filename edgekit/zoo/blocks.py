@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from edgekit.errors import UsageError
 
@@ -61,35 +60,50 @@ def conv(
     return nn.Sequential(pad, nn.Conv2d(inputs, outputs, kernel, stride, groups=groups, bias=False))
 
 
-def conv_bn_relu(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, groups: int = 1) -> nn.Sequential:
-    """``conv``, batch normalisation, ReLU."""
-    return nn.Sequential(*conv(inputs, outputs, kernel, stride, groups), nn.BatchNorm2d(outputs), nn.ReLU())
+def conv_bn_act(
+    inputs: int,
+    outputs: int,
+    kernel: int = 3,
+    stride: int = 1,
+    groups: int = 1,
+    activation: type[nn.Module] = nn.ReLU,
+) -> nn.Sequential:
+    """``conv``, batch normalisation, activation."""
+    return nn.Sequential(*conv(inputs, outputs, kernel, stride, groups), nn.BatchNorm2d(outputs), activation())
 
 
 def depthwise_separable(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
     """A depthwise and a pointwise convolution, each with batch normalisation and ReLU (Howard et al. 2017)."""
     return nn.Sequential(
-        *conv_bn_relu(inputs, inputs, kernel, stride, groups=inputs),
-        *conv_bn_relu(inputs, outputs, 1),
+        *conv_bn_act(inputs, inputs, kernel, stride, groups=inputs),
+        *conv_bn_act(inputs, outputs, 1),
     )
 
 
 class Residual(nn.Module):
     """Two 3×3 convolutions and a shortcut (He et al. 2016); the shortcut is 1×1 where the shape changes."""
 
-    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+    def __init__(self, inputs: int, outputs: int, stride: int, activation: type[nn.Module] = nn.ReLU) -> None:
         super().__init__()
-        self.first = conv_bn_relu(inputs, outputs, stride=stride)
+        self.first = conv_bn_act(inputs, outputs, stride=stride, activation=activation)
         self.second = nn.Sequential(*conv(outputs, outputs), nn.BatchNorm2d(outputs))
         same = inputs == outputs and stride == 1
         self.shortcut: nn.Module = nn.Identity() if same else nn.Conv2d(inputs, outputs, 1, stride)
+        self.activation = activation()
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Features [N, outputs, H / stride, W / stride]."""
-        return F.relu(self.second(self.first(inputs)) + self.shortcut(inputs))
+        outputs: Tensor = self.activation(self.second(self.first(inputs)) + self.shortcut(inputs))
+        return outputs
 
 
-def inverted_residual(inputs: int, depthwise: nn.Sequential, outputs: int, eps: float = 1e-5) -> nn.Sequential:
+def inverted_residual(
+    inputs: int,
+    depthwise: nn.Sequential,
+    outputs: int,
+    eps: float = 1e-5,
+    activation: type[nn.Module] = nn.ReLU6,
+) -> nn.Sequential:
     """A block of MobileNetV2 (Sandler et al. 2018): expansion, ``depthwise``, and a projection without activation.
 
     ``depthwise`` ends in a depthwise convolution of the expanded channels; no expansion is needed where these are the
@@ -98,15 +112,15 @@ def inverted_residual(inputs: int, depthwise: nn.Sequential, outputs: int, eps: 
     middle = depthwise[-1]
     assert isinstance(middle, nn.Conv2d)
     hidden = middle.out_channels
-    expansion = (nn.Conv2d(inputs, hidden, 1, bias=False), *bn_relu6(hidden, eps)) if hidden != inputs else ()
+    expansion = (nn.Conv2d(inputs, hidden, 1, bias=False), *bn_act(hidden, activation, eps)) if hidden != inputs else ()
     projection = (nn.Conv2d(hidden, outputs, 1, bias=False), nn.BatchNorm2d(outputs, eps))
     kind = Shortcut if middle.stride == (1, 1) and inputs == outputs else nn.Sequential
-    return kind(*expansion, *depthwise, *bn_relu6(hidden, eps), *projection)
+    return kind(*expansion, *depthwise, *bn_act(hidden, activation, eps), *projection)
 
 
-def bn_relu6(channels: int, eps: float = 1e-5) -> nn.Sequential:
-    """Batch normalisation and ReLU6."""
-    return nn.Sequential(nn.BatchNorm2d(channels, eps), nn.ReLU6())
+def bn_act(channels: int, activation: type[nn.Module], eps: float = 1e-5) -> nn.Sequential:
+    """Batch normalisation and an activation."""
+    return nn.Sequential(nn.BatchNorm2d(channels, eps), activation())
 
 
 def scaled(channels: int, width: float) -> int:

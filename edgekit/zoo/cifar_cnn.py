@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from edgekit.zoo.blocks import Network, conv_bn_relu
+from edgekit.zoo.blocks import Network, conv_bn_act
 
 
 class CifarCnn(Network):
@@ -27,7 +27,7 @@ class CifarCnn(Network):
         inputs = stem
         for width in widths:
             layers += [nn.Conv2d(inputs, width, 3, padding=1, bias=False), nn.MaxPool2d(2)]
-            layers += [nn.BatchNorm2d(width), nn.ReLU(), *conv_bn_relu(width, width)]
+            layers += [nn.BatchNorm2d(width), nn.ReLU(), *conv_bn_act(width, width)]
             inputs = width
         features = nn.Sequential(*layers, nn.AdaptiveMaxPool2d(1), nn.Flatten())
         super().__init__(features=features, head=nn.Linear(inputs, classes))

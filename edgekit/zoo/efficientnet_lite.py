@@ -18,7 +18,7 @@ import math
 
 from torch import nn
 
-from edgekit.zoo.blocks import Network, bn_relu6, conv, inverted_residual, scaled
+from edgekit.zoo.blocks import Network, bn_act, conv, inverted_residual, scaled
 
 EPS = 1e-3
 STAGES = (
@@ -40,7 +40,7 @@ class EfficientnetLite(Network):
         self, shape: tuple[int, int, int], classes: int, width: float = 1.0, depth: float = 1.0, dropout: float = 0.2
     ) -> None:
         size = shape[:2]
-        layers = [*conv(shape[-1], 32, stride=2, size=size), *bn_relu6(32, EPS)]
+        layers = [*conv(shape[-1], 32, stride=2, size=size), *bn_act(32, nn.ReLU6, EPS)]
         size, inputs = _strided(size, 2), 32
         for stage, (expansion, kernel, stride, blocks, channels) in enumerate(STAGES):
             outputs = scaled(channels, width)
@@ -50,7 +50,7 @@ class EfficientnetLite(Network):
                 depthwise = conv(hidden, hidden, kernel, step, groups=hidden, size=size)
                 layers.append(inverted_residual(inputs, depthwise, outputs, EPS))
                 size, inputs = _strided(size, step), outputs
-        last = (*conv(inputs, 1280, kernel=1), *bn_relu6(1280, EPS))
+        last = (*conv(inputs, 1280, kernel=1), *bn_act(1280, nn.ReLU6, EPS))
         pool = (nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(dropout))
         super().__init__(features=nn.Sequential(*layers, *last, *pool), head=nn.Linear(1280, classes))
 

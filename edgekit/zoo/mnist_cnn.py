@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from edgekit.zoo.blocks import Network, conv_bn_relu
+from edgekit.zoo.blocks import Network, conv_bn_act
 
 
 class MnistCnn(Network):
@@ -13,10 +13,10 @@ class MnistCnn(Network):
     def __init__(self, shape: tuple[int, int, int], classes: int) -> None:
         features = nn.Sequential(
             *conv_pool_bn_relu(shape[-1], 24),
-            *conv_bn_relu(24, 48),
+            *conv_bn_act(24, 48),
             *conv_pool_bn_relu(48, 64),
-            *conv_bn_relu(64, 96),
-            *conv_bn_relu(96, 128),
+            *conv_bn_act(64, 96),
+            *conv_bn_act(96, 128),
             *(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.25)),
         )
         super().__init__(features=features, head=nn.Linear(128, classes))

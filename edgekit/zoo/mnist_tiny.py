@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from torch import nn
 
 from edgekit.errors import UnknownNameError
-from edgekit.zoo.blocks import Network, conv_bn_relu, depthwise_separable, require_entries
+from edgekit.zoo.blocks import Network, conv_bn_act, depthwise_separable, require_entries
 
-BLOCKS = {"separable": depthwise_separable, "plain": conv_bn_relu}
+BLOCKS = {"separable": depthwise_separable, "plain": conv_bn_act}
 
 
 class MnistTiny(Network):
@@ -31,7 +31,7 @@ class MnistTiny(Network):
         layers_of = "the first convolution and each of the blocks"
         require_entries(1 + len(blocks), layers_of, widths=widths, kernels=kernels, strides=strides)
         first, *others = (kernel + (kernel - stride) % 2 for kernel, stride in zip(kernels, strides, strict=True))
-        layers: list[nn.Module] = [conv_bn_relu(shape[-1], widths[0], first, strides[0])]
+        layers: list[nn.Module] = [conv_bn_act(shape[-1], widths[0], first, strides[0])]
         inputs = widths[0]
         for block, width, kernel, stride in zip(blocks, widths[1:], others, strides[1:], strict=True):
             if block == "none":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from edgekit.zoo.blocks import Network, bn_relu6, inverted_residual, scaled
+from edgekit.zoo.blocks import Network, bn_act, inverted_residual, scaled
 
 STAGES = (
     # expansion, stride, blocks, channels
@@ -23,7 +23,7 @@ class MobilenetV2(Network):
 
     def __init__(self, shape: tuple[int, int, int], classes: int, width: float = 1.0, dropout: float = 0.2) -> None:
         inputs, features = scaled(32, width), scaled(1280, max(1.0, width))
-        layers = [nn.Conv2d(shape[-1], inputs, 3, 2, padding=1, bias=False), *bn_relu6(inputs)]
+        layers = [nn.Conv2d(shape[-1], inputs, 3, 2, padding=1, bias=False), *bn_act(inputs, nn.ReLU6)]
         for expansion, stride, blocks, channels in STAGES:
             outputs = scaled(channels, width)
             for step in (stride, *(1,) * (blocks - 1)):
@@ -31,6 +31,6 @@ class MobilenetV2(Network):
                 depthwise = nn.Conv2d(hidden, hidden, 3, step, padding=1, groups=hidden, bias=False)
                 layers.append(inverted_residual(inputs, nn.Sequential(depthwise), outputs))
                 inputs = outputs
-        last = (nn.Conv2d(inputs, features, 1, bias=False), *bn_relu6(features))
+        last = (nn.Conv2d(inputs, features, 1, bias=False), *bn_act(features, nn.ReLU6))
         pool = (nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(dropout))
         super().__init__(features=nn.Sequential(*layers, *last, *pool), head=nn.Linear(features, classes))

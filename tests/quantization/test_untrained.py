@@ -20,8 +20,18 @@ from edgekit.quantization.untrained import untrained_int8
 from edgekit.zoo import build
 
 ARCHITECTURES = (
-    Architecture("staged", {"block": "residual", "widths": [8, 12, 12], "depths": [2, 1, 2]}),
-    Architecture("staged", {"block": "inverted", "widths": [8, 8, 12], "depths": [1, 2, 2], "kernel": 5, "top": 24}),
+    Architecture("staged", {"blocks": ["residual"] * 3, "widths": [8, 12, 12], "depths": [2, 1, 2]}),
+    Architecture(
+        "staged",
+        {
+            "blocks": ["residual", "inverted", "inverted"],
+            "activation": "hard_swish",
+            "widths": [8, 8, 12],
+            "depths": [1, 2, 2],
+            "kernel": 5,
+            "top": 24,
+        },
+    ),
 )
 
 

@@ -17,6 +17,7 @@ from edgekit.recipe import TrainRecipe
 from edgekit.training.distill import DistillOptions, distill
 from edgekit.training.recipe_options import DistillRecipeOptions
 from edgekit.training.teachers import TeacherDetails
+from edgekit.training.weights import load_weights
 
 ONE_EPOCH = DistillRecipeOptions(epochs=1, batch_size=64)
 
@@ -62,6 +63,26 @@ def test_several_teachers_answer_together_and_a_run_folder_is_one(arrays, tmp_pa
     assert first.test_accuracy < both.teacher_test_accuracy
     times = [json.loads(line) for line in (tmp_path / "c" / "timing.jsonl").read_text().splitlines()]
     assert times[0]["answering_seconds"] <= times[0]["seconds"]
+
+
+def test_layers_that_share_their_weights_share_them_in_the_end(arrays, tmp_path: Path) -> None:
+    class Tied(Small):
+        def __init__(self) -> None:
+            super().__init__()
+            self.before, self.after = nn.Linear(128, 128), nn.Linear(128, 128)
+            self.after.weight = self.before.weight
+
+        def forward(self, images: Tensor) -> Tensor:
+            features = self.layers(images)
+            logits: Tensor = self.head(features + self.after(self.before(features).relu()))
+            return logits
+
+    student = Tied()
+    distill(DistillOptions(student=student, teacher="mnist-cnn", data=arrays, out=tmp_path, recipe=ONE_EPOCH))
+    assert student.after.weight is student.before.weight
+    weights = load_weights(Tied(), tmp_path / "weights.safetensors").state_dict()
+    assert torch.equal(weights["after.weight"], weights["before.weight"])
+    assert torch.equal(weights["after.weight"], student.before.weight)
 
 
 def test_what_is_of_one_teacher_is_not_said_of_several() -> None:

@@ -54,10 +54,19 @@ def test_padding_is_tensorflows_same(kernel: int, stride: int, size: int) -> Non
     torch.testing.assert_close(layer(image), F.conv2d(padded, weights, stride=stride))
 
 
-@pytest.mark.parametrize("block", ["inverted", "residual"])
-def test_a_staged_network_is_as_its_card_says(block: str) -> None:
-    arguments = {"widths": [8, 12], "depths": [1, 2], "strides": [2, 2], "block": block, "stem_stride": 2, "top": 20}
+@pytest.mark.parametrize(
+    ("blocks", "activation", "found"),
+    [
+        (["inverted", "inverted"], "relu", {nn.ReLU, nn.ReLU6}),
+        (["residual", "residual"], "relu", {nn.ReLU}),
+        (["residual", "inverted"], "hard_swish", {nn.Hardswish}),
+    ],
+)
+def test_a_staged_network_is_as_its_card_says(blocks: list[str], activation: str, found: set[type[nn.Module]]) -> None:
+    stages = {"widths": [8, 12], "depths": [1, 2], "strides": [2, 2], "blocks": blocks}
+    arguments = {**stages, "activation": activation, "stem_stride": 2, "top": 20}
     network = build(Architecture("staged", arguments), (64, 64, 3), 5).eval()
+    assert {type(part) for part in network.modules()} & {nn.ReLU, nn.ReLU6, nn.Hardswish} == found
     seen: list[torch.Size] = []
     for layer in network.features[:-2]:
         layer.register_forward_hook(lambda _layer, _inputs, outputs: seen.append(outputs.shape[1:]))
@@ -69,8 +78,9 @@ def test_a_staged_network_is_as_its_card_says(block: str) -> None:
     ("name", "arguments", "message"),
     [
         ("staged", {"width": (8,)}, "did you mean 'widths'"),
-        ("staged", {"block": "inverse"}, "did you mean 'inverted'"),
-        ("staged", {"widths": (8,)}, "widths, depths and strides must have one entry for each stage"),
+        ("staged", {"blocks": ["inverse", "residual", "residual"]}, "did you mean 'inverted'"),
+        ("staged", {"activation": "swish"}, "did you mean 'hard_swish'"),
+        ("staged", {"widths": (8,)}, "widths, depths, strides and blocks must have one entry for each stage"),
         ("mnist_tiny", {"widths": [16]}, "widths, kernels and strides must have one entry for the first convolution"),
         ("mnist_tiny", {"blocks": []}, "and each of the blocks"),
     ],
