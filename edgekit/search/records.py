@@ -149,9 +149,7 @@ class SearchResult(Result):
             (f"{one.number}", one.network, *cost_cells(one.costs, self.names), f"{one.loss:.4g}", f"{one.accuracy:.2%}")
             for one in self.front
         ]
-        title = (
-            "what no other candidate beats (loss of distillation and validation accuracy after the last short training)"
-        )
+        title = "what no other candidate beats (loss and accuracy: validation, after its last short training)"
         yield Table(title, ("", "network", *self._columns(), "loss", "accuracy"), rows)
         others = ", ".join(f"{states[state]:,} {state}" for state in (*UNFIT, "failed") if states[state])
         text = f"{counted(states['trained'], 'candidates')} trained"

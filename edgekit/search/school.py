@@ -7,6 +7,8 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from edgekit.console import quiet
 from edgekit.data import Source, open_data
 from edgekit.data.dataset import Dataset
@@ -21,7 +23,7 @@ from edgekit.training.teacher import Teacher
 if TYPE_CHECKING:
     from torch import nn
 
-    from edgekit.training.loop import EpochMetrics, Train
+    from edgekit.training.loop import Train
 
 
 @dataclass
@@ -62,12 +64,17 @@ class School:
         for number in range(recipe.distinct_views):
             answers(view_of(data.train, recipe.augmentation, self.seed, number))
 
-    def teach(self, network: nn.Module, contract: Contract, recipe: TrainRecipe, folder: Path) -> EpochMetrics:
-        """Train a network in place; what it came to in its last epoch. Goes on where a killed run has stopped.
+    def teach(self, network: nn.Module, contract: Contract, recipe: TrainRecipe, folder: Path) -> tuple[float, float]:
+        """Train a network in place; its cross-entropy and accuracy on the validation images.
+
+        It goes on where a killed run has stopped.
 
         Raises:
             TrainingError: training diverged.
         """
+        import torch
+        from torch.nn.functional import cross_entropy
+
         from edgekit.training import loop
 
         data = self.data(contract)
@@ -75,9 +82,11 @@ class School:
         origin = {"network": sha256_bytes(repr(network).encode()), "teacher": answers.key}
         run = loop.TrainRun(recipe, self.seed, folder, origin, resume=True, loss=self.loss)
         with quiet():
-            kept, metrics = (self.train or loop.train)(network, contract, data, run, answers)
+            kept, _ = (self.train or loop.train)(network, contract, data, run, answers)
         network.load_state_dict(kept.state_dict())
-        return metrics[-1]
+        logits, labels = loop.logits_of(network, contract, data.validation), data.validation.labels
+        loss = cross_entropy(torch.from_numpy(logits), torch.from_numpy(labels)).item()
+        return loss, float(np.mean(logits.argmax(1) == labels))
 
     def _ensemble(self, contract: Contract) -> Ensemble:
         data = self.data(contract)

@@ -157,7 +157,7 @@ class Setting(Closing):
             "teacher": [*(one.sha256 for one in self.school.teachers), *details.teacher_mean, *details.teacher_std],
             "ensemble": self.school.way,
             "recipe": recipe.to_dict(),
-            "goal": "loss",
+            "goal": "cross-entropy",
             "limits": self.gauge.limits.known(),
             "device": self.gauge.device,
             "threads": self.gauge.threads,
