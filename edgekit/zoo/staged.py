@@ -13,6 +13,7 @@ BLOCKS = ("inverted", "residual")
 ACTIVATIONS: dict[str, dict[str, type[nn.Module]]] = {
     "relu": {"inverted": nn.ReLU6, "residual": nn.ReLU},
     "hard_swish": dict.fromkeys(BLOCKS, nn.Hardswish),
+    "silu": dict.fromkeys(BLOCKS, nn.SiLU),
 }
 """What stands between the layers of each kind of block."""
 
@@ -24,7 +25,7 @@ class Staged(Network):
     are ``residual`` (two 3×3 convolutions) or ``inverted`` (to ``expand`` times as many channels, filtered by a
     depthwise ``kernel``, and back), as ``blocks[i]`` says. Where the stride is 2 a kernel is even, which pads
     symmetrically. ``top`` > 0 is the width of a last 1×1 convolution. The ``activation`` is ``relu`` (ReLU6 in inverted
-    blocks) or ``hard_swish``.
+    blocks), ``hard_swish`` or ``silu``.
     """
 
     def __init__(

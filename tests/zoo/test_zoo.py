@@ -60,13 +60,14 @@ def test_padding_is_tensorflows_same(kernel: int, stride: int, size: int) -> Non
         (["inverted", "inverted"], "relu", {nn.ReLU, nn.ReLU6}),
         (["residual", "residual"], "relu", {nn.ReLU}),
         (["residual", "inverted"], "hard_swish", {nn.Hardswish}),
+        (["residual", "residual"], "silu", {nn.SiLU}),
     ],
 )
 def test_a_staged_network_is_as_its_card_says(blocks: list[str], activation: str, found: set[type[nn.Module]]) -> None:
     stages = {"widths": [8, 12], "depths": [1, 2], "strides": [2, 2], "blocks": blocks}
     arguments = {**stages, "activation": activation, "stem_stride": 2, "top": 20}
     network = build(Architecture("staged", arguments), (64, 64, 3), 5).eval()
-    assert {type(part) for part in network.modules()} & {nn.ReLU, nn.ReLU6, nn.Hardswish} == found
+    assert {type(part) for part in network.modules()} & {nn.ReLU, nn.ReLU6, nn.Hardswish, nn.SiLU} == found
     seen: list[torch.Size] = []
     for layer in network.features[:-2]:
         layer.register_forward_hook(lambda _layer, _inputs, outputs: seen.append(outputs.shape[1:]))
