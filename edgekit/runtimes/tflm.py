@@ -62,7 +62,8 @@ def _unpacks_channels(data: bytes) -> bool:
 
     model = schema.Model.GetRootAs(data, 0)
     codes = [model.OperatorCodes(index) for index in range(model.OperatorCodesLength())]
-    unpacking = {index for index, code in enumerate(codes) if code.BuiltinCode() == schema.BuiltinOperator.DEQUANTIZE}
+    kinds = [max(code.BuiltinCode(), code.DeprecatedBuiltinCode()) for code in codes]  # older files know the latter
+    unpacking = {index for index, kind in enumerate(kinds) if kind == schema.BuiltinOperator.DEQUANTIZE}
     if not unpacking:
         return False
     graph = model.Subgraphs(0)

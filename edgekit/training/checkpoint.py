@@ -44,9 +44,11 @@ def load(folder: Path, run: dict[str, object]) -> dict[str, Any] | None:
         stored["recipe"] = TrainRecipe.from_dict(recipe, str(folder / CHECKPOINT)).to_dict()
     for key in {**run, **stored}:
         if stored.get(key) != run.get(key):
+            what, way = f"another {key}", "use the same options"
+            if key == "threads":  # sums in another order are other sums
+                what, way = f"{stored.get(key)} threads, not {run.get(key)}", f"set OMP_NUM_THREADS={stored.get(key)}"
             raise UsageError(
-                f"{folder / CHECKPOINT} belongs to a run with another {key}; use the same options to --resume, "
-                "or another --out."
+                f"{folder / CHECKPOINT} belongs to a run with {what}; {way} to --resume, or choose another --out."
             )
     _write_metrics(folder, state)
     return {key: _interned(value) for key, value in state.items()}

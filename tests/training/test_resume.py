@@ -91,6 +91,12 @@ def test_resume_with_other_options_is_refused(small_mnist: Path, tmp_path: Path)
         run(*command(small_mnist, tmp_path, "--resume", "--temperature", "3"))
 
 
+def test_a_run_with_other_threads_says_how_to_have_as_many(tmp_path: Path) -> None:
+    checkpoint.save(tmp_path, {"run": {"threads": 3}, "metrics": []})
+    with pytest.raises(UsageError, match="3 threads, not 2; set OMP_NUM_THREADS=3 to --resume"):
+        checkpoint.load(tmp_path, {"threads": 2})
+
+
 def test_a_field_that_recipes_have_got_since_is_as_by_default(small_mnist: Path, tmp_path: Path) -> None:
     run(*command(small_mnist, tmp_path))
     state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
