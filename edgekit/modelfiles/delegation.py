@@ -71,14 +71,14 @@ def summarize(left: Iterable[UndelegatedOperator]) -> str:
 
 def find_undelegated(path: str) -> list[dict[str, Any]]:
     """What ``undelegated`` does inside its worker: the fields of each UndelegatedOperator."""
-    read_contents(Path(path))
+    has_int4 = "int4" in read_contents(Path(path)).constants
     session: Any = OpenFile(Path(path), "litert").session
     interpreter = session.interpreter
     operators = interpreter._get_ops_details()
     types = {item["index"]: np.dtype(item["dtype"]).name for item in interpreter.get_tensor_details()}
     computed = {int(index) for item in operators for index in item["outputs"]}
     computed.update(item["index"] for item in interpreter.get_input_details())
-    reasons = ((item, _reason(item, types, computed)) for item in _left(operators))
+    reasons = ((item, _reason(item, types, computed, has_int4)) for item in _left(operators))
     return [asdict(UndelegatedOperator(item["index"], item["op_name"], reason)) for item, reason in reasons]
 
 
@@ -99,7 +99,7 @@ def _left(operators: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return [item for item in plain if item["index"] not in taken]
 
 
-def _reason(item: Mapping[str, Any], types: Mapping[int, str], computed: set[int]) -> str:
+def _reason(item: Mapping[str, Any], types: Mapping[int, str], computed: set[int], has_int4: bool) -> str:
     name, inputs, outputs = item["op_name"], [int(index) for index in item["inputs"]], item["outputs"]
     result = types.get(int(outputs[0]), "") if len(outputs) else ""
     sources = [types.get(index, "") for index in inputs]
@@ -115,6 +115,8 @@ def _reason(item: Mapping[str, Any], types: Mapping[int, str], computed: set[int
         return f"XNNPACK takes at most {MOST_PARTS[name]} parts"
     if name in WEIGHTED and computed.intersection(inputs[1:2]):
         return "XNNPACK wants constant weights"
+    if name in WEIGHTED and has_int4:  # LiteRT itself says int8 of them
+        return "XNNPACK has 4-bit weights in dense layers only"
     if name == "STRIDED_SLICE":
         return "XNNPACK takes steps of 1 only"
     if result not in ("float32", "int8", "uint8"):

@@ -26,6 +26,7 @@ FIRST_REAL_OFFSET = 2
 STEPS = ("StrideW", "StrideH", "DilationWFactor", "DilationHFactor", "FilterWidth", "FilterHeight")
 CONVERSIONS = frozenset({"QUANTIZE", "DEQUANTIZE", "DENSIFY", "CAST"})
 BYTES = {
+    "INT4": 0.5,
     **dict.fromkeys(("BOOL", "INT8", "UINT8"), 1),
     **dict.fromkeys(("INT16", "UINT16", "FLOAT16", "BFLOAT16"), 2),
     **dict.fromkeys(("INT32", "UINT32", "FLOAT32"), 4),
@@ -137,14 +138,14 @@ class _Reader:
         if not 0 <= tensor.Buffer() < len(self.buffers):
             raise _Broken(f"a tensor names buffer {tensor.Buffer()} of {len(self.buffers)}")
         sizes = [int(tensor.Shape(axis)) for axis in range(tensor.ShapeLength())]
-        wanted = math.prod(sizes) * BYTES.get(kind, 1)
+        wanted = math.ceil(math.prod(sizes) * BYTES.get(kind, 1))
         if any(size < 0 for size in sizes) or wanted > MAX_TENSOR_BYTES:
             raise _Broken(f"a tensor has the impossible shape {sizes}")
         held = self._buffer_bytes(tensor.Buffer())
         label, values = kind.lower(), math.prod(sizes)
         if tensor.Sparsity() is not None:
             label, values = f"{label} (sparse)", self._stored_values(tensor.Sparsity(), sizes)
-            wanted = values * BYTES.get(kind, 1)
+            wanted = math.ceil(values * BYTES.get(kind, 1))
         if held and kind in BYTES and held != wanted:
             raise _Broken(f"a tensor of shape {sizes} should hold {wanted} bytes but has {held}")
         if held:

@@ -45,7 +45,7 @@ class Plan:
         weights: by the name of the operator's first output, where a rung decided on them; all others are rounded to
             the nearest by the scales of ``weight_quantization``.
         floats: first outputs of the operators that compute in float.
-        weight_bits: 8, or fewer for a coarser grid that is still stored as int8.
+        weight_bits: 8, or fewer for a coarser grid; what that means in a file is the file's.
         per_tensor: weights have one scale for the whole tensor, whatever the operator's rule says.
     """
 

@@ -18,6 +18,7 @@ from edgekit.inputs.contracts import Contract
 from edgekit.inputs.golden import MOST_VALUES, Golden
 from edgekit.quantization.float_source import LINEAGE_DIGITS
 from edgekit.quantization.options import STATIC
+from edgekit.scales import WEIGHT_BITS
 
 if TYPE_CHECKING:
     from torch import nn
@@ -26,10 +27,16 @@ LONGEST = -128
 """No int8 value takes more digits."""
 
 
-def untrained_int8(network: nn.Module, contract: Contract, labels: Sequence[str], per_tensor: bool = False) -> bytes:
+def untrained_int8(
+    network: nn.Module,
+    contract: Contract,
+    labels: Sequence[str],
+    per_tensor: bool = False,
+    weight_bits: int = WEIGHT_BITS,
+) -> bytes:
     """The .tflite file that ``edgekit quantize --int8`` would make of a network; what it answers means nothing.
 
-    ``per_tensor`` is that of ``QuantizeOptions``.
+    ``per_tensor`` and ``weight_bits`` are those of ``QuantizeOptions``.
 
     Raises:
         UnsupportedError: the network has an operator without an int8 form.
@@ -42,7 +49,7 @@ def untrained_int8(network: nn.Module, contract: Contract, labels: Sequence[str]
         for values in (*drawn.parameters(), *drawn.buffers()):
             if values.is_floating_point() and values.ndim == 1:
                 values.uniform_(0.5, 1.5)  # a fresh network's are all alike
-    return made_up_int8(sketch_onnx(drawn, contract), _description(contract, tuple(labels)), per_tensor)
+    return made_up_int8(sketch_onnx(drawn, contract), _description(contract, tuple(labels)), per_tensor, weight_bits)
 
 
 def _description(contract: Contract, labels: tuple[str, ...]) -> Metadata:

@@ -9,11 +9,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgekit import scales
 from edgekit.console import Part, Remark, Table, Warn, counted
 from edgekit.data import Source
 from edgekit.data.reading import Reading
-from edgekit.errors import UnknownNameError, UsageError
-from edgekit.options import ANY_SEED, LARGEST_SEED, PER_TENSOR, RAY, SOURCES, Options, byte_size, group, option
+from edgekit.errors import UnknownNameError
+from edgekit.options import (
+    ANY_SEED,
+    LARGEST_SEED,
+    PER_TENSOR,
+    RAY,
+    SOURCES,
+    WEIGHT_BITS,
+    Options,
+    byte_size,
+    group,
+    option,
+)
 from edgekit.quantization.quantize import QuantizeResult
 from edgekit.result import Result
 from edgekit.search.costs import TEXTS, UNFIT, Costs
@@ -89,6 +101,7 @@ class SearchOptions(Options):
     recipe: DistillRecipeOptions = group(DistillRecipeOptions)
     qat: bool = option("End the best student under the quantizer, with the teacher.", False)
     per_tensor: bool = option(PER_TENSOR, False)
+    weight_bits: int = option(WEIGHT_BITS, scales.WEIGHT_BITS, least=2, most=scales.WEIGHT_BITS)
     seed: int = option(ANY_SEED, 0, least=0, most=LARGEST_SEED)
     sampler: str = "tpe"
 
@@ -98,8 +111,6 @@ class SearchOptions(Options):
         super().__post_init__()
         if self.sampler not in SAMPLERS:
             raise UnknownNameError("sampler", self.sampler, SAMPLERS)
-        if self.qat and self.per_tensor:
-            raise UsageError("--qat trains for a scale for each channel; leave --per-tensor or --qat out.")
         self.details.of(self.teacher)
 
     @property

@@ -18,6 +18,7 @@ from edgekit.data import holds_photos, is_unset
 from edgekit.errors import UsageError
 from edgekit.files import require_writable
 from edgekit.inputs.contract import InputContract
+from edgekit.scales import WEIGHT_BITS
 from edgekit.search.costs import UNFIT, Costs, Gauge
 from edgekit.search.family import Family, open_family
 from edgekit.search.records import HOURS, Proposal, SearchOptions, SearchResult, cost_cells
@@ -75,7 +76,7 @@ class Setting(Closing):
         school = School((), options.ensemble, source, options.reading, options.seed, options.recipe.own_loss)
         name = options.student.rpartition(":")[2]
         folder = require_writable(options.out or Path("runs") / f"{name}-search")
-        return cls(options, Scales(family, school, gauge, options.per_tensor), folder)
+        return cls(options, Scales(family, school, gauge, options.per_tensor, options.weight_bits), folder)
 
     def taught(self) -> Setting:
         """With the teachers, if there is a budget; one of pictures that can be cut to it is in the space too."""
@@ -162,6 +163,7 @@ class Setting(Closing):
             "device": self.gauge.device,
             "threads": self.gauge.threads,
             "per_tensor": self.options.per_tensor,
+            "weight_bits": self.options.weight_bits,
             "seed": self.options.seed,
             "sampler": self.options.sampler,
         }
@@ -203,6 +205,8 @@ class Setting(Closing):
             "contract": candidate.contract,
             "structure": self.family.structure(candidate),
         }
+        if not self.options.qat:  # the quantizer, which comes after, is told
+            own |= {"per_tensor": False, "weight_bits": WEIGHT_BITS}
         return distill(DistillOptions(**self.options.shared_with(DistillOptions) | own))
 
     def result(self, **found: Any) -> SearchResult:

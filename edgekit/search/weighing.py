@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from edgekit.errors import EdgekitError, ModelError, UsageError
 from edgekit.quantization.untrained import untrained_int8
 from edgekit.runtimes.refusal import first_line
+from edgekit.scales import WEIGHT_BITS
 from edgekit.search.costs import Costs, Gauge
 from edgekit.search.family import Candidate, Family
 from edgekit.search.school import School
@@ -32,13 +33,14 @@ class Weighed:
 class Scales:
     """What candidates of a family are weighed with, one at a time: torch's chance and tracer are the process's.
 
-    ``per_tensor`` is that of ``QuantizeOptions``.
+    ``per_tensor`` and ``weight_bits`` are those of ``QuantizeOptions``.
     """
 
     family: Family
     school: School
     gauge: Gauge
     per_tensor: bool = False
+    weight_bits: int = WEIGHT_BITS
     _one: Lock = field(default_factory=Lock)
 
     def weigh(self, values: Values, classes: Sequence[str] = ()) -> Weighed:
@@ -81,7 +83,7 @@ class Scales:
         torch.manual_seed(self.school.seed)
         network = self.family.build(candidate, len(classes))
         try:
-            model = untrained_int8(network, candidate.contract, classes, self.per_tensor)
+            model = untrained_int8(network, candidate.contract, classes, self.per_tensor, self.weight_bits)
         except EdgekitError:
             raise
         except Exception as exc:  # tracing runs the user's own code

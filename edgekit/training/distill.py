@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgekit import scales
 from edgekit.artifact import Metadata
 from edgekit.console import Part, Remark, Table, counted, say
 from edgekit.data import Source, is_unset
@@ -16,7 +17,7 @@ from edgekit.errors import UsageError
 from edgekit.files import require_writable, sha256_file, write_bytes, write_json
 from edgekit.inputs.contracts import Contract
 from edgekit.modelfiles.golden import onnx_with_example
-from edgekit.options import ANY_SEED, LARGEST_SEED, RAY, SOURCES, Options, group, option
+from edgekit.options import ANY_SEED, LARGEST_SEED, PER_TENSOR, RAY, SOURCES, WEIGHT_BITS, Options, group, option
 from edgekit.result import Result
 from edgekit.training.answers.ensemble import WAYS, Ensemble, Member
 from edgekit.training.answers.extra import with_extra
@@ -58,6 +59,8 @@ class DistillOptions(Options):
     recipe: DistillRecipeOptions = group(DistillRecipeOptions)
     seed: int | None = option(ANY_SEED, None, unset="the card's", least=0, most=LARGEST_SEED)
     qat: bool = option("End under the quantizer: int8 files too, fine-tuned with the teacher.", False)
+    per_tensor: bool = option(PER_TENSOR, False)
+    weight_bits: int = option(WEIGHT_BITS, scales.WEIGHT_BITS, least=2, most=scales.WEIGHT_BITS)
     resume: bool = option("Go on from the last checkpoint in --out.", False)
     ray: str = option(RAY, "", metavar="ADDRESS")
     contract: Contract | None = None
@@ -69,6 +72,8 @@ class DistillOptions(Options):
             several = self.teacher if isinstance(self.teacher, list) else [self.teacher]
             object.__setattr__(self, "teacher", tuple(one for one in several if not is_unset(one)))
         self.details.of(self.teacher)
+        if not self.qat and (self.per_tensor or self.weight_bits != scales.WEIGHT_BITS):
+            raise UsageError("--per-tensor and --weight-bits are of the files that --qat makes; add it, or leave them.")
 
 
 @dataclass(frozen=True)
@@ -166,7 +171,7 @@ def distill(options: DistillOptions) -> DistillResult:
     if options.qat:
         from edgekit.training.qat import quantize_with_teacher
 
-        int8 = quantize_with_teacher(run, data, answers)
+        int8 = quantize_with_teacher(run, data, answers, options.per_tensor, options.weight_bits)
     result = DistillResult(
         student=card.name,
         teacher=ensemble.name,

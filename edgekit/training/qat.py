@@ -47,8 +47,10 @@ class _Pictures:
         return self.view.images(np.arange(len(self))[rows])
 
 
-def quantize_with_teacher(run: TrainRun, data: Dataset, teaching: Teaching) -> QuantizeResult:
-    """Write the int8 files of the run's model.onnx beside it.
+def quantize_with_teacher(
+    run: TrainRun, data: Dataset, teaching: Teaching, per_tensor: bool, weight_bits: int
+) -> QuantizeResult:
+    """Write the int8 files of the run's model.onnx beside it; the last two arguments are as in ``QuantizeOptions``.
 
     Raises:
         UnsupportedError: the model has an operator without an int8 form.
@@ -67,5 +69,6 @@ def quantize_with_teacher(run: TrainRun, data: Dataset, teaching: Teaching) -> Q
 
     epochs = min(MOST_EPOCHS, max(1, round(SHARE * recipe.epochs)))
     lesson = Lesson(_Pictures(view), targets, loss, FinetuneOptions(epochs=epochs, seed=run.seed))
-    options = QuantizeOptions(str(folder), data, folder, int8=True, rungs=len(RUNGS), seed=run.seed)
+    weights: Any = {"per_tensor": per_tensor, "weight_bits": weight_bits}
+    options = QuantizeOptions(str(folder), data, folder, int8=True, rungs=len(RUNGS), seed=run.seed, **weights)
     return quantize(options, lesson)

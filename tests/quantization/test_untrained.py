@@ -43,16 +43,18 @@ def trained(network: nn.Module) -> nn.Module:
     return network.eval()
 
 
-@pytest.mark.parametrize("per_tensor", [False, True])
+@pytest.mark.parametrize(("per_tensor", "weight_bits"), [(False, 8), (True, 8), (False, 4), (True, 3)])
 @pytest.mark.parametrize("architecture", ARCHITECTURES, ids=str)
 def test_a_trained_network_has_the_bytes_that_were_foretold(
-    architecture: Architecture, per_tensor: bool, tmp_path: Path
+    architecture: Architecture, per_tensor: bool, weight_bits: int, tmp_path: Path
 ) -> None:
     torch.manual_seed(0)
     network, classes = build(architecture, CONTRACT.shape, 5), tuple("abcde")
-    foretold = len(untrained_int8(network, CONTRACT, classes, per_tensor))
+    foretold = len(untrained_int8(network, CONTRACT, classes, per_tensor, weight_bits))
     data = Dataset("spots", classes, *(random_split(24, 5, seed) for seed in range(3)), "0")
     model = to_onnx(trained(network), CONTRACT, Metadata(CONTRACT, classes))
     write_bytes(tmp_path / "model.onnx", model.SerializeToString())
-    made = quantize(QuantizeOptions(str(tmp_path), data, tmp_path, int8=True, rungs=1, per_tensor=per_tensor))
-    assert 0.98 * foretold < made.tflite.file_bytes <= foretold
+    stored = {"per_tensor": per_tensor, "weight_bits": weight_bits}
+    made = quantize(QuantizeOptions(str(tmp_path), data, tmp_path, int8=True, rungs=1, **stored))
+    least = 0.98 if weight_bits == 8 else 0.95  # coarse grids round biases of a network so small to zero, all alike
+    assert least * foretold < made.tflite.file_bytes <= foretold

@@ -6,11 +6,13 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from edgekit.data.dataset import Dataset
+from edgekit.errors import UsageError
 from edgekit.modelfiles.contents import read_contents
 from edgekit.recipe import Augmentation, TrainRecipe
 from edgekit.training.distill import DistillOptions, distill
@@ -41,6 +43,8 @@ def test_the_int8_files_learn_from_the_teacher_by_the_students_loss(mnist: Datas
         out=tmp_path,
         recipe=DistillRecipeOptions(recipe, loss=squares),
         qat=True,
+        per_tensor=True,
+        weight_bits=4,
     )
     int8 = distill(options).int8
     assert int8 is not None
@@ -50,4 +54,10 @@ def test_the_int8_files_learn_from_the_teacher_by_the_students_loss(mnist: Datas
     assert {width for _, width in seen} == {10}
     for name in ("model.onnx", "model.int8.onnx", "model.int8.tflite"):
         assert read_contents(tmp_path / name).metadata(name).labels == mnist.classes
+    assert "int4" in read_contents(tmp_path / "model.int8.tflite").constants
     assert json.loads((tmp_path / "distill.json").read_text())["int8"] == int8.to_dict()
+
+
+def test_how_weights_are_stored_is_said_of_files_that_are_made() -> None:
+    with pytest.raises(UsageError, match="are of the files that --qat makes"):
+        DistillOptions("mnist-tiny", weight_bits=4)

@@ -22,7 +22,15 @@ from edgekit.operators import row_of
 from edgekit.operators.lowering import ACTIVATION_LIMITS, Lowering
 from edgekit.operators.nodes import Graph, Node, Tensor
 from edgekit.operators.operator import BIAS, Int8
-from edgekit.scales import INT8_MAX, Quantization, bias_quantization, range_quantization, weight_quantization
+from edgekit.scales import (
+    INT8_MAX,
+    WEIGHT_BITS,
+    Quantization,
+    bias_quantization,
+    range_quantization,
+    weight_max,
+    weight_quantization,
+)
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -32,22 +40,22 @@ PIXELS = (0.0, 1.0)
 LIMITS = {"": (-math.inf, math.inf), **{name: limits for limits, name in ACTIVATION_LIMITS.items()}}
 
 
-def made_up_int8(model: ModelProto, metadata: Metadata, per_tensor: bool = False) -> bytes:
+def made_up_int8(model: ModelProto, metadata: Metadata, per_tensor: bool = False, bits: int = WEIGHT_BITS) -> bytes:
     """An int8 .tflite file with the layers and the size of that which ``edgekit quantize`` makes of a prepared model.
 
-    Weights have one scale for the whole tensor where ``per_tensor``.
+    Weights have ``bits``, and one scale for the whole tensor where ``per_tensor``.
 
     Raises:
         UnsupportedError: see ``lower``.
     """
-    graph = unit_scales(with_conversions(_with_scales(fuse_activations(read_graph(model)), per_tensor)))
+    graph = unit_scales(with_conversions(_with_scales(fuse_activations(read_graph(model)), per_tensor, bits)))
     lowering = Lowering(graph, row_of)
     for node in graph.nodes:
         row_of(node.op).lower(lowering, node)
     return described_file(tidy(lowering.finish()), metadata)
 
 
-def _with_scales(graph: Graph, per_tensor: bool) -> Graph:
+def _with_scales(graph: Graph, per_tensor: bool, bits: int) -> Graph:
     """What the 8-bit specification stores as integers, with scales that differ wherever they may."""
     tensors = dict(graph.tensors)
     nodes = [(node, rule) for node in graph.nodes if (rule := row_of(node.op).int8) is not None]
@@ -66,7 +74,7 @@ def _with_scales(graph: Graph, per_tensor: bool) -> Graph:
                 tensors[name] = _stored(constant, bias_quantization(weights, source))
             elif is_weighted and position == WEIGHTS:
                 axis = None if per_tensor else row_of(node.op).int8_axis
-                tensors[name] = _stored(constant, weight_quantization(constant.data, axis))
+                tensors[name] = _stored(constant, weight_quantization(constant.data, axis, bits), weight_max(bits))
             elif rule.constants:
                 own = range_quantization(float(constant.data.min()), float(constant.data.max()))
                 tensors[name] = _stored(constant, own)
@@ -91,7 +99,7 @@ def _activations(graph: Graph, nodes: list[tuple[Node, Int8]]) -> dict[str, Quan
     return found
 
 
-def _stored(constant: Tensor, scale: Quantization) -> Tensor:
+def _stored(constant: Tensor, scale: Quantization, most: int = INT8_MAX) -> Tensor:
     assert constant.data is not None
-    limit = INT8_MAX if scale.dtype == "int8" else None
+    limit = most if scale.dtype == "int8" else None
     return replace(constant, dtype=scale.dtype, data=scale.quantize(constant.data, limit), quant=scale)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from edgekit.conversion.tflite.int4 import INT4, unpack
 from edgekit.errors import ModelError, UnsupportedError
 from edgekit.modelfiles.tflite_contents import code_of, names_of, read_tflite
 from edgekit.operators.lowered import ModelRecord, OperatorRecord, Options, TensorRecord
@@ -58,6 +60,8 @@ def _record(path: Path) -> ModelRecord:
 
 def _tensor(item: Any, dtype: str, data: bytes) -> TensorRecord:
     shape = _numbers(item.shape)
+    if dtype == INT4:
+        dtype, data = "int8", unpack(data, math.prod(shape)).tobytes()
     values: Array | None = np.frombuffer(data, dtype).reshape(shape) if data else None
     name = (item.name or b"").decode("utf-8", "replace")
     return TensorRecord(shape, dtype, values, _quantization(item.quantization, dtype), name)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgekit.conversion.tflite.int4 import INT4, narrowed, pack
 from edgekit.operators.lowered import ModelRecord, OperatorRecord, TensorRecord
 from edgekit.scales import Array, Quantization
 
@@ -28,7 +29,7 @@ LENGTH_BYTES = 4
 
 def write_model(model: ModelRecord) -> bytes:
     """Serialize a model; the result is a complete .tflite file."""
-    return _Writer().write(model)
+    return _Writer().write(narrowed(model))
 
 
 class _Writer:
@@ -50,7 +51,7 @@ class _Writer:
         self.fillers = list(_small_vectors(model))
         for record in model.tensors:
             if record.data is not None:
-                self.buffer(_stored(record.data))
+                self.buffer(_stored(record))
         tensors = [self.tensor(item) for item in model.tensors]
         operators = [self.operator(item, codes.index((item.code, item.version))) for item in model.operators]
         parts = {"Tensors": vector_of(self.builder, tensors), "Inputs": self.indices(model.inputs)}
@@ -74,7 +75,7 @@ class _Writer:
     def tensor(self, record: TensorRecord) -> int:
         fields: dict[str, Any] = {"Shape": self.indices(record.shape)}
         if record.data is not None:
-            fields["Buffer"] = self.buffer_index(_stored(record.data))
+            fields["Buffer"] = self.buffer_index(_stored(record))
         if record.name:
             fields["Name"] = self.string(record.name)
         if record.quant is not None:
@@ -155,7 +156,11 @@ def vector_of(builder: Builder, tables: Sequence[int]) -> int:
     return int(builder.EndVector())
 
 
-def _stored(constant: Array) -> bytes:
+def _stored(record: TensorRecord) -> bytes:
+    constant = record.data
+    assert constant is not None
+    if record.dtype == INT4:
+        return pack(constant)
     little_endian = constant.astype(constant.dtype.newbyteorder("<"), copy=False)
     return np.ascontiguousarray(little_endian).tobytes()
 
