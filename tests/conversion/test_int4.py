@@ -17,6 +17,7 @@ from edgekit.artifact import Metadata
 from edgekit.conversion.tflite import lower
 from edgekit.conversion.tflite.int4 import LEAST, MOST, pack, unpack
 from edgekit.conversion.tflite.reader import read_record
+from edgekit.devices.latency.workload import read_layers
 from edgekit.graph.prepare import prepare
 from edgekit.modelfiles.contents import read_contents
 from edgekit.quantization.qdq import insert_qdq
@@ -66,6 +67,7 @@ def test_only_weights_of_four_bits_are_so_stored_and_they_are_read_as_they_were(
         path.write_bytes(lower(network(bits), Metadata()))
         contents = read_contents(path)
         assert set(contents.constants) == kinds
+        assert read_layers(str(path))["precision"] == ("int4" if "int4" in kinds else "int8")  # no table is for those
         weights = [item.data for item in read_record(path).tensors if item.data is not None and item.dtype == "int8"]
         assert max(int(np.abs(item).max()) for item in weights) == 2 ** (bits - 1) - 1
         stored = sum(-(-item.size // 2) if "int4" in kinds else item.size for item in weights)

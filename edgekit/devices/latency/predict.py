@@ -68,8 +68,8 @@ def find_tables(card: DeviceCard, runtime: str, workload: Workload) -> tuple[Lat
     why = "it was neither measured nor counted there"
     if card.hardware and not latency_tables(card):
         why = f"nothing is known of its core {card.hardware.core}, but of {', '.join(known_cores())}"
-    # No network that calibration measures is of the older quantization.
-    way_out = MEASURING if workload.precision == "uint8" else MEASURING + CALIBRATING
+    # No network that calibration measures is of the older quantization, or has weights of 4 bits.
+    way_out = MEASURING if workload.precision in ("uint8", "int4") else MEASURING + CALIBRATING
     raise UsageError(
         f"{card.name} has no latency table for {RUNTIMES[runtime].title}, {workload.precision}: {why}; "
         f"{f'there is one for {others}, or ' if others else ''}{way_out}."

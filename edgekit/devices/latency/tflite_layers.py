@@ -86,7 +86,7 @@ class _Graph:
                     f"{self.path} holds the operator {name}, whose cost its shapes do not tell; measure it."
                 )
             if name not in FREE:
-                yield self._precision(writes[0]) if writes else "", self._layer(operator, name, reads, writes)
+                yield self._precision(reads, writes), self._layer(operator, name, reads, writes)
 
     def _is_part_of_a_convolution(self, index: int) -> bool:
         """True if only a convolution reads a tensor: XNNPACK then pads while it convolves."""
@@ -127,9 +127,12 @@ class _Graph:
         options.Init(operator.BuiltinOptions().Bytes, operator.BuiltinOptions().Pos)
         return int(options.FilterHeight() * options.FilterWidth())
 
-    def _precision(self, index: int) -> str:
-        kind = self.types[self.graph.Tensors(index).Type()].lower()
-        return kind if kind in PRECISIONS else "float32"
+    def _precision(self, reads: list[int], writes: list[int]) -> str:
+        """That of what it makes, or of its weights where these have fewer bits."""
+        kinds = [self.types[self.graph.Tensors(index).Type()].lower() for index in (*writes[:1], *reads) if index >= 0]
+        if "int4" in kinds:
+            return "int4"
+        return kinds[0] if writes and kinds[0] in PRECISIONS else "float32"
 
     def _is_constant(self, index: int) -> bool:
         buffer = self.model.Buffers(self.graph.Tensors(index).Buffer())

@@ -36,8 +36,9 @@ EVEN = 1.01
 BEYOND = {"beyond.512KiB": 1 << 19, "beyond.1MiB": 1 << 20, "beyond.2MiB": 1 << 21, "beyond.4MiB": 1 << 22}
 """Features of a whole network: its bytes of weights, if they are more than so many. A cache of that size, which throws
 out what was used longest ago, then holds none of them from one inference to the next."""
-PRECISIONS = {"float32": 4, "int8": 1, "uint8": 1}
-"""Bytes of a value. ``uint8`` is the older quantization of TFLite, not a file of int8 with bytes at its ends."""
+PRECISIONS = {"float32": 4, "int8": 1, "uint8": 1, "int4": 0.5}
+"""Bytes of a value, of a weight for ``int4``, whose layers compute in int8 by other kernels. ``uint8`` is the older
+quantization of TFLite, not a file of int8 with bytes at its ends."""
 
 
 @dataclass(frozen=True)
