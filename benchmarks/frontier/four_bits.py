@@ -1,4 +1,4 @@
-"""MNIST in 6,000 bytes with weights of four bits: a wider mnist-xs, distilled by its recipe and ended under the quantizer.
+"""MNIST in 6,000 bytes with weights of four bits: a wider mnist-xs, distilled by its recipe, ended under the quantizer.
 
     python benchmarks/frontier/four_bits.py mnist runs/mnist-four-bits
 
