@@ -32,7 +32,7 @@ from edgekit.search.search import RECORD, search
 from edgekit.search.study import NAME, STUDY_FILE
 from edgekit.training.distill import DistillOptions, distill
 
-SEARCH, RANDOM, HAND_MADE = "tpe", "random", "hand-made"
+SEARCH, RANDOM, HAND_MADE = "guided", "random", "hand-made"
 
 
 def main(options: argparse.Namespace) -> None:

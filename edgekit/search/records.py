@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 STUDENT = "mnist-tiny"
 HOURS = 1.0
-SAMPLERS = ("tpe", "random")
+SAMPLERS = ("guided", "random")
 
 
 def milliseconds(text: str) -> float:
@@ -60,7 +60,7 @@ def milliseconds(text: str) -> float:
 
 @dataclass(frozen=True)
 class SearchOptions(Options):
-    """What to search, within which limits, and for how long. ``sampler`` proposes: tpe, or random to compare with."""
+    """What to search, within which limits, and for how long. ``sampler``: guided, or random to compare with."""
 
     student: str = option(
         "A student whose card has a space, or module:factory.", "", metavar="NAME", unset=f"{STUDENT}, for mnist"
@@ -103,7 +103,7 @@ class SearchOptions(Options):
     per_tensor: bool = option(PER_TENSOR, False)
     weight_bits: int = option(WEIGHT_BITS, scales.WEIGHT_BITS, least=2, most=scales.WEIGHT_BITS)
     seed: int = option(ANY_SEED, 0, least=0, most=LARGEST_SEED)
-    sampler: str = "tpe"
+    sampler: str = "guided"
 
     def __post_init__(self) -> None:
         if not self.student and isinstance(self.data, str) and self.data in ("", "mnist"):

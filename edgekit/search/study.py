@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import shutil
 import time
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,8 +17,7 @@ from threading import Lock
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution, IntDistribution
-from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.distributions import IntDistribution
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
@@ -30,6 +28,7 @@ from edgekit.recipe import TrainRecipe
 from edgekit.runtimes.refusal import first_line
 from edgekit.search.costs import UNFIT, Costs, describe
 from edgekit.search.halving import fronts, goes_on, rungs_of
+from edgekit.search.proposing import NumberedSampler
 from edgekit.search.shrunk import SHRUNK
 from edgekit.search.space import Axis
 from edgekit.search.weighing import Scales, Weighed
@@ -37,10 +36,6 @@ from edgekit.training.weights import load_weights, save_weights
 
 STUDY_FILE, NAME = "study.db", "edgekit"
 IDENTITY, BEST, WORKER, ENDS = "identity", "best", "worker", "ends"
-RANDOM_TRIALS = 20
-"""Before the others learn from them."""
-CHANCE = 5
-"""Every so many candidates one is drawn by chance, since what learns comes back to what it knows."""
 MISSES = 300
 """After so many candidates in a row that do not fit, fail or are known already, there is hardly a new one."""
 OF_INTEREST = 0.8
@@ -91,7 +86,7 @@ class Study:
         recipe: TrainRecipe,
         folder: Path,
         identity: Mapping[str, Any],
-        sampler: str = "tpe",
+        sampler: str = "guided",
     ) -> None:
         self.scales, self.recipe, self.folder = scales, recipe, folder
         self.family, self.school, self.gauge = scales.family, scales.school, scales.gauge
@@ -108,7 +103,7 @@ class Study:
                 storage=storage,
                 study_name=NAME,
                 directions=[StudyDirection.MINIMIZE] * (1 + len(self.gauge.names)),
-                sampler=_NumberedSampler(self.school.seed, sampler),
+                sampler=NumberedSampler(self.school.seed, sampler, _ranked),
                 load_if_exists=True,
             )
         except Exception as exc:  # a file that is no database makes the layers below raise what they like
@@ -296,6 +291,12 @@ def _suggested(trial: Trial, axis: Axis) -> Any:
     return trial.suggest_categorical(axis.name, axis.values)
 
 
+def _ranked(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """Those of the family, which the teacher with channels taken out is not, by rungs and loss: the best first."""
+    own = [one for one in trials if not one.user_attrs.get(SHRUNK)]
+    return sorted(own, key=lambda one: (-len(one.user_attrs[ENDS]), one.user_attrs[ENDS][-1][0], one.number))
+
+
 def _found(trial: FrozenTrial) -> Found:
     own = trial.user_attrs
     states = {TrialState.COMPLETE: "trained", TrialState.PRUNED: UNFIT[0], TrialState.FAIL: "failed"}
@@ -305,32 +306,3 @@ def _found(trial: FrozenTrial) -> Found:
     accuracies, losses = tuple(accuracy for _, accuracy in ends), tuple(loss for loss, _ in ends)
     values = {**trial.params, SHRUNK: own.get(SHRUNK, False)}
     return Found(trial.number, own.get("network", ""), values, costs, accuracies, losses, state, own.get("why", ""))
-
-
-class _NumberedSampler(BaseSampler):
-    """A sampler of Optuna's whose chance depends on the seed, the trial's number and, alone, the parameter's name."""
-
-    def __init__(self, seed: int, kind: str) -> None:
-        self.seed, self.kind = seed, kind
-
-    def _at(self, trial: FrozenTrial, name: str = "") -> BaseSampler:
-        seed = zlib.crc32(f"{self.seed} {trial.number} {name}".encode())
-        if self.kind == "random" or trial.number % CHANCE == 0:
-            return RandomSampler(seed=seed)
-        return TPESampler(multivariate=True, n_startup_trials=RANDOM_TRIALS, seed=seed)
-
-    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """What is drawn together."""
-        return self._at(trial).infer_relative_search_space(study, trial)
-
-    def sample_relative(
-        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
-        """All values of a trial."""
-        return self._at(trial).sample_relative(study, trial, search_space)
-
-    def sample_independent(
-        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
-    ) -> Any:
-        """One value."""
-        return self._at(trial, param_name).sample_independent(study, trial, param_name, param_distribution)
