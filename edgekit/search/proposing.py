@@ -15,8 +15,7 @@ import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
-from optuna.search_space import intersection_search_space
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 TPE, CHANGE, CHANCE = "tpe", "change", "chance"
 TURNS = (CHANCE, CHANGE, TPE, CHANGE, CHANGE)
@@ -30,7 +29,7 @@ MOST_CHANGES, MOST_STEPS = 3, 2
 
 Space = dict[str, BaseDistribution]
 Ranked = Callable[[Sequence[FrozenTrial]], Sequence[FrozenTrial]]
-"""The trials that can be changed, the best first."""
+"""Those of all trials that can be changed, the best first."""
 
 
 class NumberedSampler(BaseSampler):
@@ -72,10 +71,10 @@ class _Change(RandomSampler):
         self.rng, self.ranked = np.random.default_rng(seed), ranked
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> Space:
-        return intersection_search_space(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)))
+        return dict(next((parent.distributions for parent in self._parents(study)), {}))
 
     def sample_relative(self, study: optuna.Study, trial: FrozenTrial, search_space: Space) -> dict[str, Any]:
-        parents = self.ranked(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)))[:PARENTS]
+        parents = self._parents(study)
         names = [name for name, values in search_space.items() if not values.single()]
         if not parents or not names:
             return {}
@@ -84,6 +83,9 @@ class _Change(RandomSampler):
         for name in self.rng.choice(names, count, replace=False):
             values[name] = self._other(search_space[name], values[name])
         return values
+
+    def _parents(self, study: optuna.Study) -> Sequence[FrozenTrial]:
+        return self.ranked(study.get_trials(deepcopy=False))[:PARENTS]
 
     def _other(self, values: BaseDistribution, own: Any) -> Any:
         """A value near by, or another choice."""
