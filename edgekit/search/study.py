@@ -292,10 +292,7 @@ def _suggested(trial: Trial, axis: Axis) -> Any:
 
 
 def _ranked(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-    """Those of the family that have learned something, which the teacher with channels taken out is not, the best first.
-
-    That is the one with the least loss of those with the most rungs.
-    """
+    """What has learned something, by rungs and loss, the best first; not the teacher with channels taken out."""
     own = [one for one in trials if ENDS in one.user_attrs and not one.user_attrs.get(SHRUNK)]
     return sorted(own, key=lambda one: (-len(one.user_attrs[ENDS]), one.user_attrs[ENDS][-1][0], one.number))
 

@@ -35,7 +35,9 @@ def test_with_one_scale_a_layer_candidates_are_weighed_and_written_so(options: S
     size = (tmp_path / "model.int8.tflite").stat().st_size
     assert 0.95 * result.best.costs.bytes < size <= result.best.costs.bytes
     wide = {"width": 9, "kernel": 5, "health": "well"}
-    channels, whole = (Setting.of(replace(options, per_tensor=way)).scales.weigh(wide).costs for way in (False, True))
+    ways = ({"per_tensor": False}, {"per_tensor": True}, {"per_tensor": True, "weight_bits": 4})
+    channels, whole, narrow = (Setting.of(replace(options, **way)).scales.weigh(wide).costs for way in ways)
+    assert narrow.bytes < whole.bytes
     assert whole.bytes < channels.bytes
 
 
@@ -57,7 +59,6 @@ def test_without_a_budget_three_are_proposed_and_nothing_is_made(tmp_path: Path)
         ({"student": "resnet8", "data": "mnist"}, UsageError, "no space to search; those that have one: .*cifar-s"),
         ({"student": "cifar-s"}, UsageError, "name a source with --data"),
         ({"sampler": "rand"}, UnknownNameError, "did you mean 'random'"),
-        ({"per_tensor": True, "qat": True}, UsageError, "leave --per-tensor or --qat out"),
         ({"max_size": "big"}, UsageError, "--max-size takes a number of bytes"),
     ],
 )
