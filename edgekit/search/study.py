@@ -35,7 +35,7 @@ from edgekit.search.weighing import Scales, Weighed
 from edgekit.training.weights import load_weights, save_weights
 
 STUDY_FILE, NAME = "study.db", "edgekit"
-IDENTITY, BEST, WORKER, ENDS = "identity", "best", "worker", "ends"
+IDENTITY, BEST, WORKER, ENDS, KEY = "identity", "best", "worker", "ends", "key"
 MISSES = 300
 """After so many candidates in a row that do not fit, fail or are known already, there is hardly a new one."""
 OF_INTEREST = 0.8
@@ -223,7 +223,7 @@ class Study:
             trial.set_user_attr("why", f"the same network as {known.number}")
             self.study.tell(trial, known.values)
             return None
-        trial.set_user_attr("key", key)
+        trial.set_user_attr(KEY, key)
         try:
             over = self._teach(trial, weighed, until, show)
         except TrainingError as exc:
@@ -273,7 +273,7 @@ class Study:
 
     def _known(self, key: str, number: int) -> FrozenTrial | None:
         done = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        return next((one for one in done if one.user_attrs.get("key") == key and one.number != number), None)
+        return next((one for one in done if one.user_attrs.get(KEY) == key and one.number != number), None)
 
     def _end(self, trial: Trial, state: TrialState, why: str) -> None:
         trial.set_user_attr("why", why)
@@ -292,15 +292,15 @@ def _suggested(trial: Trial, axis: Axis) -> Any:
 
 
 def _ranked(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-    """What has learned something, by rungs and loss, the best first; not the teacher with channels taken out."""
-    own = [one for one in trials if ENDS in one.user_attrs and not one.user_attrs.get(SHRUNK)]
+    """Different networks that have learned, the best first; not the teacher with channels taken out."""
+    own = [one for one in trials if KEY in one.user_attrs and ENDS in one.user_attrs and not one.user_attrs.get(SHRUNK)]
     return sorted(own, key=lambda one: (-len(one.user_attrs[ENDS]), one.user_attrs[ENDS][-1][0], one.number))
 
 
 def _found(trial: FrozenTrial) -> Found:
     own = trial.user_attrs
     states = {TrialState.COMPLETE: "trained", TrialState.PRUNED: UNFIT[0], TrialState.FAIL: "failed"}
-    state = "known" if trial.state == TrialState.COMPLETE and "key" not in own else states.get(trial.state, "running")
+    state = "known" if trial.state == TrialState.COMPLETE and KEY not in own else states.get(trial.state, "running")
     state = own.get("state", state)
     costs, ends = Costs(**own.get("costs", {})), own.get(ENDS, ())
     accuracies, losses = tuple(accuracy for _, accuracy in ends), tuple(loss for loss, _ in ends)
