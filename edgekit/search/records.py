@@ -9,18 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgekit import scales
 from edgekit.console import Part, Remark, Table, Warn, counted
 from edgekit.data import Source
 from edgekit.data.reading import Reading
 from edgekit.errors import UnknownNameError
 from edgekit.options import (
     ANY_SEED,
+    BITS_OF_WEIGHTS,
     LARGEST_SEED,
     PER_TENSOR,
     RAY,
     SOURCES,
-    WEIGHT_BITS,
     Options,
     byte_size,
     group,
@@ -28,6 +27,7 @@ from edgekit.options import (
 )
 from edgekit.quantization.quantize import QuantizeResult
 from edgekit.result import Result
+from edgekit.scales import WEIGHT_BITS
 from edgekit.search.costs import TEXTS, UNFIT, Costs
 from edgekit.training.answers.ensemble import WAYS
 from edgekit.training.distill import DistillResult
@@ -101,7 +101,7 @@ class SearchOptions(Options):
     recipe: DistillRecipeOptions = group(DistillRecipeOptions)
     qat: bool = option("End the best student under the quantizer, with the teacher.", False)
     per_tensor: bool = option(PER_TENSOR, False)
-    weight_bits: int = option(WEIGHT_BITS, scales.WEIGHT_BITS, least=2, most=scales.WEIGHT_BITS)
+    weight_bits: int = option(BITS_OF_WEIGHTS, WEIGHT_BITS, least=2, most=WEIGHT_BITS)
     seed: int = option(ANY_SEED, 0, least=0, most=LARGEST_SEED)
     sampler: str = "guided"
 

@@ -1,4 +1,4 @@
-"""The family of students for photos: stages of one kind of block, as wide and deep as a card says."""
+"""The family of students for photos: stages of blocks, as wide and deep and of the kinds that a card says."""
 
 from __future__ import annotations
 
