@@ -62,6 +62,9 @@ def table() -> str:
         if name != "mnist-tiny":
             file = entry["files"]["model.int8.tflite"]
             rows.append(f"| {name}, int8 TFLite | {file['test_accuracy']:.2%} | {file['file_bytes']:,} B | | |")
+    four = result_of("frontier/four_bits")["files"]["model.int8.tflite"]
+    title = "a wider mnist-xs, int4 weights, int8 TFLite"
+    rows.append(f"| {title} | {four['test_accuracy']:.2%} | {four['bytes']:,} B | | |")
     against = conformance["mnist-tiny"]["litert / int8 ONNX in ort"]
     demo = result_of("demo")
     short = next(model["accuracy"] for model in demo["demo"]["models"] if model["role"].endswith("int8 TFLite"))
@@ -71,7 +74,7 @@ def table() -> str:
         "Micro; p50: median of an inference, where networks this small are [no faster in integers]"
         f"(docs/quantize.md#time-in-onnx-runtime). `make demo` takes {demo['seconds']:.0f} s "
         f"on {machine_of('demo')} after installation and trains its student for less long, to {short:.1%}. "
-        "Made by `python benchmarks/{teachers,students,costs,conformance,demo}.py`; "
+        "Made by `python benchmarks/{teachers,students,costs,conformance,demo,frontier/four_bits}.py`; "
         "see [benchmarks](benchmarks/README.md)."
     )
     return "\n".join([*rows, "", *others()])
