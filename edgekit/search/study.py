@@ -36,6 +36,8 @@ from edgekit.training.weights import load_weights, save_weights
 
 STUDY_FILE, NAME = "study.db", "edgekit"
 IDENTITY, BEST, WORKER, ENDS, KEY = "identity", "best", "worker", "ends", "key"
+KNOWN = "known"
+"""The state of a candidate whose network another one has."""
 MISSES = 300
 """After so many candidates in a row that do not fit, fail or are known already, there is hardly a new one."""
 OF_INTEREST = 0.8
@@ -218,10 +220,14 @@ class Study:
             trial.set_user_attr("state", UNFIT[1])
             return self._end(trial, TrialState.PRUNED, f"less than {OF_INTEREST:.0%} of every limit")
         key = sha256_bytes(f"{weighed.network!r} {weighed.candidate.contract} {weighed.candidate.is_shrunk}".encode())
-        if (known := self._known(key, trial.number)) is not None:
-            trial.set_user_attr(ENDS, known.user_attrs[ENDS])
-            trial.set_user_attr("why", f"the same network as {known.number}")
-            self.study.tell(trial, known.values)
+        if (twin := self._twin(key, trial.number)) is not None:
+            why = f"the same network as {twin.number}"
+            if twin.state == TrialState.RUNNING:
+                trial.set_user_attr("state", KNOWN)
+                return self._end(trial, TrialState.FAIL, f"{why}, which another worker trains")
+            trial.set_user_attr(ENDS, twin.user_attrs[ENDS])
+            trial.set_user_attr("why", why)
+            self.study.tell(trial, twin.values)
             return None
         trial.set_user_attr(KEY, key)
         try:
@@ -271,9 +277,10 @@ class Study:
             return False
         return any(one.state == "trained" and one.costs.spare(limits) <= most for one in self.found)
 
-    def _known(self, key: str, number: int) -> FrozenTrial | None:
-        done = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        return next((one for one in done if one.user_attrs.get(KEY) == key and one.number != number), None)
+    def _twin(self, key: str, number: int) -> FrozenTrial | None:
+        """A trial of the same network that was trained, or is."""
+        others = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.RUNNING))
+        return next((one for one in others if one.user_attrs.get(KEY) == key and one.number != number), None)
 
     def _end(self, trial: Trial, state: TrialState, why: str) -> None:
         trial.set_user_attr("why", why)
@@ -300,7 +307,7 @@ def _ranked(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
 def _found(trial: FrozenTrial) -> Found:
     own = trial.user_attrs
     states = {TrialState.COMPLETE: "trained", TrialState.PRUNED: UNFIT[0], TrialState.FAIL: "failed"}
-    state = "known" if trial.state == TrialState.COMPLETE and KEY not in own else states.get(trial.state, "running")
+    state = KNOWN if trial.state == TrialState.COMPLETE and KEY not in own else states.get(trial.state, "running")
     state = own.get("state", state)
     costs, ends = Costs(**own.get("costs", {})), own.get(ENDS, ())
     accuracies, losses = tuple(accuracy for _, accuracy in ends), tuple(loss for loss, _ in ends)

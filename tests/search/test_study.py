@@ -86,6 +86,22 @@ def test_a_worker_takes_up_its_own_trials_alone(options: SearchOptions, monkeypa
     assert study.found[number].state != "running"
 
 
+def test_a_network_that_a_worker_trains_is_not_trained_by_another(
+    options: SearchOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = Setting.of(options).study()
+    for _ in range(2):
+        study.study.enqueue_trial({"width": 6, "kernel": 3, "health": "well"})
+    with monkeypatch.context() as patch:
+        patch.setattr(School, "teach", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            study.work(2, math.inf, unseen, worker=1, of=2)
+    study.work(2, math.inf, unseen, worker=0, of=2)
+    first, second = study.found[:2]
+    assert (first.state, second.state) == ("running", "known")
+    assert "the same network as 0, which another worker trains" in second.why
+
+
 def interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
