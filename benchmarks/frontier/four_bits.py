@@ -20,6 +20,7 @@ from record import of_run, record
 from edgekit import catalog
 from edgekit.catalog import Architecture
 from edgekit.evaluation.evaluate import EvaluateOptions, evaluate
+from edgekit.operators.weight_scheme import WeightScheme
 from edgekit.training.distill import DistillOptions, distill
 from edgekit.training.recipe_options import DistillRecipeOptions
 from edgekit.training.runs import Structure
@@ -42,8 +43,7 @@ def main(data: str, folder: Path) -> None:
         recipe=DistillRecipeOptions(card.recipe("full")),
         seed=0,
         qat=True,
-        per_tensor=True,
-        weight_bits=4,
+        weights=WeightScheme(per_tensor=True, weight_bits=4),
         resume=True,
         contract=card.contract,
         structure=Structure(WIDER, card.contract.shape),

@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from record import of_run, record
 
 from edgekit.evaluation.evaluate import EvaluateOptions, evaluate
+from edgekit.operators.weight_scheme import WeightScheme
 from edgekit.quantization.options import QuantizeOptions
 from edgekit.quantization.quantize import quantize
 from edgekit.training.distill import DistillOptions, distill
@@ -47,7 +48,7 @@ def teacher_share(folder: Path) -> float:
 
 def of_files(folder: Path, data: str, per_tensor: bool = False) -> dict[str, Any]:
     """Quantize the student of a run, and measure its files on the test images."""
-    quantize(QuantizeOptions(str(folder), data, folder, per_tensor=per_tensor))
+    quantize(QuantizeOptions(str(folder), data, folder, weights=WeightScheme(per_tensor)))
     evaluations = evaluate(EvaluateOptions(tuple(str(folder / file) for file in FILES), data)).evaluations
     figures = {Path(found.model).name: found.to_dict() for found in evaluations}
     return {

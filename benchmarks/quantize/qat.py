@@ -28,6 +28,7 @@ from edgekit.data.intake import Pictures
 from edgekit.files import write_bytes, write_json
 from edgekit.graph.isolated import open_prepared
 from edgekit.graph.metadata import write_metadata
+from edgekit.operators.weight_scheme import WeightScheme
 from edgekit.quantization.calibrate import RealInputs, calibrate
 from edgekit.quantization.plan import Plan
 from edgekit.quantization.qdq import insert_qdq
@@ -96,7 +97,7 @@ def broken(model: ModelProto, source: Model) -> Plan:
     seen = calibrate(model, [name for group in groups for name in group.tensors], inputs)
     ranges = [group.range("minmax", seen) for group in groups]
     cut = [(RANGE_SHARE * low, RANGE_SHARE * high) for low, high in ranges]
-    return Plan(affines(groups, cut), weight_bits=WEIGHT_BITS, per_tensor=True)
+    return Plan(affines(groups, cut), scheme=WeightScheme(per_tensor=True, weight_bits=WEIGHT_BITS))
 
 
 def judged(judge: Judge, name: str, model: ModelProto, plan: Plan) -> dict[str, Any]:

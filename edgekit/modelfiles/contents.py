@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 QUANTIZE, DEQUANTIZE = "QuantizeLinear", "DequantizeLinear"
 CONVERSIONS = frozenset({QUANTIZE, DEQUANTIZE, "Cast"})
 ACTIVATIONS = operators_that(lambda row: row.is_activation)
+PACKED = {"int4": 0.5, "uint4": 0.5, "float4e2m1": 0.5, "int2": 0.25, "uint2": 0.25}
+"""Bytes of a value of types that share bytes; numpy has no such arrays."""
 MOVING = operators_that(lambda row: row.reshapes) | {"Transpose"}
 
 
@@ -103,8 +106,9 @@ def _read_onnx(path: Path) -> ModelContents:
     weight_bytes = 0
     for tensor in (tensor for graph in graphs for tensor in _constant_tensors(graph)):
         array = numpy_helper.to_array(tensor)
-        constants[TensorProto.DataType.Name(tensor.data_type).lower()] += array.size
-        weight_bytes += array.nbytes
+        kind = TensorProto.DataType.Name(tensor.data_type).lower()
+        constants[kind] += array.size
+        weight_bytes += math.ceil(array.size * PACKED.get(kind, array.itemsize))
     operators = Counter(node.op_type for graph in graphs for node in _run_each_time(graph))
     return ModelContents(
         format="onnx",

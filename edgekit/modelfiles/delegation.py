@@ -8,7 +8,7 @@ tflite/delegates/xnnpack/README.md (github.com/google-ai-edge/LiteRT).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,6 @@ import numpy as np
 
 from edgekit.errors import ModelError
 from edgekit.files import require_file
-from edgekit.modelfiles.contents import read_contents
 from edgekit.modelfiles.sandboxed import OpenFile
 from edgekit.sandbox import Limits, Sandbox
 
@@ -71,15 +70,25 @@ def summarize(left: Iterable[UndelegatedOperator]) -> str:
 
 def find_undelegated(path: str) -> list[dict[str, Any]]:
     """What ``undelegated`` does inside its worker: the fields of each UndelegatedOperator."""
-    has_int4 = "int4" in read_contents(Path(path)).constants
     session: Any = OpenFile(Path(path), "litert").session
     interpreter = session.interpreter
     operators = interpreter._get_ops_details()
     types = {item["index"]: np.dtype(item["dtype"]).name for item in interpreter.get_tensor_details()}
+    types |= dict.fromkeys(_packed(Path(path)), "int4")
     computed = {int(index) for item in operators for index in item["outputs"]}
     computed.update(item["index"] for item in interpreter.get_input_details())
-    reasons = ((item, _reason(item, types, computed, has_int4)) for item in _left(operators))
+    reasons = ((item, _reason(item, types, computed)) for item in _left(operators))
     return [asdict(UndelegatedOperator(item["index"], item["op_name"], reason)) for item, reason in reasons]
+
+
+def _packed(path: Path) -> Iterator[int]:
+    """The main graph's tensors of int4, which LiteRT itself calls int8."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    graph = schema.Model.GetRootAs(path.read_bytes(), 0).Subgraphs(0)
+    for index in range(graph.TensorsLength()):
+        if graph.Tensors(index).Type() == schema.TensorType.INT4:
+            yield index
 
 
 def _left(operators: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -99,7 +108,7 @@ def _left(operators: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return [item for item in plain if item["index"] not in taken]
 
 
-def _reason(item: Mapping[str, Any], types: Mapping[int, str], computed: set[int], has_int4: bool) -> str:
+def _reason(item: Mapping[str, Any], types: Mapping[int, str], computed: set[int]) -> str:
     name, inputs, outputs = item["op_name"], [int(index) for index in item["inputs"]], item["outputs"]
     result = types.get(int(outputs[0]), "") if len(outputs) else ""
     sources = [types.get(index, "") for index in inputs]
@@ -115,7 +124,7 @@ def _reason(item: Mapping[str, Any], types: Mapping[int, str], computed: set[int
         return f"XNNPACK takes at most {MOST_PARTS[name]} parts"
     if name in WEIGHTED and computed.intersection(inputs[1:2]):
         return "XNNPACK wants constant weights"
-    if name in WEIGHTED and has_int4:  # LiteRT itself says int8 of them
+    if name in WEIGHTED and sources[1:2] == ["int4"]:
         return "XNNPACK has 4-bit weights in dense layers only"
     if name == "STRIDED_SLICE":
         return "XNNPACK takes steps of 1 only"

@@ -145,6 +145,6 @@ def _bias(low: Lowering, node: Node, outputs: int) -> int:
 
 OPERATORS = (
     Operator("Conv", conv, PLAIN, Weights(axis=0), takes_activation=True),
-    Operator("ConvTranspose", conv_transpose, PLAIN, Weights(axis=1)),
+    Operator("ConvTranspose", conv_transpose, PLAIN, Weights(axis=1, packed=False)),
     Operator("Gemm", gemm, PLAIN, Weights(axis=0, per_channel=False), takes_activation=True),
 )

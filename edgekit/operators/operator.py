@@ -32,11 +32,13 @@ class Channels(IntEnum):
 class Weights:
     """An operator with constant weights at input 1, and perhaps a bias at input 2.
 
-    ``axis`` is that of the weights' output channels; ``per_channel`` says that each of them has an int8 scale.
+    ``axis`` is that of the weights' output channels; ``per_channel`` says that each of them has an int8 scale,
+    ``packed`` that runtimes read its weights of 4 bits two from a byte, so that fewer than 8 are worth something.
     """
 
     axis: int
     per_channel: bool = True
+    packed: bool = True
 
 
 @dataclass(frozen=True)

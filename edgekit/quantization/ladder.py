@@ -155,9 +155,8 @@ class Ladder:
         groups = tie_groups(model, inputs.intake)
         histograms = calibrate(model, [name for group in groups for name in group.tensors], inputs)
         floats = running_sums(model) | sparing_floats(model)
-        bits, whole = self.options.weight_bits, self.options.per_tensor
         plans = {
-            method: Plan(affines_by(method, groups, histograms), floats=floats, weight_bits=bits, per_tensor=whole)
+            method: Plan(affines_by(method, groups, histograms), floats=floats, scheme=self.options.weights)
             for method in methods
         }
         return {name: Candidate(model, plan, inputs.intake, groups, model) for name, plan in plans.items()}
@@ -212,7 +211,7 @@ class Ladder:
         model, absorbed = absorb_high_biases(before.model, channels)
         if absorbed:
             channels = channel_statistics(model, inputs)
-        model = equalize(model, channels, self.options.per_tensor)
+        model = equalize(model, channels, self.options.weights)
         return self._by_method(model, self._inputs(before.intake, RANGE_IMAGES), [self.method])[self.method]
 
     def _round(self, before: Candidate) -> tuple[Candidate, str]:

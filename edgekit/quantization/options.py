@@ -9,12 +9,12 @@ from edgekit.data import Source
 from edgekit.data.reading import Reading
 from edgekit.errors import UsageError
 from edgekit.evaluation.input_options import InputOptions
-from edgekit.options import BITS_OF_WEIGHTS, LARGEST_SEED, PER_TENSOR, SAMPLES, Options, argument, group, option
+from edgekit.operators.weight_scheme import WeightScheme
+from edgekit.options import LARGEST_SEED, SAMPLES, Options, argument, group, option
 from edgekit.quantization.ladder import MIXED, RUNGS
 from edgekit.quantization.qdq import IO_TYPES
 from edgekit.quantization.ranges import AUTO, RANGE_METHODS
 from edgekit.quantization.recipes import RECIPES, Recipe
-from edgekit.scales import WEIGHT_BITS
 
 STATIC, WEIGHTS_ONLY, HALF = "static_wi8_ai8", "weight_only_wi8_af32", "weight_only_wf16_af32"
 OF_ALL = ("model", "data", "out", "int8", "weights_only", "fp16", "max_drop", "input", "reading", "seed")
@@ -52,8 +52,7 @@ class QuantizeOptions(Options):
         choices=RANGE_METHODS,
         metavar="METHOD",
     )
-    per_tensor: bool = option(PER_TENSOR, False)
-    weight_bits: int = option(BITS_OF_WEIGHTS, WEIGHT_BITS, least=2, most=WEIGHT_BITS)
+    weights: WeightScheme = group(WeightScheme)
     input: InputOptions = group(InputOptions)
     reading: Reading = group(Reading)
     seed: int = option("Seed of the choice of calibration images.", 0, least=0, most=LARGEST_SEED)

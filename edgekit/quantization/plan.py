@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.errors import UsageError
-from edgekit.operators import row_of
-from edgekit.scales import WEIGHT_BITS, Array, Quantization, Reals, raised_for_bias, weight_max, weight_quantization
+from edgekit.operators.weight_scheme import EIGHT_BITS, WeightScheme
+from edgekit.scales import WEIGHT_BITS, Array, Quantization, Reals, raised_for_bias
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -43,20 +43,15 @@ class Plan:
     Attributes:
         affines: scale and zero point of each stored activation tensor, by name.
         weights: by the name of the operator's first output, where a rung decided on them; all others are rounded to
-            the nearest by the scales of ``weight_quantization``.
+            the nearest by the scales of ``scheme``.
         floats: first outputs of the operators that compute in float.
-        weight_bits: 8, or fewer for a coarser grid; what that means in a file is the file's.
-        per_tensor: weights have one scale for the whole tensor, whatever the operator's rule says.
+        scheme: how weights are stored; what fewer than 8 bits mean in a file is the file's.
     """
 
     affines: Mapping[str, Quantization]
     weights: Mapping[str, QuantizedWeights] = field(default_factory=dict)
     floats: frozenset[str] = frozenset()
-    weight_bits: int = WEIGHT_BITS
-    per_tensor: bool = False
-
-    def __post_init__(self) -> None:
-        weight_max(self.weight_bits)
+    scheme: WeightScheme = EIGHT_BITS
 
     def with_weights(self, weights: Mapping[str, QuantizedWeights]) -> Plan:
         """The plan with the stored weights of some operators decided."""
@@ -65,6 +60,11 @@ class Plan:
     def with_floats(self, floats: Iterable[str]) -> Plan:
         """The plan with more operators in float."""
         return replace(self, floats=self.floats | frozenset(floats))
+
+    def with_wide_weights(self) -> Plan:
+        """The plan with weights of 8 bits."""
+        wide = replace(self.scheme, weight_bits=WEIGHT_BITS)
+        return self if wide == self.scheme else replace(self, scheme=wide, weights={})
 
     def weights_of(self, node: NodeProto, constants: Mapping[str, Array]) -> QuantizedWeights:
         """The weights of an operator as they are stored: those that were decided, or the nearest to the model's.
@@ -75,13 +75,12 @@ class Plan:
             node: an operator with weights.
             constants: those of the float model, by name.
         """
-        weights, bits = constants[node.input[1]], self.weight_bits
-        decided = self.weights.get(node.output[0])
-        axis = None if self.per_tensor else row_of(node.op_type).int8_axis
-        own = decided.quantization if decided else weight_quantization(weights, axis, bits)
+        weights, decided = constants[node.input[1]], self.weights.get(node.output[0])
+        own = decided.quantization if decided else self.scheme.quantization(node.op_type, weights)
         raised = own
         if len(node.input) > 2 and node.input[2]:
             raised = raised_for_bias(own, constants[node.input[2]], self.affines[node.input[0]])
         if decided and raised == own:
             return decided
-        return QuantizedWeights(raised.quantize(decided.real if decided else weights, weight_max(bits)), raised)
+        most = self.scheme.most(node.op_type)
+        return QuantizedWeights(raised.quantize(decided.real if decided else weights, most), raised)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -200,7 +200,8 @@ def quantize(options: QuantizeOptions, lesson: Lesson | None = None) -> Quantize
             speed=Speed.of(path, files, options.input.shape),
             growth=_growth(path, float_file, (onnx_file, tflite_file)),
         )
-        write_json(scratch / RECORD_FILE, {**result.to_dict(), "seed": options.seed})
+        stored = asdict(options.weights) if options.recipe.calibrates else {}
+        write_json(scratch / RECORD_FILE, {**result.to_dict(), **stored, "seed": options.seed})
     return result
 
 

@@ -16,9 +16,9 @@ from edgekit.conversion.tflite.made_up import made_up_int8
 from edgekit.conversion.torch_onnx import sketch_onnx
 from edgekit.inputs.contracts import Contract
 from edgekit.inputs.golden import MOST_VALUES, Golden
+from edgekit.operators.weight_scheme import EIGHT_BITS, WeightScheme
 from edgekit.quantization.float_source import LINEAGE_DIGITS
 from edgekit.quantization.options import STATIC
-from edgekit.scales import WEIGHT_BITS
 
 if TYPE_CHECKING:
     from torch import nn
@@ -28,15 +28,9 @@ LONGEST = -128
 
 
 def untrained_int8(
-    network: nn.Module,
-    contract: Contract,
-    labels: Sequence[str],
-    per_tensor: bool = False,
-    weight_bits: int = WEIGHT_BITS,
+    network: nn.Module, contract: Contract, labels: Sequence[str], weights: WeightScheme = EIGHT_BITS
 ) -> bytes:
     """The .tflite file that ``edgekit quantize --int8`` would make of a network; what it answers means nothing.
-
-    ``per_tensor`` and ``weight_bits`` are those of ``QuantizeOptions``.
 
     Raises:
         UnsupportedError: the network has an operator without an int8 form.
@@ -49,7 +43,7 @@ def untrained_int8(
         for values in (*drawn.parameters(), *drawn.buffers()):
             if values.is_floating_point() and values.ndim == 1:
                 values.uniform_(0.5, 1.5)  # a fresh network's are all alike
-    return made_up_int8(sketch_onnx(drawn, contract), _description(contract, tuple(labels)), per_tensor, weight_bits)
+    return made_up_int8(sketch_onnx(drawn, contract), _description(contract, tuple(labels)), weights)
 
 
 def _description(contract: Contract, labels: tuple[str, ...]) -> Metadata:

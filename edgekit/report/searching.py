@@ -16,7 +16,7 @@ from edgekit.report.markup import Html, element
 from edgekit.report.plots import shorten
 from edgekit.report.units import bytes_text
 from edgekit.search import search as verb
-from edgekit.search.costs import TEXTS, UNFIT
+from edgekit.search.costs import TEXTS, UNFIT, State
 from edgekit.search.records import SearchOptions, SearchResult
 from edgekit.search.study import Found
 
@@ -43,7 +43,7 @@ def search(options: SearchOptions) -> SearchResult:
 def render_search(result: SearchResult) -> str:
     """The page as text."""
     title = f"{result.student} on {result.data}"
-    trained = [one for one in result.candidates if one.accuracies]
+    trained = [one for one in result.candidates if one.state == State.TRAINED]
     unfit = sum(one.state in UNFIT for one in result.candidates)
     where = f" on {result.device}" if result.device else ""
     lead = f"The best student within {result.limits}{where}, taught by {result.teacher}."

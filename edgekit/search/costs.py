@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
+from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from statistics import median_low
@@ -25,7 +26,18 @@ RUNS, SECONDS = 30, 0.3
 """Of a candidate that is measured."""
 
 
-UNFIT = ("too large", "too small")
+class State(StrEnum):
+    """What became of a candidate. One that is ``KNOWN`` is the same network as another."""
+
+    RUNNING = "running"
+    TRAINED = "trained"
+    KNOWN = "known"
+    TOO_LARGE = "too large"
+    TOO_SMALL = "too small"
+    FAILED = "failed"
+
+
+UNFIT = (State.TOO_LARGE, State.TOO_SMALL)
 """Why candidates are not trained."""
 
 

@@ -3,8 +3,7 @@
 After each rung the candidates of the best third go on, to three times as many epochs. Which are best is told by
 non-dominated sorting, as in MO-ASHA (Schmucker et al. 2021, after Li et al. 2020): what is at least as good as another
 in everything and better in something stands before it, and among those that have no one before them the one of least
-loss stands first. A candidate is judged when it gets there, by those that were there before: nothing waits, so one
-worker and several do the same.
+loss stands first. A candidate is judged when it gets there, by those that were there before: nothing waits.
 
 A rung is a whole schedule, warm-up and cosine, from the weights that the last one ended with (Loshchilov and Hutter
 2017), so what is compared has ended its training, and what goes on has lost nothing.

@@ -13,11 +13,10 @@ from edgekit.console import Part, Remark, Table, Warn, counted
 from edgekit.data import Source
 from edgekit.data.reading import Reading
 from edgekit.errors import UnknownNameError
+from edgekit.operators.weight_scheme import WeightScheme
 from edgekit.options import (
     ANY_SEED,
-    BITS_OF_WEIGHTS,
     LARGEST_SEED,
-    PER_TENSOR,
     RAY,
     SOURCES,
     Options,
@@ -27,8 +26,7 @@ from edgekit.options import (
 )
 from edgekit.quantization.quantize import QuantizeResult
 from edgekit.result import Result
-from edgekit.scales import WEIGHT_BITS
-from edgekit.search.costs import TEXTS, UNFIT, Costs
+from edgekit.search.costs import TEXTS, UNFIT, Costs, State
 from edgekit.training.answers.ensemble import WAYS
 from edgekit.training.distill import DistillResult
 from edgekit.training.recipe_options import DistillRecipeOptions
@@ -86,7 +84,12 @@ class SearchOptions(Options):
     )
     max_instructions: float | None = option("Most instructions of an inference, counted on an emulated board.", None)
     threads: int = option("Threads of the runtime on the device.", 1, least=1)
-    hours: float | None = option("Search for so long.", None, unset=f"{HOURS:g}, without --trials", least=0)
+    hours: float | None = option(
+        "Search for so long; short trainings that were begun are ended.",
+        None,
+        unset=f"{HOURS:g}, without --trials",
+        least=0,
+    )
     trials: int | None = option("Train so many candidates.", None, least=1)
     workers: int | None = option(
         "Candidates that are trained at once, each on its share of the cores.",
@@ -100,8 +103,7 @@ class SearchOptions(Options):
     reading: Reading = group(Reading)
     recipe: DistillRecipeOptions = group(DistillRecipeOptions)
     qat: bool = option("End the best student under the quantizer, with the teacher.", False)
-    per_tensor: bool = option(PER_TENSOR, False)
-    weight_bits: int = option(BITS_OF_WEIGHTS, WEIGHT_BITS, least=2, most=WEIGHT_BITS)
+    weights: WeightScheme = group(WeightScheme)
     seed: int = option(ANY_SEED, 0, least=0, most=LARGEST_SEED)
     sampler: str = "guided"
 
@@ -162,8 +164,8 @@ class SearchResult(Result):
         ]
         title = "what no other candidate beats (loss and accuracy: validation, after its last short training)"
         yield Table(title, ("", "network", *self._columns(), "loss", "accuracy"), rows)
-        others = ", ".join(f"{states[state]:,} {state}" for state in (*UNFIT, "failed") if states[state])
-        text = f"{counted(states['trained'], 'candidates')} trained"
+        others = ", ".join(f"{states[state]:,} {state}" for state in (*UNFIT, State.FAILED) if states[state])
+        text = f"{counted(states[State.TRAINED], 'candidates')} trained"
         yield Remark(f"{text}; not trained: {others}" if others else text)
         if self.distilled is not None:
             yield from self.distilled.parts()

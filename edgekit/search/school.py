@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -67,7 +67,7 @@ class School:
     def teach(self, network: nn.Module, contract: Contract, recipe: TrainRecipe, folder: Path) -> tuple[float, float]:
         """Train a network in place; its cross-entropy and accuracy on the validation images.
 
-        It goes on where a killed run has stopped.
+        It goes on where a killed run has stopped, if that was of the same network and had as many threads.
 
         Raises:
             TrainingError: training diverged.
@@ -75,12 +75,13 @@ class School:
         import torch
         from torch.nn.functional import cross_entropy
 
-        from edgekit.training import loop
+        from edgekit.training import checkpoint, loop
 
         data = self.data(contract)
         answers = self._ensemble(contract).answers(recipe.augmentation, self.seed, side=contract.shape[0])
         origin = {"network": sha256_bytes(repr(network).encode()), "teacher": answers.key}
-        run = loop.TrainRun(recipe, self.seed, folder, origin, resume=True, loss=self.loss)
+        run = loop.TrainRun(recipe, self.seed, folder, origin, loss=self.loss)
+        run = replace(run, resume=not checkpoint.differing(checkpoint.run_of(folder), run.identity(data)))
         with quiet():
             kept, _ = (self.train or loop.train)(network, contract, data, run, answers)
         network.load_state_dict(kept.state_dict())

@@ -6,6 +6,7 @@ from edgekit.errors import UsageError
 from edgekit.files import write_json
 from edgekit.quantization.options import QuantizeOptions
 from edgekit.quantization.quantize import quantize
+from edgekit.search.costs import State
 from edgekit.search.records import SearchOptions, SearchResult
 from edgekit.search.setting import Setting
 
@@ -35,11 +36,13 @@ def _searched(setting: Setting) -> SearchResult:
     study = setting.explored()
     finished = study.finished()
     if not finished:
-        raise UsageError("No candidate was trained to the end in this time; give more --hours, and it goes on.")
+        failed = [one.why for one in study.found if one.state == State.FAILED]
+        last = f" The last that failed: {failed[-1]}" if failed else ""
+        raise UsageError(f"No candidate was trained to the end in this time; give more --hours, and it goes on.{last}")
     best = min(finished, key=lambda one: (one.loss, one.number))
     distilled = setting.distilled(best, resume=study.takes_up(best, bool(options.ray)))
-    source = options.data or setting.family.card.data
-    shared = options.shared_with(QuantizeOptions) | {"model": str(setting.folder), "data": source, "out": None}
+    own = {"model": str(setting.folder), "data": setting.school.source, "out": None}
+    shared = options.shared_with(QuantizeOptions) | own
     quantized = distilled.int8 or quantize(QuantizeOptions(**shared, int8=True))
     result = setting.result(
         candidates=tuple(study.found), front=tuple(study.front()), best=best, distilled=distilled, quantized=quantized

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,10 +16,10 @@ from edgekit.catalog import network_card
 from edgekit.closing import Closing
 from edgekit.console import Table, changing_table, counted, say
 from edgekit.data import holds_photos, is_unset
-from edgekit.errors import UsageError
-from edgekit.files import require_writable
+from edgekit.errors import ModelError, RuntimeCrashError, UsageError
+from edgekit.files import require_writable, sha256_file
 from edgekit.inputs.contract import InputContract
-from edgekit.scales import WEIGHT_BITS
+from edgekit.operators.weight_scheme import EIGHT_BITS
 from edgekit.search.costs import UNFIT, Costs, Gauge
 from edgekit.search.family import Family, open_family
 from edgekit.search.records import HOURS, Proposal, SearchOptions, SearchResult, cost_cells
@@ -30,6 +31,7 @@ from edgekit.training.distill import DistillOptions, DistillResult, distill
 from edgekit.training.recipe_options import DistillRecipeOptions
 from edgekit.training.shrinking.shrink import looks_once
 from edgekit.training.teachers import open_teacher
+from edgekit.zoo import arguments_of
 
 if TYPE_CHECKING:
     from edgekit.search.study import Found, Study
@@ -76,7 +78,7 @@ class Setting(Closing):
         school = School((), options.ensemble, source, options.reading, options.seed, options.recipe.own_loss)
         name = options.student.rpartition(":")[2]
         folder = require_writable(options.out or Path("runs") / f"{name}-search")
-        return cls(options, Scales(family, school, gauge, options.per_tensor, options.weight_bits), folder)
+        return cls(options, Scales(family, school, gauge, options.weights), folder)
 
     def taught(self) -> Setting:
         """With the teachers, if there is a budget; one of pictures that can be cut to it is in the space too."""
@@ -88,7 +90,8 @@ class Setting(Closing):
         school, family = replace(self.school, teachers=teachers), self.family
         are_pictures = isinstance(card.contract, InputContract)
         if are_pictures and size is not None and len(teachers) == 1 and teachers[0].network is not None:
-            family = replace(family, shrunk=ShrunkTeacher(looks_once(teachers[0]), school.data, int(size), seed))
+            shrunk = ShrunkTeacher(looks_once(teachers[0]), school.data, int(size), seed, self.options.weights)
+            family = replace(family, shrunk=shrunk)
         return replace(self, scales=replace(self.scales, family=family, school=school))
 
     def require_possible(self) -> None:
@@ -127,6 +130,7 @@ class Setting(Closing):
             hours = math.inf if self.options.trials else HOURS
         with crew_of(self.options) as crew:
             study = self.study(crew.train)
+            study.tidy()
             before, until = len(study.found), time.monotonic() + 3600 * hours
             try:
                 self.school.ask(self.family.card.contract, study.rungs[-1])
@@ -153,6 +157,8 @@ class Setting(Closing):
             raise UsageError("Candidates learn answers alone; leave the loss hint out, and 'distill' the best with it.")
         identity = {
             "student": self.options.student,
+            "network": _code_of(self.family.factory) if self.family.factory else arguments_of(card.architecture),
+            "loss": _code_of(self.school.loss) if self.school.loss else "",
             "space": [asdict(axis) for axis in self.family.space.axes],
             "data": data.sha256,
             "teacher": [*(one.sha256 for one in self.school.teachers), *details.teacher_mean, *details.teacher_std],
@@ -162,8 +168,7 @@ class Setting(Closing):
             "limits": self.gauge.limits.known(),
             "device": self.gauge.device,
             "threads": self.gauge.threads,
-            "per_tensor": self.options.per_tensor,
-            "weight_bits": self.options.weight_bits,
+            **asdict(self.options.weights),
             "seed": self.options.seed,
             "sampler": self.options.sampler,
         }
@@ -173,11 +178,16 @@ class Setting(Closing):
     def proposals(self) -> Iterator[Proposal]:
         """Three budgets that networks of the space meet, by what candidates drawn by chance cost."""
         rng = np.random.default_rng(self.options.seed)
-        drawn = [
-            {axis.name: axis.values[rng.integers(len(axis.values))] for axis in self.family.space.axes}
-            for _ in range(LOOKED_AT)
-        ]
-        costs = sorted((self.scales.weigh(values).costs for values in drawn), key=lambda one: one.bytes or 0)
+        found, failure = [], None
+        for _ in range(LOOKED_AT):
+            drawn = {axis.name: axis.values[rng.integers(len(axis.values))] for axis in self.family.space.axes}
+            try:
+                found.append(self.scales.weigh(drawn).costs)
+            except (ModelError, RuntimeCrashError) as exc:  # of some values only, it may be
+                failure = exc
+        if not found and failure is not None:
+            raise failure
+        costs = sorted(found, key=lambda one: one.bytes or 0)
         for name, share in SHARES.items():
             picked = costs[int(share * len(costs))]
             size, latency = _rounded_up(picked.bytes or 0), picked.latency_ms
@@ -206,7 +216,7 @@ class Setting(Closing):
             "structure": self.family.structure(candidate),
         }
         if not self.options.qat:  # the quantizer, which comes after, is told
-            own |= {"per_tensor": False, "weight_bits": WEIGHT_BITS}
+            own["weights"] = EIGHT_BITS
         return distill(DistillOptions(**self.options.shared_with(DistillOptions) | own))
 
     def result(self, **found: Any) -> SearchResult:
@@ -220,6 +230,13 @@ class Setting(Closing):
             self.gauge.provenance,
             **found,
         )
+
+
+def _code_of(function: Callable[..., Any]) -> str:
+    """What tells whether the file of a user's function, or of an object that is called, has changed."""
+    named = inspect.unwrap(function) if inspect.isroutine(function) or inspect.isclass(function) else type(function)
+    file = inspect.getsourcefile(named)
+    return sha256_file(Path(file)) if file else ""
 
 
 def _live(found: Sequence[Found], gauge: Gauge) -> Table:

@@ -12,6 +12,7 @@ from edgekit.data.intake import require_pictures
 from edgekit.errors import ModelError, UsageError
 from edgekit.inputs.contract import InputContract
 from edgekit.inputs.contracts import Contract
+from edgekit.operators.weight_scheme import WeightScheme
 from edgekit.training.shrinking.shrink import cut_teacher
 from edgekit.training.teacher import Teacher
 
@@ -23,12 +24,16 @@ SHRUNK = "shrunk"
 
 @dataclass(frozen=True)
 class ShrunkTeacher:
-    """A teacher that has a network of torch, cut to ``to`` bytes of int8; ``data`` opens images for a contract."""
+    """A teacher that has a network of torch, cut to ``to`` bytes of int8; ``data`` opens images for a contract.
+
+    ``weights`` says how the file stores them.
+    """
 
     teacher: Teacher
     data: Callable[[Contract], Dataset]
     to: int
     seed: int
+    weights: WeightScheme
     _made: dict[Contract, nn.Module] = field(default_factory=dict)
 
     def contract(self, student: Contract) -> InputContract:
@@ -45,7 +50,8 @@ class ShrunkTeacher:
         """
         if contract not in self._made:
             try:
-                self._made[contract] = cut_teacher(self.teacher, contract, self.data(contract), self.to, self.seed)
+                data = self.data(contract)
+                self._made[contract] = cut_teacher(self.teacher, contract, data, self.to, self.seed, self.weights)
             except UsageError as exc:
                 raise ModelError(str(exc)) from exc
         return copy.deepcopy(self._made[contract])

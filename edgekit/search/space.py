@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 RESOLUTION = "resolution"
 RANGE = ("from", "to", "by")
+PLAIN = (int, float, str, type(None))
+"""What a study can hold; booleans are whole numbers."""
 Values = Mapping[str, Any]
 """A value for each axis of a space."""
 
@@ -107,7 +109,7 @@ class Space:
 
     def least(self) -> Iterator[Values]:
         """Where the smallest networks are: every number as small as it may be, with each choice of what is none."""
-        picked = [axis.values if isinstance(axis.values[-1], str) else axis.values[:1] for axis in self.axes]
+        picked = [axis.values[:1] if axis.are_numbers else axis.values for axis in self.axes]
         for values in itertools.product(*picked):
             yield {axis.name: value for axis, value in zip(self.axes, values, strict=True)}
 
@@ -122,5 +124,9 @@ def _values(given: Any, what: str) -> tuple[Any, ...]:
             raise UsageError(f"{what} needs whole numbers as in {{ from = 8, to = 48, by = 4 }}.") from exc
     if not isinstance(given, list | tuple | range) or not given:
         raise UsageError(f"{what} has no values; give a list of them, or {{ from = 8, to = 48, by = 4 }}.")
-    values = tuple(given)
+    if strange := [value for value in given if not isinstance(value, PLAIN)]:
+        raise UsageError(
+            f"{what} cannot be {strange[0]!r}; give it a name: values are numbers, texts, booleans or None."
+        )
+    values = tuple(dict.fromkeys(given))
     return tuple(sorted(values)) if all(type(value) in (int, float) for value in values) else values

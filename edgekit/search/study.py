@@ -6,10 +6,12 @@ before the next is begun. So with one worker a study that was killed ends as one
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,22 +24,24 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from edgekit.console import say
-from edgekit.errors import ModelError, RuntimeCrashError, TrainingError, UsageError
-from edgekit.files import sha256_bytes
+from edgekit.errors import EdgekitError, ModelError, RuntimeCrashError, TrainingError, UsageError
 from edgekit.recipe import TrainRecipe
 from edgekit.runtimes.refusal import first_line
-from edgekit.search.costs import UNFIT, Costs, describe
+from edgekit.search.costs import UNFIT, Costs, State, describe
 from edgekit.search.halving import fronts, goes_on, rungs_of
 from edgekit.search.proposing import NumberedSampler
 from edgekit.search.shrunk import SHRUNK
 from edgekit.search.space import Axis
 from edgekit.search.weighing import Scales, Weighed
+from edgekit.training.checkpoint import CHECKPOINT
 from edgekit.training.weights import load_weights, save_weights
 
 STUDY_FILE, NAME = "study.db", "edgekit"
 IDENTITY, BEST, WORKER, ENDS, KEY = "identity", "best", "worker", "ends", "key"
-KNOWN = "known"
-"""The state of a candidate whose network another one has."""
+STATE = "state"
+"""Attributes of the study, and of its trials."""
+TRIALS = "trials"
+"""The folder of what is being trained."""
 MISSES = 300
 """After so many candidates in a row that do not fit, fail or are known already, there is hardly a new one."""
 OF_INTEREST = 0.8
@@ -61,7 +65,7 @@ class Found:
     costs: Costs
     accuracies: tuple[float, ...]
     losses: tuple[float, ...]
-    state: str
+    state: State
     why: str = ""
 
     @property
@@ -110,6 +114,8 @@ class Study:
             )
         except Exception as exc:  # a file that is no database makes the layers below raise what they like
             reason = first_line(exc)
+            if "locked" in reason:
+                raise UsageError(f"Another search writes {path}; wait for its end, or choose another --out.") from exc
             raise UsageError(f"{path} is no study of 'edgekit search' ({reason}); choose another --out.") from exc
         self._require_same(path, json.loads(json.dumps(identity)))
         if not self.study.trials:
@@ -138,7 +144,7 @@ class Study:
     @property
     def trained(self) -> int:
         """How many candidates were trained, until they were stopped or to the end."""
-        return sum(one.state == "trained" for one in self.found)
+        return sum(one.state == State.TRAINED for one in self.found)
 
     def front(self) -> list[Found]:
         """Of those that went through every rung the ones that no other beats in everything, the least loss first."""
@@ -151,15 +157,29 @@ class Study:
 
     def finished(self) -> list[Found]:
         """Those that went through as many rungs as any has."""
-        trained = [one for one in self.found if one.state == "trained"]
+        trained = [one for one in self.found if one.state == State.TRAINED]
         most = max((len(one.accuracies) for one in trained), default=0)
         return [one for one in trained if len(one.accuracies) == most]
 
     def takes_up(self, best: Found, on_cluster: bool) -> bool:
         """Whether this candidate was the one to be made before, and there; from now on it is."""
         before, now = self.study.user_attrs.get(BEST), [best.number, on_cluster]
+        if before != now:
+            (self.folder / CHECKPOINT).unlink(missing_ok=True)  # of another network
         self.study.set_user_attr(BEST, now)
         return bool(before == now)
+
+    def tidy(self) -> None:
+        """After a kill: give what has no worker to the first one, and throw away what ended trials have left."""
+        trials = {trial.number: trial for trial in self.study.get_trials(deepcopy=False)}
+        for trial in trials.values():
+            if trial.state == TrialState.RUNNING and WORKER not in trial.user_attrs:
+                Trial(self.study, trial._trial_id).set_user_attr(WORKER, 0)
+        for home in (self.folder / TRIALS).glob("*"):
+            if home.name.isdecimal() and (found := trials.get(int(home.name))) and found.state.is_finished():
+                shutil.rmtree(home, ignore_errors=True)
+        with suppress(OSError):  # not empty, or not there
+            (self.folder / TRIALS).rmdir()
 
     def work(
         self, trials: float, until: float, show: Callable[[Sequence[Found]], None], worker: int = 0, of: int = 1
@@ -192,7 +212,7 @@ class Study:
             return None
         running = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         for trial in running:
-            owner = trial.user_attrs.get(WORKER)  # another process may be about to write it down
+            owner = trial.user_attrs.get(WORKER)  # another worker may be about to write it down
             if of == 1 or (owner is not None and owner % of == worker):
                 return Trial(self.study, trial._trial_id)
         if self.trained + len(running) >= trials:
@@ -208,36 +228,44 @@ class Study:
         try:
             weighed = self.scales.weigh(values)
         except (ModelError, RuntimeCrashError) as exc:
-            return self._end(trial, TrialState.FAIL, str(exc))
+            return self._end(trial, State.FAILED, str(exc))
         costs = weighed.costs
         trial.set_user_attr("costs", costs.known())
         if beyond := costs.beyond(self.gauge.limits):
             for name, share in beyond.items():
                 trial.set_constraint(name, share)
-            return self._end(trial, TrialState.PRUNED, describe(beyond, costs))
-        if self._is_small(costs):
+            return self._end(trial, State.TOO_LARGE, describe(beyond, costs))
+        if ENDS not in trial.user_attrs and self._is_small(costs):
             trial.set_constraint("spare", costs.spare(self.gauge.limits))
-            trial.set_user_attr("state", UNFIT[1])
-            return self._end(trial, TrialState.PRUNED, f"less than {OF_INTEREST:.0%} of every limit")
-        key = sha256_bytes(f"{weighed.network!r} {weighed.candidate.contract} {weighed.candidate.is_shrunk}".encode())
-        if (twin := self._twin(key, trial.number)) is not None:
+            return self._end(trial, State.TOO_SMALL, f"less than {OF_INTEREST:.0%} of every limit")
+        trial.set_user_attr(KEY, weighed.key)
+        if (twin := self._twin(weighed.key, trial.number)) is not None:
             why = f"the same network as {twin.number}"
             if twin.state == TrialState.RUNNING:
-                trial.set_user_attr("state", KNOWN)
-                return self._end(trial, TrialState.FAIL, f"{why}, which another worker trains")
+                return self._end(trial, State.KNOWN, f"{why}, which another worker trains")
             trial.set_user_attr(ENDS, twin.user_attrs[ENDS])
-            trial.set_user_attr("why", why)
-            self.study.tell(trial, twin.values)
-            return None
-        trial.set_user_attr(KEY, key)
+            return self._end(trial, State.KNOWN, why, twin.values)
         try:
             over = self._teach(trial, weighed, until, show)
         except TrainingError as exc:
-            return self._end(trial, TrialState.FAIL, str(exc))
-        if not over:
-            self.study.tell(trial, self._goals(trial.user_attrs[ENDS][-1][0], costs))
-            shutil.rmtree(self._home(trial), ignore_errors=True)
-        return None
+            return self._end(trial, State.FAILED, str(exc))
+        except EdgekitError:
+            raise
+        except Exception as exc:
+            if not self._is_users_own:
+                raise
+            return self._end(trial, State.FAILED, f"its training failed with {type(exc).__name__}: {first_line(exc)}")
+        if over:
+            return None
+        # A sampler would learn from the arguments of the family, of which the teacher has none.
+        is_own = not weighed.candidate.is_shrunk
+        goals = self._goals(trial.user_attrs[ENDS][-1][0], costs) if is_own else None
+        return self._end(trial, State.TRAINED, goals=goals)
+
+    @property
+    def _is_users_own(self) -> bool:
+        """Whether trainings run code that may raise what it likes."""
+        return self.family.factory is not None or self.school.loss is not None
 
     def _teach(self, trial: Trial, weighed: Weighed, until: float, show: Callable[[Sequence[Found]], None]) -> bool:
         """Climb the rungs; true if the time was over before it was known whether to go on."""
@@ -263,7 +291,7 @@ class Study:
         others = [
             self._goals(one.losses[rung - 1], one.costs)
             for one in self.found
-            if one.state == "trained" and one.number != trial.number and len(one.losses) >= rung
+            if one.state == State.TRAINED and one.number != trial.number and len(one.losses) >= rung
         ]
         return goes_on(self._goals(losses[-1], costs), others)
 
@@ -275,20 +303,25 @@ class Study:
         limits, most = self.gauge.limits, 1 - OF_INTEREST
         if costs.spare(limits) <= most:
             return False
-        return any(one.state == "trained" and one.costs.spare(limits) <= most for one in self.found)
+        return any(one.state == State.TRAINED and one.costs.spare(limits) <= most for one in self.found)
 
     def _twin(self, key: str, number: int) -> FrozenTrial | None:
-        """A trial of the same network that was trained, or is."""
-        others = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.RUNNING))
-        return next((one for one in others if one.user_attrs.get(KEY) == key and one.number != number), None)
+        """A trial of the same network that was trained, or that was begun before and is being trained."""
+        others = [one for one in self.study.get_trials(deepcopy=False) if one.user_attrs.get(KEY) == key]
+        ended = (one for one in others if one.user_attrs.get(STATE) == State.TRAINED and one.values)
+        begun = (one for one in others if one.state == TrialState.RUNNING and one.number < number)
+        return next(itertools.chain(ended, begun), None)
 
-    def _end(self, trial: Trial, state: TrialState, why: str) -> None:
+    def _end(self, trial: Trial, state: State, why: str = "", goals: Sequence[float] | None = None) -> None:
+        """Write down what became of a trial; samplers learn from its ``goals``, and from what did not fit."""
+        trial.set_user_attr(STATE, state)
         trial.set_user_attr("why", why)
-        self.study.tell(trial, state=state)
+        without = TrialState.PRUNED if state in UNFIT else TrialState.FAIL
+        self.study.tell(trial, goals, TrialState.COMPLETE if goals else without)
         shutil.rmtree(self._home(trial), ignore_errors=True)
 
     def _home(self, trial: Trial) -> Path:
-        return self.folder / "trials" / str(trial.number)
+        return self.folder / TRIALS / str(trial.number)
 
 
 def _suggested(trial: Trial, axis: Axis) -> Any:
@@ -300,15 +333,14 @@ def _suggested(trial: Trial, axis: Axis) -> Any:
 
 def _ranked(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
     """Different networks that have learned, the best first; not the teacher with channels taken out."""
-    own = [one for one in trials if KEY in one.user_attrs and ENDS in one.user_attrs and not one.user_attrs.get(SHRUNK)]
+    taught = [one for one in trials if ENDS in one.user_attrs and not one.user_attrs.get(SHRUNK)]
+    own = [one for one in taught if one.user_attrs.get(STATE) != State.KNOWN]
     return sorted(own, key=lambda one: (-len(one.user_attrs[ENDS]), one.user_attrs[ENDS][-1][0], one.number))
 
 
 def _found(trial: FrozenTrial) -> Found:
     own = trial.user_attrs
-    states = {TrialState.COMPLETE: "trained", TrialState.PRUNED: UNFIT[0], TrialState.FAIL: "failed"}
-    state = KNOWN if trial.state == TrialState.COMPLETE and KEY not in own else states.get(trial.state, "running")
-    state = own.get("state", state)
+    state = State.RUNNING if trial.state == TrialState.RUNNING else State(own[STATE])
     costs, ends = Costs(**own.get("costs", {})), own.get(ENDS, ())
     accuracies, losses = tuple(accuracy for _, accuracy in ends), tuple(loss for loss, _ in ends)
     values = {**trial.params, SHRUNK: own.get(SHRUNK, False)}

@@ -6,13 +6,16 @@ The first worker is whoever calls; the others take trials beside it until the se
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from threading import Thread
 from typing import TYPE_CHECKING
 
-from edgekit.console import quiet
+from edgekit.console import quiet, say
+from edgekit.errors import EdgekitError
 from edgekit.training.cluster import Cluster
 
 if TYPE_CHECKING:
@@ -65,7 +68,7 @@ class Processes(Crew):
         share = max(1, threads // self.count)
         start = get_context("spawn").Process
         others = [
-            start(target=_work, args=(self.options, number, self.count, trials, until, share, os.getpid()), daemon=True)
+            start(target=_work, args=(self.options, number, self.count, trials, until, share), daemon=True)
             for number in range(1, self.count)
         ]
         torch.set_num_threads(share)
@@ -73,8 +76,10 @@ class Processes(Crew):
             for process in others:
                 process.start()
             yield
-            for process in others:
+            for number, process in enumerate(others, 1):
                 process.join()
+                if process.exitcode:
+                    say(f"worker {number} failed and left its candidate (exit status {process.exitcode})")
         finally:
             torch.set_num_threads(threads)
             for process in others:
@@ -82,21 +87,27 @@ class Processes(Crew):
                     process.terminate()
 
 
-def _work(
-    options: SearchOptions, number: int, count: int, trials: float, until: float, threads: int, parent: int
-) -> None:
+def _work(options: SearchOptions, number: int, count: int, trials: float, until: float, threads: int) -> None:
     """What such a process does."""
     import torch
 
     from edgekit.search.setting import Setting
 
-    def watch(found: Sequence[Found]) -> None:
-        if os.getppid() != parent:  # it was killed: whoever takes up the study must not meet us
-            raise KeyboardInterrupt
-
+    Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
-    with quiet(), suppress(KeyboardInterrupt), Setting.of(options) as setting:
-        setting.study().work(trials, until, watch, number, count)
+    try:
+        with quiet(), suppress(KeyboardInterrupt), Setting.of(options) as setting:
+            setting.study().work(trials, until, _unseen, number, count)
+    except EdgekitError as exc:
+        sys.exit(str(exc))
+
+
+def _end_with_parent() -> None:
+    """Where the parent is killed this process ends: whoever takes up the study must not meet it."""
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 class Threads(Crew):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,17 +40,13 @@ def load(folder: Path, run: dict[str, object]) -> dict[str, Any] | None:
     if state is None:
         return None
     stored = state["run"]
-    if recipe := stored.get("recipe"):
-        # A field that recipes have got since is as by default there.
-        stored["recipe"] = TrainRecipe.from_dict(recipe, str(folder / CHECKPOINT)).to_dict()
-    for key in {**run, **stored}:
-        if stored.get(key) != run.get(key):
-            what, way = f"another {key}", "use the same options"
-            if key == "threads":  # sums in another order are other sums
-                what, way = f"{stored.get(key)} threads, not {run.get(key)}", f"set OMP_NUM_THREADS={stored.get(key)}"
-            raise UsageError(
-                f"{folder / CHECKPOINT} belongs to a run with {what}; {way} to --resume, or choose another --out."
-            )
+    for key in differing(stored, run):
+        what, way = f"another {key}", "use the same options"
+        if key == "threads":  # sums in another order are other sums
+            what, way = f"{stored.get(key)} threads, not {run.get(key)}", f"set OMP_NUM_THREADS={stored.get(key)}"
+        raise UsageError(
+            f"{folder / CHECKPOINT} belongs to a run with {what}; {way} to --resume, or choose another --out."
+        )
     _write_metrics(folder, state)
     return {key: _interned(value) for key, value in state.items()}
 
@@ -64,6 +61,11 @@ def run_of(folder: Path) -> dict[str, Any]:
     return {} if state is None else dict(state["run"])
 
 
+def differing(stored: Mapping[str, object], run: Mapping[str, object]) -> list[str]:
+    """What two runs, each as ``run_of`` says it, do not have in common."""
+    return [key for key in {**run, **stored} if stored.get(key) != run.get(key)]
+
+
 def _read(folder: Path) -> dict[str, Any] | None:
     import torch
 
@@ -73,7 +75,11 @@ def _read(folder: Path) -> dict[str, Any] | None:
     try:
         check_sums(path)
         state: dict[str, Any] = torch.load(path, weights_only=True)
-        return {**state, "run": dict(state["run"])}
+        run = dict(state["run"])
+        if recipe := run.get("recipe"):
+            # A field that recipes have got since is as by default there.
+            run["recipe"] = TrainRecipe.from_dict(recipe, str(path)).to_dict()
+        return {**state, "run": run}
     except Exception as exc:  # torch raises whatever the broken bytes lead to
         reason = first_line(exc)
         raise TrainingError(f"{path} is not a readable checkpoint ({reason}); delete it and start again.") from exc

@@ -16,9 +16,9 @@ from edgekit.errors import UsageError
 from edgekit.files import require_writable, sha256_file, write_bytes, write_json
 from edgekit.inputs.contracts import Contract
 from edgekit.modelfiles.golden import onnx_with_example
-from edgekit.options import ANY_SEED, BITS_OF_WEIGHTS, LARGEST_SEED, PER_TENSOR, RAY, SOURCES, Options, group, option
+from edgekit.operators.weight_scheme import EIGHT_BITS, WeightScheme
+from edgekit.options import ANY_SEED, LARGEST_SEED, RAY, SOURCES, Options, group, option
 from edgekit.result import Result
-from edgekit.scales import WEIGHT_BITS
 from edgekit.training.answers.ensemble import WAYS, Ensemble, Member
 from edgekit.training.answers.extra import with_extra
 from edgekit.training.recipe_options import DistillRecipeOptions
@@ -59,8 +59,7 @@ class DistillOptions(Options):
     recipe: DistillRecipeOptions = group(DistillRecipeOptions)
     seed: int | None = option(ANY_SEED, None, unset="the card's", least=0, most=LARGEST_SEED)
     qat: bool = option("End under the quantizer: int8 files too, fine-tuned with the teacher.", False)
-    per_tensor: bool = option(PER_TENSOR, False)
-    weight_bits: int = option(BITS_OF_WEIGHTS, WEIGHT_BITS, least=2, most=WEIGHT_BITS)
+    weights: WeightScheme = group(WeightScheme)
     resume: bool = option("Go on from the last checkpoint in --out.", False)
     ray: str = option(RAY, "", metavar="ADDRESS")
     contract: Contract | None = None
@@ -72,7 +71,7 @@ class DistillOptions(Options):
             several = self.teacher if isinstance(self.teacher, list) else [self.teacher]
             object.__setattr__(self, "teacher", tuple(one for one in several if not is_unset(one)))
         self.details.of(self.teacher)
-        if not self.qat and (self.per_tensor or self.weight_bits != WEIGHT_BITS):
+        if not self.qat and self.weights != EIGHT_BITS:
             raise UsageError("--per-tensor and --weight-bits are of the files that --qat makes; add it, or leave them.")
 
 
@@ -171,7 +170,7 @@ def distill(options: DistillOptions) -> DistillResult:
     if options.qat:
         from edgekit.training.qat import quantize_with_teacher
 
-        int8 = quantize_with_teacher(run, data, answers, options.per_tensor, options.weight_bits)
+        int8 = quantize_with_teacher(run, data, answers, options.weights)
     result = DistillResult(
         student=card.name,
         teacher=ensemble.name,

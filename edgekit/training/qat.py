@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from edgekit.data.dataset import Dataset, Images
+from edgekit.operators.weight_scheme import WeightScheme
 from edgekit.quantization.ladder import RUNGS
 from edgekit.quantization.options import QuantizeOptions
 from edgekit.quantization.quantize import QuantizeResult, quantize
@@ -47,10 +48,8 @@ class _Pictures:
         return self.view.images(np.arange(len(self))[rows])
 
 
-def quantize_with_teacher(
-    run: TrainRun, data: Dataset, teaching: Teaching, per_tensor: bool, weight_bits: int
-) -> QuantizeResult:
-    """Write the int8 files of the run's model.onnx beside it; the last two arguments are as in ``QuantizeOptions``.
+def quantize_with_teacher(run: TrainRun, data: Dataset, teaching: Teaching, weights: WeightScheme) -> QuantizeResult:
+    """Write the int8 files of the run's model.onnx beside it, its weights stored as ``weights`` says.
 
     Raises:
         UnsupportedError: the model has an operator without an int8 form.
@@ -69,6 +68,5 @@ def quantize_with_teacher(
 
     epochs = min(MOST_EPOCHS, max(1, round(SHARE * recipe.epochs)))
     lesson = Lesson(_Pictures(view), targets, loss, FinetuneOptions(epochs=epochs, seed=run.seed))
-    weights: Any = {"per_tensor": per_tensor, "weight_bits": weight_bits}
-    options = QuantizeOptions(str(folder), data, folder, int8=True, rungs=len(RUNGS), seed=run.seed, **weights)
+    options = QuantizeOptions(str(folder), data, folder, int8=True, rungs=len(RUNGS), seed=run.seed, weights=weights)
     return quantize(options, lesson)

@@ -13,6 +13,9 @@ from edgekit.files import require_file, sha256_bytes, write_bytes
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+PARALLEL = "module."
+"""What DataParallel puts before the name of each parameter."""
+
 
 def save_weights(model: nn.Module, path: Path) -> Path:
     """Store a network's parameters and buffers as safetensors, atomically."""
@@ -92,7 +95,7 @@ def take_widths(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """The tensors of a .safetensors file or a torch state dict (.pt, .pth, .th), by name, in the file's order.
 
-    A state dict may lie under the key ``state_dict`` and have the prefix ``module.`` (DataParallel).
+    A state dict may lie under the key ``state_dict``, and all its names may have the prefix PARALLEL.
 
     Raises:
         ModelError: the file is broken, or holds more than tensors.
@@ -104,12 +107,12 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             from safetensors.torch import load
 
-            tensors = load(path.read_bytes())
-        else:
-            check_sums(path)
-            tensors = torch.load(path, map_location="cpu", weights_only=True)
-            tensors = tensors.get("state_dict", tensors)
-        return {name.removeprefix("module."): value for name, value in tensors.items()}
+            return dict(load(path.read_bytes()))
+        check_sums(path)
+        tensors = torch.load(path, map_location="cpu", weights_only=True)
+        tensors = tensors.get("state_dict", tensors)
+        prefix = PARALLEL if all(name.startswith(PARALLEL) for name in tensors) else ""
+        return {name.removeprefix(prefix): value for name, value in tensors.items()}
     except Exception as exc:  # safetensors and torch raise whatever the broken bytes lead to
         raise ModelError(
             f"{path} is not a readable weights file ({_first_line(exc)}); only safetensors and plain state dicts "

@@ -22,6 +22,7 @@ from edgekit.conversion.compact import FEWEST_TO_JOIN, compact
 from edgekit.conversion.tflite import lower
 from edgekit.graph.isolated import open_prepared
 from edgekit.modelfiles.contents import read_contents
+from edgekit.operators.weight_scheme import WeightScheme
 from edgekit.quantization.calibrate import open_session
 from edgekit.quantization.plan import Plan
 from edgekit.quantization.qdq import insert_qdq
@@ -54,7 +55,7 @@ def kernels(model: ModelProto, folder: Path) -> Counter[str]:
 @settings(deadline=None, max_examples=12)
 @given(st.lists(st.sampled_from(BLOCKS), max_size=6), st.sampled_from(["int8", "float32"]), st.booleans())
 def test_the_answers_are_identical_with_and_without_optimization(blocks: list[str], io: str, per_tensor: bool) -> None:
-    model = written(blocks, io, per_tensor=per_tensor)
+    model = written(blocks, io, scheme=WeightScheme(per_tensor))
     small = compact(model)
     onnx.checker.check_model(small, full_check=True)
     (image,) = next(iter(IMAGES))

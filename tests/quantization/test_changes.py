@@ -9,6 +9,7 @@ from random_images import CONTRACT, random_inputs, random_split
 from residual_graphs import minmax_plan, residual
 
 from edgekit.data.intake import Pictures
+from edgekit.operators.weight_scheme import WeightScheme
 from edgekit.quantization.changes import HELPFUL, Change, helpful_changes
 from edgekit.quantization.judge import Judge
 from edgekit.quantization.ladder import Candidate
@@ -56,6 +57,6 @@ def test_each_kind_of_change_around_a_tensor_is_told_once() -> None:
 def test_the_weights_that_are_rounded_coarsely_hurt_alone() -> None:
     layers = [layer.name for layer in weighted_layers(MODEL)]
     fine = weights_alone(MODEL, MODEL, PLAN, INPUTS)
-    coarse = weights_alone(MODEL, MODEL, minmax_plan(MODEL, INPUTS, weight_bits=3), INPUTS)
+    coarse = weights_alone(MODEL, MODEL, minmax_plan(MODEL, INPUTS, scheme=WeightScheme(weight_bits=3)), INPUTS)
     assert list(fine) == layers
     assert all((coarse[name] or 0.0) < (fine[name] or 200.0) - 15 for name in layers)

@@ -14,6 +14,7 @@ from small_graphs import graph_of, noise
 
 from edgekit.data.intake import Pictures
 from edgekit.graph.prepare import prepare
+from edgekit.operators.weight_scheme import EIGHT_BITS, WeightScheme
 from edgekit.quantization.channel_statistics import channel_statistics
 from edgekit.quantization.judge import Judge
 from edgekit.quantization.rungs.equalize import equalize
@@ -21,8 +22,8 @@ from edgekit.quantization.rungs.equalize import equalize
 INPUTS = random_inputs(8)
 
 
-def equalized(model: ModelProto, per_tensor: bool = False) -> ModelProto:
-    return equalize(model, channel_statistics(model, INPUTS), per_tensor)
+def equalized(model: ModelProto, scheme: WeightScheme = EIGHT_BITS) -> ModelProto:
+    return equalize(model, channel_statistics(model, INPUTS), scheme)
 
 
 def sqnr(original: ModelProto, model: ModelProto, **options: object) -> float:
@@ -35,7 +36,7 @@ def sqnr(original: ModelProto, model: ModelProto, **options: object) -> float:
 def test_the_network_computes_what_it_did_before(blocks: list[str], seed: int, spread: float, per_tensor: bool) -> None:
     model = residual(blocks, seed, spread)
     expected = scores(model, INPUTS)
-    found = scores(equalized(model, per_tensor), INPUTS)
+    found = scores(equalized(model, WeightScheme(per_tensor)), INPUTS)
     np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
 
 
@@ -59,8 +60,8 @@ def test_what_8_bits_add_to_the_scores_shrinks(blocks: list[str]) -> None:
 
 def test_with_one_scale_for_all_weights_of_a_layer_the_gain_is_large() -> None:
     model = residual(["depthwise", "conv_relu", "residual"], seed=2, spread=2.5)
-    before = sqnr(model, model, per_tensor=True)
-    assert sqnr(model, equalized(model, per_tensor=True), per_tensor=True) > before + 12
+    whole = WeightScheme(per_tensor=True)
+    assert sqnr(model, equalized(model, whole), scheme=whole) > sqnr(model, model, scheme=whole) + 12
 
 
 def test_a_clip_is_never_reached_by_what_it_let_pass_before() -> None:

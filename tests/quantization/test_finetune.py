@@ -15,6 +15,7 @@ from edgekit.data.intake import Pictures
 from edgekit.errors import DataError, TrainingError, UnsupportedError, UsageError
 from edgekit.graph.prepare import prepare
 from edgekit.inputs.contract import InputContract
+from edgekit.operators.weight_scheme import WeightScheme
 from edgekit.quantization.calibrate import RealInputs, calibrate, open_session
 from edgekit.quantization.plan import Plan
 from edgekit.quantization.qdq import insert_qdq
@@ -39,7 +40,7 @@ def broken(tiny: onnx.ModelProto, mnist: Dataset) -> Plan:
     tensors = [name for group in groups for name in group.tensors]
     seen = calibrate(tiny, tensors, digits(mnist, 32))
     ranges = [group.range("minmax", seen) for group in groups]
-    return Plan(affines(groups, ranges), weight_bits=4, per_tensor=True)
+    return Plan(affines(groups, ranges), scheme=WeightScheme(per_tensor=True, weight_bits=4))
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +96,7 @@ def test_the_written_file_answers_as_in_training(tuned: Finetuned, mnist: Datase
 
 
 def test_the_plan_keeps_its_bits_and_its_scheme(broken: Plan, tuned: Finetuned) -> None:
-    assert (tuned.plan.weight_bits, tuned.plan.per_tensor) == (4, True)
+    assert tuned.plan.scheme == WeightScheme(per_tensor=True, weight_bits=4)
     assert {name: affine.zero_point for name, affine in tuned.plan.affines.items()} == {
         name: affine.zero_point for name, affine in broken.affines.items()
     }
@@ -140,13 +141,13 @@ def test_a_batch_that_memory_does_not_hold_is_learned_in_parts(monkeypatch: pyte
 
 def test_scales_can_be_left_alone() -> None:
     model, plan, inputs = small()
-    result = finetune(model, replace(plan, weight_bits=3), inputs, replace(FAST, scale_rate=0.0))
+    result = finetune(model, replace(plan, scheme=WeightScheme(weight_bits=3)), inputs, replace(FAST, scale_rate=0.0))
     assert result.plan.affines == plan.affines
 
 
 def test_an_output_that_is_no_list_of_scores_is_learned_by_its_values() -> None:
     model, plan, inputs = small("Sigmoid")
-    start = replace(plan, weight_bits=2)
+    start = replace(plan, scheme=WeightScheme(weight_bits=2))
     result = finetune(model, start, inputs, replace(FAST, epochs=6, learning_rate=0.02))
     assert result.epochs[0].agreement is None
     assert result.epochs[result.kept].held_out_loss < result.epochs[0].held_out_loss

@@ -10,6 +10,7 @@ from residual_graphs import minmax_plan, residual
 
 from edgekit.data.dataset import Split
 from edgekit.data.intake import Pictures
+from edgekit.operators.weight_scheme import WeightScheme
 from edgekit.quantization.judge import Judge
 from edgekit.quantization.plan import Plan
 from edgekit.tasks.quality import MOST_DB
@@ -40,12 +41,12 @@ def everything() -> frozenset[str]:
 
 def test_a_coarser_grid_is_judged_worse() -> None:
     strict = judge(random_split(8))
-    coarse = minmax_plan(MODEL, random_inputs(8), weight_bits=3)
+    coarse = minmax_plan(MODEL, random_inputs(8), scheme=WeightScheme(weight_bits=3))
     assert strict.judge(MODEL, coarse, TAKEN).sqnr_db < strict.judge(MODEL, PLAN, TAKEN).sqnr_db - 10
 
 
 def test_images_without_labels_are_judged_by_agreement() -> None:
-    coarse = minmax_plan(MODEL, random_inputs(8), weight_bits=2)
+    coarse = minmax_plan(MODEL, random_inputs(8), scheme=WeightScheme(weight_bits=2))
     verdict = judge(random_split(16)).judge(MODEL, coarse, TAKEN)
     assert verdict.accuracy is None
     assert verdict.agreement < 1
@@ -53,7 +54,7 @@ def test_images_without_labels_are_judged_by_agreement() -> None:
 
 
 def test_images_with_labels_are_judged_by_accuracy() -> None:
-    coarse = minmax_plan(MODEL, random_inputs(8), weight_bits=2)
+    coarse = minmax_plan(MODEL, random_inputs(8), scheme=WeightScheme(weight_bits=2))
     labelled = Split(random_split(16).images, answers())
     verdict = judge(labelled).judge(MODEL, coarse, TAKEN)
     assert verdict.accuracy == verdict.agreement

@@ -18,6 +18,7 @@ from edgekit.data.intake import Intake, Pictures
 from edgekit.errors import UsageError
 from edgekit.graph.prepare import prepare
 from edgekit.inputs.contract import InputContract
+from edgekit.operators.weight_scheme import WeightScheme
 from edgekit.quantization.judge import Judge
 from edgekit.quantization.ladder import Candidate, Ladder, RungRecord
 from edgekit.quantization.options import QuantizeOptions
@@ -148,9 +149,8 @@ def test_no_rung_above_the_highest_is_tried() -> None:
 
 
 def test_coarse_weights_stay_coarse_on_every_rung() -> None:
-    best, _ = climb(residual(["conv_relu"]), weight_bits=4, per_tensor=True)
-    assert best.plan.weight_bits == 4
-    assert best.plan.per_tensor
+    best, _ = climb(residual(["conv_relu"]), weights=WeightScheme(per_tensor=True, weight_bits=4))
+    assert best.plan.scheme == WeightScheme(per_tensor=True, weight_bits=4)
     assert all(np.abs(weights.stored.astype(int)).max() <= 7 for weights in best.plan.weights.values())
     assert all(weights.quantization.axis is None for weights in best.plan.weights.values())
 

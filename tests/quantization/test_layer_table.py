@@ -11,6 +11,7 @@ from residual_graphs import minmax_plan, residual
 from small_graphs import graph_of
 
 from edgekit.graph.prepare import prepare
+from edgekit.operators.weight_scheme import WeightScheme
 from edgekit.quantization import sensitivity
 from edgekit.quantization.plan import Plan
 from edgekit.quantization.rungs.reconstruct import correct_biases
@@ -72,7 +73,7 @@ def test_errors_add_up_along_the_network_but_not_alone() -> None:
 
 
 def test_coarser_weights_show_in_what_they_make() -> None:
-    found = rows(minmax_plan(MODEL, INPUTS, weight_bits=3))
+    found = rows(minmax_plan(MODEL, INPUTS, scheme=WeightScheme(weight_bits=3)))
     assert found["scores"].sqnr_db < rows(PLAN)["scores"].sqnr_db - 10
 
 
@@ -82,7 +83,7 @@ def test_operators_left_in_float_are_marked() -> None:
 
 
 def test_corrected_biases_are_taken_into_account() -> None:
-    plan = minmax_plan(MODEL, INPUTS, weight_bits=4)
+    plan = minmax_plan(MODEL, INPUTS, scheme=WeightScheme(weight_bits=4))
     corrected = correct_biases(MODEL, plan, INPUTS)
     found = {row.tensor: row for row in layer_table(MODEL, corrected, plan, INPUTS)}
     assert found["scores"].sqnr_db > rows(plan)["scores"].sqnr_db

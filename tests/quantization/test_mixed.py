@@ -18,6 +18,7 @@ from edgekit.data.intake import Pictures
 from edgekit.graph.draft import Draft
 from edgekit.graph.messages import constants_of
 from edgekit.graph.prepare import prepare
+from edgekit.operators.weight_scheme import WeightScheme
 from edgekit.quantization.judge import Judge
 from edgekit.quantization.plan import Plan
 from edgekit.quantization.qdq import insert_qdq
@@ -90,7 +91,7 @@ def test_what_is_left_in_float_stands_around_the_bad_tensor() -> None:
 
 def test_a_layer_left_in_float_has_its_own_weights_and_bias_back() -> None:
     model = with_own_constants(MODEL)
-    plan = minmax_plan(model, INPUTS, weight_bits=4)
+    plan = minmax_plan(model, INPUTS, scheme=WeightScheme(weight_bits=4))
     corrected = correct_biases(model, plan, INPUTS)
     layers = weighted_layers(model)
     mixed = weighted_layers(with_float_layers(corrected, model, {layers[1].name}))
@@ -105,8 +106,8 @@ def test_a_gate_that_nothing_passes_ends_at_a_share_of_the_operators() -> None:
 
 def test_stored_weights_leave_the_mean_of_the_float_network_where_it_was() -> None:
     model = with_own_constants(residual(["conv_relu"]))
-    plan = minmax_plan(model, INPUTS, weight_bits=4)
-    stored = with_stored_weights(model, plan, INPUTS)
+    coarse = minmax_plan(model, INPUTS, scheme=WeightScheme(weight_bits=4))
+    stored, plan = with_stored_weights(model, coarse, INPUTS), minmax_plan(model, INPUTS)
     for before, after in zip(weighted_layers(model), weighted_layers(stored), strict=True):
         np.testing.assert_array_equal(after.weights, plan.weights_of(before.node, constants_of(model)).real)
     draft = Draft.from_model(model)

@@ -21,6 +21,7 @@ from edgekit.evaluation.classifier import Classifier
 from edgekit.files import sha256_file
 from edgekit.inputs.contract import InputContract
 from edgekit.inputs.golden import make_inputs
+from edgekit.operators.weight_scheme import WeightScheme
 from edgekit.options import build
 from edgekit.quantization.options import QuantizeOptions
 from edgekit.quantization.quantize import QuantizeResult, quantize
@@ -126,7 +127,9 @@ def test_the_ladder_goes_on_where_files_miss_a_gate_that_few_images_meet(
     float_model: Path, small_mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(static_wi8_ai8, "JUDGING_IMAGES", 1)
-    options = QuantizeOptions(str(float_model), str(small_mnist), tmp_path, calibration=80, weight_bits=3, rungs=1)
+    options = QuantizeOptions(
+        str(float_model), str(small_mnist), tmp_path, calibration=80, weights=WeightScheme(weight_bits=3), rungs=1
+    )
     lost = quantize(options).drop
     assert lost is not None
     result = quantize(replace(options, rungs=3, max_drop=lost / 2))

@@ -13,6 +13,7 @@ from residual_graphs import BLOCKS, minmax_plan, residual, scores
 from small_graphs import graph_of, noise
 
 from edgekit.graph.prepare import prepare
+from edgekit.operators.weight_scheme import WeightScheme
 from edgekit.quantization.calibrate import open_session
 from edgekit.quantization.plan import Plan
 from edgekit.quantization.qdq import insert_qdq
@@ -51,7 +52,7 @@ def channel_means(model: ModelProto) -> np.ndarray:
 @pytest.mark.parametrize("bits", [4, 8])
 def test_corrected_biases_make_the_mean_of_each_channel_the_float_ones(bits: int) -> None:
     model = with_own_constants(one_layer())
-    plan = minmax_plan(model, INPUTS, weight_bits=bits)
+    plan = minmax_plan(model, INPUTS, scheme=WeightScheme(weight_bits=bits))
     corrected = correct_biases(model, plan, INPUTS)
     expected = channel_means(model)
     before = np.abs(channel_means(insert_qdq(model, plan, "float32")) - expected)
@@ -94,7 +95,7 @@ def test_learned_rounding_leaves_no_more_error_at_a_layers_output_than_the_neare
     constants = {"w": noise(6, 3 // groups, 3, 3, seed=seed), "b": noise(6, seed=seed + 1)}
     nodes = [make_node("Conv", ["image", "w", "b"], ["out"], group=groups)]
     model = prepare(graph_of(nodes, {"image": [1, 3, 8, 8]}, constants))
-    plan = minmax_plan(model, INPUTS, weight_bits=bits)
+    plan = minmax_plan(model, INPUTS, scheme=WeightScheme(weight_bits=bits))
     nearest = correct_biases(model, plan, INPUTS)
     learned, decided = reconstruct(model, plan, INPUTS, ())
     assert decided.affines == plan.affines
@@ -103,14 +104,14 @@ def test_learned_rounding_leaves_no_more_error_at_a_layers_output_than_the_neare
 
 def test_rounding_errors_that_add_up_are_made_to_cancel() -> None:
     model = one_layer()
-    plan = minmax_plan(model, INPUTS, weight_bits=3)
+    plan = minmax_plan(model, INPUTS, scheme=WeightScheme(weight_bits=3))
     fitted = reconstruct(model, plan, INPUTS, ())
     assert error(model, *fitted) < 0.85 * error(model, correct_biases(model, plan, INPUTS), plan)
 
 
 def test_each_weight_is_still_on_the_grid() -> None:
     model = with_own_constants(residual(["depthwise", "conv_relu"]))
-    plan = minmax_plan(model, INPUTS, weight_bits=4)
+    plan = minmax_plan(model, INPUTS, scheme=WeightScheme(weight_bits=4))
     decided = reconstruct(model, plan, INPUTS, tie_groups(model, INPUTS.intake))[1]
     layers = weighted_layers(model)
     assert set(decided.weights) == {layer.name for layer in layers}
@@ -126,7 +127,7 @@ def test_networks_come_closer_to_the_float_ones(block: str) -> None:
     gains = []
     for seed in range(3):
         model = with_own_constants(residual([block], seed, spread=1))
-        plan = minmax_plan(model, INPUTS, weight_bits=4)
+        plan = minmax_plan(model, INPUTS, scheme=WeightScheme(weight_bits=4))
         fitted = reconstruct(model, plan, INPUTS, tie_groups(model, INPUTS.intake))
         gains.append(10 * np.log10(error(model, model, plan) / error(model, *fitted)))
     assert np.mean(gains) > 1
@@ -159,7 +160,7 @@ def test_a_layer_that_reads_rows_is_fitted_too() -> None:
     ]
     constants = {"w": noise(4, 3, 1, 1), "shape": np.asarray([4, 64], np.int64), "v": noise(4, 5)}
     model = with_own_constants(prepare(graph_of(nodes, {"image": [1, 3, 8, 8]}, constants)))
-    plan = minmax_plan(model, INPUTS, weight_bits=4)
+    plan = minmax_plan(model, INPUTS, scheme=WeightScheme(weight_bits=4))
     fitted = reconstruct(model, plan, INPUTS, tie_groups(model, INPUTS.intake))
     assert error(model, *fitted) < error(model, model, plan)
 
@@ -202,7 +203,7 @@ def test_a_layer_with_more_inputs_than_samples_is_fitted_from_the_samples() -> N
         make_node("Gemm", ["row", "w", "b"], ["out"], transB=1),
     ]
     model = with_own_constants(prepare(graph_of(nodes, {"image": [1, 3, 8, 8]}, weights)))
-    plan = minmax_plan(model, INPUTS, weight_bits=4)
+    plan = minmax_plan(model, INPUTS, scheme=WeightScheme(weight_bits=4))
     assert error(model, *reconstruct(model, plan, INPUTS, ())) < error(model, model, plan) / 2
 
 

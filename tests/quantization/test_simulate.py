@@ -12,6 +12,7 @@ from onnx.helper import make_node
 from small_graphs import graph_of, noise, static_plan
 
 from edgekit.graph.prepare import prepare
+from edgekit.operators.weight_scheme import WeightScheme
 from edgekit.quantization.calibrate import open_session
 from edgekit.quantization.plan import Plan
 from edgekit.quantization.qdq import insert_qdq
@@ -110,7 +111,7 @@ def disturbed(module: QuantizedModule, seed: int) -> QuantizedModule:
 )
 def test_it_answers_as_the_file_does(seed: int, bias: bool, bits: int, per_tensor: bool, training: bool) -> None:
     model = branches(bias, seed)
-    plan = replace(static_plan(model), weight_bits=bits, per_tensor=per_tensor)
+    plan = replace(static_plan(model), scheme=WeightScheme(per_tensor, bits))
     # Sums of another order may end on the other side of a rounding: one step of the softmax's 1/256.
     module = QuantizedModule(model, plan).train(training)
     np.testing.assert_allclose(simulated(module, images(4)), written(model, plan, images(4)), atol=2 / 256)
@@ -120,7 +121,7 @@ def test_it_answers_as_the_file_does(seed: int, bias: bool, bits: int, per_tenso
 @given(seed=st.integers(0, 99), bias=st.booleans(), bits=st.sampled_from([8, 4]))
 def test_what_it_has_become_is_what_the_new_file_computes(seed: int, bias: bool, bits: int) -> None:
     model = branches(bias)
-    start = replace(static_plan(model), weight_bits=bits)
+    start = replace(static_plan(model), scheme=WeightScheme(weight_bits=bits))
     module = disturbed(QuantizedModule(model, start), seed)
     learned, plan = module.read_out()
     np.testing.assert_allclose(simulated(module, images(4)), written(learned, plan, images(4)), atol=2 / 256)
@@ -132,7 +133,7 @@ def test_what_it_has_become_is_what_the_new_file_computes(seed: int, bias: bool,
 @given(seed=st.integers(0, 99), bits=st.sampled_from([8, 4]))
 def test_constants_and_islands_are_simulated_before_and_after(seed: int, bits: int) -> None:
     model = others(seed)
-    start = replace(static_plan(model), weight_bits=bits).with_floats(["island"])
+    start = replace(static_plan(model), scheme=WeightScheme(weight_bits=bits)).with_floats(["island"])
     module = QuantizedModule(model, start)
     step = start.affines["out"].scale
     np.testing.assert_allclose(simulated(module, images(4)), written(model, start, images(4)), atol=2 * step)
@@ -156,7 +157,7 @@ def test_scales_that_are_fixed_or_shared_stay_so() -> None:
 
 def test_weights_stay_on_their_grid() -> None:
     model = branches()
-    module = QuantizedModule(model, replace(static_plan(model), weight_bits=4))
+    module = QuantizedModule(model, replace(static_plan(model), scheme=WeightScheme(weight_bits=4)))
     with torch.no_grad():
         for layer in module.layers():
             layer.weight.mul_(10)
@@ -215,7 +216,7 @@ def test_a_scale_learns_by_the_gradient_of_learned_step_sizes() -> None:
 @pytest.mark.parametrize("bits", [8, 4])
 def test_training_brings_the_answers_closer_to_those_wanted(bits: int) -> None:
     model = branches()
-    module = QuantizedModule(model, replace(static_plan(model), weight_bits=bits))
+    module = QuantizedModule(model, replace(static_plan(model), scheme=WeightScheme(weight_bits=bits)))
     x, wanted = torch.from_numpy(images(16)), torch.softmax(torch.from_numpy(noise(16, 5)), 1)
     optimizer = torch.optim.Adam([item.parameter for item in module.trainables(scales=True)], 0.05)
     losses = []

@@ -14,6 +14,7 @@ from edgekit.catalog import Architecture
 from edgekit.conversion.torch_onnx import to_onnx
 from edgekit.data.dataset import Dataset
 from edgekit.files import write_bytes
+from edgekit.operators.weight_scheme import WeightScheme
 from edgekit.quantization.options import QuantizeOptions
 from edgekit.quantization.quantize import quantize
 from edgekit.quantization.untrained import untrained_int8
@@ -43,18 +44,21 @@ def trained(network: nn.Module) -> nn.Module:
     return network.eval()
 
 
-@pytest.mark.parametrize(("per_tensor", "weight_bits"), [(False, 8), (True, 8), (False, 4), (True, 3)])
+@pytest.mark.parametrize(
+    "scheme", [WeightScheme(*one) for one in ((False, 8), (True, 8), (False, 4), (True, 3))], ids=str
+)
 @pytest.mark.parametrize("architecture", ARCHITECTURES, ids=str)
 def test_a_trained_network_has_the_bytes_that_were_foretold(
-    architecture: Architecture, per_tensor: bool, weight_bits: int, tmp_path: Path
+    architecture: Architecture, scheme: WeightScheme, tmp_path: Path
 ) -> None:
     torch.manual_seed(0)
     network, classes = build(architecture, CONTRACT.shape, 5), tuple("abcde")
-    foretold = len(untrained_int8(network, CONTRACT, classes, per_tensor, weight_bits))
+    foretold = len(untrained_int8(network, CONTRACT, classes, scheme))
     data = Dataset("spots", classes, *(random_split(24, 5, seed) for seed in range(3)), "0")
     model = to_onnx(trained(network), CONTRACT, Metadata(CONTRACT, classes))
     write_bytes(tmp_path / "model.onnx", model.SerializeToString())
-    stored = {"per_tensor": per_tensor, "weight_bits": weight_bits}
-    made = quantize(QuantizeOptions(str(tmp_path), data, tmp_path, int8=True, rungs=1, **stored))
-    least = 0.98 if weight_bits == 8 else 0.95  # coarse grids round biases of a network so small to zero, all alike
+    made = quantize(QuantizeOptions(str(tmp_path), data, tmp_path, int8=True, rungs=1, weights=scheme))
+    least = (
+        0.98 if scheme.weight_bits == 8 else 0.95
+    )  # coarse grids round biases of a network so small to zero, all alike
     assert least * foretold < made.tflite.file_bytes <= foretold

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from edgekit.errors import UnknownNameError, UsageError
+from edgekit.operators.weight_scheme import WeightScheme
 from edgekit.search.records import SearchOptions
 from edgekit.search.search import RECORD, search
 from edgekit.search.setting import Setting
@@ -29,14 +30,14 @@ def test_the_best_becomes_a_student_of_the_size_that_was_foretold(options: Searc
 
 
 def test_with_one_scale_a_layer_candidates_are_weighed_and_written_so(options: SearchOptions, tmp_path: Path) -> None:
-    result = search(replace(options, trials=1, per_tensor=True))
+    result = search(replace(options, trials=1, weights=WeightScheme(per_tensor=True)))
     assert result.best is not None
     assert result.quantized is not None
     size = (tmp_path / "model.int8.tflite").stat().st_size
     assert 0.95 * result.best.costs.bytes < size <= result.best.costs.bytes
     wide = {"width": 9, "kernel": 5, "health": "well"}
-    ways = ({"per_tensor": False}, {"per_tensor": True}, {"per_tensor": True, "weight_bits": 4})
-    channels, whole, narrow = (Setting.of(replace(options, **way)).scales.weigh(wide).costs for way in ways)
+    ways = (WeightScheme(), WeightScheme(per_tensor=True), WeightScheme(per_tensor=True, weight_bits=4))
+    channels, whole, narrow = (Setting.of(replace(options, weights=way)).scales.weigh(wide).costs for way in ways)
     assert narrow.bytes < whole.bytes
     assert whole.bytes < channels.bytes
 

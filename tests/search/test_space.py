@@ -32,8 +32,8 @@ def test_a_network_outside_has_no_values() -> None:
 
 
 def test_the_smallest_networks_have_every_number_at_its_least() -> None:
-    space = Space.of({"kernel": [5, 3], "block": ["residual", "inverted"]}, USUAL, "card")
-    assert list(space.least()) == [{"kernel": 3, "block": "residual"}, {"kernel": 3, "block": "inverted"}]
+    space = Space.of({"kernel": [5, 3, 5], "block": ["residual", True, None]}, USUAL, "card")
+    assert list(space.least()) == [{"kernel": 3, "block": choice} for choice in ("residual", True, None)]
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,7 @@ def test_the_smallest_networks_have_every_number_at_its_least() -> None:
         ({"kernel": {"from": 3}}, UsageError, "whole numbers"),
         ({"kernel": {"from": 5, "to": 3}}, UsageError, "no values"),
         ({"kernel": 3}, UsageError, "no values"),
+        ({"kernel": [(3, 3), (5, 5)]}, UsageError, r"cannot be \(3, 3\); give it a name"),
     ],
 )
 def test_a_wrong_table_is_refused(table: dict[str, object], error: type[UsageError], message: str) -> None:

@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 import torch
+from optuna.trial import TrialState
 from safetensors.torch import save_file
 
 from edgekit.data.factory import load_factory
 from edgekit.errors import UsageError
+from edgekit.operators.weight_scheme import WeightScheme
 from edgekit.search import halving
 from edgekit.search import study as home
 from edgekit.search.records import SearchOptions
@@ -102,6 +104,107 @@ def test_a_network_that_a_worker_trains_is_not_trained_by_another(
     assert "the same network as 0, which another worker trains" in second.why
 
 
+def test_what_a_kill_left_has_a_worker_again_and_what_has_ended_leaves_nothing(options: SearchOptions) -> None:
+    study = Setting.of(options).study()
+    lost, ended = study.study.ask(), study.study.ask()
+    study.study.tell(ended, state=TrialState.FAIL)
+    for trial in (lost, ended):
+        (options.out / "trials" / str(trial.number)).mkdir(parents=True)
+    study.tidy()
+    assert study.study.trials[lost.number].user_attrs["worker"] == 0
+    assert [path.name for path in (options.out / "trials").iterdir()] == [str(lost.number)]
+
+
+def test_a_training_that_other_threads_have_begun_begins_again(
+    options: SearchOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "_write_metrics", interrupt)  # which is done when the first epoch is stored
+        assert explored(options).found[-1].state == "running"
+    assert list(options.out.glob("trials/*/rung-1/checkpoint.pt"))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(threads + 1)
+    try:
+        assert explored(options).trained == options.trials
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_another_best_does_not_go_on_from_what_was_there(options: SearchOptions) -> None:
+    study = explored(replace(options, trials=2))
+    left = options.out / checkpoint.CHECKPOINT
+    for one in study.finished():
+        left.write_bytes(b"")
+        assert not study.takes_up(one, on_cluster=False)
+        assert not left.exists()
+        assert study.takes_up(one, on_cluster=False)
+
+
+def test_networks_that_differ_in_what_they_compute_alone_are_two(options: SearchOptions, tmp_path: Path) -> None:
+    setting = Setting.of(replace(options, student=written(tmp_path, SKIPPING)))
+    keys = [setting.scales.weigh({"skip": skip, "rank": 2}).key for skip in (True, False, True)]
+    assert keys[0] == keys[2] != keys[1]
+
+
+def test_a_network_that_fails_in_training_costs_only_itself(options: SearchOptions, tmp_path: Path) -> None:
+    study = Setting.of(replace(options, student=written(tmp_path, SKIPPING), max_size=50_000)).study()
+    for rank in (3, 2):
+        study.study.enqueue_trial({"skip": True, "rank": rank})
+    study.work(1, math.inf, unseen)
+    first, second = study.found
+    assert (first.state, second.state) == ("failed", "trained")
+    assert first.why == "its training failed with RuntimeError: a rank of 3 is too much"
+
+
+def test_a_factory_that_has_changed_makes_another_study(options: SearchOptions, tmp_path: Path) -> None:
+    student = written(tmp_path, SKIPPING)
+    changed = replace(options, student=student, out=tmp_path / "study")
+    Setting.of(changed).study()
+    written(tmp_path, SKIPPING + "# in other words")
+    with pytest.raises(UsageError, match="a study with another network"):
+        Setting.of(changed).study()
+
+
+def test_a_budget_that_only_a_large_kernel_meets_is_possible(options: SearchOptions) -> None:
+    scales = Setting.of(options).scales
+    small, large = (scales.weigh({"width": 1, "kernel": kernel, "health": "well"}).costs.bytes for kernel in (3, 5))
+    assert large < small
+    Setting.of(replace(options, max_size=large)).require_possible()
+    with pytest.raises(UsageError, match=f"the smallest, for 10 classes, has {large:,}"):
+        Setting.of(replace(options, max_size=large - 1)).require_possible()
+
+
+SKIPPING = """
+from torch import nn
+
+
+class Skipping(nn.Module):
+    def __init__(self, skip, rank):
+        super().__init__()
+        self.skip, self.rank = skip, rank
+        self.pool = nn.AvgPool2d(4)
+        self.layer = nn.Linear(49, 49)
+        self.out = nn.Linear(49, 10)
+
+    def forward(self, images):
+        if self.training and self.rank == 3:
+            raise RuntimeError("a rank of 3 is too much")
+        flat = self.pool(images).flatten(1)
+        found = self.layer(flat)
+        return self.out(found + flat if self.skip else found)
+
+
+def network(shape, classes, skip=(True, False), rank=(2, 3)):
+    return Skipping(skip, rank)
+"""
+
+
+def written(folder: Path, family: str) -> str:
+    path = folder / "skipping.py"
+    path.write_text(family)
+    return f"{path}:network"
+
+
 def interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
@@ -164,3 +267,5 @@ def test_a_teacher_with_channels_taken_out_is_a_point_of_the_space(options: Sear
     assert kept["2.weight"].shape < whole["2.weight"].shape
     assert set(kept["6.weight"].flatten().tolist()) <= set(whole["6.weight"].flatten().tolist())
     assert 0.7 * options.max_size < weighed.costs.bytes <= options.max_size
+    narrow = Setting.of(replace(options, teacher=(teacher,), weights=WeightScheme(weight_bits=4)))
+    assert 0.7 * options.max_size < narrow.scales.weigh(values).costs.bytes <= options.max_size

@@ -79,6 +79,24 @@ def unseen(found: object) -> None:
     pass
 
 
+def test_a_worker_ends_when_the_command_that_began_it_is_killed() -> None:
+    script = """
+from multiprocessing import get_context
+
+from edgekit.search.workers import _end_with_parent
+
+worker = get_context("spawn").Process(target=_end_with_parent)
+worker.start()
+print("begun", flush=True)
+worker.join()
+"""
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == "begun\n"
+        parent.kill()
+        assert parent.communicate(timeout=60)[0] == ""  # whose end comes when the worker has let go of it too
+
+
 def interrupted_when_one_trains(study: Study) -> None:
     while not any(one.state == "running" and one.costs.bytes for one in study.found):
         time.sleep(0.01)

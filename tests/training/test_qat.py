@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from edgekit.data.dataset import Dataset
 from edgekit.errors import UsageError
 from edgekit.modelfiles.contents import read_contents
+from edgekit.operators.weight_scheme import WeightScheme
 from edgekit.recipe import Augmentation, TrainRecipe
 from edgekit.training.distill import DistillOptions, distill
 from edgekit.training.recipe_options import DistillRecipeOptions
@@ -43,8 +44,7 @@ def test_the_int8_files_learn_from_the_teacher_by_the_students_loss(mnist: Datas
         out=tmp_path,
         recipe=DistillRecipeOptions(recipe, loss=squares),
         qat=True,
-        per_tensor=True,
-        weight_bits=4,
+        weights=WeightScheme(per_tensor=True, weight_bits=4),
     )
     int8 = distill(options).int8
     assert int8 is not None
@@ -60,4 +60,4 @@ def test_the_int8_files_learn_from_the_teacher_by_the_students_loss(mnist: Datas
 
 def test_how_weights_are_stored_is_said_of_files_that_are_made() -> None:
     with pytest.raises(UsageError, match="are of the files that --qat makes"):
-        DistillOptions("mnist-tiny", weight_bits=4)
+        DistillOptions("mnist-tiny", weights=WeightScheme(weight_bits=4))

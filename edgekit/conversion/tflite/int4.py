@@ -1,8 +1,9 @@
 """Weights of four bits, two of them in a byte.
 
-TFLite's kernels and those of TFLite Micro unpack them once and compute with int8 as ever. XNNPACK takes no convolution
-with such weights, so a file is half as large and not faster. Format: INT4 in schema.fbs, where the first of two values
-is in the lower half of a byte, in rows that follow each other without padding.
+TFLite's kernels and those of TFLite Micro unpack them in each inference, into memory for the layer that wants most, and
+compute with int8 as ever. XNNPACK takes no convolution with such weights, so what is gained are bytes and not time.
+Format: INT4 in schema.fbs, where the first of two values is in the lower half of a byte, in rows that follow each other
+without padding.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ WEIGHTS = 1
 
 
 def narrowed(model: ModelRecord) -> ModelRecord:
-    """The model with int4 weights where their values need no more: those of 4 bits or fewer, never those of 8."""
+    """The model with int4 weights where their values need no more than four bits, whatever was asked for."""
     others = {index for operator in model.operators for index in _read_otherwise(model, operator)}
     narrow = {index for index, item in enumerate(model.tensors) if index not in others and _is_narrow(item.data)}
     tensors = [replace(item, dtype=INT4) if index in narrow else item for index, item in enumerate(model.tensors)]

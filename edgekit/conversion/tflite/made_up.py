@@ -22,14 +22,12 @@ from edgekit.operators import row_of
 from edgekit.operators.lowering import ACTIVATION_LIMITS, Lowering
 from edgekit.operators.nodes import Graph, Node, Tensor
 from edgekit.operators.operator import BIAS, Int8
+from edgekit.operators.weight_scheme import EIGHT_BITS, WeightScheme
 from edgekit.scales import (
     INT8_MAX,
-    WEIGHT_BITS,
     Quantization,
     bias_quantization,
     range_quantization,
-    weight_max,
-    weight_quantization,
 )
 
 if TYPE_CHECKING:
@@ -40,22 +38,20 @@ PIXELS = (0.0, 1.0)
 LIMITS = {"": (-math.inf, math.inf), **{name: limits for limits, name in ACTIVATION_LIMITS.items()}}
 
 
-def made_up_int8(model: ModelProto, metadata: Metadata, per_tensor: bool = False, bits: int = WEIGHT_BITS) -> bytes:
+def made_up_int8(model: ModelProto, metadata: Metadata, scheme: WeightScheme = EIGHT_BITS) -> bytes:
     """An int8 .tflite file with the layers and the size of that which ``edgekit quantize`` makes of a prepared model.
-
-    Weights have ``bits``, and one scale for the whole tensor where ``per_tensor``.
 
     Raises:
         UnsupportedError: see ``lower``.
     """
-    graph = unit_scales(with_conversions(_with_scales(fuse_activations(read_graph(model)), per_tensor, bits)))
+    graph = unit_scales(with_conversions(_with_scales(fuse_activations(read_graph(model)), scheme)))
     lowering = Lowering(graph, row_of)
     for node in graph.nodes:
         row_of(node.op).lower(lowering, node)
     return described_file(tidy(lowering.finish()), metadata)
 
 
-def _with_scales(graph: Graph, per_tensor: bool, bits: int) -> Graph:
+def _with_scales(graph: Graph, scheme: WeightScheme) -> Graph:
     """What the 8-bit specification stores as integers, with scales that differ wherever they may."""
     tensors = dict(graph.tensors)
     nodes = [(node, rule) for node in graph.nodes if (rule := row_of(node.op).int8) is not None]
@@ -73,8 +69,7 @@ def _with_scales(graph: Graph, per_tensor: bool, bits: int) -> Graph:
                 assert weights is not None
                 tensors[name] = _stored(constant, bias_quantization(weights, source))
             elif is_weighted and position == WEIGHTS:
-                axis = None if per_tensor else row_of(node.op).int8_axis
-                tensors[name] = _stored(constant, weight_quantization(constant.data, axis, bits), weight_max(bits))
+                tensors[name] = _stored(constant, scheme.quantization(node.op, constant.data), scheme.most(node.op))
             elif rule.constants:
                 own = range_quantization(float(constant.data.min()), float(constant.data.max()))
                 tensors[name] = _stored(constant, own)

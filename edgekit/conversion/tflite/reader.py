@@ -60,7 +60,7 @@ def _record(path: Path) -> ModelRecord:
 
 def _tensor(item: Any, dtype: str, data: bytes) -> TensorRecord:
     shape = _numbers(item.shape)
-    if dtype == INT4:
+    if dtype == INT4 and data:
         dtype, data = "int8", unpack(data, math.prod(shape)).tobytes()
     values: Array | None = np.frombuffer(data, dtype).reshape(shape) if data else None
     name = (item.name or b"").decode("utf-8", "replace")

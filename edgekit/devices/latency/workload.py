@@ -216,7 +216,12 @@ def read_layers(path: str, shapes: Mapping[str, Sequence[int]] | None = None) ->
 
 
 def main_precision(layers: Sequence[tuple[str, Layer]]) -> str:
-    """The precision with most of the multiply-accumulates, given each layer with its own."""
+    """The precision with most of the multiply-accumulates, given each layer with its own; int4 if any has it.
+
+    XNNPACK, which tables are of, takes no convolution with such weights.
+    """
+    if any(name == "int4" for name, _ in layers):
+        return "int4"
     total = {kind: sum(layer.macs + 1 for name, layer in layers if name == kind) for kind in PRECISIONS}
     return max(PRECISIONS, key=lambda kind: total[kind])
 

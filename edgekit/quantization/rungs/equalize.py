@@ -2,9 +2,10 @@
 
 Between two layers, a channel may be measured in another unit: the layer before writes it ``s`` times as large, the
 layer behind reads it with weights ``1/s`` as large (Nagel et al. 2019, section 4.1). There the factors make the ranges
-of the weights equal. Here they minimise what 8 bits would add to every layer's output by the usual model of rounding
+of the weights equal. Here they minimise what rounding would add to every layer's output by the usual model of its
 noise, a twelfth of the squared step, from the activations read (one step for all channels) and from the weights. So one
-objective serves weights per channel and per tensor, and whole families of tensors that a residual stream ties together.
+objective serves weights per channel and per tensor, of 8 bits and of fewer, and whole families of tensors that a
+residual stream ties together.
 
 A channel that ends in a clip to [0, b] may only grow, and only so far that its largest value just reaches b.
 """
@@ -19,12 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.graph.draft import Draft
-from edgekit.operators import row_of
+from edgekit.operators.weight_scheme import EIGHT_BITS, WeightScheme
 from edgekit.quantization.channel_classes import ChannelTies, tie_channels
 from edgekit.quantization.channel_statistics import Channels
 from edgekit.quantization.tensor_groups import stored_tensors
 from edgekit.quantization.weighted_layers import WeightedLayer, readers_of, weighted_layers
-from edgekit.scales import INT8_MAX, INT8_MIN, WEIGHT_BITS, weight_max
+from edgekit.scales import INT8_MAX, INT8_MIN
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -40,19 +41,19 @@ NORM = 12.0
 FAINT = 1e-9
 
 
-def equalize(model: ModelProto, channels: Mapping[str, Channels], per_tensor: bool = False) -> ModelProto:
-    """A prepared float model of the same function whose channels are easier to store in 8 bits.
+def equalize(model: ModelProto, channels: Mapping[str, Channels], scheme: WeightScheme = EIGHT_BITS) -> ModelProto:
+    """A prepared float model of the same function whose channels are easier to store in few bits.
 
     Args:
         model: prepared float ONNX; outputs stay the same up to float32 rounding on data within ``channels``.
         channels: what ``channel_statistics`` saw of each tensor.
-        per_tensor: weights will have one scale for the whole tensor instead of one per output channel.
+        scheme: how the weights will be stored.
     """
     ties = tie_channels(model, channels)
     layers = [layer for layer in weighted_layers(model) if {layer.name, layer.node.input[0]} <= set(channels)]
     if not layers or not ties.count:
         return model
-    terms: list[_Activations | _Weights] = [_Weights.of(layer, ties, channels, per_tensor) for layer in layers]
+    terms: list[_Activations | _Weights] = [_Weights.of(layer, ties, channels, scheme) for layer in layers]
     stored = set(stored_tensors(model)) & set(channels)
     for name, readers in readers_of(model, layers).items():
         if name in stored:
@@ -129,7 +130,8 @@ class _Weights:
     """What rounding a layer's weights adds to its output, over the signal there.
 
     ``read`` [G, C/G] and ``written`` [G, O/G] are the classes of its channels, ``power`` [G, C/G] the mean square of
-    the input. ``peaks`` [G, O/G, C/G] holds the weights' magnitudes relative to ``peak``, to the power NORM.
+    the input. ``peaks`` [G, O/G, C/G] holds the weights' magnitudes relative to ``peak``, to the power NORM; ``most``
+    is the largest stored one.
     """
 
     read: NDArray[np.intp]
@@ -137,11 +139,14 @@ class _Weights:
     power: Reals
     peaks: NDArray[np.float32]
     peak: float
+    most: int
     signal: float
     per_tensor: bool
 
     @classmethod
-    def of(cls, layer: WeightedLayer, ties: ChannelTies, channels: Mapping[str, Channels], per_tensor: bool) -> Self:
+    def of(
+        cls, layer: WeightedLayer, ties: ChannelTies, channels: Mapping[str, Channels], scheme: WeightScheme
+    ) -> Self:
         groups = layer.groups
         weights = layer.weights.reshape(groups, layer.outputs // groups, -1, layer.kernel_size)
         magnitudes = np.abs(weights).max(axis=3)
@@ -152,8 +157,9 @@ class _Weights:
             power=layer.kernel_size * channels[layer.node.input[0]].power.reshape(groups, -1),
             peaks=((magnitudes / peak) ** NORM).astype(np.float32),
             peak=peak,
+            most=scheme.most(layer.node.op_type),
             signal=float(channels[layer.name].power.sum()) + FAINT,
-            per_tensor=per_tensor or row_of(layer.node.op_type).int8_axis is None,
+            per_tensor=scheme.axis(layer.node.op_type) is None,
         )
 
     def add(self, logs: Reals, gradient: Reals) -> float:
@@ -163,7 +169,7 @@ class _Weights:
         inverse = np.exp(-NORM * (own - centre))
         sums = _times(self.peaks, inverse) + 1e-30
         inputs = self.power * np.exp(2 * own)
-        unit = self.peak**2 * np.exp(-2 * centre) / (12.0 * weight_max(WEIGHT_BITS) ** 2 * self.signal)
+        unit = self.peak**2 * np.exp(-2 * centre) / (12.0 * self.most**2 * self.signal)
         if self.per_tensor:
             raised = sums * np.exp(NORM * out)
             noises = unit * raised.sum() ** (2 / NORM) * inputs.sum(axis=1, keepdims=True) * np.exp(-2 * out)

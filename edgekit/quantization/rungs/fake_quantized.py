@@ -22,7 +22,7 @@ from edgekit.graph.torch_operators import OPERATORS, Call, Operator
 from edgekit.operators import row_of
 from edgekit.quantization.plan import Plan, QuantizedWeights
 from edgekit.quantization.qdq import insert_qdq
-from edgekit.scales import BIAS_LIMIT, Quantization, Reals, weight_max
+from edgekit.scales import BIAS_LIMIT, Quantization, Reals
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
@@ -126,7 +126,6 @@ class QuantizedModule(GraphModule):
 
     def _read_layers(self, quantized: ModelProto) -> None:
         """Make a layer of each operator that reads integer weights."""
-        limit = weight_max(self.plan.weight_bits)
         reals = constants_of(self.model)
         operators = [node for node in quantized.graph.node if node.op_type not in BOUNDARIES and not is_held(node)]
         made = makers_of(quantized.graph.node)
@@ -139,7 +138,9 @@ class QuantizedModule(GraphModule):
             place = Place(original.output[0], node.input[1], bias_name, made[node.input[0]].input[1])
             bias = reals[original.input[2]] if has_bias else None
             weights = self.plan.weights_of(original, reals)
-            layer = IntegerLayer(place, weights, reals[original.input[1]], bias, limit)
+            layer = IntegerLayer(
+                place, weights, reals[original.input[1]], bias, self.plan.scheme.most(original.op_type)
+            )
             self.integer_layers.append(layer)
             kept = (step for step in self.steps if not {place.weight, place.bias} & set(step.outputs))
             self.steps = [self._integer(step, layer) if step.outputs[0] == node.output[0] else step for step in kept]

@@ -95,10 +95,12 @@ def fewest_floats(
 
 
 def with_stored_weights(exact: ModelProto, plan: Plan, inputs: RealInputs) -> ModelProto:
-    """The float model with the weights that ``plan`` stores, and biases that make up for the mean error of each layer.
+    """The float model with stored weights, and biases that make up for the mean error of each layer.
 
-    So an operator that is left in float still has its weights in 8 bits.
+    They are those of ``plan``, or the nearest of 8 bits where it has fewer: so an operator that is left in float still
+    has its weights in 8 bits, and no fewer, since runtimes read no int4 weights there.
     """
+    plan = plan.with_wide_weights()
     layers = [layer for layer in weighted_layers(exact) if layer.bias is not None]
     draft, constants, sizes = Draft.from_model(exact), constants_of(exact), sizes_of(exact.graph)
     stored = {layer.name: plan.weights_of(layer.node, constants).real for layer in layers}

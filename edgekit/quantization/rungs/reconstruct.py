@@ -26,7 +26,6 @@ from edgekit.quantization.rungs.tune_ranges import tuned_ranges
 from edgekit.quantization.tensor_groups import Group
 from edgekit.quantization.walk import Segment, Walk
 from edgekit.quantization.weighted_layers import PASSING, WeightedLayer, readers_of, weighted_layers
-from edgekit.scales import weight_max
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -177,7 +176,7 @@ def _fit(walk: Walk, layer: WeightedLayer, plan: Plan, rounding: bool, settled: 
     if rounding or not settled:
         moments = _moments(walk, layer, rounding)
         if rounding:
-            weights = replace(weights, stored=_rounded(layer, weights, moments, weight_max(plan.weight_bits)))
+            weights = replace(weights, stored=_rounded(layer, weights, moments, plan.scheme.most(layer.node.op_type)))
         rows = weights.real.reshape(layer.rows.shape).astype(np.float64)
         exact = np.einsum("gok,gk->go", layer.rows.astype(np.float64), moments.exact_mean)
         shift = exact - np.einsum("gok,gk->go", rows, moments.mean)

@@ -68,15 +68,17 @@ class Channels:
     Args:
         network: takes real inputs [N, C, H, W], returns logits [N, classes].
         image: a real input [1, C, H, W].
+        weight_bytes: of each weight in the int8 file.
 
     Raises:
         UsageError: torch-pruning cannot follow the network.
     """
 
-    def __init__(self, network: nn.Module, image: Tensor) -> None:
+    def __init__(self, network: nn.Module, image: Tensor, weight_bytes: float = 1.0) -> None:
         import torch_pruning
 
         self.network, self._image = network.eval().requires_grad_(True), image
+        self.weight_bytes = weight_bytes
         with self._followed():
             self._graph = torch_pruning.DependencyGraph().build_dependency(network, image, verbose=False)
             found = [self._group(group) for group in self._graph.get_all_groups()]
@@ -122,7 +124,7 @@ class Channels:
     def bytes(self, counts: NDArray[np.int64]) -> NDArray[np.float64]:
         """Bytes of the int8 file that depend on channels, [...], for ``counts`` [..., groups] of them."""
         made, read = counts @ self._made.T + self._made_rest, counts @ self._read.T + self._read_rest
-        total: NDArray[np.float64] = (made * (read * self._taps + CHANNEL_BYTES)).sum(-1)
+        total: NDArray[np.float64] = (made * (read * self._taps * self.weight_bytes + CHANNEL_BYTES)).sum(-1)
         widths = made[..., self._is_conv].reshape(-1, sum(self._is_conv))
         total += np.array([ZERO_POINT_BYTES * np.unique(row).sum() for row in widths]).reshape(total.shape)
         return total

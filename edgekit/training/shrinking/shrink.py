@@ -22,6 +22,7 @@ from edgekit.errors import UsageError
 from edgekit.files import model_name, require_writable, write_json
 from edgekit.inputs.contract import InputContract
 from edgekit.inputs.contracts import Contract
+from edgekit.operators.weight_scheme import EIGHT_BITS, WeightScheme
 from edgekit.options import ANY_SEED, LARGEST_SEED, SOURCES, Options, argument, byte_size, group, option
 from edgekit.recipe import Augmentation, TrainRecipe
 from edgekit.runtimes.refusal import first_line
@@ -111,7 +112,7 @@ def shrink(options: ShrinkOptions) -> ShrinkResult:
     contract = replace(contract, height=options.size or contract.height, width=options.size or contract.width)
     data = open_data(source, contract, options.reading)
     loop.require_labels(data)
-    block = _block(cut, contract, data, options.to, options.seed)
+    block = _block(cut, contract, data, options.to, options.seed, EIGHT_BITS)
     network, whole, int8_bytes = block.network, block.int8_bytes, block.int8_bytes
     folder = require_writable(options.out or Path("runs") / f"{model_name(Path(teacher.name))}-shrunk")
     for step in range(1, options.steps + 1):
@@ -154,15 +155,17 @@ def looks_once(teacher: Teacher) -> Teacher:
     return replace(teacher, network=once, structure=structure)
 
 
-def cut_teacher(teacher: Teacher, contract: Contract, data: Dataset, to: int, seed: int) -> nn.Module:
+def cut_teacher(
+    teacher: Teacher, contract: Contract, data: Dataset, to: int, seed: int, weights: WeightScheme
+) -> nn.Module:
     """A copy of a teacher's network, for pictures of ``contract``, cut once until its int8 file has ``to`` bytes.
 
-    What it knew is not distilled back yet.
+    ``weights`` says how that file stores them. What it knew is not distilled back yet.
 
     Raises:
         UsageError: see ``shrink``.
     """
-    return _cut(_block(teacher, contract, data, to, seed), to, seed)[0]
+    return _cut(_block(teacher, contract, data, to, seed, weights), to, seed)[0]
 
 
 @dataclass(frozen=True)
@@ -173,9 +176,10 @@ class _Block:
     int8_bytes: int
     metadata: Metadata
     images: Tensor
+    weights: WeightScheme
 
 
-def _block(teacher: Teacher, contract: Contract, data: Dataset, to: int, seed: int) -> _Block:
+def _block(teacher: Teacher, contract: Contract, data: Dataset, to: int, seed: int, weights: WeightScheme) -> _Block:
     """A copy of a teacher's network; raise UsageError if there is nothing to be cut to the size ``to``."""
     import torch
 
@@ -185,10 +189,10 @@ def _block(teacher: Teacher, contract: Contract, data: Dataset, to: int, seed: i
     chosen = np.sort(data.train.sample(JUDGING_IMAGES, seed))
     images = torch.from_numpy(Inputs(len(data.train), data.train.images.__getitem__, contract)[chosen])
     _require_fit(network, images[:1], teacher.name)
-    whole = _int8_bytes(network, metadata)
+    whole = _int8_bytes(network, metadata, weights)
     if to >= whole:
         raise UsageError(f"The int8 file of {teacher.name} has {whole:,} bytes already; quantize it, or ask for less.")
-    return _Block(network, whole, metadata, images)
+    return _Block(network, whole, metadata, images, weights)
 
 
 def _opened(options: ShrinkOptions) -> tuple[Teacher, Source, TrainRecipe]:
@@ -243,14 +247,14 @@ def _cut(block: _Block, to: int, seed: int) -> tuple[nn.Module, int]:
     from edgekit.training.shrinking.channels import Channels
 
     network, images = block.network, block.images
-    whole = Channels(network, images[:1])
+    whole = Channels(network, images[:1], block.weights.bytes_each)
     worth = whole.worth(images, seed)
     besides = block.int8_bytes - float(whole.bytes(whole.counts))
     for _ in range(TRIES):
         counts = whole.kept(worth, to - besides)
         smaller = copy.deepcopy(network)
         Channels(smaller, images[:1]).cut(worth, counts)
-        size = _int8_bytes(smaller, block.metadata)
+        size = _int8_bytes(smaller, block.metadata, block.weights)
         if size <= to:
             return smaller, size
         if (counts == whole.least).all():
@@ -259,12 +263,12 @@ def _cut(block: _Block, to: int, seed: int) -> tuple[nn.Module, int]:
     raise UsageError(f"--to {to:,} is too little: {type(network).__name__} cannot have fewer than {size:,} bytes.")
 
 
-def _int8_bytes(network: nn.Module, metadata: Metadata) -> int:
+def _int8_bytes(network: nn.Module, metadata: Metadata, weights: WeightScheme) -> int:
     """Bytes that a network's int8 file has at most."""
     from edgekit.quantization.untrained import untrained_int8
 
     assert metadata.pictures is not None
-    return len(untrained_int8(network, metadata.pictures, metadata.labels))
+    return len(untrained_int8(network, metadata.pictures, metadata.labels, weights))
 
 
 def _channels(network: nn.Module) -> dict[str, int]:
