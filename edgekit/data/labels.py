@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edgekit.data.dataset import MAX_CLASSES, Labels, number_classes
-from edgekit.errors import DataError
+from edgekit.errors import DataError, UnknownNameError
 
 LABEL_WORDS = ("label", "labels", "class", "target", "fine_label", "category", "sentiment")
 
@@ -42,6 +43,17 @@ def numbered(parts: Mapping[str, Column], source: str) -> tuple[tuple[str, ...],
         classes = number_classes(_numbers(first.labels, (), source), source)
     wheres = {split: f"{source}, {split} split" for split in parts}
     return classes, {split: _numbers(part.labels or (), classes, wheres[split]) for split, part in parts.items()}
+
+
+def said_column(name: str, names: Sequence[str], path: Path) -> str | None:
+    """A column that the user has named; None if he has not.
+
+    Raises:
+        UnknownNameError: the table has none of that name.
+    """
+    if name and name not in names:
+        raise UnknownNameError(f"column of {path}", name, names)
+    return name or None
 
 
 def _numbers(labels: Sequence[Any], classes: Sequence[str], where: str) -> Labels:

@@ -14,7 +14,7 @@ import numpy as np
 from edgekit.data.dataset import Dataset
 from edgekit.data.decoding import Sent
 from edgekit.data.files import stamp_of
-from edgekit.data.labels import LABEL_WORDS, Column, numbered
+from edgekit.data.labels import LABEL_WORDS, Column, numbered, said_column
 from edgekit.data.photos import EncodedSplit, photo_dataset
 from edgekit.data.reading import STRICT, Reading
 from edgekit.data.tables import split_files
@@ -107,7 +107,7 @@ def open_parquet(path: Path, contract: InputContract | None = None, reading: Rea
     Raises:
         DataError: a file is broken, has no image column, or labels that cannot be used.
     """
-    parts = {split: _joined([_read(file) for file in files]) for split, files in _files(path).items()}
+    parts = {split: _joined([_read(file, reading) for file in files]) for split, files in _files(path).items()}
     classes, labels = numbered({split: rows.column for split, rows in parts.items()}, str(path))
     splits = {split: EncodedSplit(rows.images, labels[split]) for split, rows in parts.items()}
     return photo_dataset(path, classes, splits, contract, reading)
@@ -136,10 +136,10 @@ def opened(path: Path) -> Iterator[ParquetFile]:
         raise DataError(f"{path} is not a readable parquet file ({reason}); download it again.") from exc
 
 
-def _read(path: Path) -> _Rows:
+def _read(path: Path, reading: Reading) -> _Rows:
     with opened(path) as file:
         schema = file.schema_arrow
-        image_column, label_column = _image_column(schema, path), _label_column(schema)
+        image_column, label_column = _image_column(schema, path), _label_column(schema, path, reading)
         groups = [file.metadata.row_group(group) for group in range(file.num_row_groups)]
         size = max((group.total_byte_size for group in groups), default=0)
         if size > MAX_BYTES:
@@ -188,10 +188,12 @@ def _encoded(schema: pyarrow.Schema) -> str | None:
     return None
 
 
-def _label_column(schema: pyarrow.Schema) -> str | None:
-    """The column of labels: one of the usual names, otherwise the first of integers; None if there is none."""
+def _label_column(schema: pyarrow.Schema, path: Path, reading: Reading) -> str | None:
+    """The column of labels: that which was said, or one of the usual names, or the first of integers; None if none."""
     from pyarrow import types
 
+    if said := said_column(reading.label_column, schema.names, path):
+        return said
     by_word = [word for word in LABEL_WORDS if word in schema.names]
     integers = [field.name for field in schema if types.is_integer(field.type)]
     return next(iter(by_word + integers), None)

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,14 @@ from edgekit.data.dataset import Dataset, Split, divide, may_be_divided
 from edgekit.data.factory import FACTORY, call_factory
 from edgekit.data.files import prepare
 from edgekit.data.folder import FileKind, find_files
-from edgekit.data.labels import LABEL_WORDS, Column, numbered
+from edgekit.data.labels import LABEL_WORDS, Column, numbered, said_column
 from edgekit.data.parquet import holds_images
 from edgekit.data.reading import STRICT, Reading
 from edgekit.data.splits import ALIASES, split_called
 from edgekit.data.tables import TABLES, is_table, read_columns, split_files
-from edgekit.errors import DataError, UnknownNameError, input_errors
+from edgekit.errors import DataError
 from edgekit.inputs.decode import PICTURES
+from edgekit.inputs.error import InputError
 from edgekit.inputs.text import TextContract
 
 TEXT_WORDS = ("text", "sentence", "review", "content", "comment", "document", "question", "title", "utterance")
@@ -76,15 +78,21 @@ def open_texts(source: Any, contract: TextContract, reading: Reading = STRICT) -
 
 
 def are_texts(path: Path) -> bool:
-    """True for a table or a folder of tables without images, and for a folder of text files without pictures."""
+    """True for a table or a folder of tables without images, and for a folder of text files without pictures.
+
+    Photos may have a table or a text beside them, of their licence perhaps, but none that is named after a split.
+    """
     tables = [path] if is_table(path) and path.is_file() else []
+    suffixes: set[str] = set()
     if path.is_dir():
         tables = sorted(file for file in path.iterdir() if is_table(file))
+        if not any(split_called(table.stem) for table in tables):
+            suffixes = {file.suffix.lower() for file in path.rglob("*")}
+            if suffixes & PICTURES:
+                return False
     if tables:
         return tables[0].suffix != PARQUET or not holds_images(tables[0])
-    suffixes = (file.suffix.lower() for file in path.rglob("*"))
-    first = next((suffix for suffix in suffixes if suffix == LINES or suffix in PICTURES), "")
-    return first == LINES
+    return LINES in suffixes
 
 
 def _parts(source: Any, contract: TextContract, reading: Reading) -> tuple[str, dict[str, _Part]]:
@@ -98,13 +106,13 @@ def _parts(source: Any, contract: TextContract, reading: Reading) -> tuple[str, 
         name = path.resolve().name
         tables = [suffix for suffix in TABLES if any(path.glob(f"*{suffix}"))]
         if not tables:
-            return name, _read_folder(path, contract)
+            return name, _read_folder(path, contract, reading)
         files = split_files(path, tables)
-        return name, {split: _joined([_read_table(file, reading) for file in files[split]]) for split in files}
+        return name, _typed({split: _joined([_read_table(file, reading) for file in files[split]]) for split in files})
     split = split_called(path.stem)
     alone = "test" if split in ("test", "validation") else "train"
     if is_table(path):
-        return path.name, {alone: _read_table(path, reading)}
+        return path.name, _typed({alone: _read_table(path, reading)})
     if path.suffix == LINES and path.is_file():
         lines = [line for line in prepare(path, contract).splitlines() if line.strip()]
         return path.name, {alone: _Part(lines, Column(None), str(path))}
@@ -115,8 +123,9 @@ def _parts(source: Any, contract: TextContract, reading: Reading) -> tuple[str, 
 
 def _read_table(path: Path, reading: Reading) -> _Part:
     def choose(names: Sequence[str]) -> Sequence[str]:
-        text = _named(reading.text_column, names, path) or next((word for word in TEXT_WORDS if word in names), None)
-        label = _named(reading.label_column, names, path) or next((word for word in LABEL_WORDS if word in names), None)
+        usual = (next((word for word in words if word in names), None) for words in (TEXT_WORDS, LABEL_WORDS))
+        said = (said_column(name, names, path) for name in (reading.text_column, reading.label_column))
+        text, label = (one or other for one, other in zip(said, usual, strict=True))
         if text is None:
             raise DataError(
                 f"{path} has the columns {', '.join(names) or 'none'}; say which holds the texts with --text-column."
@@ -124,13 +133,16 @@ def _read_table(path: Path, reading: Reading) -> _Part:
         return [text] if label is None else [text, label]
 
     texts, *labels = read_columns(path, choose)
-    return _Part(texts, Column(_whole(labels[0]) if labels else None), str(path))
+    return _Part(texts, Column(labels[0] if labels else None), str(path))
 
 
-def _named(name: str, names: Sequence[str], path: Path) -> str | None:
-    if name and name not in names:
-        raise UnknownNameError(f"column of {path}", name, names)
-    return name or None
+def _typed(parts: Mapping[str, _Part]) -> dict[str, _Part]:
+    """Splits whose labels are all numbers or all names, whatever each file by itself looks like."""
+    labels = iter(_whole([label for part in parts.values() for label in part.column.labels or ()]))
+    return {
+        split: replace(part, column=Column(list(islice(labels, len(part.texts))) if part.column.labels else None))
+        for split, part in parts.items()
+    }
 
 
 def _whole(labels: Sequence[Any]) -> Sequence[Any]:
@@ -150,14 +162,20 @@ def _joined(parts: Sequence[_Part]) -> _Part:
     return _Part(texts, Column([label for part in parts for label in part.column.labels or ()]), parts[0].where)
 
 
-def _read_folder(path: Path, contract: TextContract) -> dict[str, _Part]:
+def _read_folder(path: Path, contract: TextContract, reading: Reading) -> dict[str, _Part]:
+    def read(file: Any) -> str:
+        try:
+            return contract.read(file.read(), file.name)
+        except (InputError, DataError) as exc:
+            if not reading.skip_broken:
+                raise DataError(f"{str(exc).rstrip('.')}; or leave such out with --skip-broken.") from exc
+            return ""  # which is left out
+
     classes, splits = find_files(path, FILES)
     parts = {}
-    with input_errors(DataError):
-        for split, found in splits.items():
-            texts = [contract.read(file.read(), file.name) for file in found.images]
-            labels = None if found.labels is None else found.labels.tolist()
-            parts[split] = _Part(texts, Column(labels, classes), f"{path}, {split} split")
+    for split, found in splits.items():
+        labels = None if found.labels is None else found.labels.tolist()
+        parts[split] = _Part([*map(read, found.images)], Column(labels, classes), f"{path}, {split} split")
     return parts
 
 

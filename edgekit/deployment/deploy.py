@@ -130,7 +130,7 @@ def deploy(options: DeployOptions) -> Deployment:
         model = target.settled(read_app_model(named, options.input, options.runtime, target.RUNTIMES), options)
         bundle = target.build(model, options)
     bundle.write(folder)
-    archive = folder.with_name(f"{folder.name}.tar.gz") if options.archive else None
+    archive = folder.resolve().with_name(f"{folder.resolve().name}.tar.gz") if options.archive else None
     if archive is not None:
         bundle.archive(archive)
     return Deployment(

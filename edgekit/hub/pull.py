@@ -81,7 +81,7 @@ def pull(options: PullOptions) -> PullResult:
         raise UnknownNameError("hub", kind + colon, HUBS)
     repository, _, revision = where.partition("@")
     folder = require_writable(options.out or Path("runs") / Path(repository).name)
-    wanted = (options.only,) if options.only else MODELS
+    wanted = _models_like(options.only) if options.only else MODELS
     with of_hub(options.model):
         source = _source(repository, revision or None, wanted, options.model)
         with staged(folder) as scratch:
@@ -132,6 +132,11 @@ def _card(path: Path) -> tuple[str, str]:
 
     card = ModelCard.load(path, ignore_metadata_errors=True)
     return str(card.data.get("license") or ""), str(card.text).strip()
+
+
+def _models_like(pattern: str) -> tuple[str, ...]:
+    """The pattern, or several, which nothing but models matches."""
+    return (pattern,) if _is_model(pattern) else tuple(f"{pattern.rstrip('*')}{kind}" for kind in MODELS)
 
 
 def _is_model(name: str) -> bool:

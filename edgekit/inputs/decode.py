@@ -14,6 +14,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from .error import InputError
 
 Pixels = NDArray[np.uint8]
+ORIENTATION = 0x0112  # of EXIF
 
 # Decoders that are pure and common, and the suffixes of their files. Pillow knows others that start programs (EPS) or
 # open further files.
@@ -50,7 +51,8 @@ def decode_image(data: bytes, name: str) -> Pixels:
                 # Asked again, since another thread may have changed the filters.
                 if image.width * image.height > (Image.MAX_IMAGE_PIXELS or math.inf):
                     raise Image.DecompressionBombError(f"{image.width}x{image.height}")
-                return to_pixels(ImageOps.exif_transpose(image))
+                # Which copies, also where there is nothing to turn.
+                return to_pixels(ImageOps.exif_transpose(image) if image.getexif().get(ORIENTATION, 1) != 1 else image)
     except UnidentifiedImageError as exc:
         raise InputError(f"{name} is not an image of a known form; save it as JPEG or PNG, or remove it.") from exc
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as exc:
@@ -72,11 +74,12 @@ def to_pixels(image: Image.Image) -> Pixels:
     if image.mode.startswith("I"):
         return _from_16_bit(np.asarray(image))
     if _is_transparent(image):
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+        image = image if image.mode == "RGBA" else image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+        image = image.convert("RGB")
     elif image.mode == "1":
         image = image.convert("L")
-    elif image.mode != "L":
+    elif image.mode not in ("L", "RGB"):
         image = image.convert("RGB")
     pixels = np.array(image, np.uint8)
     return pixels.reshape(*pixels.shape[:2], -1)
@@ -90,5 +93,7 @@ def _is_transparent(image: Image.Image) -> bool:
 
 def _from_16_bit(values: NDArray[Any]) -> Pixels:
     """Grey values of 0 to 65535 to uint8 [H, W, 1]; 65535 becomes 255."""
-    wide = np.clip(values.astype(np.int64), 0, 65_535)
-    return ((wide + 128) // 257).astype(np.uint8)[..., None]
+    wide: NDArray[np.uint32] = np.clip(values, 0, 65_535).astype(np.uint32)
+    wide += 128
+    wide //= 257
+    return wide.astype(np.uint8)[..., None]

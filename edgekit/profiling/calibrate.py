@@ -23,7 +23,7 @@ from edgekit.devices.device import Can, Device, Job, open_device
 from edgekit.devices.latency.model import COVERAGE, MEASURED, Array, LatencyTable, features, fit_rates
 from edgekit.devices.latency.tables import write_tables
 from edgekit.devices.latency.workload import BEYOND, Layer, Workload, read_layers, workload_of
-from edgekit.errors import UnknownNameError, UsageError
+from edgekit.errors import RuntimeCrashError, UnknownNameError, UsageError
 from edgekit.options import Options, argument, names, option
 from edgekit.profiling.probes import probe_models
 from edgekit.profiling.records import OperatorProfile
@@ -186,11 +186,16 @@ def measure_probes(device: Device, files: Sequence[ProbeFile], threads: int) -> 
             job = Job("measure", file.runtime, file.path, threads, RUNS, SECONDS)
             try:
                 samples = device.run(job, lambda share: None)["samples_ns"]
+                shares = _shares(device, job) if file.runtime in IN_ORDER else ()
             except UsageError as exc:
                 missing.add(file.runtime)
                 warn(str(exc))
                 continue
-            shares = _shares(device, job) if file.runtime in IN_ORDER else ()
+            except RuntimeCrashError as exc:  # the others tell enough
+                warn(str(exc))
+                continue
+            finally:
+                device.forget(file.path)
             measured.append(Measured(file, float(np.quantile(samples, QUIET)), shares))
     return tuple(measured)
 

@@ -13,19 +13,18 @@ from edgekit.console import Part, Remark, Table, counted, say
 from edgekit.data import Source, is_unset
 from edgekit.data.reading import Reading
 from edgekit.errors import UsageError
-from edgekit.files import require_writable, sha256_file, write_bytes, write_json
+from edgekit.files import require_writable, sha256_file, write_json
 from edgekit.inputs.contracts import Contract
-from edgekit.modelfiles.golden import onnx_with_example
 from edgekit.operators.weight_scheme import EIGHT_BITS, WeightScheme
 from edgekit.options import ANY_SEED, LARGEST_SEED, RAY, SOURCES, Options, group, option
 from edgekit.result import Result
 from edgekit.training.answers.ensemble import WAYS, Ensemble, Member
 from edgekit.training.answers.extra import with_extra
 from edgekit.training.recipe_options import DistillRecipeOptions
-from edgekit.training.runs import DISTILL, WEIGHTS, Structure, open_run
+from edgekit.training.runs import DISTILL, Structure, open_run, store_model
 from edgekit.training.student import is_run, network_of, open_student, teacher_of
 from edgekit.training.teachers import TeacherDetails, open_teacher
-from edgekit.training.weights import save_weights, weights_sha256
+from edgekit.training.weights import weights_sha256
 
 if TYPE_CHECKING:
     from edgekit.quantization.quantize import QuantizeResult
@@ -71,8 +70,13 @@ class DistillOptions(Options):
             several = self.teacher if isinstance(self.teacher, list) else [self.teacher]
             object.__setattr__(self, "teacher", tuple(one for one in several if not is_unset(one)))
         self.details.of(self.teacher)
-        if not self.qat and self.weights != EIGHT_BITS:
-            raise UsageError("--per-tensor and --weight-bits are of the files that --qat makes; add it, or leave them.")
+        require_files(self.weights, self.qat)
+
+
+def require_files(weights: WeightScheme, qat: bool) -> None:
+    """Raise UsageError if something is said of how int8 files store weights, and none are made."""
+    if not qat and weights != EIGHT_BITS:
+        raise UsageError("--per-tensor and --weight-bits are of the files that --qat makes; add it, or leave them.")
 
 
 @dataclass(frozen=True)
@@ -118,7 +122,7 @@ def distill(options: DistillOptions) -> DistillResult:
     """
     import torch
 
-    from edgekit.conversion.torch_onnx import example_of, to_onnx
+    from edgekit.conversion.torch_onnx import example_of
     from edgekit.training import loop
     from edgekit.training.answers.hints import Hinted, with_features
     from edgekit.training.losses import needs_features
@@ -161,11 +165,9 @@ def distill(options: DistillOptions) -> DistillResult:
         quality={"test_accuracy": round(accuracy, 6)},
         parents={"teacher": ensemble.sha256, "data": data.sha256},
     )
-    save_weights(model, folder / WEIGHTS)
     if not isinstance(options.student, str):
         options.student.load_state_dict(model.state_dict())
-    path = folder / "model.onnx"
-    write_bytes(path, onnx_with_example(to_onnx(model, card.contract, metadata), metadata))
+    path = store_model(model, card.contract, metadata, folder)
     int8 = None
     if options.qat:
         from edgekit.training.qat import quantize_with_teacher

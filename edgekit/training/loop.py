@@ -177,6 +177,8 @@ def require_labels(data: Dataset) -> None:
             raise DataError(
                 f"{data.name} has no labelled {name} {data.kind}; training needs labels, as class folders are."
             )
+    if len(data.classes) < 2:
+        raise DataError(f"{data.name} has one class, so there is nothing to tell it from; add {data.kind} of others.")
     for remark in remarks_on_balance(data):
         print_part(remark)
 

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from edgekit import catalog
-from edgekit.console import say
+from edgekit.console import quiet, say
 from edgekit.data import Source, holds_photos, holds_texts, is_unset, open_data
 from edgekit.data.reading import Reading
 from edgekit.errors import DataError, EdgekitError, UsageError
@@ -90,7 +90,8 @@ def _run_on(source: Source, reading: Reading, runs: Path = Path("runs")) -> Path
     def sum_as(contract: Contract) -> str:
         """The sum of the data as a network of ``contract`` takes them; empty if it cannot take them."""
         try:
-            return open_data(source, contract, reading).sha256
+            with quiet():
+                return open_data(source, contract, reading).sha256
         except DataError:
             return ""
 

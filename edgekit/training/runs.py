@@ -7,21 +7,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgekit.catalog import Architecture
+from edgekit.artifact import Metadata
+from edgekit.catalog import MODEL_FILES, Architecture
 from edgekit.errors import EdgekitError, ModelError
-from edgekit.files import sha256_file
+from edgekit.files import sha256_file, write_bytes
 from edgekit.inputs.contracts import Contract
 from edgekit.inputs.described import read_contract
+from edgekit.modelfiles.golden import onnx_with_example
 from edgekit.recipe import TrainRecipe
 from edgekit.training.hubs import is_hub_name
-from edgekit.training.weights import load_weights, read_tensors, take_widths
+from edgekit.training.weights import load_weights, read_tensors, save_weights, take_widths
 from edgekit.zoo import build
 
 if TYPE_CHECKING:
     from torch import nn
 
 TEACH, DISTILL = "teach.json", "distill.json"
-WEIGHTS = "weights.safetensors"
+WEIGHTS, MODEL = "weights.safetensors", "model.onnx"
+
+
+MADE_OF_IT = (
+    *(name for name in MODEL_FILES if name != MODEL),
+    *("quantize.json", "quantize.html", "report.html", "shrink.json", "search.json", TEACH, DISTILL),
+)
+"""What a run folder has beside a model that was made of it, or that says something of it."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +54,19 @@ class Run:
     classes: tuple[str, ...]
     recipe: TrainRecipe
     sha256: str
+
+
+def store_model(network: nn.Module, contract: Contract, metadata: Metadata, folder: Path) -> Path:
+    """Write a run's weights and its model.onnx; what was made there of another model goes."""
+    from edgekit.conversion.torch_onnx import to_onnx
+
+    path, data = folder / MODEL, onnx_with_example(to_onnx(network, contract, metadata), metadata)
+    if not path.is_file() or path.read_bytes() != data:
+        for name in MADE_OF_IT:
+            (folder / name).unlink(missing_ok=True)
+    save_weights(network, folder / WEIGHTS)
+    write_bytes(path, data)
+    return path
 
 
 def record_of(folder: Path) -> tuple[Path, dict[str, Any]] | None:

@@ -16,16 +16,15 @@ from edgekit.data.dataset import Dataset, Images
 from edgekit.data.intake import require_pictures
 from edgekit.data.reading import Reading
 from edgekit.errors import DataError, UsageError
-from edgekit.files import require_writable, sha256_file, write_bytes, write_json
-from edgekit.modelfiles.golden import onnx_with_example
+from edgekit.files import require_writable, sha256_file, write_json
 from edgekit.options import ANY_SEED, LARGEST_SEED, SOURCES, Options, argument, group, option
 from edgekit.recipe import TrainRecipe
 from edgekit.result import Result
 from edgekit.tasks.classification import TASK, Classified, macro_f1
 from edgekit.training.recipe_options import RecipeOptions
-from edgekit.training.runs import TEACH, WEIGHTS
+from edgekit.training.runs import TEACH, WEIGHTS, store_model
 from edgekit.training.tuning.pretrained import pretrained_network, teacher_card
-from edgekit.training.weights import load_weights, save_weights
+from edgekit.training.weights import load_weights
 from edgekit.zoo import build
 
 if TYPE_CHECKING:
@@ -216,7 +215,6 @@ def _finished(
     metrics: tuple[EpochMetrics, ...],
 ) -> TeachResult:
     """Look at the test split, and write the files."""
-    from edgekit.conversion.torch_onnx import to_onnx
     from edgekit.training.loop import logits_of
 
     assert data.test.labels is not None
@@ -229,8 +227,7 @@ def _finished(
         quality={"test_accuracy": round(test.accuracy, 6)},
         parents={"data": data.sha256, **({"initial": run.origin["initial"]} if "initial" in run.origin else {})},
     )
-    weights, model = save_weights(network, run.folder / WEIGHTS), run.folder / "model.onnx"
-    write_bytes(model, onnx_with_example(to_onnx(network, card.contract, metadata), metadata))
+    model, weights = store_model(network, card.contract, metadata, run.folder), run.folder / WEIGHTS
     result = TeachResult(
         name=card.name,
         tune=run.origin["tune"],

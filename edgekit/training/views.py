@@ -67,7 +67,8 @@ class Views:
 
     def __init__(self, split: Split, recipe: TrainRecipe, seed: int, answers: Teaching | None) -> None:
         self.split, self.recipe, self.seed, self.answers = split, recipe, seed, answers
-        self.bytes = math.prod(split.images.shape)
+        are_texts = len(split.images.shape) == 1
+        self.bytes = sum(map(len, split.images[:])) if are_texts else math.prod(split.images.shape)
         self.kept: dict[int, Rendered] = {}
         self.answering_s = 0.0
         """What the teacher's answers to the last view took, from the teacher or from disk."""
@@ -76,10 +77,10 @@ class Views:
         """The view of an epoch, rendered and answered when it is first asked for."""
         number, self.answering_s = epoch % self.recipe.distinct_views, 0.0
         if number not in self.kept:
-            if (len(self.kept) + 1) * self.bytes > MAX_VIEW_BYTES:
-                self.kept.clear()
-            view = view_of(self.split, self.recipe.augmentation, self.seed, number)
             comes_again = self.recipe.distinct_views < self.recipe.epochs and self.bytes <= MAX_VIEW_BYTES
+            if not comes_again or (len(self.kept) + 1) * self.bytes > MAX_VIEW_BYTES:
+                self.kept.clear()  # each holds a file open, too
+            view = view_of(self.split, self.recipe.augmentation, self.seed, number)
             pictures = view.images(np.arange(len(view))) if comes_again else None
             started = time.perf_counter()
             answers = None if self.answers is None else self.answers(view)

@@ -14,6 +14,7 @@ MAX_DISCARDED_BYTES = 256 << 20
 MAX_HELD_BYTES = 256 << 20
 BODY_S = 20.0
 CLOSE = {"Connection": "close"}
+BUSY = {**CLOSE, "Retry-After": "1"}
 
 
 class BodyReader:
@@ -46,7 +47,7 @@ class BodyReader:
                     chunks.append(chunk)
                     self._held += len(chunk)
                     if self._held > self.max_held:
-                        raise HTTPException(503, "The service is busy; try again in a moment.", CLOSE)
+                        raise HTTPException(503, "The service is busy; try again in a moment.", BUSY)
         except TimeoutError as exc:
             raise HTTPException(408, f"The request took longer than {self.seconds:g} s to arrive.", CLOSE) from exc
         except ClientDisconnect as exc:

@@ -72,6 +72,10 @@ class Encoder(nn.Sequential):
             raise UnknownNameError("pool", pool, POOLS)
         self.pool = pool
 
+    def extra_repr(self) -> str:
+        """What no part of it says."""
+        return self.pool
+
     def forward(self, ids: Tensor) -> Tensor:
         """What a sentence's pieces become in the last layer, as one vector; padding changes nothing."""
         embeddings, *layers = self

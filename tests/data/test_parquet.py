@@ -12,7 +12,7 @@ from pyarrow import parquet
 
 from edgekit.data.parquet import open_parquet
 from edgekit.data.reading import Reading
-from edgekit.errors import DataError
+from edgekit.errors import DataError, UnknownNameError
 from edgekit.inputs.contract import InputContract
 
 STRUCT = pyarrow.struct([("bytes", pyarrow.binary()), ("path", pyarrow.string())])
@@ -165,3 +165,13 @@ def test_a_cut_file_is_refused_by_name(tmp_path: Path) -> None:
         (tmp_path / "cut.parquet").write_bytes(whole[:length])
         with pytest.raises(DataError, match=r"cut\.parquet"):
             open_parquet(tmp_path / "cut.parquet")
+
+
+def test_the_column_of_labels_may_be_named(tmp_path: Path) -> None:
+    path = write(tmp_path / "d.parquet", [0, 1] * 12)
+    table = parquet.read_table(path)
+    parquet.write_table(table.append_column("coarse", pyarrow.array(["pet", "car", "pet", "pet"] * 6)), path)
+    assert open_parquet(path).classes == ("0", "1")
+    assert open_parquet(path, reading=Reading(label_column="coarse")).classes == ("car", "pet")
+    with pytest.raises(UnknownNameError, match="did you mean 'coarse'"):
+        open_parquet(path, reading=Reading(label_column="corse"))

@@ -178,3 +178,33 @@ def test_texts_are_told_from_photos(tmp_path: Path, save_image) -> None:
     }
     assert set(found.values()) == {(False, True)}
     assert not holds_texts("mnist")
+
+
+def test_photos_may_have_a_text_or_a_table_beside_them(tmp_path: Path, save_image) -> None:
+    for seed, name in enumerate(("daisy", "rose")):
+        save_image(tmp_path / name / "0.png", seed=seed)
+    (tmp_path / "LICENSE.txt").write_text("as you like")
+    as_csv(tmp_path / "labels.csv", ["0.png"], ["daisy"])
+    assert (holds_texts(tmp_path), holds_photos(tmp_path)) == (False, True)
+    as_csv(tmp_path / "train.csv", ["fine", "bad"], [1, 0])  # which says what it is
+    assert holds_texts(tmp_path)
+
+
+def test_labels_are_numbers_or_names_in_all_files_alike(tmp_path: Path) -> None:
+    as_csv(tmp_path / "train.csv", [f"text {number}" for number in range(12)], ["36", "38", "S"] * 4)
+    as_csv(tmp_path / "test.csv", ["short", "long"], ["36", "38"])
+    data = open_data(str(tmp_path), TEXT)
+    assert data.classes == ("36", "38", "S")
+    assert data.test.labels is not None
+    assert [data.classes[label] for label in data.test.labels] == ["36", "38"]
+
+
+def test_files_that_are_no_texts_are_left_out_where_that_is_asked_for(tmp_path: Path) -> None:
+    as_folders(tmp_path, [text for text, _ in ROWS], [label for _, label in ROWS])
+    for name, content in (("empty.txt", b""), ("latin.txt", "caf\xe9".encode("latin-1"))):
+        (tmp_path / "0" / name).write_bytes(content)
+    with pytest.raises(DataError, match=r"empty\.txt.*or leave such out with --skip-broken"):
+        open_data(str(tmp_path), TEXT)
+    assert pairs(open_data(str(tmp_path), TEXT, Reading(skip_broken=True))) == {
+        (text, str(label)) for text, label in ROWS
+    }

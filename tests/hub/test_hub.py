@@ -128,6 +128,13 @@ def test_a_model_is_pulled_with_where_it_is_from_and_then_needs_no_hub(hub: Hub,
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert there == {"tflite/model.tflite", "README.md", "pull.json"}, "neither pickles nor code"
 
+    done = edgekit(tmp_path, hub.address, "pull", "hf:me/mine", "--only", "tflite/*", "--out", "part")
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in (tmp_path / "part").rglob("*.*")} == {"model.tflite", "README.md", "pull.json"}
+    done = edgekit(tmp_path, hub.address, "pull", "hf:me/mine", "--only", "*.bin", "--out", "pickles")
+    assert "pickled weights are never fetched" in " ".join(done.stderr.split())
+    assert not any("pytorch_model.bin" in line for line in hub.asked)
+
     done = edgekit(tmp_path, "http://127.0.0.1:1", "pull", "hf:me/mine")
     assert done.returncode == 0, done.stderr
     assert "taking what its cache holds" in done.stderr

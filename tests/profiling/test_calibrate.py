@@ -13,7 +13,7 @@ from edgekit.devices.device import Can, Device, open_device
 from edgekit.devices.latency.model import features
 from edgekit.devices.latency.predict import latency_tables
 from edgekit.devices.latency.workload import read_layers, workload_of
-from edgekit.errors import UnknownNameError, UsageError
+from edgekit.errors import RuntimeCrashError, UnknownNameError, UsageError
 from edgekit.profiling import calibrate as module
 from edgekit.profiling.calibrate import (
     FORMS,
@@ -131,6 +131,29 @@ def test_a_device_without_a_runtime_says_so(tmp_path, few, monkeypatch):
 def test_a_device_without_a_clock_of_its_own_is_refused_before_anything_is_written(device):
     with pytest.raises(UsageError, match=f"{device} cannot be calibrated; name cpu"):
         calibrate(CalibrateOptions(device))
+
+
+def test_a_probe_leaves_nothing_on_the_device_and_one_that_crashes_costs_only_itself(tmp_path, few):
+    files = write_probes(tmp_path, FORMS[:1])[:3]
+    device = Crashing(files[1].path)
+    assert [probe.file for probe in measure_probes(device, files, 1)] == [files[0], files[2]]
+    assert device.forgotten == [file.path for file in files]
+
+
+class Crashing(Counting):
+    """Does not survive one file, and notes what it shall forget."""
+
+    def __init__(self, bad):
+        super().__init__()
+        self.bad, self.forgotten = bad, []
+
+    def run(self, job, watch):
+        if job.model == self.bad:
+            raise RuntimeCrashError("LiteRT was killed by signal 11.")
+        return super().run(job, watch)
+
+    def forget(self, file):
+        self.forgotten.append(file)
 
 
 def test_an_address_needs_a_name_for_its_card():

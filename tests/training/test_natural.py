@@ -14,6 +14,7 @@ from edgekit.data import open_data
 from edgekit.data.reading import STRICT, Reading
 from edgekit.errors import UnknownNameError, UsageError
 from edgekit.inputs.contract import InputContract
+from edgekit.operators.weight_scheme import WeightScheme
 from edgekit.training import natural
 from edgekit.training.distill import DistillOptions
 from edgekit.training.shrinking.shrink import ShrinkOptions
@@ -68,6 +69,7 @@ def test_photos_alone_get_a_teacher_and_a_student_of_its_channels(asked: list[An
 
 def test_every_option_that_shrink_has_too_goes_on_to_it(asked: list[Any], photos: str) -> None:
     given = {"qat": True, "resume": True, "extra": photos, "details": TeacherDetails(teacher_std=(0.5,))}
+    given |= {"weights": WeightScheme(weight_bits=4), "ray": "auto"}
     natural.distill(DistillOptions(data=photos, **given))
     assert {name: getattr(asked[1], name) for name in given} == given
 

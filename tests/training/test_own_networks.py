@@ -65,6 +65,22 @@ def test_several_teachers_answer_together_and_a_run_folder_is_one(arrays, tmp_pa
     assert times[0]["answering_seconds"] <= times[0]["seconds"]
 
 
+def test_what_was_made_of_another_model_goes_and_of_the_same_stays(arrays, tmp_path: Path) -> None:
+    def learn(seed: int) -> None:
+        torch.manual_seed(0)
+        distill(DistillOptions(Small(), "mnist-cnn", data=arrays, out=tmp_path, recipe=ONE_EPOCH, seed=seed))
+
+    learn(0)
+    made = [tmp_path / name for name in ("model.int8.tflite", "quantize.json", "teach.json")]
+    for path in made:
+        path.write_bytes(b"")
+    learn(0)
+    assert all(path.exists() for path in made)
+    learn(1)
+    assert not any(path.exists() for path in made)
+    assert {"model.onnx", "distill.json", "weights.safetensors"} <= {path.name for path in tmp_path.iterdir()}
+
+
 def test_layers_that_share_their_weights_share_them_in_the_end(arrays, tmp_path: Path) -> None:
     class Tied(Small):
         def __init__(self) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import linecache
 import os
 import pickle
 import zipfile
@@ -102,6 +103,34 @@ def test_a_factory_teaches_with_a_state_dict(
         open_teacher(TeacherOptions("my_teacher:number"), CONTRACT)
     with pytest.raises(UsageError, match="did you mean 'make'"):
         open_teacher(TeacherOptions("my_teacher:mkae"), CONTRACT)
+
+
+def test_a_teacher_that_computes_otherwise_is_another_one(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    sums = set()
+    for name in ("relu", "gelu", "relu"):
+        path.write_text(OWN.format(name))
+        linecache.checkcache()
+        sums.add(open_teacher(TeacherOptions(f"{path}:make"), CONTRACT).sha256)
+    assert len(sums) == 2
+
+
+OWN = """
+import torch
+from torch import nn
+
+class Own(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(784, 10)
+
+    def forward(self, images):
+        return self.head(torch.nn.functional.{}(images).flatten(1))
+
+def make():
+    torch.manual_seed(7)
+    return Own()
+"""
 
 
 def test_probabilities_become_logits(linear: nn.Module, digits: np.ndarray, tmp_path: Path) -> None:

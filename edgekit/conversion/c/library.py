@@ -99,8 +99,9 @@ def target_of(processor: str) -> Target:
         return TARGETS[PAGE]
     if processor.startswith("cortex-"):
         triple, *flags = "aarch64-linux-gnu", f"-mcpu={processor.replace('-', '_')}"
-    elif processor in MACHINES:
-        triple, *flags = MACHINES[processor]
+    elif machine := next((name for name in (processor, processor.partition(" ")[0]) if name in MACHINES), ""):
+        # A 32-bit system says of a 64-bit processor what it has, which its programs do not use.
+        triple, *flags = MACHINES[machine]
     else:
         raise UsageError(f"--runtime {RUNTIME} knows no processor {processor}; it compiles for {', '.join(MACHINES)}.")
     # What it calls of a C library is in the process that loads it, of whatever kind.

@@ -62,7 +62,7 @@ WORDS = {
         "more": "| `app.py camera` | what the camera sees, once a second (`--every`), as JSON lines; "
         "through picamera2, rpicam-still or v4l2-ctl |\n",
         "body": "--data-binary @photo.jpg",
-        "pixels": " and 50 million pixels",
+        "pixels": " and 20 million pixels",
     },
     "text": {
         "argument": "TEXT",

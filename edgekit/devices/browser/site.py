@@ -29,7 +29,8 @@ PAGE = "bench.html"
 JOB, RESULT = "job.json", "result"
 MAX_RESULT_BYTES = 64 << 20
 START_S = 10
-NEXT_S = 20
+NEXT_S = 60
+"""A page is kept waiting so long for the next file, for which a runtime may be fetched or a compiler run."""
 TICK_S = 0.05
 HEADERS = {**PAGE_HEADERS, "Cache-Control": "no-store"}
 

@@ -9,7 +9,7 @@ from typing import Any
 from edgekit.console import say, warn
 from edgekit.devices.browser.page_device import PageDevice
 from edgekit.devices.browser.result import system_name
-from edgekit.devices.browser.site import BenchSite
+from edgekit.devices.browser.site import START_S, BenchSite
 from edgekit.devices.cards import DeviceCard
 from edgekit.devices.device import Job
 from edgekit.errors import DeviceError
@@ -31,14 +31,14 @@ class Phone(PageDevice):
 
     def measure(self, site: BenchSite, job: Job) -> tuple[dict[str, Any], Mapping[str, Any]]:
         """See ``PageDevice.measure``."""
-        if not self._invited:
-            _invite(site.address)
+        if not (self._invited and site.wait_for_page(START_S)):
+            _invite(site.address)  # again, where the page was closed meanwhile
             self._invited = True
-        if not site.wait_for_page(self.open_s):
-            raise DeviceError(
-                f"Nobody opened {site.address} within {self.open_s:g} s; check that the phone is in the same network "
-                "as this machine and that no firewall is between them, and try again."
-            )
+            if not site.wait_for_page(self.open_s):
+                raise DeviceError(
+                    f"Nobody opened {site.address} within {self.open_s:g} s; check that the phone is in the same "
+                    "network as this machine and that no firewall is between them, and try again."
+                )
         say(f"the phone is measuring {job.named.name}")
         found = site.result(job.limit_s)
         if found is None:

@@ -35,6 +35,7 @@ class SshDevice(Device):
         self._connection: Connection | None = None
         self._sent: dict[Path, str] = {}
         self._count = 0
+        self._closed = False
 
     @property
     def processor(self) -> str:
@@ -78,7 +79,8 @@ class SshDevice(Device):
         return set_up(self.address)
 
     def close(self) -> None:
-        """End the connection, which removes the folder there."""
+        """End the connection, which removes the folder there; one that is being made ends when it is there."""
+        self._closed = True
         if self._connection is not None:
             self._connection.close()
 
@@ -90,6 +92,9 @@ class SshDevice(Device):
 
     def _connect(self) -> Connection:
         self._connection = connection = Connection(self.address)
+        if self._closed:
+            connection.close()
+            raise DeviceError(f"{self.name} was closed before it was reached.")
         for path in sorted(self._worker.rglob("*.py")):
             name = path.relative_to(self._worker).as_posix()
             connection.ask({"put": f"{process.WORKER_NAME}/{name}"}, path.read_bytes())

@@ -24,7 +24,8 @@ from edgekit.devices.ssh.address import SshAddress
 from edgekit.errors import DeviceError, EdgekitError, StorageError, UsageError
 
 KEEPER = Path(__file__).parent / "keeper.py"
-NO_PYTHON = 127
+NO_PYTHON, OLD_PYTHON = 127, 126
+OLDEST_PYTHON = (3, 9)
 SSH_FAILED = 255
 
 HEARTBEAT_S = 5.0
@@ -169,7 +170,11 @@ def command(address: SshAddress, source_bytes: int) -> list[str]:
         UsageError: there is no ssh.
     """
     ssh = require_ssh()
-    start = f"import sys; exec(compile(sys.stdin.buffer.read({source_bytes}), 'keeper', 'exec'))"
+    # Before the keeper, which an older Python cannot read.
+    start = (
+        f"import sys; sys.version_info < {OLDEST_PYTHON} and sys.exit({OLD_PYTHON}); "
+        f"exec(compile(sys.stdin.buffer.read({source_bytes}), 'keeper', 'exec'))"
+    )
     script = f"command -v python3 >/dev/null || exit {NO_PYTHON}; exec python3 -c {shlex.quote(start)} {SILENCE_S}"
     options = {
         "BatchMode": "yes",
@@ -194,6 +199,8 @@ def connection_error(address: SshAddress, status: int | None, noise: str) -> Edg
     last = noise.splitlines()[-1].strip().rstrip(".") if noise else "no message"
     if status == NO_PYTHON:
         return DeviceError(f"{address} has no python3; install it there (Debian: sudo apt install python3).")
+    if status == OLD_PYTHON:
+        return DeviceError(f"{address} has a python3 that is older than 3.9; install a newer system or CPython there.")
     if status is None or status < 0:  # ended by us
         return DeviceError(f"{address} did not answer in time; see with '{login}' what keeps it busy.")
     if status != SSH_FAILED:

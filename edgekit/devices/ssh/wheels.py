@@ -12,11 +12,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from edgekit.devices.ssh.connection import OLDEST_PYTHON
 from edgekit.errors import DeviceError, UsageError
 
 OLDEST_GLIBC = 17
 """Minor version of glibc 2 in the oldest platform tag that wheels have (PEP 600)."""
-OLDEST_PYTHON = (3, 9)
 MODERN = ("aarch64", "x86_64")
 NO_LITERT = ("armv7l",)
 

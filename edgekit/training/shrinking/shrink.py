@@ -23,10 +23,10 @@ from edgekit.files import model_name, require_writable, write_json
 from edgekit.inputs.contract import InputContract
 from edgekit.inputs.contracts import Contract
 from edgekit.operators.weight_scheme import EIGHT_BITS, WeightScheme
-from edgekit.options import ANY_SEED, LARGEST_SEED, SOURCES, Options, argument, byte_size, group, option
+from edgekit.options import ANY_SEED, LARGEST_SEED, RAY, SOURCES, Options, argument, byte_size, group, option
 from edgekit.recipe import Augmentation, TrainRecipe
 from edgekit.runtimes.refusal import first_line
-from edgekit.training.distill import DistillOptions, DistillResult, distill
+from edgekit.training.distill import DistillOptions, DistillResult, distill, require_files
 from edgekit.training.recipe_options import DistillRecipeOptions
 from edgekit.training.runs import record_of
 from edgekit.training.student import name_of
@@ -69,8 +69,14 @@ class ShrinkOptions(Options):
     recipe: DistillRecipeOptions = group(DistillRecipeOptions)
     extra: Source = option("More images, without labels: the teacher's answers are learned.", "", metavar="SRC")
     qat: bool = option("End under the quantizer: int8 files too, fine-tuned with the teacher.", False)
+    weights: WeightScheme = group(WeightScheme)
     seed: int = option(ANY_SEED, 0, least=0, most=LARGEST_SEED)
     resume: bool = option("Go on from the last checkpoint in --out.", False)
+    ray: str = option(RAY, "", metavar="ADDRESS")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_files(self.weights, self.qat)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +118,7 @@ def shrink(options: ShrinkOptions) -> ShrinkResult:
     contract = replace(contract, height=options.size or contract.height, width=options.size or contract.width)
     data = open_data(source, contract, options.reading)
     loop.require_labels(data)
-    block = _block(cut, contract, data, options.to, options.seed, EIGHT_BITS)
+    block = _block(cut, contract, data, options.to, options.seed, options.weights)
     network, whole, int8_bytes = block.network, block.int8_bytes, block.int8_bytes
     folder = require_writable(options.out or Path("runs") / f"{model_name(Path(teacher.name))}-shrunk")
     for step in range(1, options.steps + 1):
@@ -127,6 +133,7 @@ def shrink(options: ShrinkOptions) -> ShrinkResult:
             "out": folder if is_last else folder / f"step-{step}",
             "recipe": replace(options.recipe, recipe=recipe, epochs=epochs),
             "qat": options.qat and is_last,
+            "weights": options.weights if is_last else EIGHT_BITS,
             "contract": contract,
             "structure": cut.structure,
         }

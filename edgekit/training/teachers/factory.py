@@ -29,4 +29,4 @@ def teacher(options: TeacherOptions, student: Contract) -> Teacher:
         ) from exc
     if not module.takes(network):
         raise UsageError(f"The teacher '{target}' returned a {type(network).__name__}; return a torch.nn.Module.")
-    return module.from_network(network, target, target, options, student)
+    return module.from_network(network, target, options, student)

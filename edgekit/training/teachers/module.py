@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from edgekit.files import sha256_bytes, sha256_file
@@ -21,11 +23,11 @@ def takes(model: Any) -> bool:
 def teacher(options: TeacherOptions, student: Contract) -> Teacher:
     """It takes what the student takes, as it is."""
     network: nn.Module = options.model
-    return from_network(network, type(network).__name__, repr(network), options, student)
+    return from_network(network, type(network).__name__, options, student)
 
 
-def from_network(network: nn.Module, name: str, structure: str, options: TeacherOptions, student: Contract) -> Teacher:
-    """A network as a teacher; ``structure`` tells apart networks of the same weights."""
+def from_network(network: nn.Module, name: str, options: TeacherOptions, student: Contract) -> Teacher:
+    """A network as a teacher, known by its weights and by what is written of how it computes."""
     from edgekit.training.weights import load_weights, weights_sha256
 
     if options.weights is not None:
@@ -33,5 +35,15 @@ def from_network(network: nn.Module, name: str, structure: str, options: Teacher
         digest = sha256_file(options.weights)
     else:
         digest = weights_sha256(network)
-    digest = sha256_bytes(f"{structure} {digest}".encode())
+    digest = sha256_bytes(f"{network!r} {_code_of(network)} {digest}".encode())
     return Teacher(name, digest, student.plain, torch_forward(network, name), network=network)
+
+
+def _code_of(network: nn.Module) -> str:
+    """The source of its classes, but for torch's own: of what ``forward`` does neither weights nor ``repr`` tell."""
+    kinds = {type(layer) for layer in network.modules() if not type(layer).__module__.startswith("torch.")}
+    found = []
+    for kind in sorted(kinds, key=lambda kind: f"{kind.__module__}.{kind.__qualname__}"):
+        with suppress(OSError, TypeError):  # typed into an interpreter, for instance
+            found.append(inspect.getsource(kind))
+    return "".join(found)

@@ -35,10 +35,14 @@ class FeatureCache:
     """The features that a backbone, real inputs [N, C, H, W] to [N, D], has of the images of one data set."""
 
     def __init__(self, backbone: nn.Module, contract: Contract, data_sha256: str) -> None:
+        from edgekit.training.precision import has_bf16
+
         self.backbone, self.contract = backbone, contract
         key = {
             "format": FORMAT,
             "backbone": state_sha256(backbone),
+            "structure": repr(backbone),
+            "in_bf16": has_bf16(),
             "contract": contract.describe(),
             "data": data_sha256,
         }

@@ -112,11 +112,36 @@ class _FrozenStatistics(nn.Module):
 def paces(model: nn.Module, network: nn.Module, decay: float) -> dict[str, float]:
     """For each parameter of ``network``, as ``model`` names it: its share of the head's learning rate.
 
-    Each layer, a child of ``features`` that has parameters, learns at ``decay`` times the rate of the next one.
+    Each layer of ``features`` learns at ``decay`` times the rate of the next one.
     """
-    layers = [layer for layer in _features(network).children() if [*layer.parameters()]]
+    layers = _layers(_features(network))
     depths = {weight: depth for depth, layer in enumerate(reversed(layers), 1) for weight in layer.parameters()}
     return {name: decay ** depths.get(weight, 0) for name, weight in model.named_parameters()}
+
+
+def _layers(module: nn.Module) -> list[nn.Module]:
+    """The children of a network that have parameters, in order, and the blocks of what is a list of such."""
+    parts = _weighted(_within(module))
+    return [layer for part in parts for layer in (_weighted(_within(part)) if _is_list(_within(part)) else [part])]
+
+
+def _within(module: nn.Module) -> nn.Module:
+    """What a module, and perhaps others in it, does nothing but hold."""
+    while len(parts := _weighted(module)) == 1 and not _is_list(module):
+        (module,) = parts
+    return module
+
+
+def _is_list(module: nn.Module) -> bool:
+    """Whether it holds blocks of one kind: ViT's, for instance, in a ModuleList or, as timm has them, a Sequential."""
+    kinds = {type(part) for part in module.children()}
+    is_of_blocks = len(kinds) == 1 and kinds != {nn.Sequential} and all(_weighted(part) for part in module.children())
+    return isinstance(module, nn.ModuleList | nn.Sequential) and is_of_blocks
+
+
+def _weighted(module: nn.Module) -> list[nn.Module]:
+    """Its children that have parameters."""
+    return [child for child in module.children() if any(True for _ in child.parameters())]
 
 
 def _with_lora(network: nn.Module) -> PeftModel:

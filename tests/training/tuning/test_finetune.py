@@ -182,6 +182,24 @@ def test_each_layer_learns_more_slowly_than_the_one_above() -> None:
     assert shares == [{0.5**depth} for depth in range(len(layers), 0, -1)]
 
 
+def test_each_block_of_a_hubs_network_is_a_layer() -> None:
+    class Named(nn.Module):
+        def __init__(self, **parts: nn.Module) -> None:
+            super().__init__()
+            for name, part in parts.items():
+                self.add_module(name, part)
+
+    def block() -> nn.Module:
+        return Named(attention=nn.Linear(2, 2), dense=nn.Linear(2, 2))
+
+    for blocks in (nn.ModuleList, nn.Sequential):
+        many = blocks([block() for _ in range(3)]) if blocks is nn.ModuleList else blocks(*(block() for _ in range(3)))
+        vit = Named(embeddings=nn.Linear(2, 2), encoder=Named(layer=many), norm=nn.LayerNorm(2))
+        network = Named(features=Named(model=Named(vit=vit)), head=nn.Linear(2, 2))
+        found = [share for name, share in paces(network, network, 0.5).items() if name.endswith("weight")]
+        assert found == [0.5**5, *(0.5**depth for depth in (4, 4, 3, 3, 2, 2)), 0.5, 1]
+
+
 def test_where_training_on_is_no_gain_the_head_is_kept(data: Path, tmp_path: Path, taught: Taught) -> None:
     wild = RecipeOptions(learning_rate=30.0, epochs=1)
     result = teach(TeachOptions("narrow", str(data), "full", out=tmp_path, recipe=wild))

@@ -28,7 +28,8 @@ elif [ "$bits" = 32 ]; then
         || fail "tflite-runtime ends with Python 3.11 (Debian 12); make the bundle with 'edgekit deploy --runtime c'."
 fi
 
-if ! .venv/bin/python -c 'import sys' 2>/dev/null; then
+# Without the system's ensurepip an environment is made that has no pip.
+if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
     rm -rf .venv
     system=""
     # The system's NumPy where PyPI has none, and the system's camera package where it is installed.
@@ -54,8 +55,15 @@ if [ "${1:-}" = --service ]; then
     sudo=""
     [ "$(id -u)" = 0 ] || sudo=sudo
     sed -e "s|@FOLDER@|$PWD|g" -e "s|@USER@|$(id -un)|g" "$name" | $sudo tee "/etc/systemd/system/$name" >/dev/null
+    # One that was made of this folder for another model would go on with that, at the same port.
+    for other in $(grep -lsx "WorkingDirectory=$PWD" /etc/systemd/system/*.service); do
+        [ "$other" = "/etc/systemd/system/$name" ] || $sudo systemctl disable --now "$(basename "$other")"
+    done
     $sudo systemctl daemon-reload
     $sudo systemctl enable "$name"
     $sudo systemctl restart "$name"  # one that is running already would go on with the old model
+    sleep 3
+    systemctl is-active --quiet "$name" \
+        || fail "the service does not run; see why with: journalctl -u $name (is its port in use? APP_PORT is another one)"
     echo "started: systemctl status $name"
 fi

@@ -46,23 +46,32 @@ function usePhotos(look, say) {
   });
   if (!hasCamera()) return;
   find("#live").hidden = false;
-  find("#live").addEventListener("click", () => (camera === null ? watch(look, say) : stopCamera()));
+  find("#live").addEventListener("click", () => (wanted ? stopCamera() : watch(look, say)));
 }
 
-// What stops the camera while it runs.
+// What stops the camera while it runs, and whether it shall: the browser asks for permission meanwhile.
 let camera = null;
+let wanted = false;
 
 async function watch(look, say) {
   const video = show("#camera");
   const frame = document.createElement("canvas");
+  wanted = true;
+  find("#live").textContent = "Stop";
+  let stop;
   try {
-    camera = await startCamera(video);
+    stop = await startCamera(video);
   } catch (error) {
+    stopCamera();
     say(`The camera cannot be used (${error.message}); choose a picture instead.`, true);
     return;
   }
-  find("#live").textContent = "Stop";
-  while (camera !== null) {
+  if (!wanted || camera !== null) {
+    stop();
+    return;
+  }
+  camera = stop;
+  while (camera === stop) {
     if (video.videoWidth && !document.hidden) await look(() => frameOf(video, frame));
     await new Promise((resolve) => requestAnimationFrame(resolve));
   }
@@ -71,6 +80,7 @@ async function watch(look, say) {
 function stopCamera() {
   camera?.();
   camera = null;
+  wanted = false;
   find("#live").textContent = "Camera";
 }
 

@@ -31,8 +31,8 @@ SMALL_BYTES = 500_000
 """Of a model file; below that, waking up threads takes longer than they save."""
 DEFAULT_TOP = 3
 FALLBACKS = ("tflite-runtime",)
-# 150 MB once it is decoded: a board has little memory.
-MAX_PIXELS = 50_000_000
+# 300 MB while it is decoded, in the worst form: a board has little memory, and the service's unit allows 400.
+MAX_PIXELS = 20_000_000
 ODD = "this device answers differently than the machine where the model was made"
 
 

@@ -31,8 +31,8 @@ REQUEST_S = 15.0
 """A request must have arrived within this time, and its answer must have been taken within it."""
 MAX_CONNECTIONS = 8
 BUSY_S = 2.0
-DECODERS = 2
-"""Samples in memory at once; a large picture takes 150 MB."""
+DECODERS = 1
+"""Samples in memory at once: see MAX_PIXELS."""
 MIN_TOKEN = 8
 UNREAD = (401, 403, 404, 408, 411, 413)
 """Statuses of requests that were refused before their body was read."""
