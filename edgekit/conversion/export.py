@@ -116,6 +116,8 @@ def export(options: ExportOptions) -> ExportResult:
         name = "model.int8.tflite" if quantized else "model.tflite"
         with naming(source):
             data = with_example(partial(lower, prepared), metadata, "litert")
+    if (folder / name).resolve() == source.resolve():
+        raise UsageError(f"{source} would be written over; say another folder with --out.")
     write_bytes(folder / name, data)
     return ExportResult(source, folder / name, options.to, len(data), sha256_bytes(data), outputs, metadata.rest)
 
@@ -128,7 +130,8 @@ def _as_c(options: ExportOptions, folder: Path) -> ExportResult:
     source = next((path for path in found if path.suffix == ".tflite"), None)
     if source is None:
         raise ModelError(
-            f"{found[0]} is no int8 .tflite file, of which alone C is written; make one with 'edgekit quantize --int8'."
+            f"{found[0]} is no .tflite file, of which alone C is written; make one with 'edgekit quantize --int8' or "
+            "'edgekit export --to tflite'."
         )
     metadata = vet(require_file(source)).metadata(str(source))
     program = c_program(source, metadata.golden, own_name(source))

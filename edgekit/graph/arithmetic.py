@@ -6,6 +6,7 @@ that they replace.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,13 +36,44 @@ def chain_of_two(draft: Draft, node: NodeProto) -> bool:
 
 def multiply_by_minus_one(draft: Draft, node: NodeProto) -> bool:
     """``-x`` is ``-1 · x``: MUL has an int8 form, NEG has none."""
-    from onnx import TensorProto
-
-    if node.op_type != "Neg" or draft.type_of(node.input[0]) != TensorProto.FLOAT:
+    if node.op_type != "Neg" or not draft.is_float(node.input[0]):
         return False
     minus_one = draft.add_constant(f"{node.output[0]}_minus_one", np.asarray(-1, np.float32))
     draft.replace(node, make_node("Mul", [node.input[0], minus_one], list(node.output), node.name))
     return True
+
+
+def elu_by_parts(draft: Draft, node: NodeProto) -> bool:
+    """An Elu with another factor than 1 below 0 is one with 1 whose parts are scaled: those have forms in integers."""
+    alpha = attributes(node).get("alpha", 1.0) if node.op_type == "Elu" else 1.0
+    if alpha == 1:
+        return False
+    source, target = node.input[0], node.output[0]
+    shape, number = draft.shapes[source], partial(_number, draft, target)
+    curve = draft.put("Elu", [source], f"{target}_curve", shape)
+    below = draft.put("Clip", [curve, "", number("zero", 0.0)], f"{target}_below", shape)
+    scaled = draft.put("Mul", [below, number("alpha", alpha)], f"{target}_scaled", shape)
+    above = draft.put("Relu", [curve], f"{target}_above", shape)
+    draft.replace(node, make_node("Add", [scaled, above], [target], node.name))
+    return True
+
+
+def hard_sigmoid_by_parts(draft: Draft, node: NodeProto) -> bool:
+    """A HardSigmoid whose offset is beyond what it may result in has no form in integers; its parts have."""
+    beta = attributes(node).get("beta", 0.5) if node.op_type == "HardSigmoid" else 0.5
+    if 0 <= beta <= 1:
+        return False
+    source, target = node.input[0], node.output[0]
+    shape, number = draft.shapes[source], partial(_number, draft, target)
+    slope = attributes(node).get("alpha", 0.2)
+    scaled = draft.put("Mul", [source, number("alpha", slope)], f"{target}_scaled", shape)
+    shifted = draft.put("Add", [scaled, number("beta", beta)], f"{target}_shifted", shape)
+    draft.replace(node, make_node("Clip", [shifted, number("zero", 0.0), number("one", 1.0)], [target], node.name))
+    return True
+
+
+def _number(draft: Draft, target: str, kind: str, value: float) -> str:
+    return draft.add_constant(f"{target}_{kind}", np.asarray(value, np.float32))
 
 
 def plain_power(draft: Draft, node: NodeProto) -> bool:
@@ -85,4 +117,11 @@ def shuffled_in_weights(draft: Draft, node: NodeProto) -> bool:
     return True
 
 
-ARITHMETIC = (multiply_by_minus_one, plain_power, one_slope, shuffled_in_weights)
+ARITHMETIC = (
+    multiply_by_minus_one,
+    plain_power,
+    one_slope,
+    shuffled_in_weights,
+    elu_by_parts,
+    hard_sigmoid_by_parts,
+)

@@ -159,6 +159,12 @@ class Draft:
             return int(helper.np_dtype_to_tensor_dtype(self.constants[name].dtype))
         return self.types.get(name)
 
+    def is_float(self, name: str) -> bool:
+        """Whether a value holds float32."""
+        from onnx import TensorProto
+
+        return self.type_of(name) == TensorProto.FLOAT
+
     def new_name(self, wish: str) -> str:
         """A name that no value of the graph has yet; it is taken from now on."""
         name, number = wish, 0

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.errors import naming
+from edgekit.errors import UsageError, naming
 from edgekit.files import require_file, sha256_bytes
 from edgekit.graph.constants import folded
 from edgekit.graph.load import check_onnx, may_refer, whole_file
@@ -76,6 +76,8 @@ def prepared_bytes(path: str, shapes: Shapes | None = None, cut_at: str = "") ->
     from edgekit.graph.prepare import prepare
 
     model = check_onnx(path)
+    if is_quantized(model) and (shapes or cut_at):
+        raise UsageError(f"{path} is int8 already: --shape and --cut-at are for the float file that it was made from.")
     with naming(path):
         model = folded(model) if is_quantized(model) else prepare(model, shapes, cut_at)
     return np.frombuffer(model.SerializeToString(), np.uint8)

@@ -30,7 +30,7 @@ def remove_still(draft: Draft, node: NodeProto) -> bool:
     if node.op_type == "Transpose":
         permutation = attributes(node).get("perm")
         still = permutation is not None and list(permutation) == sorted(permutation)
-    elif node.op_type in ("Slice", "Pad", "Resize", "Upsample"):
+    elif node.op_type in ("Slice", "Pad"):
         still = source == target and _is_whole(draft, node)
     else:
         still = node.op_type in SHAPED and source is not None and source == target
@@ -109,14 +109,12 @@ def reshaped(draft: Draft, name: str, shape: Sequence[int]) -> str:
 
 
 def _is_whole(draft: Draft, node: NodeProto) -> bool:
-    """True for a Slice with steps of 1, a Pad by nothing, a Resize by 1, given that the shape stays."""
+    """True for a Slice with steps of 1 and a Pad by nothing, given that the shape stays."""
     if node.op_type == "Slice":
         found = slice_of(draft, node)
         return found is not None and all(step == 1 for step in found[3])
-    if node.op_type == "Pad":
-        amounts = draft.constant(node, 1)
-        return amounts is not None and not amounts.any()
-    return attributes(node).get("coordinate_transformation_mode") != "tf_crop_and_resize"
+    amounts = draft.constant(node, 1)
+    return amounts is not None and not amounts.any()
 
 
 def slice_of(draft: Draft, node: NodeProto) -> tuple[list[int], list[int], list[int], list[int]] | None:

@@ -157,7 +157,7 @@ def _padding_of(draft: Draft, pad: NodeProto, wanted: float) -> list[int] | None
 def clip_to_relu(draft: Draft, node: NodeProto) -> bool:
     """A Clip from 0 upwards without a limit is a Relu."""
     limits = clip_limits(draft, node) if node.op_type == "Clip" else None
-    if limits is None or limits[1] != 0 or limits[2] < LARGEST:
+    if limits is None or limits[1] != 0 or limits[2] < LARGEST or not draft.is_float(node.input[0]):
         return False
     node.op_type = "Relu"
     draft.set_inputs(node, node.input[:1])

@@ -24,7 +24,7 @@ CLOSE = 1e-3
 def min_max_to_clip(draft: Draft, node: NodeProto) -> bool:
     """Min and Max with a number are a Clip, and a Clip of a Clip or Relu is one Clip."""
     limits = clip_limits(draft, node)
-    if limits is None:
+    if limits is None or not draft.is_float(node.input[0]):
         return False
     source, low, high = limits
     below = clip_limits(draft, draft.producer(source)) if draft.only_use(source) is not None else None
@@ -68,7 +68,7 @@ def hard_sigmoid(draft: Draft, node: NodeProto) -> bool:
         return False
     inner, low, high = limits
     source, shift = _shifted(draft, inner)
-    if source is None or low != 0 or not _is_close(high * scale, 1.0):
+    if source is None or low != 0 or not _is_close(high * scale, 1.0) or not 0 <= shift * scale <= 1:
         return False
     _put(draft, node, "HardSigmoid", [source], alpha=scale, beta=shift * scale)
     return True

@@ -18,7 +18,7 @@ from edgekit.graph.cut import end_before
 from edgekit.graph.draft import Draft, run_passes
 from edgekit.graph.inputs import fix_inputs
 from edgekit.graph.layers import share_weights
-from edgekit.graph.messages import attributes, make_node, opset_version
+from edgekit.graph.messages import attributes, constants_of, make_node, opset_version, set_attributes
 from edgekit.graph.metadata import read_metadata, write_metadata
 from edgekit.graph.passes import CANONICAL, LAST
 from edgekit.runtimes.runtime import Shapes
@@ -26,6 +26,8 @@ from edgekit.runtimes.runtime import Shapes
 if TYPE_CHECKING:
     from onnx import ModelProto
 
+GRIDS = 11
+"""The operator set from which on Resize says which grid it means."""
 OLDEST = 20
 """The canonical forms of GELU, LayerNormalization and HardSwish are operators of set 20."""
 NEWEST = 21
@@ -85,12 +87,26 @@ def _convert_opset(model: ModelProto) -> ModelProto:
     if version > NEWEST:
         return _without_newer_functions(model, version)
     try:
-        return version_converter.convert_version(model, OLDEST)
+        return _with_old_grid(version_converter.convert_version(model, OLDEST), version)
     except Exception as exc:  # the native converter raises several unrelated types
         reason = " ".join(str(exc).split())[:200]
         raise UnsupportedError(
             f"The model's operator set {version} cannot be converted ({reason}); export it with opset {OLDEST}."
         ) from exc
+
+
+def _with_old_grid(model: ModelProto, version: int) -> ModelProto:
+    """Every Resize on the grid that it had before operator set 11, of which onnx's converter says nothing (#8480).
+
+    The nearest pixel was the one below, and the one above where ONNX Runtime made a picture smaller.
+    """
+    constants = constants_of(model)
+    for node in model.graph.node if version < GRIDS else ():
+        if node.op_type == "Resize":
+            scales = constants.get(node.input[2]) if len(node.input) > 2 else None
+            nearest = "ceil" if scales is not None and (scales <= 1).all() else "floor"
+            set_attributes(node, coordinate_transformation_mode="asymmetric", nearest_mode=nearest)
+    return model
 
 
 def _without_newer_functions(model: ModelProto, version: int) -> ModelProto:

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 def matmul_to_gemm(draft: Draft, node: NodeProto) -> bool:
     """A MatMul with constant weights is a Gemm over the rows of its input."""
-    weights = draft.constant(node, 1) if node.op_type == "MatMul" else None
-    shape = draft.shapes.get(node.input[0], ())
+    if node.op_type != "MatMul":
+        return False
+    weights, shape = draft.constant(node, 1), draft.shapes.get(node.input[0], ())
     if weights is None or weights.ndim != 2 or len(shape) < 2 or node.input[0] in draft.constants:
         return False
     if len(shape) == 2:

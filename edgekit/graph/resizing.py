@@ -22,8 +22,9 @@ KEPT = ("mode", "coordinate_transformation_mode", "cubic_coeff_a", "exclude_outs
 
 def resize_by_products(draft: Draft, node: NodeProto) -> bool:
     """A cubic Resize, and one that smooths what it makes smaller, is an Einsum with a matrix for each axis."""
-    options = attributes(node) if node.op_type == "Resize" else {}
-    source, target = node.input[0], node.output[0]
+    if node.op_type != "Resize":
+        return False
+    options, source, target = attributes(node), node.input[0], node.output[0]
     shape, wanted = draft.shapes.get(source, ()), draft.shapes.get(target, ())
     is_own = options.get("mode") == "cubic" or options.get("antialias")
     by_box = options.get("coordinate_transformation_mode") == "tf_crop_and_resize"

@@ -11,7 +11,7 @@ import numpy as np
 
 from edgekit.graph.draft import Draft
 from edgekit.graph.messages import attributes, make_node, set_attributes
-from edgekit.graph.moves import padded
+from edgekit.graph.moves import padded, reshaped
 from edgekit.graph.pools import halved, reaches
 
 if TYPE_CHECKING:
@@ -82,15 +82,10 @@ def _with_zeros_between(draft: Draft, source: str, strides: list[int]) -> str:
         apart = (*shape[: axis + 1], 1, *shape[axis + 1 :])
         pads = np.zeros((2, len(apart)), np.int64)
         pads[1, axis + 1] = stride - 1
-        source = _reshaped(draft, source, apart)
+        source = reshaped(draft, source, apart)
         source = padded(draft, source, pads.reshape(-1).tolist())
-        source = _reshaped(draft, source, (*shape[:axis], shape[axis] * stride, *shape[axis + 1 :]))
+        source = reshaped(draft, source, (*shape[:axis], shape[axis] * stride, *shape[axis + 1 :]))
     return source
-
-
-def _reshaped(draft: Draft, source: str, shape: tuple[int, ...]) -> str:
-    sizes = draft.add_integers(f"{source}_sizes", shape)
-    return draft.put("Reshape", [source, sizes], f"{source}_spread", shape)
 
 
 def _cropped(draft: Draft, source: str, amounts: list[int]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from edgekit.operators.lowered import Options
 from edgekit.operators.lowering import ACTIVATION_LIMITS, Lowering
@@ -56,6 +57,8 @@ def clip(low: Lowering, node: Node) -> None:
     quant, (source, target) = low.tensor(node.outputs[0]).quant, low.in_place(node)
     if quant is not None:
         _clip_integers(low, source, target, (lowest, highest))
+    elif low.tensor(node.outputs[0]).dtype != "float32":  # whole numbers, for which there is no RELU
+        _clip_reals(low, source, target, (lowest, highest), np.dtype(low.tensor(node.outputs[0]).dtype))
     elif kind := ACTIVATION_LIMITS.get((lowest, highest)):
         low.emit(CLIPS[kind], (source,), target)
     elif lowest == 0:
@@ -137,9 +140,11 @@ def _limits(low: Lowering, node: Node) -> tuple[float, float]:
     return (-math.inf if lowest <= -largest else lowest), (math.inf if highest >= largest else highest)
 
 
-def _clip_reals(low: Lowering, source: int, target: int, limits: tuple[float, float]) -> None:
+def _clip_reals(
+    low: Lowering, source: int, target: int, limits: tuple[float, float], dtype: DTypeLike = np.float32
+) -> None:
     codes = [
-        (code, np.asarray(limit, np.float32))
+        (code, np.asarray(limit, dtype))
         for code, limit in zip(("MAXIMUM", "MINIMUM"), limits, strict=True)
         if math.isfinite(limit)
     ]

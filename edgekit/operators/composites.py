@@ -69,6 +69,8 @@ def elu(low: Lowering, node: Node) -> None:
     """Elu → ELU; with a factor below 0 that is not 1 → ELU, MINIMUM, MUL, RELU, ADD, in float only."""
     alpha = node.attributes.get("alpha", 1.0)
     if alpha != 1:
+        if low.is_quantized(node):
+            raise low.refusal(node, f"has an alpha of {alpha}, which is not 1, in integers")
         Chain(low, node).elu(alpha, last=True)
         return
     source, target = low.in_place(node)

@@ -299,11 +299,15 @@ def _has_channels_last(graph: Graph, tensor: Tensor) -> bool:
     looks_so = channels in IMAGE_CHANNELS and height == width and height not in IMAGE_CHANNELS
 
     def is_so(node: Node) -> bool:
-        if node.op in SCALING and graph.tensors[node.outputs[0]].shape == tensor.shape:
-            return _has_channels_last(graph, graph.tensors[node.outputs[0]])
+        result = graph.tensors[node.outputs[0]]
+        if node.op == "Pad" or (node.op in SCALING and result.shape == tensor.shape):
+            return _has_channels_last(graph, result)
         is_transposed = node.op == "Transpose" and tuple(node.attributes.get("perm", ())) == (0, 3, 1, 2)
-        is_row = node.op in ("Flatten", "Reshape") and len(graph.tensors[node.outputs[0]].shape) < 4
-        return is_transposed or (looks_so and is_row)
+        # As tf2onnx writes the same of one channel.
+        first = tuple(tensor.shape[axis] for axis in (0, 3, 1, 2))
+        is_moved = node.op == "Reshape" and result.shape == first and is_in_order(tensor.shape, (0, 3, 1, 2))
+        is_row = node.op in ("Flatten", "Reshape") and len(result.shape) < 4
+        return is_transposed or is_moved or (looks_so and is_row)
 
     return all(map(is_so, readers))
 

@@ -59,7 +59,7 @@ def _behind(model: ModelProto) -> frozenset[str]:
         computed = [name for name in node.input if name and name not in constants]
         if len(computed) != 1 or computed[0] not in reshapes or computed[0] in ends or len(readers[computed[0]]) > 1:
             continue
-        (name,), before = node.output, reshapes[computed[0]]
+        name, before = str(node.output[0]), reshapes[computed[0]]
         if row.reshapes:
             reshapes[name] = (*before, name)
         elif node.op_type in ARITHMETIC:

@@ -17,6 +17,7 @@ import numpy as np
 from edgekit.console import counted, say
 from edgekit.data.dataset import Split
 from edgekit.data.intake import Intake, Pictures, Tensors
+from edgekit.errors import DataError, UnsupportedError
 from edgekit.extras import install
 from edgekit.quantization.calibrate import SMALL_SAMPLE, RealInputs, calibrate
 from edgekit.quantization.channel_statistics import channel_statistics
@@ -249,7 +250,13 @@ class Ladder:
             tuned = finetune(start.model, start.plan, inputs, lesson.options, lesson.targets, lesson.loss)
         else:
             options = FinetuneOptions(seed=self.options.seed)
-            tuned = finetune(start.model, start.plan, self._inputs(start.intake), options)
+            try:
+                tuned = finetune(start.model, start.plan, self._inputs(start.intake), options)
+            except (UnsupportedError, DataError) as exc:
+                if self.options.rungs == len(RUNGS):
+                    raise
+                say(f"rung 5, fine-tuning, is left out: {exc}")
+                return None
         return replace(start, model=tuned.model, plan=tuned.plan), f"epoch {tuned.kept} of {len(tuned.epochs) - 1} kept"
 
     def _sqnr(self, candidate: Candidate) -> float:

@@ -57,6 +57,8 @@ class _Writer:
         self.io, self.activations = io, activations
         self.floats = plan.floats | float_operators(model)
         self.reals = self.source.constants
+        computed = {name for node in self.source.nodes for name in node.output}
+        self.taken = {*self.reals, *computed, *(item.name for item in self.source.inputs)}
         self.weights: dict[str, Quantization] = {}
         self.constants: dict[str, NDArray[Any]] = {}
         self.nodes: list[NodeProto] = []
@@ -86,10 +88,10 @@ class _Writer:
         if self.io == self.activations:
             self.stored[name] = name
         elif self.io == "float32":
-            self.stored[name] = self._quantize(name, affine, f"{name}_int8")
+            self.stored[name] = self._quantize(name, affine, self._new(f"{name}_int8"))
         else:
-            camera = self._dequantize(name, affine, f"{name}_camera", self.io)
-            self.stored[name] = self._quantize(camera, affine, f"{name}_int8")
+            camera = self._dequantize(name, affine, self._new(f"{name}_camera"), self.io)
+            self.stored[name] = self._quantize(camera, affine, self._new(f"{name}_int8"))
 
     def _operator(self, node: NodeProto) -> None:
         copy = deepcopy(node)
@@ -99,13 +101,13 @@ class _Writer:
         kept = [name for name in node.output if name in self.affines]
         if is_float:
             self.unstored_floats.update(name for name in node.output if name not in kept)
-        copy.output[:] = [f"{name}_real" if name in kept else name for name in node.output]
+        copy.output[:] = [self._new(f"{name}_real") if name in kept else name for name in node.output]
         self.nodes.append(copy)
         for name in kept:
             if is_float:
                 self._keep_float(name, copy)
             else:
-                self._store(name, f"{name}_real")
+                self._store(name, self._new(f"{name}_real"))
 
     def _is_float(self, node: NodeProto) -> bool:
         """True for what is left in float, and an activation that is part of such."""
@@ -114,20 +116,21 @@ class _Writer:
 
     def _keep_float(self, name: str, copy: NodeProto) -> None:
         """A float operator's result is quantized only for those who read integers."""
-        self.real[name] = f"{name}_real"
+        self.real[name] = self._new(f"{name}_real")
         if self.source.is_output(name) and self.io == "float32":
-            copy.output[list(copy.output).index(f"{name}_real")] = self.real[name] = name
+            copy.output[list(copy.output).index(self.real[name])] = self.real[name] = name
         elif self.source.is_output(name) or not all(map(self._is_float, self.source.consumers(name))):
             # Behind a Max of nothing else: between a DequantizeLinear and a QuantizeLinear, ONNX Runtime quantizes
             # float weights by itself otherwise.
-            self.nodes.append(make_node("Max", [f"{name}_real"], [f"{name}_held"]))
-            self._store(name, f"{name}_held")
+            held = self._new(f"{name}_held")
+            self.nodes.append(make_node("Max", [self.real[name]], [held]))
+            self._store(name, held)
 
     def _store(self, name: str, real: str) -> None:
         """Quantize an operator's result; a graph output then takes its type at the boundary."""
         affine, is_output = self.affines[name], self.source.is_output(name)
         bare = is_output and self.io == self.activations
-        self.stored[name] = self._quantize(real, affine, name if bare else f"{name}_int8")
+        self.stored[name] = self._quantize(real, affine, name if bare else self._new(f"{name}_int8"))
         if is_output and self.io == "float32":
             self.readable[name] = self._dequantize(self.stored[name], affine, name)
         elif is_output and not bare:
@@ -157,11 +160,11 @@ class _Writer:
         """The dequantized form of a stored tensor, requantized first if its reader's scale ``target`` differs."""
         affine = self.affines[name]
         if name not in self.readable:
-            self.readable[name] = self._dequantize(self.stored[name], affine, f"{name}_dequantized")
+            self.readable[name] = self._dequantize(self.stored[name], affine, self._new(f"{name}_dequantized"))
         if target is None or target == affine:
             return self.readable[name]
-        again = f"{name}_{len(self.nodes)}"
-        return self._dequantize(self._quantize(self.readable[name], target, f"{again}_int8"), target, again)
+        again = self._new(f"{name}_again_{len(self.nodes)}")
+        return self._dequantize(self._quantize(self.readable[name], target, self._new(f"{again}_int8")), target, again)
 
     def _weight(self, node: NodeProto) -> str:
         weights = self.plan.weights_of(node, self.reals)
@@ -177,7 +180,7 @@ class _Writer:
         value = self.reals[name]
         affine = affine or range_quantization(float(value.min()), float(value.max()))
         own = _as_type(affine, self.activations)
-        return self._own_constant(f"{name}_{len(self.nodes)}", own.quantize(value), own)
+        return self._own_constant(self._new(f"{name}_own_{len(self.nodes)}"), own.quantize(value), own)
 
     def _own_constant(self, name: str, stored: NDArray[Any], own: Quantization) -> str:
         """A stored constant. Each has a zero point of its own: ONNX Runtime mishandles absent and shared ones."""
@@ -187,6 +190,12 @@ class _Writer:
         zeros = np.asarray(own.zero_points, own.dtype).reshape(shape)
         self.constants.update(zip(inputs, (stored, scales, zeros), strict=True))
         self.nodes.append(make_node("DequantizeLinear", inputs, [name], axis=own.axis))
+        return name
+
+    def _new(self, name: str) -> str:
+        """A name like this one that no value of the float model has; the same for the same."""
+        while name in self.taken:
+            name += "_"
         return name
 
     def _quantize(self, real: str, affine: Quantization, output: str, dtype: str = "") -> str:

@@ -5,12 +5,14 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from ai_edge_litert.interpreter import OpResolverType
 from onnx import helper
-from small_graphs import graph_of, noise, quantized, run_onnx, run_tflite
+from small_graphs import graph_of, interpreter, noise, quantized, run_onnx, run_tflite
 
 from edgekit.artifact import Metadata
 from edgekit.conversion.export import ExportOptions, export
-from edgekit.errors import ModelError, UnknownNameError, UnsupportedError
+from edgekit.conversion.tflite import lower
+from edgekit.errors import ModelError, UnknownNameError, UnsupportedError, UsageError
 from edgekit.files import sha256_file
 from edgekit.graph.load import load_onnx
 from edgekit.graph.metadata import read_metadata, write_metadata
@@ -95,3 +97,26 @@ def test_a_model_that_tflite_cannot_express_leaves_no_file(tmp_path: Path) -> No
     with pytest.raises(UnsupportedError, match="no TFLite form"):
         export(ExportOptions(str(path), "tflite", out=tmp_path / "out"))
     assert not (tmp_path / "out").exists()
+
+
+def test_the_source_is_not_written_over(model_file: Path, tmp_path: Path) -> None:
+    source = tmp_path / "model.onnx"
+    source.write_bytes(model_file.read_bytes())
+    with pytest.raises(UsageError, match="would be written over; say another folder with --out"):
+        export(ExportOptions(str(source), "onnx", out=tmp_path))
+    assert source.read_bytes() == model_file.read_bytes()
+
+
+def test_a_picture_of_one_channel_that_tf2onnx_takes_as_it_lies_stays_so(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Reshape", ["x", "first"], ["moved"]),
+        helper.make_node("Conv", ["moved", "w"], ["out"]),
+    ]
+    for shape in ((1, 28, 28, 1), (1, 49, 10, 1)):
+        constants = {"first": np.array([1, 1, *shape[1:3]], np.int64), "w": noise(2, 1, 3, 3)}
+        model = graph_of(nodes, {"x": shape}, constants)
+        image, opened = noise(*shape), interpreter(lower(prepare(model), Metadata()), OpResolverType.AUTO)
+        opened.set_tensor(opened.get_input_details()[0]["index"], image)
+        opened.invoke()
+        found = opened.get_tensor(opened.get_output_details()[0]["index"])
+        np.testing.assert_allclose(found.transpose(0, 3, 1, 2), run_onnx(model, image)[0], atol=1e-5)

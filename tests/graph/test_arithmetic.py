@@ -59,3 +59,15 @@ def test_a_pixel_shuffle_that_others_see_before_stays() -> None:
     options = [helper.get_attribute_value(item) for item in prepare(model).graph.node[1].attribute]
     prepared(model, noise(*SHAPE))
     assert b"CRD" in options
+
+
+@pytest.mark.parametrize("alpha", [0.3, 2.0])
+def test_an_elu_of_another_factor_is_made_of_what_has_integers(alpha: float) -> None:
+    model = graph_of([node("Elu", ["x"], ["out"], alpha=alpha)], {"x": SHAPE})
+    assert prepared(model, noise(*SHAPE)) == ["Elu", "Clip", "Mul", "Relu", "Add"]
+
+
+@pytest.mark.parametrize("beta", [1.2, -0.1])
+def test_a_hard_sigmoid_whose_offset_no_integer_can_hold_is_made_of_its_parts(beta: float) -> None:
+    model = graph_of([node("HardSigmoid", ["x"], ["out"], beta=beta)], {"x": SHAPE})
+    assert prepared(model, 5 * noise(*SHAPE)) == ["Mul", "Add", "Clip"]

@@ -10,7 +10,8 @@ import pytest
 from onnx import helper
 from small_graphs import graph_of, noise, quantized
 
-from edgekit.errors import RuntimeCrashError, UnsupportedError
+from edgekit.catalog import catalog_folder
+from edgekit.errors import RuntimeCrashError, UnsupportedError, UsageError
 from edgekit.graph.isolated import is_quantized, open_prepared
 from edgekit.graph.prepare import prepare
 from edgekit.sandbox import Limits
@@ -67,3 +68,10 @@ def test_constants_that_take_years_to_compute_are_given_up(tmp_path: Path) -> No
     model = graph_of(nodes, {"x": (1, 1)}, {"text": np.asarray(["a" * 60 + "c"], object)}, opset=20)
     with pytest.raises(RuntimeCrashError, match=r"model\.onnx took longer than 4 s"):
         open_prepared(saved(tmp_path, model), Limits(seconds=4))
+
+
+def test_what_is_int8_already_is_not_cut_nor_given_sizes(tmp_path: Path) -> None:
+    path = catalog_folder("students") / "mnist-tiny" / "model.int8.onnx"
+    for given in ({"cut_at": "logits"}, {"shapes": {"image": (1, 28, 28, 1)}}):
+        with pytest.raises(UsageError, match="is int8 already: --shape and --cut-at are for the float file"):
+            open_prepared(path, **given)

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import helper, numpy_helper
-from small_graphs import graph_of, noise, run_onnx
+from small_graphs import graph_of, noise, run_onnx, run_tflite
 
+from edgekit.artifact import Metadata
+from edgekit.conversion.tflite import lower
 from edgekit.errors import ModelError, UnsupportedError
 from edgekit.graph.prepare import prepare
 
@@ -336,3 +338,31 @@ def test_preparing_twice_changes_nothing_more() -> None:
     nodes = [node("Conv", ["x", "w"], ["a"]), norm, node("Flatten", ["b"], ["f"]), node("MatMul", ["f", "m"], ["out"])]
     once = prepare(graph_of(nodes, {"x": (1, 2, 3, 3)}, {"w": noise(4, 2, 3, 3), "m": noise(4, 2), **values}))
     assert prepare(once) == once
+
+
+@pytest.mark.parametrize("mode", ["linear", "nearest"])
+@pytest.mark.parametrize(
+    ("opset", "scales"),
+    [(7, (2.0, 2.0)), (9, (2.0, 2.0)), (9, (1.5, 3.0)), (10, (2.0, 2.0)), (10, (1.5, 3.0)), (10, (0.5, 0.6))],
+)
+def test_a_picture_is_resized_on_the_grid_of_its_operator_set(
+    mode: str, opset: int, scales: tuple[float, float]
+) -> None:
+    given = {"scales": np.array([1, 1, *scales], np.float32)} if opset > 7 else {}
+    usual = {} if given else {"scales": [1.0, 1.0, *scales]}
+    made = node("Resize" if opset == 10 else "Upsample", ["x", *given], ["out"], mode=mode, **usual)
+    model = graph_of([made], {"x": (1, 2, 10, 10)}, given, opset=opset)
+    assert_same_answers(model, prepare(model), noise(1, 2, 10, 10, seed=3))
+
+
+@pytest.mark.parametrize("nodes", [[("Clip", ["ids", "low", "high"])], [("Max", ["ids", "low"])], [("Relu", ["ids"])]])
+def test_whole_numbers_are_clipped_as_such(nodes: list[tuple[str, list[str]]]) -> None:
+    """TFLite has no RELU of them, and ONNX no limits of another type."""
+    made = [node("Cast", ["x"], ["ids"], to=onnx.TensorProto.INT32)]
+    made += [node(operator, inputs, ["kept"]) for operator, inputs in nodes]
+    made.append(node("Cast", ["kept"], ["out"], to=onnx.TensorProto.FLOAT))
+    model = graph_of(made, {"x": (1, 6)}, {"low": np.int32(0), "high": np.int32(4)}, opset=14)
+    prepared, values = prepare(model), np.arange(-2, 10, 2, np.float32)[None]
+    assert_same_answers(model, prepared, values)
+    (expected,), (found,) = run_onnx(model, values), run_tflite(lower(prepared, Metadata()), values)
+    np.testing.assert_array_equal(found, expected)

@@ -13,7 +13,6 @@ from small_graphs import OPTIMIZED, XNNPACK, graph_of, noise
 
 from edgekit.artifact import Metadata
 from edgekit.conversion.tflite import lower
-from edgekit.errors import UnsupportedError
 from edgekit.graph.prepare import prepare
 from edgekit.modelfiles.delegation import undelegated
 
@@ -67,12 +66,13 @@ def test_hard_sigmoid_of_any_slope(alpha: float, beta: float) -> None:
     assert_integers_agree(model)
 
 
-def test_a_hard_sigmoid_without_an_int8_form_is_refused_in_integers_only() -> None:
-    hard = node("HardSigmoid", ["x"], ["out"], alpha=0.2, beta=-0.5)
-    model = graph_of([hard], {"x": SHAPE})
+@pytest.mark.parametrize(
+    ("operator", "options"), [("HardSigmoid", {"beta": -0.5}), ("HardSigmoid", {"beta": 1.2}), ("Elu", {"alpha": 0.3})]
+)
+def test_what_no_operator_has_in_integers_is_made_of_what_has(operator: str, options: dict[str, float]) -> None:
+    model = graph_of([node(operator, ["x"], ["out"], **options)], {"x": SHAPE})
     assert_float_agrees(model, 4 * noise(*SHAPE))
-    with pytest.raises(UnsupportedError, match=r"beta of -0\.5"):
-        assert_integers_agree(model)
+    assert_integers_agree(model, kernels=(XNNPACK, OPTIMIZED))
 
 
 @pytest.mark.parametrize("slopes", [(3, 1, 1), (1,), (3, 4, 5)])

@@ -143,3 +143,15 @@ def test_integers_go_on_in_integers() -> None:
         node("Conv", ["scaled", "k"], ["out"]),
     )
     assert not beside_islands(plain)
+
+
+def test_an_operator_of_several_results_behind_a_float_one_is_left_where_it_is() -> None:
+    nodes = [
+        node("LayerNormalization", ["x", "one", "none"], ["normal"]),
+        node("Split", ["normal"], ["a", "b"], axis=1, num_outputs=2),
+        node("Add", ["a", "b"], ["out"]),
+    ]
+    constants = {"one": np.ones(8, np.float32), "none": np.zeros(8, np.float32)}
+    model = prepare(graph_of(nodes, {"x": (1, 6, 8)}, constants, opset=21))
+    assert "a" not in beside_islands(model)
+    insert_qdq(model, signed_plan(model, 4))

@@ -14,6 +14,7 @@ from small_graphs import bytes_for, graph_of, noise, quantized, run_onnx, run_tf
 from edgekit.artifact import Metadata
 from edgekit.conversion.tflite import lower
 from edgekit.errors import UnknownNameError
+from edgekit.graph.prepare import prepare
 from edgekit.quantization.calibrate import open_session
 from edgekit.quantization.plan import Plan
 from edgekit.quantization.qdq import insert_qdq
@@ -147,6 +148,20 @@ def test_a_value_that_is_output_and_read_again_is_stored_once() -> None:
     (image,) = bytes_for(model)
     middle, out = run_onnx(model, image)
     np.testing.assert_array_equal(middle, out)
+
+
+def test_results_that_are_called_as_those_that_are_made_keep_their_names() -> None:
+    nodes = [
+        make_node("Relu", ["image"], ["sum"]),
+        make_node("Sin", ["sum"], ["sum_real"]),
+        make_node("Cos", ["sum_real"], ["sum_int8"]),
+        make_node("Add", ["sum", "sum_int8"], ["out"]),
+    ]
+    model = prepare(graph_of(nodes, {"image": [1, 1, 2, 2]}))
+    plan = Plan({"image": PIXELS, "sum": PIXELS, "out": Quantization.per_tensor(0.02, -128)})
+    written = insert_qdq(model, plan)
+    onnx.checker.check_model(written, full_check=True)
+    run_onnx(written, *bytes_for(written))
 
 
 def test_an_unknown_io_type_is_answered_with_the_nearest() -> None:
