@@ -34,7 +34,7 @@ SIDE, CLASSES = 32, 10
 STEPS, BATCH, RATE, NOISE = 1000, 64, 1e-3, 25.0
 DISTILLED = {"mobilevit-xxs": 8}
 """Epochs of what learns from a teacher."""
-LABELLED = {"train": 200, "validation": 1_000, "test": 1_000}
+LABELLED = {"train": 200, "validation": 1_000, "test": 10_000}
 LAYER_SCALE = 0.1
 
 
