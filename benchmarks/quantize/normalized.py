@@ -12,6 +12,7 @@ call with the same folder has trained is not trained again.
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -121,7 +122,7 @@ def classifier(name: str, data: str, held: Mapping[str, NDArray[Any]], folder: P
     torch.manual_seed(0)
     network: nn.Module | str = Classifier(CLASSIFIERS[name]())
     if name in DISTILLED:
-        network = distilled(network, data, folder / "distilled", DISTILLED[name])
+        network = distilled(network, data, folder, DISTILLED[name])
     else:
         network = trained(network, held, folder, _answers_wrong)
     pictures = folder / "pictures.npz"
@@ -141,10 +142,11 @@ def denoiser(held: Mapping[str, NDArray[Any]], folder: Path) -> edgekit.Quantize
 
 
 def distilled(network: nn.Module, data: str, folder: Path, epochs: int) -> str:
-    """The run folder of the network, distilled by the recipe of cifar-s."""
+    """The network's float file, distilled by the recipe of cifar-s."""
     recipe = replace(network_card("students", "cifar-s").recipe("full"), epochs=epochs, warmup_epochs=1.0)
-    edgekit.distill(student=network, teacher="cifar10-cnn", data=data, out=folder, recipe=recipe, resume=True, seed=0)
-    return str(folder)
+    run = {"student": network, "teacher": "cifar10-cnn", "data": data, "out": folder / "distilled", "recipe": recipe}
+    made = edgekit.distill(**run, resume=True, seed=0)
+    return shutil.copy(made.model, folder)
 
 
 LossOf = Callable[[nn.Module, NDArray[np.uint8], NDArray[np.int64], int], Tensor]
