@@ -16,7 +16,7 @@ from edgekit.conversion.tflite import lower
 from edgekit.errors import ModelError, UsageError, naming
 from edgekit.files import own_name, require_file, require_writable, sha256_bytes, staged, write_bytes, write_text
 from edgekit.graph.isolated import is_quantized, model_sha256, open_prepared
-from edgekit.graph.metadata import read_metadata
+from edgekit.graph.metadata import is_described, read_metadata
 from edgekit.graph.prepare import prepare
 from edgekit.modelfiles.golden import onnx_with_example, with_example
 from edgekit.modelfiles.session import vet
@@ -105,6 +105,7 @@ def export(options: ExportOptions) -> ExportResult:
     else:
         prepared = open_prepared(source, shapes=options.shape, cut_at=options.cut_at)
     metadata = read_metadata(prepared, str(source))
+    is_fresh = is_described(prepared) and not metadata.parents  # as the Python API writes a network that it exports
     metadata = replace(metadata, parents={**metadata.parents, source.suffix[1:]: model_sha256(source)})
     outputs = tuple(value.name for value in prepared.graph.output)
     quantized = is_quantized(prepared)
@@ -116,7 +117,7 @@ def export(options: ExportOptions) -> ExportResult:
         name = "model.int8.tflite" if quantized else "model.tflite"
         with naming(source):
             data = with_example(partial(lower, prepared), metadata, "litert")
-    if (folder / name).resolve() == source.resolve():
+    if (folder / name).resolve() == source.resolve() and not is_fresh:
         raise UsageError(f"{source} would be written over; say another folder with --out.")
     write_bytes(folder / name, data)
     return ExportResult(source, folder / name, options.to, len(data), sha256_bytes(data), outputs, metadata.rest)

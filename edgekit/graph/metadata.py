@@ -17,6 +17,11 @@ def read_metadata(model: ModelProto, source: str) -> Metadata:
     return Metadata() if text is None else Metadata.from_json(text, source)
 
 
+def is_described(model: ModelProto) -> bool:
+    """Whether EdgeKit has written the model."""
+    return any(entry.key == METADATA_KEY for entry in model.metadata_props)
+
+
 def write_metadata(model: ModelProto, metadata: Metadata) -> ModelProto:
     """A copy of ``model`` that carries ``metadata`` in place of any earlier description."""
     result = deepcopy(model)

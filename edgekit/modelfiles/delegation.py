@@ -17,6 +17,7 @@ import numpy as np
 
 from edgekit.errors import ModelError
 from edgekit.files import require_file
+from edgekit.modelfiles.contents import read_contents
 from edgekit.modelfiles.sandboxed import OpenFile
 from edgekit.sandbox import Limits, Sandbox
 
@@ -70,11 +71,12 @@ def summarize(left: Iterable[UndelegatedOperator]) -> str:
 
 def find_undelegated(path: str) -> list[dict[str, Any]]:
     """What ``undelegated`` does inside its worker: the fields of each UndelegatedOperator."""
+    has_packed = "int4" in read_contents(Path(path)).constants
     session: Any = OpenFile(Path(path), "litert").session
     interpreter = session.interpreter
     operators = interpreter._get_ops_details()
     types = {item["index"]: np.dtype(item["dtype"]).name for item in interpreter.get_tensor_details()}
-    types |= dict.fromkeys(_packed(Path(path)), "int4")
+    types |= dict.fromkeys(_packed(Path(path)) if has_packed else (), "int4")
     computed = {int(index) for item in operators for index in item["outputs"]}
     computed.update(item["index"] for item in interpreter.get_input_details())
     reasons = ((item, _reason(item, types, computed)) for item in _left(operators))

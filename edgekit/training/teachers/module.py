@@ -40,10 +40,12 @@ def from_network(network: nn.Module, name: str, options: TeacherOptions, student
 
 
 def _code_of(network: nn.Module) -> str:
-    """The source of its classes, but for torch's own: of what ``forward`` does neither weights nor ``repr`` tell."""
-    kinds = {type(layer) for layer in network.modules() if not type(layer).__module__.startswith("torch.")}
+    """The source of its methods, but for torch's own: of what ``forward`` does neither weights nor ``repr`` tell."""
+    kinds = {kind for layer in network.modules() for kind in type(layer).__mro__}
+    own = (kind for kind in kinds if kind.__module__.partition(".")[0] not in ("torch", "builtins"))
     found = []
-    for kind in sorted(kinds, key=lambda kind: f"{kind.__module__}.{kind.__qualname__}"):
-        with suppress(OSError, TypeError):  # typed into an interpreter, for instance
-            found.append(inspect.getsource(kind))
+    for kind in sorted(own, key=lambda kind: f"{kind.__module__}.{kind.__qualname__}"):
+        for method in filter(inspect.isfunction, vars(kind).values()):
+            with suppress(OSError):  # typed into an interpreter, for instance
+                found.append(inspect.getsource(method))
     return "".join(found)
