@@ -56,7 +56,7 @@ if [ "${1:-}" = --service ]; then
     [ "$(id -u)" = 0 ] || sudo=sudo
     sed -e "s|@FOLDER@|$PWD|g" -e "s|@USER@|$(id -un)|g" "$name" | $sudo tee "/etc/systemd/system/$name" >/dev/null
     # One that was made of this folder for another model would go on with that, at the same port.
-    for other in $(grep -lsx "WorkingDirectory=$PWD" /etc/systemd/system/*.service); do
+    for other in $(grep -lsxF "WorkingDirectory=$PWD" /etc/systemd/system/*.service); do
         [ "$other" = "/etc/systemd/system/$name" ] || $sudo systemctl disable --now "$(basename "$other")"
     done
     $sudo systemctl daemon-reload
