@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,10 +14,11 @@ from typing import Any
 from edgekit.catalog import home_of, resolve_models
 from edgekit.console import Part, Remark, Table
 from edgekit.errors import ModelError, UsageError
-from edgekit.files import model_name, require_writable, sha256_file, staged, write_json, write_text
+from edgekit.files import model_name, require_writable, staged, write_bytes, write_json, write_text
+from edgekit.graph.isolated import model_bytes, model_sha256
 from edgekit.hub.card import RECORDS, CardFile, model_card
 from edgekit.hub.fetch import of_hub
-from edgekit.modelfiles.contents import read_contents
+from edgekit.modelfiles.session import vet
 from edgekit.options import MODEL, Options, argument, option
 from edgekit.result import Result
 
@@ -76,7 +76,7 @@ def push(options: PushOptions) -> PushResult:
     names = (*(file.path.name for file in files), *records, CARD)
     with _scratch(place, home, options.private) as scratch:
         for file in files:
-            shutil.copyfile(file.path, scratch / file.path.name)
+            write_bytes(scratch / file.path.name, model_bytes(file.path))
         for name, record in records.items():
             write_json(scratch / name, record)
         write_text(scratch / CARD, text)
@@ -84,10 +84,8 @@ def push(options: PushOptions) -> PushResult:
 
 
 def _card_file(path: Path) -> CardFile:
-    if path.suffix not in (".onnx", ".tflite"):
-        raise ModelError(f"{path} is neither an .onnx nor a .tflite file, and nothing else is given away.")
-    contents = read_contents(path)
-    return CardFile(path, contents, contents.metadata(str(path)), sha256_file(path))
+    contents = vet(path)
+    return CardFile(path, contents, contents.metadata(str(path)), model_sha256(path))
 
 
 def _record(path: Path) -> dict[str, Any]:

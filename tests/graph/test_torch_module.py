@@ -115,7 +115,6 @@ def test_global_pools(op_type: str) -> None:
         "Floor",
         "HardSigmoid",
         "HardSwish",
-        "Identity",
         "LeakyRelu",
         "Mish",
         "Neg",
@@ -158,7 +157,7 @@ def test_arithmetic_broadcasts_constants(op_type: str, shape: tuple[int, ...]) -
     assert_same(one_operator(op_type, (1, 3, 4), {"c": noise(*shape)}), noise(1, 3, 4))
 
 
-@pytest.mark.parametrize("op_type", ["Add", "Sub", "Mul", "Div", "Max", "Min", "Sum", "Mean"])
+@pytest.mark.parametrize("op_type", ["Add", "Sub", "Mul", "Div", "Max", "Min", "Mean"])
 def test_arithmetic_of_two_inputs(op_type: str) -> None:
     model = graph_of([make_node(op_type, ["x", "y"], ["out"])], {"x": (1, 3, 4), "y": (1, 3, 1)})
     assert_same(model, noise(1, 3, 4), noise(1, 3, 1, seed=1))
@@ -259,7 +258,7 @@ def test_padding(mode: str, amounts: list[int]) -> None:
 
 @FEW
 @given(
-    mode=st.sampled_from(["nearest", "linear", "cubic"]),
+    mode=st.sampled_from(["nearest", "linear"]),
     coordinates=st.sampled_from(["half_pixel", "asymmetric", "align_corners", "pytorch_half_pixel"]),
     rounding=st.sampled_from(["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"]),
     scales=st.lists(st.sampled_from([0.5, 1.0, 1.5, 2.0]), min_size=2, max_size=2),

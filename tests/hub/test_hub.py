@@ -14,14 +14,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
 from huggingface_hub import ModelCard
 
 from edgekit.cli.listing import ListOptions, listing
 from edgekit.errors import ModelError, UnknownNameError, UsageError
-from edgekit.files import sha256_bytes
+from edgekit.files import sha256_bytes, sha256_file
 from edgekit.hub.pull import PullOptions, pull
 from edgekit.hub.push import PushOptions, push
+from edgekit.modelfiles.session import vet
 
 STUDENT = Path(__file__).parents[2] / "students" / "mnist-tiny"
 COMMIT = "c" * 40
@@ -231,6 +233,17 @@ def _pushed(folder: Path, field: str, value: Any) -> Any:
     (run / "distill.json").write_text(json.dumps({field: value}))
     push(PushOptions(str(run), str(folder / "out")))
     return json.loads((folder / "out" / "distill.json").read_text())[field]
+
+
+def test_weights_that_lie_beside_a_model_go_out_inside_it(tmp_path: Path) -> None:
+    run, out = tmp_path / "run", tmp_path / "out"
+    run.mkdir()
+    model = onnx.load(STUDENT / "model.onnx")
+    onnx.save(model, run / "MODEL.ONNX", save_as_external_data=True, location="weights.bin", size_threshold=0)
+    push(PushOptions(str(run / "MODEL.ONNX"), str(out)))
+    assert sorted(path.name for path in out.iterdir()) == ["MODEL.ONNX", "README.md"]
+    assert vet(out / "MODEL.ONNX").parameters == vet(STUDENT / "model.onnx").parameters
+    assert sha256_file(out / "MODEL.ONNX")[:16] in (out / "README.md").read_text()
 
 
 def test_what_cannot_be_given_away_is_one_sentence(tmp_path: Path) -> None:

@@ -161,21 +161,6 @@ def test_a_teachers_scores_can_take_the_place_of_the_models_own() -> None:
     assert result.epochs[result.kept].agreement == 1.0
 
 
-def test_labels_can_take_a_share_of_the_loss() -> None:
-    model, plan, inputs = small()
-    labelled = RealInputs(Split(inputs.split.images, np.zeros(24, np.int64)), inputs.indices, inputs.intake)
-    options = replace(FAST, epochs=12, learning_rate=0.05, scale_rate=0.02, label_share=1.0)
-    result = finetune(model, plan, labelled, options)
-    found = answers(insert_qdq(result.model, result.plan, "float32"), labelled).argmax(1)
-    assert np.mean(found == 0) > np.mean(answers(model, labelled).argmax(1) == 0)
-
-
-def test_labels_that_are_not_there_cannot() -> None:
-    model, plan, inputs = small()
-    with pytest.raises(DataError, match="no labels"):
-        finetune(model, plan, inputs, replace(FAST, label_share=0.5))
-
-
 def test_a_teacher_of_other_classes_is_refused() -> None:
     model, plan, inputs = small()
     with pytest.raises(DataError, match=r"\[24, 5\] and the model's \[24, 3\]"):
@@ -215,7 +200,6 @@ def test_a_model_of_two_inputs_is_refused() -> None:
         {"learning_rate": 0.0},
         {"scale_rate": 1.0},
         {"temperature": 0.0},
-        {"label_share": 1.5},
         {"held_out": 0.0},
     ],
 )

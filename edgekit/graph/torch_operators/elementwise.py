@@ -55,7 +55,6 @@ def _folded(function: Callable[[Tensor, Tensor], Tensor]) -> Operator:
 
 ELEMENTWISE: dict[str, Operator] = {
     **{name: _of_all(function) for name, function in _FUNCTIONS.items()},
-    **dict.fromkeys(("Dropout", "Identity"), lambda call: call.x),
     "Cast": cast,
     "Celu": lambda call: F.celu(call.x, call.get("alpha", 1.0)),
     "Clip": clip,
@@ -67,6 +66,4 @@ ELEMENTWISE: dict[str, Operator] = {
     "Mean": lambda call: reduce(torch.add, call.all()) / len(call.inputs),
     "Min": _folded(torch.minimum),
     "Selu": lambda call: F.elu(call.x, call.get("alpha", SELU["alpha"])) * call.get("gamma", SELU["gamma"]),
-    "Sum": _folded(torch.add),
-    "Swish": lambda call: call.x * torch.sigmoid(call.get("alpha", 1.0) * call.x),
 }

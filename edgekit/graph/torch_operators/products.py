@@ -65,15 +65,6 @@ def layer_normalization(call: Call) -> Tensor:
     return normal if bias is None else normal + bias
 
 
-def group_normalization(call: Call) -> Tensor:
-    """GroupNormalization; before operator set 21 it has one factor per group, since then one per channel."""
-    groups = call.attributes["num_groups"]
-    factors = [call.input(position) for position in (1, 2)]
-    channels = call.x.shape[1]
-    scale, bias = (f if len(f) == channels else f.repeat_interleave(channels // groups) for f in factors)
-    return F.group_norm(call.x, groups, scale, bias, call.get("epsilon", 1e-5))
-
-
 def local_response_normalization(call: Call) -> Tensor:
     """LRN over an odd number of channels."""
     size = call.attributes["size"]
@@ -107,7 +98,6 @@ PRODUCTS: dict[str, Operator] = {
     "BatchNormalization": batch_normalization,
     "Einsum": lambda call: torch.einsum(call.attributes["equation"], *call.all()),
     "Gemm": gemm,
-    "GroupNormalization": group_normalization,
     "InstanceNormalization": instance_normalization,
     "LRN": local_response_normalization,
     "LayerNormalization": layer_normalization,

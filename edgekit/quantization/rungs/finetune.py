@@ -1,7 +1,7 @@
 """Quantization-aware fine-tuning: the QDQ graph is trained to answer as the float model (or a teacher) does.
 
-Needs torch, no training code of the model's, and no labels; these help where there are some. The file that follows
-from the result computes what was trained: rounding, scales and biases are simulated as they are stored.
+Needs torch, no training code of the model's, and no labels. The file that follows from the result computes what was
+trained: rounding, scales and biases are simulated as they are stored.
 """
 
 from __future__ import annotations
@@ -52,7 +52,6 @@ class FinetuneOptions:
         learning_rate: the share of a tensor's largest value that a first step of Adam changes; it falls to zero.
         scale_rate: the same for scales, as a share of each; 0 leaves them as the plan has them.
         temperature: of the distillation loss; a higher one weighs the wrong answers' scores more.
-        label_share: weight of the labels' cross-entropy in the loss, in [0, 1]; the rest is distillation.
         held_out: the share of the images that is not learned but chooses among the epochs.
         seed: of the order of the images.
     """
@@ -62,7 +61,6 @@ class FinetuneOptions:
     learning_rate: float = 5e-4
     scale_rate: float = 5e-3
     temperature: float = 2.0
-    label_share: float = 0.0
     held_out: float = 0.1
     seed: int = 0
 
@@ -76,11 +74,8 @@ class FinetuneOptions:
             )
         if not (self.temperature > 0 and math.isfinite(self.temperature)):
             raise UsageError(f"A temperature is positive, not {self.temperature}.")
-        if not (0 <= self.label_share <= 1 and 0 < self.held_out <= 0.5):
-            raise UsageError(
-                f"The labels' share is in [0, 1] and the held-out share in (0, 0.5], not {self.label_share:g} and "
-                f"{self.held_out:g}."
-            )
+        if not 0 < self.held_out <= 0.5:
+            raise UsageError(f"The held-out share is in (0, 0.5], not {self.held_out:g}.")
 
 
 @dataclass(frozen=True)
@@ -142,7 +137,7 @@ def finetune(
     Args:
         model: prepared float ONNX with one input; its first output is trained.
         plan: where to start from. Scales of inputs and of fixed outputs stay.
-        inputs: the images; labels are their split's.
+        inputs: the images.
         options: how to train.
         targets: a teacher's scores float32 [N, ...] for the inputs in order; None takes the float model's own.
         loss: see ``Lesson``; None takes the distance to the targets.
@@ -152,7 +147,7 @@ def finetune(
 
     Raises:
         UnsupportedError: the model has several inputs, or an operator that cannot be trained.
-        DataError: too few images, labels are asked for and there are none, or targets of another number or size.
+        DataError: too few images, or targets of another number or size.
         TrainingError: the loss is no longer a number.
     """
     options = options or FinetuneOptions()
@@ -170,7 +165,6 @@ class _Task:
 
     inputs: RealInputs
     targets: Scores
-    labels: NDArray[np.int64] | None
     rows: NDArray[np.int64]
     held: NDArray[np.int64]
     at_once: int
@@ -190,9 +184,6 @@ class _Task:
         if count < 2:
             images = "is 1 image" if count else "are no images"
             raise DataError(f"There {images} to fine-tune on; give --data at least some hundreds.")
-        labels = inputs.split.labels
-        if options.label_share > 0 and labels is None:
-            raise DataError("The images have no labels; fine-tune without a share of labels in the loss.")
         at_once = _at_once(model)
         if targets is None:
             targets = _answers(GraphModule(model), inputs, np.arange(count), at_once)
@@ -204,8 +195,7 @@ class _Task:
             )
         order = np.random.default_rng((options.seed, 0)).permutation(count)
         held = max(1, round(count * options.held_out))
-        own = None if labels is None else labels[inputs.indices]
-        return cls(inputs, targets, own, np.sort(order[held:]), np.sort(order[:held]), at_once, options, loss)
+        return cls(inputs, targets, np.sort(order[held:]), np.sort(order[:held]), at_once, options, loss)
 
     @property
     def are_scores(self) -> bool:
@@ -221,14 +211,8 @@ class _Task:
             return self.own_loss(answers, rows)
         wanted = torch.from_numpy(self.targets[rows])
         if self.are_scores:
-            distance = divergence(answers, wanted, self.options.temperature)
-        else:
-            distance = F.mse_loss(answers, wanted) / (float(self.targets.var()) or 1.0)
-        if self.options.label_share == 0:
-            return distance
-        assert self.labels is not None
-        hard = F.cross_entropy(answers, torch.from_numpy(self.labels[rows]))
-        return (1 - self.options.label_share) * distance + self.options.label_share * hard
+            return divergence(answers, wanted, self.options.temperature)
+        return F.mse_loss(answers, wanted) / (float(self.targets.var()) or 1.0)
 
 
 class _Loop:
