@@ -60,15 +60,20 @@ def in_layout(stored: Array, layout: str) -> Array:
     return np.ascontiguousarray(stored.transpose(0, 3, 1, 2)) if layout == "NCHW" else stored
 
 
-def to_probabilities(scores: NDArray[np.float32], are_probabilities: bool = False) -> NDArray[np.float64]:
+def are_probabilities(scores: NDArray[Any]) -> bool:
+    """Whether each row of scores [N, classes] is probabilities: of none below 0, with a sum of nearly 1."""
+    return bool((scores >= 0).all() and (np.abs(scores.sum(axis=1) - 1) <= SUM_TOLERANCE).all())
+
+
+def to_probabilities(scores: NDArray[np.float32], known: bool = False) -> NDArray[np.float64]:
     """Scores [N, classes] as probabilities: as they are if each row is one already, by softmax otherwise.
 
-    With ``are_probabilities`` they are known to be such, even where rounding many small ones to 0 has made their sum
+    With ``known`` they are known to be such, even where rounding many small ones to 0 has made their sum
     less than 1.
     """
     real = scores.astype(np.float64)
-    if are_probabilities:
+    if known:
         return np.asarray(real / np.maximum(real.sum(axis=1, keepdims=True), 1.0))
-    if (real < 0).any() or (np.abs(real.sum(axis=1) - 1) > SUM_TOLERANCE).any():
+    if not are_probabilities(real):
         real = np.exp(real - real.max(axis=1, keepdims=True))
     return np.asarray(real / real.sum(axis=1, keepdims=True))

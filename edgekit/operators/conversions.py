@@ -17,7 +17,7 @@ def concat(low: Lowering, node: Node) -> None:
     variable = [name for name in node.inputs if low.tensor(name).data is None]
     order = low.placed(variable[0]).order if variable else default_order(target)
     sources = [low.operand(node, position, order) for position in range(len(node.inputs))]
-    inputs = [low.requantized(node, source, target.quant) for source in sources]
+    inputs = [low.requantized(source, target.quant) for source in sources]
     axis = order.index(node.attributes["axis"] % len(order))
     options = Options("ConcatenationOptions", {"Axis": axis})
     low.emit("CONCATENATION", inputs, low.result(node, order), options, version=2 if target.quant else 1)

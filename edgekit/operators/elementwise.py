@@ -23,7 +23,7 @@ def arithmetic(low: Lowering, node: Node) -> None:
 def extremum(low: Lowering, node: Node) -> None:
     """Max, Min → MAXIMUM, MINIMUM, which compare integers of one scale only."""
     order, quant = _common_order(low, node), low.tensor(node.outputs[0]).quant
-    operands = [low.requantized(node, low.operand(node, position, order), quant) for position in range(2)]
+    operands = [low.requantized(low.operand(node, position, order), quant) for position in range(2)]
     low.compute(EXTREMA[node.op], operands, low.result(node, order))
 
 

@@ -23,7 +23,7 @@ def gather(low: Lowering, node: Node) -> None:
     order = own if source.data is not None else low.placed(source.name).order
     axis, rank = node.attributes.get("axis", 0) % len(order), len(indices.shape)
     place, size = order.index(axis), source.shape[axis]
-    index = low.requantized(node, low.operand(node, 0, order), target.quant)
+    index = low.requantized(low.operand(node, 0, order), target.quant)
     given = None if indices.data is None else np.asarray(indices.data % size)
     if given is not None and rank == 1 and np.all(np.diff(given) == 1):
         ranges = [range(length) for length in low.model.tensors[index].shape]
@@ -42,7 +42,7 @@ def gather_nd(low: Lowering, node: Node) -> None:
     if node.attributes.get("batch_dims", 0):
         raise low.refusal(node, "takes other values in each part of a batch; prepare the model first")
     source, indices, target = (low.tensor(name) for name in (*node.inputs, node.outputs[0]))
-    index = low.requantized(node, low.operand(node, 0, tuple(range(len(source.shape)))), target.quant)
+    index = low.requantized(low.operand(node, 0, tuple(range(len(source.shape)))), target.quant)
     sizes = np.asarray(source.shape[: indices.shape[-1]])
     if indices.data is None:
         where = _from_front(low, node, sizes)
@@ -60,7 +60,7 @@ def top_k(low: Lowering, node: Node) -> None:
     if count.data is None or not node.attributes.get("largest", 1):
         raise low.refusal(node, "finds a computed number of values, or the smallest; prepare the model first")
     order = (*(other for other in given if other != axis), axis)
-    index = low.requantized(node, low.activation(node, order=order), target.quant)
+    index = low.requantized(low.activation(node, order=order), target.quant)
     values, places = low.result(node, order), low.result(node, order, position=1)
     found = low.add(TensorRecord(low.model.tensors[places].shape, "int32"))
     number = low.constant(np.asarray(count.data.item(), np.int32))

@@ -25,7 +25,7 @@ def reshape(low: Lowering, node: Node) -> None:
     start = placed.order if placed.columns is None else tuple(range(len(source.shape)))
     wanted, order = _carried(start, groups)
     index = low.in_order(source.name, _with_unit_axes(wanted, source.shape, prefer=start))
-    index = low.requantized(node, index, target.quant)
+    index = low.requantized(index, target.quant)
     order = _with_unit_axes(order, target.shape, prefer=CHANNELS_LAST)
     if low.model.tensors[index].shape == tuple(target.shape[axis] for axis in order):
         low.alias(node, Placed(index, order))
@@ -42,7 +42,7 @@ def transpose(low: Lowering, node: Node) -> None:
     if placed.columns is not None:
         placed = Placed(low.in_order(source.name, tuple(range(rank))), tuple(range(rank)))
     order = tuple(permutation.index(axis) for axis in placed.order)
-    low.alias(node, Placed(low.requantized(node, placed.index, target.quant), order))
+    low.alias(node, Placed(low.requantized(placed.index, target.quant), order))
 
 
 def split_axes(source: Sequence[int], target: Sequence[int]) -> list[tuple[Order, Order]]:
@@ -109,7 +109,7 @@ def _flatten_in_place(low: Lowering, node: Node) -> None:
     source, target = low.tensor(node.inputs[0]), low.tensor(node.outputs[0])
     placed = low.placed(source.name)
     columns = None if is_in_order(source.shape, placed.order) else Columns(source.shape, placed.order)
-    index = low.requantized(node, placed.index, target.quant)
+    index = low.requantized(placed.index, target.quant)
     # A FULLY_CONNECTED takes a single image for the row of its values.
     if source.shape[0] == 1 and all(reader.op == "Gemm" for reader in low.graph.users(target.name)):
         low.alias(node, Placed(index, (0, 1), columns))

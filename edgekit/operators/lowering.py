@@ -203,7 +203,7 @@ class Lowering:
         axes = self.constant(np.asarray(permutation, np.int32))
         self.emit("TRANSPOSE", (source, axes), target, Options("TransposeOptions"), version=1 if quant is None else 2)
 
-    def requantized(self, node: Node, source: int, quant: Quantization | None) -> int:
+    def requantized(self, source: int, quant: Quantization | None) -> int:
         """``source`` itself if it has this quantization, or a copy in it."""
         record = self.model.tensors[source]
         if quant is None or record.quant is None or quant == record.quant:

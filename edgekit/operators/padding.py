@@ -24,7 +24,7 @@ def pad(low: Lowering, node: Node) -> None:
     order = low.placed(node.inputs[0]).order
     table = _amounts(low, node)[list(order)]
     mode = node.attributes.get("mode", "constant")
-    source = low.requantized(node, low.activation(node, order=order), low.tensor(node.outputs[0]).quant)
+    source = low.requantized(low.activation(node, order=order), low.tensor(node.outputs[0]).quant)
     target = low.result(node, order)
     grown = np.maximum(table, 0)
     if (table < 0).any():

@@ -24,7 +24,7 @@ def reduce(low: Lowering, node: Node) -> None:
     order, axes = low.placed(node.inputs[0]).order, _reduced_axes(low, node)
     source = low.activation(node, order=order)
     if low.row_of(node.op).int8 == TIED:
-        source = low.requantized(node, source, quant)
+        source = low.requantized(source, quant)
     keeps = bool(node.attributes.get("keepdims", 1))
     where = low.constant(np.asarray(sorted(order.index(axis) for axis in axes), np.int32))
     target = low.result(node, order if keeps else without(order, axes))

@@ -49,7 +49,7 @@ def resize(low: Lowering, node: Node) -> None:
         raise low.refusal(node, f"resizes {mode} with places by {way}, which TFLite does not have for these sizes")
     table = "ResizeBilinear" if mode == "linear" else "ResizeNearestNeighbor"
     code = "RESIZE_BILINEAR" if mode == "linear" else "RESIZE_NEAREST_NEIGHBOR"
-    index = low.requantized(node, low.activation(node, order=CHANNELS_LAST), target.quant)
+    index = low.requantized(low.activation(node, order=CHANNELS_LAST), target.quant)
     size = low.constant(np.asarray(target.shape[2:], np.int32))
     version = 3 if variant.get("HalfPixelCenters") else 2 if target.quant else 1
     low.emit(code, (index, size), low.result(node, CHANNELS_LAST), Options(f"{table}Options", variant), version)
@@ -149,7 +149,7 @@ def _takes(axes: Mapping[int, _Axis], taken: Mapping[int, NDArray[np.int64]], fi
 
 def _resize_by_indices(low: Lowering, node: Node, taken: Mapping[int, NDArray[np.int64]]) -> None:
     tensor, order = low.tensor(node.outputs[0]), low.placed(node.inputs[0]).order
-    source = low.requantized(node, low.activation(node, order=order), tensor.quant)
+    source = low.requantized(low.activation(node, order=order), tensor.quant)
     target, shape = low.result(node, order), list(low.model.tensors[source].shape)
     for axis, indices in taken.items():
         shape[order.index(axis)] = len(indices)
@@ -164,7 +164,7 @@ def depth_and_space(low: Lowering, node: Node) -> None:
     """DepthToSpace, SpaceToDepth → DEPTH_TO_SPACE, SPACE_TO_DEPTH; columns before rows needs the channels in order."""
     tensor, block = low.tensor(node.inputs[0]), node.attributes["blocksize"]
     quant = low.tensor(node.outputs[0]).quant
-    source = low.requantized(node, low.activation(node, order=CHANNELS_LAST), quant)
+    source = low.requantized(low.activation(node, order=CHANNELS_LAST), quant)
     if node.op == "SpaceToDepth":
         options = Options("SpaceToDepthOptions", {"BlockSize": block})
         low.emit("SPACE_TO_DEPTH", (source,), low.result(node, CHANNELS_LAST), options, version=2 if quant else 1)

@@ -18,7 +18,7 @@ def slice_(low: Lowering, node: Node) -> None:
     source, target = low.tensor(node.inputs[0]), low.tensor(node.outputs[0])
     order = low.placed(source.name).order
     ranges = [_range(low, node, axis) for axis in order]
-    index = low.requantized(node, low.activation(node, order=order), target.quant)
+    index = low.requantized(low.activation(node, order=order), target.quant)
     emit_slice(low, index, low.result(node, order), ranges)
 
 

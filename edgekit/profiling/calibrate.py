@@ -348,12 +348,11 @@ def int8_plan(ready: ModelProto) -> Plan:
 def forms_of(model: ModelProto, forms: Sequence[tuple[str, str]]) -> Iterator[tuple[tuple[str, str], bytes]]:
     """The bytes of a probe in each form."""
     from edgekit.artifact import Metadata
-    from edgekit.conversion.compact import compact
     from edgekit.conversion.tflite import lower
     from edgekit.graph.metadata import write_metadata
     from edgekit.graph.prepare import prepare
     from edgekit.quantization.qdq import insert_qdq
-    from edgekit.quantization.stem import with_fast_stem
+    from edgekit.quantization.stem import fast_qdq
 
     ready = prepare(model, None)
     plan = int8_plan(ready)
@@ -361,7 +360,7 @@ def forms_of(model: ModelProto, forms: Sequence[tuple[str, str]]) -> Iterator[tu
         if precision == "float32":
             yield (runtime, precision), ready.SerializeToString() if runtime == "ort" else lower(ready, Metadata())
         elif runtime == "ort":
-            quantized = compact(insert_qdq(*with_fast_stem(ready, plan), activations="uint8"))
+            quantized = fast_qdq(ready, plan)
             # Described as EdgeKit's own, so that ONNX Runtime computes it as it does those.
             yield (runtime, precision), write_metadata(quantized, Metadata()).SerializeToString()
         else:

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgekit.conversion.compact import compact
 from edgekit.graph.draft import Draft
 from edgekit.graph.messages import attributes, make_node, set_attributes, sizes_of
 from edgekit.quantization.plan import Plan, QuantizedWeights
+from edgekit.quantization.qdq import insert_qdq
 from edgekit.quantization.weighted_layers import WeightedLayer, weighted_layers
 from edgekit.scales import Array
 
@@ -43,6 +45,11 @@ class _Form:
     values: dict[str, Any]
     rearranged: Callable[[Array], Array]
     window: dict[str, Any]
+
+
+def fast_qdq(model: ModelProto, plan: Plan, io: str = "int8") -> ModelProto:
+    """The int8 form of a prepared float model that is written for ONNX Runtime; ``io`` as of ``insert_qdq``."""
+    return compact(insert_qdq(*with_fast_stem(model, plan), io, activations="uint8"))
 
 
 def with_fast_stem(model: ModelProto, plan: Plan) -> tuple[ModelProto, Plan]:

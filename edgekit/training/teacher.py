@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edgekit.errors import EdgekitError, ModelError, UsageError
 from edgekit.inputs.contracts import Contract
+from edgekit.inputs.tensors import are_probabilities
 from edgekit.inputs.text import TextContract
 from edgekit.runtimes.refusal import first_line
 from edgekit.training.inputs import Inputs, in_order
@@ -131,7 +132,7 @@ def in_batches(forward: Forward, size: int | None) -> Forward:
 def as_logits(outputs: NDArray[np.float32]) -> Logits:
     """Logits as they are; the logarithm of outputs that are probabilities already."""
     outputs = outputs.reshape(len(outputs), -1).astype(np.float32)
-    if outputs.min() >= 0 and np.allclose(outputs.sum(1), 1, atol=1e-3):
+    if are_probabilities(outputs):
         return np.log(np.maximum(outputs, np.float32(1e-8)))
     return outputs
 

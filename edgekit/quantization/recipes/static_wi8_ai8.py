@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from edgekit.conversion.compact import compact
 from edgekit.data.dataset import Dataset
 from edgekit.quantization.calibrate import RealInputs
 from edgekit.quantization.judge import Judge
@@ -13,7 +12,7 @@ from edgekit.quantization.ladder import Candidate, Ladder
 from edgekit.quantization.qdq import insert_qdq
 from edgekit.quantization.recipes import Made, Recipe, Start
 from edgekit.quantization.sensitivity import layer_table
-from edgekit.quantization.stem import with_fast_stem
+from edgekit.quantization.stem import fast_qdq
 from edgekit.quantization.tensor_groups import float_operators
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ def make(start: Start) -> Made:
 
 def _made(found: Candidate, options: QuantizeOptions) -> Made:
     return Made(
-        onnx=compact(insert_qdq(*with_fast_stem(found.model, found.plan), options.io, activations="uint8")),
+        onnx=fast_qdq(found.model, found.plan, options.io),
         tflite=insert_qdq(found.model, found.plan, options.io),
         intake=found.intake,
         floats=tuple(sorted({*found.plan.floats, *float_operators(found.model)})),

@@ -21,6 +21,7 @@ from torch.nn import functional as F
 from edgekit.console import progress, say
 from edgekit.errors import DataError, TrainingError, UnsupportedError, UsageError
 from edgekit.graph.torch_module import GraphModule
+from edgekit.inputs.tensors import are_probabilities
 from edgekit.quantization.rungs.fake_quantized import QuantizedModule
 from edgekit.tasks.divergence import divergence
 
@@ -200,10 +201,7 @@ class _Task:
     @property
     def are_scores(self) -> bool:
         """True if the targets are one row of unbounded scores per image, whose largest is the answer."""
-        if self.targets.ndim != 2 or self.targets.shape[1] < 2:
-            return False
-        probabilities = self.targets.min() >= 0 and np.allclose(self.targets.sum(axis=1), 1, atol=1e-2)
-        return not probabilities
+        return self.targets.ndim == 2 and self.targets.shape[1] > 1 and not are_probabilities(self.targets)
 
     def loss(self, answers: Tensor, rows: NDArray[np.int64]) -> Tensor:
         """How far the answers to the inputs at ``rows`` are from what they should be: a scalar."""
