@@ -12,9 +12,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from edgekit.artifact import Metadata
+from edgekit.errors import ModelError
 from edgekit.graph.metadata import write_metadata
 from edgekit.graph.prepare import prepare
 from edgekit.inputs.contracts import Contract
+from edgekit.runtimes.refusal import first_line
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -28,6 +30,9 @@ def to_onnx(model: nn.Module, takes: Contract | Mapping[str, Tensor], metadata: 
     """Export a network in evaluation mode; the same weights give the same bytes.
 
     ``takes`` is the contract of its one input, or an example of each input in the order of its arguments.
+
+    Raises:
+        ModelError: torch's exporter cannot do it.
     """
     import torch
 
@@ -37,14 +42,19 @@ def to_onnx(model: nn.Module, takes: Contract | Mapping[str, Tensor], metadata: 
         outputs = ["logits"]
     model = model.eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     with _silence():
-        program = torch.onnx.export(
-            model,
-            tuple(takes.values()),
-            input_names=list(takes),
-            output_names=outputs,
-            dynamo=True,
-            verbose=False,
-        )
+        try:
+            program = torch.onnx.export(
+                model,
+                tuple(takes.values()),
+                input_names=list(takes),
+                output_names=outputs,
+                dynamo=True,
+                verbose=False,
+            )
+        except Exception as exc:  # tracing runs the network's own code
+            reason = first_line(exc.__cause__ or exc)
+            name = type(model).__name__
+            raise ModelError(f"{name} cannot be exported to ONNX ({reason}); change that layer.") from exc
     assert program is not None
     return write_metadata(_without_traces(prepare(program.model_proto)), metadata)
 
@@ -68,7 +78,8 @@ def example_of(contract: Contract) -> Tensor:
     """What a network takes of a sample that shows nothing: of a picture [1, C, H, W]."""
     import torch
 
-    return torch.from_numpy(contract.real(contract.blank)).movedim(-1, 1).contiguous()
+    # Of a grey picture .contiguous() leaves the order that it has: torch takes it for the one that is asked for.
+    return torch.from_numpy(contract.real(contract.blank)).movedim(-1, 1).clone(memory_format=torch.contiguous_format)
 
 
 @contextmanager

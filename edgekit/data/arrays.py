@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from edgekit.data.dataset import Dataset, Images, Labels, Split, content_sha256, divide, may_be_divided, number_classes
 from edgekit.data.splits import ALIASES
 from edgekit.errors import DataError
-from edgekit.files import require_file
+from edgekit.files import require_file, sha256_bytes
 
 IMAGE_WORDS = ("x", "images", "image", "data")
 LABEL_WORDS = ("y", "labels", "label", "targets")
@@ -54,7 +54,9 @@ def named_classes(by_name: Mapping[str, Array], where: str) -> tuple[str, ...] |
     names = next((by_name[word] for word in CLASS_WORDS if word in by_name), None)
     if names is not None and names.ndim != 1:
         raise DataError(f"{where}: the names of its classes are no list, but {names.shape}; give each class a name.")
-    return None if names is None else tuple(map(str, names.tolist()))
+    if names is None:
+        return None
+    return tuple(name.decode() if isinstance(name, bytes) else str(name) for name in names.tolist())
 
 
 def array_dataset(name: str, parts: Mapping[str, tuple[Any, Any]], classes: tuple[str, ...] | None = None) -> Dataset:
@@ -73,7 +75,8 @@ def array_dataset(name: str, parts: Mapping[str, tuple[Any, Any]], classes: tupl
     labels = splits["train" if "train" in splits else "test"].labels
     if classes is None:
         classes = () if labels is None else number_classes(labels, name)
-    digest = content_sha256(*(np.asarray(array) for part in parts.values() for array in part if array is not None))
+    content = content_sha256(*(np.asarray(array) for part in parts.values() for array in part if array is not None))
+    digest = content if set(parts) <= {"train", "test"} else sha256_bytes(f"{sorted(parts)} {content}".encode())
     return Dataset(name, classes, **divide(name, splits, classes), sha256=digest)
 
 

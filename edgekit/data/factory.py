@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
 import re
 import sys
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from edgekit.errors import DataError, EdgekitError, UnknownNameError
+from edgekit.files import sha256_bytes
 
 FACTORY = re.compile(r"[\w./\\-]+:[A-Za-z_]\w*")
 
@@ -50,10 +52,17 @@ def load_factory(source: str, error: type[EdgekitError]) -> Callable[..., Any]:
     return functions[attribute]
 
 
+def code_of(function: Callable[..., Any]) -> str:
+    """What tells whether a user's function, or object that is called, or anything in its file has changed."""
+    named = inspect.unwrap(function) if inspect.isroutine(function) or inspect.isclass(function) else type(function)
+    file, code = inspect.getsourcefile(named), getattr(named, "__code__", None)
+    # Several lambdas may stand in a file, and none need: they may have been typed.
+    own = "" if code is None else repr((code.co_firstlineno, code.co_code, code.co_names))
+    return sha256_bytes(own.encode() + (Path(file).read_bytes() if file and Path(file).is_file() else b""))
+
+
 def _import_name(name: str) -> ModuleType:
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
+    _look_in(Path.cwd())
     importlib.invalidate_caches()
     return importlib.import_module(name)
 
@@ -62,6 +71,14 @@ def _import_file(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None
+    _look_in(path.resolve().parent)
     module = importlib.util.module_from_spec(spec)
+    sys.modules.setdefault(spec.name, module)  # where dataclasses look for what annotations name
     spec.loader.exec_module(module)
     return module
+
+
+def _look_in(folder: Path) -> None:
+    """Find modules of this folder, as Python does of the folder of a script."""
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))

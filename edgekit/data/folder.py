@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edgekit.console import counted, say
 from edgekit.data.dataset import Dataset
 from edgekit.data.files import read_file, stamp_of
 from edgekit.data.photos import EncodedSplit, photo_dataset
@@ -70,6 +71,7 @@ def find_files(folder: Path, kind: FileKind) -> tuple[tuple[str, ...], dict[str,
         DataError: see ``open_folder``.
     """
     parts = _split_folders(folder)
+    _say_what_is_left_out(folder, set(parts.values()), kind)
     if parts:
         classes = _class_names(parts.get("train") or parts["test"])
         splits = {name: _labelled(part, classes, kind) for name, part in parts.items()}
@@ -120,6 +122,16 @@ def _split_folders(folder: Path) -> dict[str, Path]:
     if ("train" in parts or is_alone) and _subfolders(parts.get("train") or parts["test"]):
         return parts
     return {}
+
+
+def _say_what_is_left_out(folder: Path, parts: Collection[Path], kind: FileKind) -> None:
+    """Folders beside those of the splits, which may have been meant as classes, and files beside class folders."""
+    others = [path for path in _subfolders(folder) if path not in parts and _files(path, kind, deep=True)]
+    if parts and others:
+        say(f"{folder}: {', '.join(path.name for path in others)} left out, beside the folders of the splits")
+    for home in parts or {folder}:
+        if _subfolders(home) and (loose := len(_files(home, kind, deep=False))):
+            say(f"{home}: {counted(loose, kind.called)} beside the class folders left out")
 
 
 def _labelled(folder: Path, classes: Sequence[str], kind: FileKind) -> EncodedSplit:

@@ -108,7 +108,7 @@ def _pixels(image: Any, contract: InputContract | None) -> Any:
     """An array as it is, a picture of Pillow as a model of ``contract`` eats it."""
     if not hasattr(image, "getbands"):
         return np.asarray(image)
-    from edgekit.inputs.decode import to_pixels
+    from edgekit.inputs.decode import to_pixels, upright
 
-    pixels = to_pixels(image)
+    pixels = to_pixels(upright(image))
     return pixels if contract is None else contract.fit(pixels)

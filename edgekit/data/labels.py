@@ -36,6 +36,10 @@ def numbered(parts: Mapping[str, Column], source: str) -> tuple[tuple[str, ...],
     first = parts["train" if "train" in parts else "test"]
     if first.labels is None:
         return (), dict.fromkeys(parts)
+    for split, part in parts.items():
+        for row, label in enumerate(part.labels or ()):
+            if isinstance(label, str) and not label.strip():
+                raise DataError(f"{source}, {split} split: row {row} has no label; give it one, or remove the row.")
     classes = first.names
     if classes is None and all(isinstance(label, str) for label in first.labels):
         classes = tuple(sorted(set(first.labels)))

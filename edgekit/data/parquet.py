@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgekit.console import say
 from edgekit.data.dataset import Dataset
 from edgekit.data.decoding import Sent
 from edgekit.data.files import stamp_of
@@ -196,6 +197,8 @@ def _label_column(schema: pyarrow.Schema, path: Path, reading: Reading) -> str |
         return said
     by_word = [word for word in LABEL_WORDS if word in schema.names]
     integers = [field.name for field in schema if types.is_integer(field.type)]
+    if not by_word and integers:
+        say(f"{path}: labels are the column {integers[0]}, the first of whole numbers; --label-column names another")
     return next(iter(by_word + integers), None)
 
 

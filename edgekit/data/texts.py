@@ -149,7 +149,7 @@ def _whole(labels: Sequence[Any]) -> Sequence[Any]:
     """Labels as numbers where all are such, also as a file of text has them; whole ones are integers."""
     try:
         numbers = [float(label) for label in labels]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return labels  # names
     return [int(number) if number.is_integer() else number for number in numbers]
 

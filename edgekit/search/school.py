@@ -56,9 +56,12 @@ class School:
             return self._opened[contract]
 
     def ask(self, contract: Contract, recipe: TrainRecipe) -> None:
-        """Have the teachers answer the views of a recipe, as far as they are not answered yet."""
+        """Have the teachers answer the views of a recipe, as far as they are not answered yet and a loss asks."""
+        from edgekit.training.losses import needs_answers
         from edgekit.training.views import view_of
 
+        if self.loss is None and not needs_answers(recipe.loss):
+            return
         data = self.data(contract)
         answers = self._ensemble(contract).answers(recipe.augmentation, self.seed, side=contract.shape[0])
         for number in range(recipe.distinct_views):

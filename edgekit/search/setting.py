@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +15,9 @@ from edgekit.catalog import network_card
 from edgekit.closing import Closing
 from edgekit.console import Table, changing_table, counted, say
 from edgekit.data import holds_photos, is_unset
+from edgekit.data.factory import code_of
 from edgekit.errors import ModelError, RuntimeCrashError, UsageError
-from edgekit.files import require_writable, sha256_file
+from edgekit.files import require_writable
 from edgekit.inputs.contract import InputContract
 from edgekit.operators.weight_scheme import EIGHT_BITS
 from edgekit.search.costs import UNFIT, Costs, Gauge
@@ -157,8 +157,8 @@ class Setting(Closing):
             raise UsageError("Candidates learn answers alone; leave the loss hint out, and 'distill' the best with it.")
         identity = {
             "student": self.options.student,
-            "network": _code_of(self.family.factory) if self.family.factory else arguments_of(card.architecture),
-            "loss": _code_of(self.school.loss) if self.school.loss else "",
+            "network": code_of(self.family.factory) if self.family.factory else arguments_of(card.architecture),
+            "loss": code_of(self.school.loss) if self.school.loss else "",
             "space": [asdict(axis) for axis in self.family.space.axes],
             "data": data.sha256,
             "teacher": [*(one.sha256 for one in self.school.teachers), *details.teacher_mean, *details.teacher_std],
@@ -230,13 +230,6 @@ class Setting(Closing):
             self.gauge.provenance,
             **found,
         )
-
-
-def _code_of(function: Callable[..., Any]) -> str:
-    """What tells whether the file of a user's function, or of an object that is called, has changed."""
-    named = inspect.unwrap(function) if inspect.isroutine(function) or inspect.isclass(function) else type(function)
-    file = inspect.getsourcefile(named)
-    return sha256_file(Path(file)) if file else ""
 
 
 def _live(found: Sequence[Found], gauge: Gauge) -> Table:

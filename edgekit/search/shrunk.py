@@ -13,6 +13,7 @@ from edgekit.errors import ModelError, UsageError
 from edgekit.inputs.contract import InputContract
 from edgekit.inputs.contracts import Contract
 from edgekit.operators.weight_scheme import WeightScheme
+from edgekit.runtimes.refusal import first_line
 from edgekit.training.shrinking.shrink import cut_teacher
 from edgekit.training.teacher import Teacher
 
@@ -52,6 +53,8 @@ class ShrunkTeacher:
             try:
                 data = self.data(contract)
                 self._made[contract] = cut_teacher(self.teacher, contract, data, self.to, self.seed, self.weights)
-            except UsageError as exc:
+            except (UsageError, ModelError) as exc:
                 raise ModelError(str(exc)) from exc
+            except Exception as exc:  # torch follows the user's own code
+                raise ModelError(f"{self.teacher.name} cannot be cut: {first_line(exc)}.") from exc
         return copy.deepcopy(self._made[contract])

@@ -11,11 +11,14 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
 from multiprocessing import get_context, parent_process
+from multiprocessing.process import BaseProcess
+from pickle import PicklingError
 from threading import Thread
 from typing import TYPE_CHECKING
 
 from edgekit.console import quiet, say
-from edgekit.errors import EdgekitError
+from edgekit.errors import EdgekitError, UsageError
+from edgekit.runtimes.refusal import first_line
 from edgekit.training.cluster import Cluster
 
 if TYPE_CHECKING:
@@ -74,7 +77,7 @@ class Processes(Crew):
         torch.set_num_threads(share)
         try:
             for process in others:
-                process.start()
+                _start(process)
             yield
             for number, process in enumerate(others, 1):
                 process.join()
@@ -85,6 +88,16 @@ class Processes(Crew):
             for process in others:
                 if process.pid is not None:
                     process.terminate()
+
+
+def _start(process: BaseProcess) -> None:
+    try:
+        process.start()
+    except (AttributeError, TypeError, PicklingError) as exc:  # by the object, as one that was typed cannot be sent
+        raise UsageError(
+            f"What the search is given cannot go to another process ({first_line(exc)}); put functions into a module, "
+            "or take one worker."
+        ) from exc
 
 
 def _work(options: SearchOptions, number: int, count: int, trials: float, until: float, threads: int) -> None:

@@ -194,7 +194,7 @@ def _shifted(pictures: Images, offsets: np.ndarray, mirror: np.ndarray) -> Image
     places = []
     for axis, size in enumerate(pictures.shape[1:3]):
         place = np.arange(size) + np.rint(offsets[:, axis, None] * size).astype(int)
-        place = (size - 1) - np.abs((size - 1) - np.abs(place))
+        place = (size - 1) - np.abs((size - 1) - np.abs(place).clip(max=2 * (size - 1)))
         places.append(place)
     vertical, horizontal = places
     horizontal = np.where(mirror[:, None], horizontal[:, ::-1], horizontal)

@@ -13,7 +13,7 @@ from edgekit.console import Part, Remark, Table, counted, say
 from edgekit.data import Source, is_unset
 from edgekit.data.reading import Reading
 from edgekit.errors import UsageError
-from edgekit.files import require_writable, sha256_file, write_json
+from edgekit.files import require_writable, sha256_bytes, sha256_file, write_json
 from edgekit.inputs.contracts import Contract
 from edgekit.operators.weight_scheme import EIGHT_BITS, WeightScheme
 from edgekit.options import ANY_SEED, LARGEST_SEED, RAY, SOURCES, Options, group, option
@@ -150,7 +150,8 @@ def distill(options: DistillOptions) -> DistillResult:
     answers = asked.answers(recipe.augmentation, seed, side=card.contract.shape[0])
     say(f"distilling {ensemble.name} into {card.name} on {data.name}: {counted(recipe.epochs, 'epochs')}")
     answers.announce(recipe.distinct_views)
-    origin = {"network": str(card.architecture), "teacher": answers.key}
+    takes = sha256_bytes(repr(card.contract).encode())
+    origin = {"network": str(card.architecture), "teacher": answers.key, "input": takes}
     if not isinstance(options.student, str):
         origin["starting point"] = weights_sha256(model)
     run = loop.TrainRun(recipe, seed, folder, origin, options.resume, options.recipe.own_loss)

@@ -22,8 +22,10 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from edgekit.console import Bar, counted, print_part, progress, say
+from edgekit.conversion.torch_onnx import example_of
 from edgekit.data.balance import remarks_on_balance
 from edgekit.data.dataset import Dataset, Split
+from edgekit.data.factory import code_of
 from edgekit.errors import DataError, TrainingError, UsageError
 from edgekit.files import remove_parts, storage_errors
 from edgekit.inputs.contracts import Contract
@@ -33,6 +35,7 @@ from edgekit.training.depthwise import FastDepthwise
 from edgekit.training.inputs import Inputs, in_order
 from edgekit.training.losses import Loss, find_loss, needs_answers
 from edgekit.training.muon import Muon
+from edgekit.training.order import in_fastest_order
 from edgekit.training.precision import fast_precision, has_bf16
 from edgekit.training.teacher import rows_at_once
 from edgekit.training.team import Team
@@ -76,6 +79,8 @@ class TrainRun:
     def identity(self, data: Dataset) -> dict[str, object]:
         """What must be the same for a resumed run to end with the same bytes."""
         own = {"recipe": self.recipe.to_dict(), "seed": self.seed, "data": data.sha256}
+        if self.loss is not None:
+            own["loss"] = code_of(self.loss)
         return {**own, "threads": torch.get_num_threads(), **self.origin}
 
 
@@ -126,7 +131,7 @@ def train(
         TrainingError: the loss or a weight is no longer a number; the last good checkpoint is kept.
     """
     recipe = run.recipe
-    model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = in_fastest_order(model, example_of(contract))
     loss_of = run.loss or find_loss(recipe.loss, len(data.classes))
     state = _State(model, _averaged(model, recipe), _optimizer(model, run), run.team.learner(model), loss_of)
     _begin(state, run, data)
@@ -177,7 +182,8 @@ def require_labels(data: Dataset) -> None:
             raise DataError(
                 f"{data.name} has no labelled {name} {data.kind}; training needs labels, as class folders are."
             )
-    if len(data.classes) < 2:
+    assert data.train.labels is not None
+    if len(np.unique(data.train.labels)) < 2:
         raise DataError(f"{data.name} has one class, so there is nothing to tell it from; add {data.kind} of others.")
     for remark in remarks_on_balance(data):
         print_part(remark)
@@ -243,9 +249,14 @@ def _train_epoch(
 
 
 def _is_finite(state: _State) -> bool:
-    """The last step of an epoch has no later loss that would tell what it did to the weights."""
+    """The last step of an epoch has no later loss that would tell what it did to the weights.
+
+    Buffers may be infinite, as those of masks are.
+    """
     networks = [state.model] if state.average is None else [state.model, state.average]
-    return all(bool(value.isfinite().all()) for network in networks for value in network.state_dict().values())
+    weights = (value for network in networks for value in network.parameters())
+    buffers = (value for network in networks for value in network.buffers())
+    return all(bool(value.isfinite().all()) for value in weights) and not any(map(torch.any, map(torch.isnan, buffers)))
 
 
 def _diverged(what: str) -> TrainingError:
@@ -312,7 +323,8 @@ def _averaged(model: nn.Module, recipe: TrainRecipe) -> AveragedModel | None:
     def follow(averaged: Any, current: Any, count: Tensor | int) -> None:
         """An average that is young has a short memory, so that it leaves the random start behind within some steps.
 
-        Counters, as batch normalisation has them, have no average: they are the network's.
+        Counters, as batch normalisation has them, have no average: they are the network's. What does not change may be
+        infinite, of which there is none either.
         """
         if not averaged[0].is_floating_point():
             for mine, own in zip(averaged, current, strict=True):
@@ -320,7 +332,9 @@ def _averaged(model: nn.Module, recipe: TrainRecipe) -> AveragedModel | None:
             return
         steps = int(count)
         decay = min(recipe.ema, (1 + steps) / (10 + steps))
-        get_ema_multi_avg_fn(decay)(averaged, current, count)  # type: ignore[no-untyped-call]
+        changed = [pair for pair in zip(averaged, current, strict=True) if not torch.equal(*pair)]
+        if changed:
+            get_ema_multi_avg_fn(decay)(*map(list, zip(*changed, strict=True)), count)  # type: ignore[no-untyped-call]
 
     return AveragedModel(model, multi_avg_fn=follow, use_buffers=True)
 

@@ -36,8 +36,8 @@ class RecipeOptions(Options):
     def of(self, card: NetworkCard, images: int | None = None) -> TrainRecipe:
         """The recipe of a card, changed.
 
-        Where ``images``, those for training, are no whole batch, it has smaller ones, said aloud, unless the user said
-        their size.
+        The warm-up keeps its share of the epochs. Where ``images``, those for training, are no whole batch, it has
+        smaller ones, said aloud, unless the user said their size.
 
         Raises:
             UnknownNameError: the card has no such recipe.
@@ -47,6 +47,8 @@ class RecipeOptions(Options):
         loss = self.loss
         changes["loss"] = (loss if isinstance(loss, str) else getattr(loss, "__qualname__", "own")) or None
         chosen = card.recipe(self.recipe) if isinstance(self.recipe, str) else self.recipe
+        if self.epochs is not None:
+            changes["warmup_epochs"] = chosen.warmup_epochs * self.epochs / chosen.epochs
         recipe = chosen.override(**changes)
         if images is None or images >= recipe.batch_size or self.batch_size is not None:
             return recipe

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit import catalog
 from edgekit.catalog import Architecture, NetworkCard
-from edgekit.conversion.torch_onnx import example_of
+from edgekit.conversion.torch_onnx import example_of, sketch_onnx
 from edgekit.data import Source, is_unset, open_data
 from edgekit.data.dataset import Dataset
 from edgekit.data.reading import STRICT, Reading
@@ -95,4 +95,5 @@ def network_of(student: str | nn.Module, card: NetworkCard, classes: int) -> nn.
         raise UsageError(f"The student {card.name} fails on {what}: {first_line(exc)}.") from exc
     if scores != [1, classes]:
         raise UsageError(f"The student {card.name} gives {scores} for {what}; give a network of {classes} scores.")
+    sketch_onnx(network, card.contract)  # what cannot be exported is better known before it has learned
     return network

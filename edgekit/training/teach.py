@@ -165,6 +165,11 @@ def _tune(options: TeachOptions, card: NetworkCard, data: Dataset) -> str:
     tune = options.tune or tune_for(len(data.train))
     how = "" if options.tune else f", since there are {len(data.train):,} training {data.kind}"
     say(f"--tune {tune}{how}: {MEANINGS[tune]} of {card.name} learns")
+    if tune == "head" and options.recipe != RecipeOptions():
+        raise UsageError(
+            "A head is found at once, without epochs and rates; leave out --recipe, --epochs, --batch-size, "
+            "--learning-rate and --loss, or say --tune full."
+        )
     return tune
 
 

@@ -18,7 +18,7 @@ from edgekit.runtimes.refusal import first_line
 from edgekit.training.inputs import Inputs, in_order
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
     from edgekit.training.runs import Structure
 
@@ -93,24 +93,27 @@ def torch_forward(model: nn.Module, name: str, batch: int = -1) -> Forward:
     """A network as a teacher's ``forward``; ``batch`` is the number of images that it takes at once, -1 for any."""
     import torch
 
+    from edgekit.training.order import channels_last, in_rows
+
     if not isinstance(model, torch.fx.GraphModule):
-        model.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        model.eval()
+    orders = [channels_last, in_rows]
 
     def forward(inputs: NDArray[Any]) -> Logits:
+        given = torch.from_numpy(inputs)
         with torch.inference_mode():
-            outputs = model(_as_computed(torch.from_numpy(inputs)))
+            try:
+                outputs = model(orders[0](given) if given.ndim == 4 else given)
+            except RuntimeError:
+                if given.ndim != 4 or orders[0] is in_rows:
+                    raise
+                outputs = model(in_rows(given))
+                orders.remove(channels_last)
         if not isinstance(outputs, torch.Tensor) or outputs.ndim != 2:
             raise ModelError(f"The teacher {name} does not return one tensor of logits [N, classes].")
         return as_logits(outputs.float().numpy())
 
     return in_batches(forward, batch)
-
-
-def _as_computed(inputs: Tensor) -> Tensor:
-    """An input in the order in memory that networks are fastest in: of pictures channels last."""
-    import torch
-
-    return inputs.contiguous(memory_format=torch.channels_last) if inputs.ndim == 4 else inputs
 
 
 def in_batches(forward: Forward, size: int | None) -> Forward:

@@ -19,22 +19,27 @@ PARALLEL = "module."
 
 def save_weights(model: nn.Module, path: Path) -> Path:
     """Store a network's parameters and buffers as safetensors, atomically."""
-    write_bytes(path, _packed(model))
+    write_bytes(path, _packed(model.state_dict()))
     return path
 
 
 def weights_sha256(model: nn.Module) -> str:
     """The SHA-256 of the file that ``save_weights`` would write."""
-    return sha256_bytes(_packed(model))
+    return tensors_sha256(model.state_dict())
 
 
-def _packed(model: nn.Module) -> bytes:
+def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
+    """The SHA-256 of a file of these tensors."""
+    return sha256_bytes(_packed(tensors))
+
+
+def _packed(tensors: Mapping[str, Tensor]) -> bytes:
     import torch
     from safetensors.torch import save
 
     whole = torch.contiguous_format
     # What two layers share is stored for each, which safetensors refuses to do by itself.
-    return bytes(save({name: value.clone(memory_format=whole) for name, value in model.state_dict().items()}))
+    return bytes(save({name: value.clone(memory_format=whole) for name, value in tensors.items()}))
 
 
 def load_weights(model: nn.Module, path: Path, called: Callable[[str], str] | None = None) -> nn.Module:

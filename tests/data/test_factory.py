@@ -78,3 +78,16 @@ def test_what_goes_wrong_in_the_users_code_is_said(source: str, message: str) ->
 def test_a_misspelled_function_gets_the_nearest_name() -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'mapping'"):
         open_data("own_images:maping")
+
+
+def test_a_file_may_hold_dataclasses_and_use_its_neighbours(tmp_path: Path) -> None:
+    home = tmp_path / "elsewhere"
+    home.mkdir()
+    (home / "beside.py").write_text("import numpy as np\nimages = np.zeros((6, 4, 4), np.uint8)\n")
+    (home / "own.py").write_text(
+        "from __future__ import annotations\nfrom dataclasses import dataclass\nfrom beside import images\n"
+        "@dataclass\nclass Kept:\n    count: int = 6\n"
+        "def data():\n    return images[:Kept().count], [0, 1] * 3\n"
+    )
+    data = open_data(f"{home / 'own.py'}:data")
+    assert sum(len(split) for split in (data.train, data.validation, data.test)) == 6

@@ -244,3 +244,16 @@ def test_a_pipe_named_like_an_image_is_refused_and_not_waited_for(flowers: Path)
     os.mkfifo(flowers / "rose" / "pipe.png")
     with pytest.raises(DataError, match=r"pipe\.png is not a file"):
         open_folder(flowers)
+
+
+def test_folders_and_images_that_count_for_nothing_are_named(
+    tmp_path: Path, save_image, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("bus", "train/steam", "train/diesel", "test/steam", "test/diesel"):
+        for number in range(3):
+            save_image(tmp_path / name / f"{number}.png")
+    save_image(tmp_path / "train" / "loose.png")
+    assert open_folder(tmp_path).classes == ("diesel", "steam")
+    said = capsys.readouterr().err
+    assert "bus left out, beside the folders of the splits" in said
+    assert "1 image beside the class folders left out" in said

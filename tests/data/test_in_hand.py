@@ -116,3 +116,18 @@ def test_what_is_no_data_is_said(source: Any, message: str) -> None:
 def test_arrays_of_another_size_than_the_model_s_are_refused() -> None:
     with pytest.raises(DataError, match="own data holds 6x5x3 images and the model needs 8x8x3"):
         open_data((IMAGES, LABELS), InputContract(8, 8, 3))
+
+
+def test_a_picture_that_was_taken_upright_is_turned_as_of_a_file(tmp_path: Path) -> None:
+    turned, path, contract = Image.Exif(), tmp_path / "photo.png", InputContract(9, 6, 3)
+    turned[0x0112] = 6
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (6, 9, 3), np.uint8)).save(path, exif=turned)
+
+    class Photos(Pictures):
+        def __getitem__(self, index: int) -> tuple[Image.Image, int]:
+            with Image.open(path) as image:
+                image.load()
+                return image, index % 2
+
+    data = open_data(Photos(), contract)
+    np.testing.assert_array_equal(data.train.images[0], contract.read(path.read_bytes(), ""))

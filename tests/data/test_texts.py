@@ -208,3 +208,17 @@ def test_files_that_are_no_texts_are_left_out_where_that_is_asked_for(tmp_path: 
     assert pairs(open_data(str(tmp_path), TEXT, Reading(skip_broken=True))) == {
         (text, str(label)) for text, label in ROWS
     }
+
+
+def test_a_label_that_is_missing_is_no_class(tmp_path: Path) -> None:
+    rows = [f"text {number},{'good' if number % 2 else 'bad'}" for number in range(8)]
+    (tmp_path / "train.csv").write_text("\n".join(["text,label", *rows, "another,"]))
+    with pytest.raises(DataError, match="row 8 has no label"):
+        open_data(str(tmp_path), TEXT)
+
+
+def test_a_label_may_be_longer_than_a_number(tmp_path: Path) -> None:
+    lines = [json.dumps({"text": f"text {number}", "label": 10**400 if number % 2 else 1}) for number in range(8)]
+    (tmp_path / "train.jsonl").write_text("\n".join(lines))
+    with pytest.raises(DataError, match="which is no class"):
+        open_data(str(tmp_path), TEXT)

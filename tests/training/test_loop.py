@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,14 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from edgekit.catalog import network_card
 from edgekit.data.dataset import Dataset, Split
+from edgekit.errors import DataError
 from edgekit.inputs.contract import InputContract
 from edgekit.recipe import Augmentation, TrainRecipe
 from edgekit.training.augment import View
-from edgekit.training.loop import TrainRun, evaluate, kept_epoch, train
+from edgekit.training.loop import TrainRun, evaluate, kept_epoch, require_labels, train
+from edgekit.training.recipe_options import RecipeOptions
 
 CONTRACT = InputContract(28, 28, 1)
 STEPS = 24
@@ -132,3 +136,36 @@ def test_a_view_that_comes_again_is_mirrored_at_random_where_the_recipe_flips(
     assert len(answered) == 1
     assert again <= first | mirrored
     assert len(again - first) == pytest.approx(flip * len(few.train), rel=0.2)
+
+
+class Masked(nn.Module):
+    """A buffer may be infinite, as masks of attention are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = small_network()
+        self.register_buffer("mask", torch.tensor([-torch.inf, 0.0]))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.head(images) + self.mask.clamp(min=0).sum()
+        return logits
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+def test_a_buffer_that_is_infinite_is_no_divergence(ema: float, few: Dataset, tmp_path: Path) -> None:
+    recipe = TrainRecipe(epochs=1, batch_size=32, learning_rate=1e-2, ema=ema)
+    network, _ = train(Masked(), CONTRACT, few, TrainRun(recipe, 0, tmp_path))
+    assert torch.equal(network.mask, torch.tensor([-torch.inf, 0.0]))
+
+
+def test_the_warm_up_keeps_its_share_of_other_epochs() -> None:
+    card = network_card("students", "cifar-s")
+    usual, short = RecipeOptions().of(card), RecipeOptions(epochs=4).of(card)
+    assert short.warmup_epochs / short.epochs == pytest.approx(usual.warmup_epochs / usual.epochs)
+
+
+def test_one_class_alone_teaches_nothing_whatever_its_number(few: Dataset) -> None:
+    assert few.train.labels is not None
+    alone = replace(few, train=few.train.take(np.flatnonzero(few.train.labels == 1)), test=few.validation)
+    with pytest.raises(DataError, match="has one class"):
+        require_labels(alone)

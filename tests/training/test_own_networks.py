@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from edgekit.errors import UnknownNameError, UsageError
+from edgekit.errors import ModelError, UnknownNameError, UsageError
 from edgekit.inputs.contract import InputContract
 from edgekit.modelfiles.contents import read_contents
+from edgekit.modelfiles.session import FileSession
 from edgekit.recipe import TrainRecipe
 from edgekit.training.distill import DistillOptions, distill
 from edgekit.training.recipe_options import DistillRecipeOptions
@@ -173,3 +175,58 @@ def test_a_loss_for_each_image_is_no_loss(arrays, tmp_path: Path) -> None:
     options = DistillOptions(student=Small(), teacher="mnist-cnn", data=arrays, out=tmp_path, recipe=recipe)
     with pytest.raises(UsageError, match=r"The loss gives \[64\]; return one number with a gradient"):
         distill(options)
+
+
+class Viewed(nn.Module):
+    """The form of many a textbook: ``view`` takes a picture in rows only."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.features, self.head = nn.Conv2d(channels, 10, 3), nn.Linear(10 * 6 * 6, 2)
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.features(images).relu().view(len(images), -1))
+        return logits
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_network_that_takes_pictures_in_rows_teaches_and_learns(channels: int, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    pixels = np.random.default_rng(0).integers(0, 256, (60, 8, 8, channels), dtype=np.uint8)
+    student, teacher, pictures = Viewed(channels), Viewed(channels), torch.rand(2, channels, 8, 8)
+    before = teacher(pictures)
+    recipe = DistillRecipeOptions(TrainRecipe(ema=0.9), epochs=1, batch_size=8)
+    data = (pixels, np.arange(60) % 2)
+    result = distill(DistillOptions(student, teacher, data=data, out=tmp_path, recipe=recipe))
+    assert torch.equal(teacher(pictures), before)
+    with FileSession(result.model) as session:
+        (scores,) = session.run([pictures[:1].numpy()])
+    np.testing.assert_allclose(scores, student(pictures[:1]).detach().numpy(), atol=1e-5)
+
+
+def test_what_cannot_be_exported_is_said_before_it_learns(arrays, tmp_path: Path) -> None:
+    class Odd(Small):
+        def forward(self, images: Tensor) -> Tensor:
+            logits: Tensor = self.head(self.layers(images)) * torch.linalg.svdvals(self.head.weight).sum()
+            return logits
+
+    with pytest.raises(ModelError, match="Odd cannot be exported to ONNX"):
+        distill(DistillOptions(student=Odd(), teacher="mnist-cnn", data=arrays, out=tmp_path, recipe=ONE_EPOCH))
+    assert not (tmp_path / "checkpoint.pt").exists()
+
+
+def test_a_run_of_another_loss_or_input_is_not_gone_on_with(arrays, tmp_path: Path) -> None:
+    losses = [lambda *given: given[0].mean() ** 2, lambda *given: given[0].var()]
+
+    def run(loss: int, resume: bool = False, contract: InputContract | None = None) -> None:
+        torch.manual_seed(0)
+        recipe = DistillRecipeOptions(epochs=1, batch_size=64, loss=losses[loss])
+        given = {"data": arrays, "out": tmp_path, "recipe": recipe, "resume": resume, "contract": contract}
+        distill(DistillOptions(Small(), "mnist-cnn", **given))
+
+    run(0)
+    run(0, resume=True)
+    with pytest.raises(UsageError, match="belongs to a run with another loss"):
+        run(1, resume=True)
+    with pytest.raises(UsageError, match="belongs to a run with another input"):
+        run(0, resume=True, contract=InputContract(28, 28, 1, (0.5,), (0.5,)))

@@ -308,3 +308,25 @@ def _rewrite(source: Path, target: Path, change: object) -> None:
             changed |= altered != content
             new.writestr(name, altered)
     assert changed
+
+
+class Scaled(nn.Module):
+    """What it computes with stands in no file of weights."""
+
+    def __init__(self, mean: float, temperature: float) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean), persistent=False)
+        self.head, self.temperature = nn.Linear(784, 10), temperature
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.head((images - self.mean).flatten(1)) / self.temperature
+        return logits
+
+
+def test_what_a_module_computes_with_beside_its_weights_tells_it_from_others() -> None:
+    made = [(0.0, 1.0), (0.5, 1.0), (0.0, 2.0), (0.0, 1.0)]
+    sums = [open_teacher(TeacherOptions(Scaled(*each)), CONTRACT).sha256 for each in made]
+    assert sums[0] == sums[3]
+    assert len(set(sums)) == 3

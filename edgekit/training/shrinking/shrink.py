@@ -120,7 +120,7 @@ def shrink(options: ShrinkOptions) -> ShrinkResult:
     loop.require_labels(data)
     block = _block(cut, contract, data, options.to, options.seed, options.weights)
     network, whole, int8_bytes = block.network, block.int8_bytes, block.int8_bytes
-    folder = require_writable(options.out or Path("runs") / f"{model_name(Path(teacher.name))}-shrunk")
+    folder = require_writable(options.out or Path("runs") / f"{_name_of(teacher)}-shrunk")
     for step in range(1, options.steps + 1):
         is_last = step == options.steps
         size = round(whole * (options.to / whole) ** (step / options.steps))
@@ -191,10 +191,11 @@ def _block(teacher: Teacher, contract: Contract, data: Dataset, to: int, seed: i
     import torch
 
     from edgekit.training.inputs import Inputs
+    from edgekit.training.order import in_rows
 
     network, metadata = copy.deepcopy(_network_of(teacher)), Metadata(contract, data.classes)
     chosen = np.sort(data.train.sample(JUDGING_IMAGES, seed))
-    images = torch.from_numpy(Inputs(len(data.train), data.train.images.__getitem__, contract)[chosen])
+    images = in_rows(torch.from_numpy(Inputs(len(data.train), data.train.images.__getitem__, contract)[chosen]))
     _require_fit(network, images[:1], teacher.name)
     whole = _int8_bytes(network, metadata, weights)
     if to >= whole:
@@ -228,6 +229,12 @@ def _card_for(teacher: str | nn.Module) -> NetworkCard:
     return NetworkCard(name, Path(), "", Architecture(name), anything, (), data="", recipes={"full": recipe})
 
 
+def _name_of(teacher: Teacher) -> str:
+    """Without the ending of a file; a folder's may have dots, as v1.0."""
+    path = Path(teacher.name)
+    return path.name if path.is_dir() else model_name(path)
+
+
 def _network_of(teacher: Teacher) -> nn.Module:
     """A teacher's network; raise UsageError if it has none that torch computes."""
     if teacher.network is None:
@@ -245,7 +252,8 @@ def _require_fit(network: nn.Module, image: Tensor, teacher: str) -> None:
     except Exception as exc:  # the user's own code raises what it likes
         height, width = image.shape[2:]
         raise UsageError(
-            f"The teacher {teacher} fails on pictures of {height}x{width} ({first_line(exc)}); leave out --size."
+            f"The teacher {teacher} fails on pictures of {height}x{width} ({first_line(exc)}); name a --size that it "
+            "takes."
         ) from exc
 
 

@@ -80,3 +80,17 @@ def test_joined_images_are_indexed_as_one_array() -> None:
     assert joined.shape == whole.shape
     for rows in (slice(None), np.array([6, 0, 3, 4, 6]), np.arange(0), np.arange(7) % 2 == 0):
         np.testing.assert_array_equal(joined[rows], whole[rows])
+
+
+def test_what_students_are_judged_by_is_not_learned(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, shade in (("dark", 40), ("light", 200)):
+        save(tmp_path / "photos" / name, [shade] * 20)
+    data = open_data(str(tmp_path / "photos"), SMALL)
+    member = Member.of(Teacher("eye", "eye", SMALL, lambda inputs: inputs.mean((2, 3))[:, :2]), data, SMALL, "")
+    judging = len(data.validation) + len(data.test)
+    assert judging
+    more, _ = with_extra(data, Ensemble((member,)), SMALL, str(tmp_path / "photos"), STRICT)
+    assert len(more.train) == len(data.train) + 40 - judging
+    assert f"{judging} images of photos left out" in capsys.readouterr().err
+    rows = {row.tobytes() for row in more.train.images[:]}
+    assert not rows & {row.tobytes() for row in (*data.validation.images[:], *data.test.images[:])}
