@@ -84,6 +84,12 @@ def record_of(folder: Path) -> tuple[Path, dict[str, Any]] | None:
         raise _damaged(path) from exc
 
 
+def data_of(folder: Path) -> str:
+    """The sum of the data that a run was trained on; empty where it says none."""
+    _, record = record_of(folder) or (folder, {})
+    return str(record.get("data_sha256") or dict(record.get("parents", {})).get("data", ""))
+
+
 def open_run(folder: Path) -> Run | None:
     """Build a run's network again, each layer as wide as its weights.
 

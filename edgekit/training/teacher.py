@@ -38,7 +38,7 @@ class Teacher:
 
     ``labels`` are the names of its classes; empty where nothing says them. ``network`` is the torch module that
     computes it, where there is one, and ``structure`` what the zoo built it as. So many ``features`` follow the logits
-    in its answers.
+    in its answers. ``learned`` is the sum of the data that it was trained on, where that is known.
     """
 
     name: str
@@ -49,6 +49,7 @@ class Teacher:
     network: nn.Module | None = None
     structure: Structure | None = None
     features: int = 0
+    learned: str = ""
 
     def answer(self, rows: Any) -> Logits:
         """Logits for rows [N, ...]; images of another size are resized bilinearly to the teacher's.

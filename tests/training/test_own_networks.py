@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -230,3 +231,14 @@ def test_a_run_of_another_loss_or_input_is_not_gone_on_with(arrays, tmp_path: Pa
         run(1, resume=True)
     with pytest.raises(UsageError, match="belongs to a run with another input"):
         run(0, resume=True, contract=InputContract(28, 28, 1, (0.5,), (0.5,)))
+
+
+def test_it_is_said_if_a_teacher_has_learned_other_data(arrays, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    first = DistillOptions(Small(), "mnist-cnn", data=arrays, out=tmp_path / "first", recipe=ONE_EPOCH)
+    distill(first)
+    for last, is_other in ((640, False), (639, True)):
+        capsys.readouterr()
+        train = tuple(part[:last] for part in arrays["train"])
+        given = {"teacher": str(tmp_path / "first"), "data": {**arrays, "train": train}, "out": tmp_path / "second"}
+        distill(replace(first, **given))
+        assert ("first has learned other images" in capsys.readouterr().err) == is_other

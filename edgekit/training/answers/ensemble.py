@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.console import progress
+from edgekit.console import progress, say
 from edgekit.data import Source, open_data
 from edgekit.data.dataset import Dataset
 from edgekit.data.reading import STRICT, Reading
@@ -49,6 +49,11 @@ class Member:
         if own.blank.shape[1:] != data.train.images.shape[1:] and not isinstance(data.train.images, np.ndarray):
             data = open_data(source, own, reading)
         check_teacher(teacher, data)
+        if teacher.learned and teacher.learned != data.sha256:
+            say(
+                f"{teacher.name} has learned other {data.kind} than {data.name} has now: if it has seen some of the "
+                "test split, students look better than they are; train it again to be sure"
+            )
         return cls(teacher, data)
 
     def answer_test(self) -> Logits:

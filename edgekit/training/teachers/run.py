@@ -8,7 +8,7 @@ from typing import Any
 
 from edgekit.catalog import resolve_model
 from edgekit.inputs.contracts import Contract
-from edgekit.training.runs import open_run
+from edgekit.training.runs import data_of, open_run
 from edgekit.training.teacher import Teacher, torch_forward
 from edgekit.training.teachers import TeacherOptions, onnx
 
@@ -25,6 +25,8 @@ def teacher(options: TeacherOptions, student: Contract) -> Teacher:
     run = open_run(folder)
     if run is None:
         path = resolve_model(options.model, "model.onnx")
-        return replace(onnx.teacher(replace(options, model=str(path)), student), name=folder.name)
-    forward = torch_forward(run.network, folder.name)
-    return Teacher(folder.name, run.sha256, run.contract, forward, run.classes, run.network, run.structure)
+        found = onnx.teacher(replace(options, model=str(path)), student)
+    else:
+        forward = torch_forward(run.network, folder.name)
+        found = Teacher(folder.name, run.sha256, run.contract, forward, run.classes, run.network, run.structure)
+    return replace(found, name=folder.name, learned=data_of(folder))
