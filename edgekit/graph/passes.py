@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 OWN_PADDING = {"Conv": 0.0, "MaxPool": -math.inf}
 """What a window's own padding stands for."""
+GLOBAL_POOLS = {"ReduceMean": "GlobalAveragePool", "ReduceMax": "GlobalMaxPool"}
 LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -164,9 +165,10 @@ def clip_to_relu(draft: Draft, node: NodeProto) -> bool:
     return True
 
 
-def mean_to_pool(draft: Draft, node: NodeProto) -> bool:
-    """A mean over height and width is a GlobalAveragePool, followed by a Flatten if it drops these axes."""
-    if node.op_type != "ReduceMean" or len(draft.shapes.get(node.input[0], ())) != 4:
+def reduction_to_pool(draft: Draft, node: NodeProto) -> bool:
+    """A mean or maximum over height and width is a global pool, followed by a Flatten if it drops these axes."""
+    pool = GLOBAL_POOLS.get(node.op_type)
+    if pool is None or len(draft.shapes.get(node.input[0], ())) != 4 or not draft.is_float(node.input[0]):
         return False
     options = attributes(node)
     axes = draft.constant(node, 1) if len(node.input) > 1 else options.get("axes")
@@ -174,10 +176,10 @@ def mean_to_pool(draft: Draft, node: NodeProto) -> bool:
         return False
     source, target = node.input[0], node.output[0]
     if options.get("keepdims", 1):
-        draft.replace(node, make_node("GlobalAveragePool", [source], [target], node.name))
+        draft.replace(node, make_node(pool, [source], [target], node.name))
         return True
     shape = (*draft.shapes[source][:2], 1, 1)
-    pooled = draft.put("GlobalAveragePool", [source], f"{target}_pooled", shape, name=node.name)
+    pooled = draft.put(pool, [source], f"{target}_pooled", shape, name=node.name)
     draft.replace(node, make_node("Flatten", [pooled], [target], f"{node.name}_flatten"))
     return True
 
@@ -196,7 +198,7 @@ CANONICAL = (
     chain_of_two,
     *PATTERNS,
     clip_to_relu,
-    mean_to_pool,
+    reduction_to_pool,
     *TRANSPOSED,
     resize_by_products,
     einsum,

@@ -11,16 +11,21 @@ import copy
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from edgekit.artifact import Metadata
 from edgekit.conversion.tflite.made_up import made_up_int8
 from edgekit.conversion.torch_onnx import sketch_onnx
+from edgekit.graph.draft import Draft
 from edgekit.inputs.contracts import Contract
 from edgekit.inputs.golden import MOST_VALUES, Golden
 from edgekit.operators.weight_scheme import EIGHT_BITS, WeightScheme
 from edgekit.quantization.float_source import LINEAGE_DIGITS
 from edgekit.quantization.options import STATIC
+from edgekit.quantization.weighted_layers import weighted_layers
 
 if TYPE_CHECKING:
+    from onnx import ModelProto
     from torch import nn
 
 LONGEST = -128
@@ -43,7 +48,17 @@ def untrained_int8(
         for values in (*drawn.parameters(), *drawn.buffers()):
             if values.is_floating_point() and values.ndim == 1:
                 values.uniform_(0.5, 1.5)  # a fresh network's are all alike
-    return made_up_int8(sketch_onnx(drawn, contract), _description(contract, tuple(labels)), weights)
+    model = _with_biases(sketch_onnx(drawn, contract))
+    return made_up_int8(model, _description(contract, tuple(labels)), weights)
+
+
+def _with_biases(model: ModelProto) -> ModelProto:
+    """A layer that has no bias may get one: what rounding its weights has moved its answers by is taken back."""
+    draft, rng = Draft.from_model(model), np.random.default_rng(0)
+    for layer in weighted_layers(model):
+        if layer.bias is None:
+            layer.give(draft, None, rng.uniform(0.5, 1.5, layer.outputs))
+    return draft.to_model()
 
 
 def _description(contract: Contract, labels: tuple[str, ...]) -> Metadata:

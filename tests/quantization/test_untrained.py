@@ -62,3 +62,22 @@ def test_a_trained_network_has_the_bytes_that_were_foretold(
         0.98 if scheme.weight_bits == 8 else 0.95
     )  # coarse grids round biases of a network so small to zero, all alike
     assert least * foretold < made.tflite.file_bytes <= foretold
+
+
+class Unbiased(nn.Sequential):
+    """The pool is between a convolution and what would be its bias."""
+
+    def __init__(self) -> None:
+        block = [nn.Conv2d(3, 12, 3, bias=False), nn.MaxPool2d(2), nn.BatchNorm2d(12), nn.ReLU()]
+        super().__init__(*block, nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(12, 5))
+
+
+def test_a_bias_that_the_quantizer_adds_was_foretold(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network, classes = Unbiased(), tuple("abcde")
+    foretold = len(untrained_int8(network, CONTRACT, classes))
+    data = Dataset("spots", classes, *(random_split(24, 5, seed) for seed in range(3)), "0")
+    model = to_onnx(trained(network), CONTRACT, Metadata(CONTRACT, classes))
+    write_bytes(tmp_path / "model.onnx", model.SerializeToString())
+    made = quantize(QuantizeOptions(str(tmp_path), data, tmp_path, int8=True, rungs=3))
+    assert 0.98 * foretold < made.tflite.file_bytes <= foretold
