@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgekit.catalog import network_card
+from edgekit.catalog import network_card, run_folder
 from edgekit.closing import Closing
 from edgekit.console import Table, changing_table, counted, say
 from edgekit.data import holds_photos, is_unset
 from edgekit.errors import ModelError, RuntimeCrashError, UsageError
-from edgekit.files import require_writable, sha256_file
+from edgekit.files import sha256_file
 from edgekit.inputs.contract import InputContract
 from edgekit.operators.weight_scheme import EIGHT_BITS
 from edgekit.search.costs import UNFIT, Costs, Gauge
@@ -77,7 +77,7 @@ class Setting(Closing):
         _ = gauge.opened
         school = School((), options.ensemble, source, options.reading, options.seed, options.recipe.own_loss)
         name = options.student.rpartition(":")[2]
-        folder = require_writable(options.out or Path("runs") / f"{name}-search")
+        folder = run_folder(options.out, f"{name}-search")
         return cls(options, Scales(family, school, gauge, options.weights), folder)
 
     def taught(self) -> Setting:

@@ -12,14 +12,14 @@ import numpy as np
 
 from edgekit import catalog
 from edgekit.artifact import Metadata
-from edgekit.catalog import Architecture, NetworkCard
+from edgekit.catalog import SHRINK, Architecture, NetworkCard, run_folder
 from edgekit.console import Part, Remark, say
 from edgekit.data import Source, is_unset, open_data
 from edgekit.data.dataset import Dataset
 from edgekit.data.intake import require_pictures
 from edgekit.data.reading import Reading
 from edgekit.errors import UsageError
-from edgekit.files import model_name, require_writable, write_json
+from edgekit.files import model_name, write_json
 from edgekit.inputs.contract import InputContract
 from edgekit.inputs.contracts import Contract
 from edgekit.operators.weight_scheme import EIGHT_BITS, WeightScheme
@@ -120,7 +120,7 @@ def shrink(options: ShrinkOptions) -> ShrinkResult:
     loop.require_labels(data)
     block = _block(cut, contract, data, options.to, options.seed, options.weights)
     network, whole, int8_bytes = block.network, block.int8_bytes, block.int8_bytes
-    folder = require_writable(options.out or Path("runs") / f"{model_name(Path(teacher.name))}-shrunk")
+    folder = run_folder(options.out, f"{model_name(Path(teacher.name))}-shrunk")
     for step in range(1, options.steps + 1):
         is_last = step == options.steps
         size = round(whole * (options.to / whole) ** (step / options.steps))
@@ -142,7 +142,7 @@ def shrink(options: ShrinkOptions) -> ShrinkResult:
         **vars(distilled), int8_bytes=int8_bytes, teacher_int8_bytes=whole, channels=_channels(network)
     )
     record = {"to": options.to, "steps": options.steps, "seed": options.seed}
-    write_json(folder / "shrink.json", {**result.to_dict(), "model": result.model.name, **record})
+    write_json(folder / SHRINK, {**result.to_dict(), "model": result.model.name, **record})
     return result
 
 

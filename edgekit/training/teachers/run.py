@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from edgekit.catalog import resolve_model
+from edgekit.catalog import FLOAT_ONNX, resolve_model
 from edgekit.inputs.contracts import Contract
 from edgekit.training.runs import open_run
 from edgekit.training.teacher import Teacher, torch_forward
@@ -24,7 +24,7 @@ def teacher(options: TeacherOptions, student: Contract) -> Teacher:
     folder = Path(options.model).resolve()
     run = open_run(folder)
     if run is None:
-        path = resolve_model(options.model, "model.onnx")
+        path = resolve_model(options.model, FLOAT_ONNX)
         return replace(onnx.teacher(replace(options, model=str(path)), student), name=folder.name)
     forward = torch_forward(run.network, folder.name)
     return Teacher(folder.name, run.sha256, run.contract, forward, run.classes, run.network, run.structure)
