@@ -23,7 +23,7 @@ from edgekit.training.answers.ensemble import WAYS, Ensemble, Member
 from edgekit.training.answers.extra import with_extra
 from edgekit.training.recipe_options import DistillRecipeOptions
 from edgekit.training.runs import Structure, open_run, store_model
-from edgekit.training.student import is_run, network_of, open_student, teacher_of
+from edgekit.training.student import data_of, is_run, network_of, open_student, teacher_of
 from edgekit.training.teachers import TeacherDetails, open_teacher
 from edgekit.training.weights import weights_sha256
 
@@ -136,7 +136,7 @@ def distill(options: DistillOptions) -> DistillResult:
     loop.require_labels(data)
     folder = run_folder(options.out, card.name)
     teachers = [open_teacher(one, card.contract) for one in options.details.of(named)]
-    source = card.data if is_unset(options.data) else options.data
+    source = data_of(f"student {card.name}", card.data, options.data)
     members = (Member.of(teacher, data, card.contract, source, options.reading) for teacher in teachers)
     ensemble = Ensemble(tuple(members), options.ensemble)
     if not is_unset(options.extra):

@@ -47,6 +47,13 @@ def teacher_of(student: str | nn.Module) -> str:
     return own
 
 
+def data_of(who: str, own: str, given: Source) -> Source:
+    """The data given, else the ``own`` of the card of ``who`` (``student photo-s``); raise UsageError if neither is."""
+    if is_unset(given) and not own:
+        raise UsageError(f"The {who} has no data of its own; name a source with --data.")
+    return own if is_unset(given) else given
+
+
 def open_student(
     student: str | nn.Module, source: Source, contract: Contract | None, reading: Reading = STRICT
 ) -> tuple[NetworkCard, Dataset]:
@@ -59,13 +66,11 @@ def open_student(
         UsageError: nothing says which data.
         DataError: see ``open_data``.
     """
+    name, own = name_of(student), ""
     if isinstance(student, str):
         card = catalog.network_card("students", student)
-        source, contract = card.data if is_unset(source) else source, card.contract
-    name = name_of(student)
-    if is_unset(source):
-        raise UsageError(f"The student {name} has no data of its own; name a source with --data.")
-    data = open_data(source, contract, reading)
+        own, contract = card.data, card.contract
+    data = open_data(data_of(f"student {name}", own, source), contract, reading)
     if not isinstance(student, str):
         # What a module prints as tells its structure, and so whether a checkpoint is one of it.
         structure = f"{name} {sha256_bytes(repr(student).encode())}"

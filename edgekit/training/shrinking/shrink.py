@@ -14,7 +14,7 @@ from edgekit import catalog
 from edgekit.artifact import Metadata
 from edgekit.catalog import SHRINK, Architecture, NetworkCard, run_folder
 from edgekit.console import Part, Remark, say
-from edgekit.data import Source, is_unset, open_data
+from edgekit.data import Source, open_data
 from edgekit.data.dataset import Dataset
 from edgekit.data.intake import require_pictures
 from edgekit.data.reading import Reading
@@ -29,7 +29,7 @@ from edgekit.runtimes.refusal import first_line
 from edgekit.training.distill import DistillOptions, DistillResult, distill, require_files
 from edgekit.training.recipe_options import DistillRecipeOptions
 from edgekit.training.runs import record_of
-from edgekit.training.student import name_of
+from edgekit.training.student import data_of, name_of
 from edgekit.training.teacher import Teacher
 from edgekit.training.teachers import TeacherDetails, open_teacher
 
@@ -207,9 +207,7 @@ def _opened(options: ShrinkOptions) -> tuple[Teacher, Source, TrainRecipe]:
     named = options.teacher
     is_card = isinstance(named, str) and named in catalog.names("teachers")
     card = catalog.network_card("teachers", named) if is_card else _card_for(named)
-    source = card.data if is_unset(options.data) else options.data
-    if is_unset(source):
-        raise UsageError(f"The teacher {card.name} has no data of its own; name a source with --data.")
+    source = data_of(f"teacher {card.name}", card.data, options.data)
     contract = card.contract if options.size is None else InputContract(options.size, options.size, 3)
     if options.size is None and (not isinstance(named, str) or ":" in named):
         contract = InputContract(*open_data(source, reading=options.reading).image_shape)
