@@ -143,6 +143,11 @@ class NetworkCard:
     pretrained: PackageFile | None = None
     space: Mapping[str, Any] = field(default_factory=dict)
 
+    @classmethod
+    def made_up(cls, name: str, architecture: str, contract: Contract, recipe: TrainRecipe) -> NetworkCard:
+        """What stands in for the card of a network that has none: without a folder, classes and data of its own."""
+        return cls(name, Path(), "", Architecture(architecture), contract, (), "", {"full": recipe})
+
     def recipe(self, name: str) -> TrainRecipe:
         """The recipe called ``name``."""
         if name not in self.recipes:

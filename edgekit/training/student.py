@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit import catalog
-from edgekit.catalog import Architecture, NetworkCard
+from edgekit.catalog import NetworkCard
 from edgekit.conversion.torch_onnx import example_of
 from edgekit.data import Source, is_unset, open_data
 from edgekit.data.dataset import Dataset
@@ -75,8 +76,7 @@ def open_student(
         # What a module prints as tells its structure, and so whether a checkpoint is one of it.
         structure = f"{name} {sha256_bytes(repr(student).encode())}"
         eats = contract or InputContract(*data.image_shape)
-        recipes = {"full": TrainRecipe()}
-        card = NetworkCard(name, Path(), "", Architecture(structure), eats, data.classes, data="", recipes=recipes)
+        card = replace(NetworkCard.made_up(name, structure, eats, TrainRecipe()), classes=data.classes)
     return card, data
 
 

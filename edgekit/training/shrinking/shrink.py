@@ -12,7 +12,7 @@ import numpy as np
 
 from edgekit import catalog
 from edgekit.artifact import Metadata
-from edgekit.catalog import SHRINK, Architecture, NetworkCard, run_folder
+from edgekit.catalog import SHRINK, NetworkCard, run_folder
 from edgekit.console import Part, Remark, say
 from edgekit.data import Source, open_data
 from edgekit.data.dataset import Dataset
@@ -222,8 +222,7 @@ def _card_for(teacher: str | nn.Module) -> NetworkCard:
         path, record = found
         trained = TrainRecipe.from_dict(record.get("recipe", {}), str(path))
         recipe = PHOTOS.override(augmentation=trained.augmentation)
-    anything = InputContract(224, 224, 3)
-    return NetworkCard(name, Path(), "", Architecture(name), anything, (), data="", recipes={"full": recipe})
+    return NetworkCard.made_up(name, name, InputContract(224, 224, 3), recipe)
 
 
 def _network_of(teacher: Teacher) -> nn.Module:
