@@ -16,6 +16,11 @@ from edgekit.errors import DataError, EdgekitError, UnknownNameError
 FACTORY = re.compile(r"[\w./\\-]+:[A-Za-z_]\w*")
 
 
+def is_factory(source: Any) -> bool:
+    """True for ``module:factory``, unless a file has that name."""
+    return isinstance(source, str) and FACTORY.fullmatch(source) is not None and not Path(source).exists()
+
+
 def call_factory(source: str) -> Any:
     """What ``module:factory`` returns.
 

@@ -15,6 +15,7 @@ from edgekit.data import holds_photos, open_data
 from edgekit.data.dataset import Dataset, Images, Labels, Split, content_sha256
 from edgekit.data.intake import require_pictures
 from edgekit.data.reading import Reading
+from edgekit.data.splits import SPLITS
 from edgekit.errors import DataError, UsageError, input_errors
 from edgekit.evaluation.classifier import Classifier
 from edgekit.files import write_bytes
@@ -23,8 +24,6 @@ from edgekit.inputs.contracts import Contract
 from edgekit.inputs.described import read_contract
 from edgekit.store.store import Entry, Store
 from edgekit.tasks.classification import probabilities
-
-SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from edgekit.console import Bar, counted, print_part, progress, say
 from edgekit.data.balance import remarks_on_balance
 from edgekit.data.dataset import Dataset, Split
+from edgekit.data.splits import SPLITS
 from edgekit.errors import DataError, TrainingError, UsageError
 from edgekit.files import remove_parts, storage_errors
 from edgekit.inputs.contracts import Contract
@@ -171,7 +172,7 @@ def kept_epoch(recipe: TrainRecipe, metrics: Sequence[EpochMetrics]) -> EpochMet
 
 def require_labels(data: Dataset) -> None:
     """Raise DataError unless every split has labels; say aloud what is odd about its classes."""
-    for name in ("train", "validation", "test"):
+    for name in SPLITS:
         split = getattr(data, name)
         if split.labels is None or len(split) == 0:
             raise DataError(
