@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from edgekit.artifact import METADATA_KEY, Metadata
 from edgekit.console import counted
-from edgekit.errors import ModelError
+from edgekit.modelfiles.runtime_choice import default_runtime
 from edgekit.operators import operators_that
 
 if TYPE_CHECKING:
@@ -84,14 +84,11 @@ def read_contents(path: Path) -> ModelContents:
     Raises:
         ModelError: the file is broken, of another kind, or refers to other files.
     """
-    suffix = path.suffix.lower()
-    if suffix == ".onnx":
+    if default_runtime(path) == "ort":
         return _read_onnx(path)
-    if suffix == ".tflite":
-        from edgekit.modelfiles.tflite_contents import read_tflite
+    from edgekit.modelfiles.tflite_contents import read_tflite
 
-        return read_tflite(path)
-    raise ModelError(f"{path} is neither an .onnx nor a .tflite file; give one of these.")
+    return read_tflite(path)
 
 
 def _read_onnx(path: Path) -> ModelContents:
