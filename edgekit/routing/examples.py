@@ -34,8 +34,7 @@ class Expert:
     source: str
 
     def __post_init__(self) -> None:
-        if self.entry.card["student"] is None:
-            raise UsageError(self.entry.card["refusal"] or f"'{self.entry.name}' is no classifier.")
+        self.entry.require_classifier()
         if "route" in self.entry.card:
             raise UsageError(f"'{self.entry.name}' is a door itself; name the models behind it.")
         if not (self.source or self.takes_text):
