@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING
 from edgekit.artifact import METADATA_KEY, Metadata
 from edgekit.console import counted
 from edgekit.modelfiles.runtime_choice import default_runtime
-from edgekit.operators import operators_that
+from edgekit.operators import ACTIVATIONS, operators_that
 
 if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto, TensorProto
 
 QUANTIZE, DEQUANTIZE = "QuantizeLinear", "DequantizeLinear"
 CONVERSIONS = frozenset({QUANTIZE, DEQUANTIZE, "Cast"})
-ACTIVATIONS = operators_that(lambda row: row.is_activation)
 PACKED = {"int4": 0.5, "uint4": 0.5, "float4e2m1": 0.5, "int2": 0.25, "uint2": 0.25}
 """Bytes of a value of types that share bytes; numpy has no such arrays."""
 MOVING = operators_that(lambda row: row.reshapes) | {"Transpose"}
