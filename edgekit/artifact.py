@@ -41,6 +41,11 @@ class TensorSpec:
     scale: float | None = None
     zero_point: int = 0
 
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> TensorSpec:
+        """Of what ``dataclasses.asdict`` made, also after JSON."""
+        return cls(**{**values, "shape": tuple(values["shape"])})
+
     def quantize(self, real: Array) -> Array:
         """Real values to this tensor's type: rounded half to even, saturated; a cast if it is not quantized."""
         return tensors.quantize(real, self.dtype, self.scale, self.zero_point)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from edgekit.console import say
 from edgekit.errors import EdgekitError, ModelError, UnknownNameError
-from edgekit.files import model_name, require_file, sha256_file
+from edgekit.files import model_name, require_file, require_writable, sha256_file
 from edgekit.inputs.contracts import Contract
 from edgekit.inputs.described import read_contract
 from edgekit.inputs.text import TextContract
@@ -27,7 +27,17 @@ from edgekit.inputs.tokens.wordpiece import WordPiece
 from edgekit.recipe import TrainRecipe, known_keys
 
 PACKAGE = Path(__file__).parent
-MODEL_FILES = ("model.int8.tflite", "model.int8.onnx", "model.tflite", "model.onnx")
+RUNS = Path("runs")
+"""Where results go if nobody names a folder: into one of their own below it."""
+FLOAT_ONNX, FLOAT_TFLITE, INT8_ONNX, INT8_TFLITE = "model.onnx", "model.tflite", "model.int8.onnx", "model.int8.tflite"
+MODEL_FILES = (INT8_TFLITE, INT8_ONNX, FLOAT_TFLITE, FLOAT_ONNX)
+WEIGHTS = "weights.safetensors"
+TEACH, DISTILL, SHRINK, SEARCH = "teach.json", "distill.json", "shrink.json", "search.json"
+QUANTIZE, PULL = "quantize.json", "pull.json"
+"""What a verb writes down of what it made, beside it."""
+REPORT, QUANTIZE_REPORT = "report.html", "quantize.html"
+MADE_OF_IT = (*MODEL_FILES[:-1], QUANTIZE, QUANTIZE_REPORT, REPORT, SHRINK, SEARCH, TEACH, DISTILL)
+"""What a run folder has beside a model that was made of it, or that says something of it."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +143,11 @@ class NetworkCard:
     pretrained: PackageFile | None = None
     space: Mapping[str, Any] = field(default_factory=dict)
 
+    @classmethod
+    def made_up(cls, name: str, architecture: str, contract: Contract, recipe: TrainRecipe) -> NetworkCard:
+        """What stands in for the card of a network that has none: without a folder, classes and data of its own."""
+        return cls(name, Path(), "", Architecture(architecture), contract, (), "", {"full": recipe})
+
     def recipe(self, name: str) -> TrainRecipe:
         """The recipe called ``name``."""
         if name not in self.recipes:
@@ -142,7 +157,7 @@ class NetworkCard:
     @property
     def weights(self) -> Path:
         """Where its trained weights are, if it ships them."""
-        return self.folder / "weights.safetensors"
+        return self.folder / WEIGHTS
 
     @property
     def model_files(self) -> tuple[Path, ...]:
@@ -255,19 +270,24 @@ def taken(model: str) -> str:
     return model
 
 
+def run_folder(out: Path | None, name: str) -> Path:
+    """``out``, or the run folder called ``name`` if there is none, after proving that it can be written."""
+    return require_writable(out or RUNS / name)
+
+
 def home_of(model: str) -> Path:
     """Where files made from MODEL go if nobody says it: into its run folder, or into runs/NAME."""
     path = Path(model)
-    return path if path.is_dir() else Path("runs") / model_name(path)
+    return path if path.is_dir() else RUNS / model_name(path)
 
 
-def newest_run(runs: Path = Path("runs")) -> Path:
+def newest_run(runs: Path = RUNS) -> Path:
     """The run folder below ``runs`` whose float model is the newest: what a command takes that is given no MODEL.
 
     Raises:
         ModelError: there is none.
     """
-    found = sorted(runs.glob("*/model.onnx"), key=lambda path: path.stat().st_mtime)
+    found = sorted(runs.glob(f"*/{FLOAT_ONNX}"), key=lambda path: path.stat().st_mtime)
     if not found:
         raise ModelError(f"There is no run in {runs}/ yet; name a MODEL, or make a run with 'edgekit distill'.")
     return found[-1].parent

@@ -17,11 +17,10 @@ Every message is one sentence that names the file or the option, followed by wha
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from edgekit.inputs.error import InputError
+from edgekit.inputs.error import InputError, nearest
 
 
 class EdgekitError(Exception):
@@ -40,10 +39,7 @@ class UnknownNameError(UsageError):
     """A name that is not in the list it should be in; says the nearest one."""
 
     def __init__(self, what: str, name: str, choices: Iterable[str]) -> None:
-        known = sorted(choices)
-        close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-        hint = f"did you mean '{close[0]}'?" if close else f"known: {', '.join(known) or 'none'}."
-        super().__init__(f"No {what} is called '{name}'; {hint}")
+        super().__init__(f"No {what} is called '{name}'; {nearest(name, sorted(choices))}")
 
 
 class DataError(EdgekitError):

@@ -90,6 +90,11 @@ def user_cache() -> Path:
     return (Path(home) if home else Path.home() / ".cache") / "edgekit"
 
 
+def cache_folder(kind: str, key: Any) -> Path:
+    """Where the user's cache keeps what is of one ``kind`` and depends on ``key``, which JSON must be able to say."""
+    return user_cache() / kind / sha256_bytes(json.dumps(key, sort_keys=True).encode())[:32]
+
+
 @contextmanager
 def storage_errors(path: Path, option: str = "--out", reasons: dict[int, str] = REFUSED) -> Iterator[None]:
     """Turn the operating system's refusals to write below ``path`` into StorageError.

@@ -24,11 +24,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from record import record
 from seeds import SEEDS, paired
 
+from edgekit import catalog
 from edgekit.options import build, byte_size
 from edgekit.quantization.options import QuantizeOptions
 from edgekit.quantization.quantize import QuantizeResult, quantize
 from edgekit.search.records import SearchOptions, milliseconds
-from edgekit.search.search import RECORD, search
+from edgekit.search.search import search
 from edgekit.search.study import NAME, STUDY_FILE
 from edgekit.training.distill import DistillOptions, distill
 
@@ -61,7 +62,7 @@ def one(options: argparse.Namespace, name: str, seed: int) -> dict[str, Any]:
         }
     names = ("student", "device", "max_size", "max_latency", "hours", "trials", "workers")
     limits = {key: value for key in names if (value := getattr(options, key)) is not None}
-    if (folder / RECORD).exists():
+    if (folder / catalog.SEARCH).exists():
         limits["hours"] = 0.0
     result = search(build(SearchOptions, {**shared, **limits, "sampler": name}))
     assert result.best is not None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgekit.artifact import Metadata
+from edgekit.catalog import FLOAT_ONNX, RUNS
 from edgekit.data import open_data
 from edgekit.data.arrays import CLASS_WORDS, LABEL_WORDS
 from edgekit.data.splits import ALIASES
@@ -38,7 +39,7 @@ def from_sklearn(estimator: Any, out: str | Path | None = None) -> Path:
 
     if not is_estimator(estimator):
         raise UsageError(f"A {type(estimator).__name__} is no scikit-learn estimator; give a fitted one.")
-    return _written(estimator_onnx(estimator), Path(out or Path("runs") / type(estimator).__name__.lower()))
+    return _written(estimator_onnx(estimator), Path(out or RUNS / type(estimator).__name__.lower()))
 
 
 def network_file(network: Any, given: dict[str, Any]) -> str:
@@ -65,7 +66,7 @@ def network_file(network: Any, given: dict[str, Any]) -> str:
         raise UsageError(f"A {name} is no model here; give a path, a name, an opened model or a torch.nn.Module.")
     takes = _takes(name, given.pop("example", None), given.get("data"))
     contract = takes if isinstance(takes, InputContract) else None
-    folder = given["out"] = Path(given.get("out") or Path("runs") / name.lower())
+    folder = given["out"] = Path(given.get("out") or RUNS / name.lower())
     try:
         model = to_onnx(copy.deepcopy(network), takes, Metadata(contract))
     except EdgekitError:
@@ -78,7 +79,7 @@ def network_file(network: Any, given: dict[str, Any]) -> str:
 
 
 def _written(model: ModelProto, folder: Path) -> Path:
-    path = require_writable(folder) / "model.onnx"
+    path = require_writable(folder) / FLOAT_ONNX
     write_bytes(path, model.SerializeToString(deterministic=True))
     return path
 

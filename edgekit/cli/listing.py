@@ -20,7 +20,7 @@ OF_DOCUMENT = "recipes"
 """A column that the table has no room for."""
 
 KINDS = ("teachers", "students", "models", "devices", "recipes")
-ORIGINS = {"pull.json": "name", "search.json": "family", "distill.json": "teacher", "teach.json": "teacher"}
+ORIGINS = {catalog.PULL: "name", catalog.SEARCH: "family", catalog.DISTILL: "teacher", catalog.TEACH: "teacher"}
 """Records of a run in which to look for where it is from, and under which key."""
 
 
@@ -62,7 +62,7 @@ def listing(options: ListOptions) -> Listing:
 
         return Listing(kind, ("name", "summary"), tuple((name, recipe.summary) for name, recipe in RECIPES.items()))
     if kind == "models":
-        return Listing(kind, ("model", "from", "files"), tuple(_models(Path("runs"))))
+        return Listing(kind, ("model", "from", "files"), tuple(_models(catalog.RUNS)))
     rows = []
     for name in catalog.names(kind):
         card = catalog.network_card(kind, name)

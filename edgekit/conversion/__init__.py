@@ -1,1 +1,1 @@
-"""From a trained network to the files that runtimes open: torch → ONNX → TFLite."""
+"""From a trained network to what runtimes open: torch or scikit-learn → ONNX → TFLite → C."""

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.conversion.weights_only import CHANNEL_AXES, WEIGHTS, on_grid
+from edgekit.conversion.weights_only import CHANNEL_AXES, on_grid
 from edgekit.graph.draft import Draft
 from edgekit.graph.messages import make_node
 from edgekit.graph.names import with_short_names
-from edgekit.operators import operators_that
+from edgekit.operators import ACTIVATIONS
+from edgekit.operators.operator import WEIGHTS
 
 if TYPE_CHECKING:
     from onnx import AttributeProto, ModelProto, NodeProto, TensorProto
 
 QUANTIZE, DEQUANTIZE = "QuantizeLinear", "DequantizeLinear"
-ACTIVATIONS = operators_that(lambda row: row.is_activation)
 NEUTRAL = {"dilations": 1, "strides": 1, "pads": 0}
 FEWEST_TO_JOIN = 5
 """Fewer layers than this take less room as they are."""

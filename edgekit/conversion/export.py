@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from edgekit.catalog import home_of, resolve_models
+from edgekit.catalog import FLOAT_ONNX, FLOAT_TFLITE, INT8_TFLITE, home_of, resolve_models
 from edgekit.console import Part, Remark, Table
 from edgekit.conversion.c import c_program
 from edgekit.conversion.c.build import TARGETS, Built, build
@@ -112,9 +112,9 @@ def export(options: ExportOptions) -> ExportResult:
     if options.to == "onnx":
         if quantized:
             raise ModelError(f"{source} is int8 already; give the float ONNX file that it was made from.")
-        name, data = "model.onnx", onnx_with_example(prepared, metadata)
+        name, data = FLOAT_ONNX, onnx_with_example(prepared, metadata)
     else:
-        name = "model.int8.tflite" if quantized else "model.tflite"
+        name = INT8_TFLITE if quantized else FLOAT_TFLITE
         with naming(source):
             data = with_example(partial(lower, prepared), metadata, "litert")
     if (folder / name).resolve() == source.resolve() and not is_fresh:

@@ -16,6 +16,7 @@ from edgekit.errors import ModelError
 from edgekit.graph.draft import Draft
 from edgekit.graph.layers import OUTPUT_AXES
 from edgekit.graph.messages import attributes, make_node, readers_of
+from edgekit.operators.operator import WEIGHTS
 from edgekit.scales import INT8_MAX, Quantization, Reals
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ FLOAT32, INT8, FLOAT16 = "float32", "int8", "float16"
 """How weights may be stored."""
 CHANNEL_AXES = OUTPUT_AXES | {"MatMul": -1}
 """Operators with weights, at input 1, and the axis of their output channels in a prepared model."""
-WEIGHTS = 1
 SMALLEST = 256
 """Constants of fewer values stay as they are: unpacking them would cost more bytes than it saves."""
 SAME = 1e-4

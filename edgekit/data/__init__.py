@@ -12,7 +12,7 @@ import numpy as np
 
 from edgekit.artifact import TensorSpec
 from edgekit.data.dataset import Dataset, Split, require_shape
-from edgekit.data.factory import FACTORY, call_factory
+from edgekit.data.factory import call_factory, is_factory
 from edgekit.data.intake import Tensors
 from edgekit.data.reading import STRICT, Reading
 from edgekit.errors import DataError, UnknownNameError
@@ -74,7 +74,7 @@ def open_samples(
 
     with _readable(source):
         intake, name = Tensors(tuple(inputs)), "own data"
-        if isinstance(source, str) and FACTORY.fullmatch(source) and not Path(source).exists():
+        if is_factory(source):
             name, source = source, call_factory(source)
         if contract is None or holds_tensors(source, [spec.name for spec in inputs]):
             is_file = isinstance(source, str | Path | Dataset)
@@ -173,7 +173,7 @@ def _open(source: Source, contract: InputContract | None, reading: Reading) -> D
         return array_dataset(str(path), {"train": (read_npy(path), None)})
     if path.exists():
         raise DataError(f"{source} is not a data source; give {KINDS}.")
-    if FACTORY.fullmatch(str(source)):
+    if is_factory(str(source)):
         from edgekit.data.in_hand import dataset_of
 
         return dataset_of(call_factory(str(source)), str(source), contract)

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.data.dataset import Dataset, Images, Labels, Split, content_sha256, divide, may_be_divided, number_classes
-from edgekit.data.splits import ALIASES
+from edgekit.data.dataset import Dataset, Images, Labels, Split, content_sha256, divide, number_classes
+from edgekit.data.splits import ALIASES, may_be_divided
 from edgekit.errors import DataError
 from edgekit.files import require_file, sha256_bytes
 

@@ -7,13 +7,14 @@ where a source has none, it is taken from the training data with a fixed seed.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit.data.splits import SPLITS
 from edgekit.errors import DataError
 
 HELD_OUT = (("test", 1 / 6, 20_240_301), ("validation", 1 / 12, 20_240_229))
@@ -153,7 +154,7 @@ class Dataset:
             # A folder's name may be bytes that are no text; model files, which carry the names, hold text only.
             if name != name.encode("utf-8", "replace").decode():
                 raise DataError(f"{self.name}: the class name {name!r} is not valid text; rename the class.")
-        for name in ("train", "validation", "test"):
+        for name in SPLITS:
             labels = getattr(self, name).labels
             if labels is None or len(labels) == 0 or labels.dtype.kind == "f":
                 continue
@@ -188,13 +189,8 @@ class Dataset:
         return (height, width, channels)
 
 
-def may_be_divided(parts: Collection[str]) -> bool:
-    """Whether the splits of a source suffice for something: training, or an evaluation alone."""
-    return "train" in parts or "test" in parts
-
-
 def divide(name: str, parts: Mapping[str, Split], classes: Sequence[str]) -> dict[str, Split]:
-    """Complete the splits that source ``name`` has (see ``may_be_divided``) to train, validation and test.
+    """Complete the splits that source ``name`` has (see ``splits.may_be_divided``) to train, validation and test.
 
     What is missing is held out of the training data: a sixth for a test split, then a twelfth for validation.
     Data without labels are for calibration alone and stay in the training split. A test split alone is for evaluation.

@@ -18,6 +18,11 @@ from edgekit.files import sha256_bytes
 FACTORY = re.compile(r"[\w./\\-]+:[A-Za-z_]\w*")
 
 
+def is_factory(source: Any) -> bool:
+    """True for ``module:factory``, unless a file has that name."""
+    return isinstance(source, str) and FACTORY.fullmatch(source) is not None and not Path(source).exists()
+
+
 def call_factory(source: str) -> Any:
     """What ``module:factory`` returns.
 

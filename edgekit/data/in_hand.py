@@ -15,11 +15,10 @@ import numpy as np
 
 from edgekit.console import progress
 from edgekit.data.arrays import array_dataset
-from edgekit.data.dataset import Dataset, may_be_divided
+from edgekit.data.dataset import Dataset
+from edgekit.data.splits import SPLITS, may_be_divided
 from edgekit.errors import DataError, EdgekitError, input_errors
 from edgekit.inputs.contract import InputContract
-
-SPLITS = ("train", "validation", "test")
 
 
 def dataset_of(value: Any, name: str, contract: InputContract | None = None) -> Dataset:

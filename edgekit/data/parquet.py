@@ -18,7 +18,7 @@ from edgekit.data.files import stamp_of
 from edgekit.data.labels import LABEL_WORDS, Column, numbered, said_column
 from edgekit.data.photos import EncodedSplit, photo_dataset
 from edgekit.data.reading import STRICT, Reading
-from edgekit.data.tables import split_files
+from edgekit.data.splits import split_files
 from edgekit.errors import DataError
 from edgekit.extras import install
 from edgekit.files import require_file

@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.data.dataset import Images
-from edgekit.files import PART, replacing, sha256_bytes, user_cache
+from edgekit.files import PART, cache_folder, replacing, sha256_bytes
 from edgekit.inputs import contract as inputs
 from edgekit.inputs.contract import InputContract
 
@@ -142,9 +142,9 @@ class PhotoCache:
 
     def __init__(self, source: str, contract: InputContract) -> None:
         self._row_bytes = int(np.prod(contract.shape))
-        key = json.dumps([_code_of_pixels(), contract.shape, contract.domain, source])
-        self.home = user_cache().absolute() / "photos"
-        self.folder = self.home / sha256_bytes(key.encode())[:32]
+        key = [_code_of_pixels(), contract.shape, contract.domain, source]
+        self.folder = cache_folder("photos", key).absolute()
+        self.home = self.folder.parent
 
     @property
     def rows(self) -> int:

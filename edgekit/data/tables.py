@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgekit.data.dataset import may_be_divided
-from edgekit.data.splits import split_called
+from edgekit.data.parquet import opened
 from edgekit.errors import DataError
 from edgekit.files import require_file
 
@@ -40,26 +38,7 @@ def is_table(path: Path) -> bool:
     return path.suffix in TABLES
 
 
-def split_files(folder: Path, suffixes: Sequence[str]) -> dict[str, list[Path]]:
-    """The files of a folder by the splits that they are named after, as in ``train-00000-of-00002.parquet``.
-
-    Raises:
-        DataError: one is named after no split, or there is neither one for training nor one for test.
-    """
-    found: dict[str, list[Path]] = {}
-    for file in sorted(path for path in folder.iterdir() if path.suffix in suffixes):
-        split = split_called(re.split(r"[-_.]", file.name)[0])
-        if split is None:
-            raise DataError(f"{file} is named after no split; call it train..., validation... or test....")
-        found.setdefault(split, []).append(file)
-    if not may_be_divided(found):
-        raise DataError(f"{folder} has neither train*{suffixes[0]} nor test*{suffixes[0]}; add one, or name one file.")
-    return found
-
-
 def _read_parquet(path: Path, choose: Choose) -> Columns:
-    from edgekit.data.parquet import opened  # which imports this
-
     with opened(path) as file:
         names = choose(file.schema_arrow.names)
         table = file.read(list(names))

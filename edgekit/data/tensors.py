@@ -27,9 +27,9 @@ from edgekit.data.arrays import (
     read_npy,
     read_npz,
 )
-from edgekit.data.dataset import HELD_OUT, Dataset, Split, content_sha256, divide, may_be_divided, number_classes
+from edgekit.data.dataset import HELD_OUT, Dataset, Split, content_sha256, divide, number_classes
 from edgekit.data.intake import Array, Tensors, as_input, kind_of, sample_shape, shaped
-from edgekit.data.splits import ALIASES
+from edgekit.data.splits import ALIASES, may_be_divided
 from edgekit.errors import DataError, EdgekitError, naming
 
 MOST_SAMPLES = 20_000

@@ -18,15 +18,15 @@ from typing import Any
 import numpy as np
 
 from edgekit.console import say, warn
-from edgekit.data.dataset import Dataset, Split, divide, may_be_divided
-from edgekit.data.factory import FACTORY, call_factory
+from edgekit.data.dataset import Dataset, Split, divide
+from edgekit.data.factory import call_factory, is_factory
 from edgekit.data.files import prepare
 from edgekit.data.folder import FileKind, find_files
 from edgekit.data.labels import LABEL_WORDS, Column, numbered, said_column
 from edgekit.data.parquet import holds_images
 from edgekit.data.reading import STRICT, Reading
-from edgekit.data.splits import ALIASES, split_called
-from edgekit.data.tables import TABLES, is_table, read_columns, split_files
+from edgekit.data.splits import SPLITS, may_be_divided, split_called, split_files
+from edgekit.data.tables import TABLES, is_table, read_columns
 from edgekit.errors import DataError
 from edgekit.inputs.decode import PICTURES
 from edgekit.inputs.error import InputError
@@ -97,7 +97,7 @@ def are_texts(path: Path) -> bool:
 
 def _parts(source: Any, contract: TextContract, reading: Reading) -> tuple[str, dict[str, _Part]]:
     """The name of a source, and its splits."""
-    if isinstance(source, str) and FACTORY.fullmatch(source) and not Path(source).exists():
+    if is_factory(source):
         return source, _given(call_factory(source), source)
     if not isinstance(source, str | Path):
         return "own data", _given(source, "own data")
@@ -182,7 +182,7 @@ def _read_folder(path: Path, contract: TextContract, reading: Reading) -> dict[s
 def _given(value: Any, name: str) -> dict[str, _Part]:
     """What a program has in hand."""
     if isinstance(value, Mapping):
-        if not may_be_divided(value) or not set(value) <= set(ALIASES):
+        if not may_be_divided(value) or not set(value) <= set(SPLITS):
             raise DataError(f"{name}: give a mapping of train, validation and test to texts with labels.")
         return {split: _pair(part, f"{name}, {split} split") for split, part in value.items()}
     return {"train": _pair(value, name)}

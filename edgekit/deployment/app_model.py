@@ -75,9 +75,10 @@ class AppModel:
             InputError, KeyError, TypeError, ValueError: the values are impossible.
         """
         data = path.read_bytes()
+        own = ("layout", "probabilities")
         specs = {
-            name: TensorSpec(**{key: value for key, value in values[name].items() if key not in ("layout", known)})
-            for name, known in (("input", "layout"), ("output", "probabilities"))
+            name: TensorSpec.from_dict({key: value for key, value in values[name].items() if key not in own})
+            for name in ("input", "output")
         }
         return cls(
             name=values["name"],
@@ -86,7 +87,7 @@ class AppModel:
             sha256=sha256_bytes(data),
             runtime=values["runtime"],
             file=values["file"],
-            **{name: replace(spec, shape=tuple(spec.shape)) for name, spec in specs.items()},
+            **specs,
             layout=values["input"]["layout"],
             contract=read_contract(values["contract"]),
             labels=tuple(values["labels"]),

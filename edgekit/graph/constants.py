@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from edgekit.graph.draft import Draft
-from edgekit.graph.messages import attributes
+from edgekit.graph.messages import OWN, Array, attributes
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
@@ -50,7 +51,7 @@ def fold_node(draft: Draft, node: NodeProto) -> bool:
     if node.op_type == "Shape" and node.input[0] not in draft.constants:
         return node.input[0] in draft.shapes and _fold_shape(draft, node)
     names = [name for name in node.input if name]
-    if node.op_type in KEPT | RANDOM or node.domain not in ("", "ai.onnx") or any(map(draft.is_output, node.output)):
+    if node.op_type in KEPT | RANDOM or node.domain not in OWN or any(map(draft.is_output, node.output)):
         return False
     if any(name not in draft.constants for name in names) or not _is_small(draft, node):
         return False
@@ -79,19 +80,22 @@ def _is_small(draft: Draft, node: NodeProto) -> bool:
     return all(min(shape, default=1) >= 0 and math.prod(shape) * 8 <= MAX_FOLDED_BYTES for shape in shapes)
 
 
-def _evaluate(draft: Draft, node: NodeProto, names: list[str]) -> list[np.ndarray] | None:
+def computed(draft: Draft, node: NodeProto, given: Mapping[str, Array]) -> list[Any]:
+    """The outputs of one node by ONNX's own reference, for its inputs by name."""
     from onnx import helper
     from onnx.reference import ReferenceEvaluator
 
-    inputs = [
-        helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(draft.constants[name].dtype), None)
-        for name in dict.fromkeys(names)
-    ]
+    kinds = {name: helper.np_dtype_to_tensor_dtype(array.dtype) for name, array in given.items()}
+    inputs = [helper.make_tensor_value_info(name, kind, None) for name, kind in kinds.items()]
     outputs = [helper.make_empty_tensor_value_info(name) for name in node.output if name]
-    graph = helper.make_graph([node], "fold", inputs, outputs)
+    graph = helper.make_graph([node], "node", inputs, outputs)
     model = helper.make_model(graph, opset_imports=draft.template.opset_import)
+    return list(ReferenceEvaluator(model).run(None, dict(given)))
+
+
+def _evaluate(draft: Draft, node: NodeProto, names: list[str]) -> list[Array] | None:
     try:
-        values = ReferenceEvaluator(model).run(None, {name: draft.constants[name] for name in names})
+        values = computed(draft, node, {name: draft.constants[name] for name in names})
     except Exception:  # an operator that the reference lacks or refuses is simply not folded
         return None
     arrays = all(isinstance(value, np.ndarray | np.generic) for value in values)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgekit.errors import UnsupportedError
-from edgekit.graph.messages import Array, all_inputs, constants_of, in_order, make_node
+from edgekit.graph.messages import Array, all_inputs, complaint, constants_of, in_order, make_node
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, ValueInfoProto
@@ -107,7 +107,7 @@ class Draft:
         try:
             inferred = shape_inference.infer_shapes(self.to_model(weights=False), strict_mode=True, data_prop=True)
         except Exception as exc:  # the native inference raises several unrelated types
-            reason = " ".join(str(exc).split())[:200]
+            reason = complaint(exc)
             raise UnsupportedError(f"The model's shapes do not fit together ({reason}); export it again.") from exc
         self.outputs, self.values = list(inferred.graph.output), list(inferred.graph.value_info)
         described = {value.name: value for value in (*self.inputs, *self.values, *self.outputs)}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from edgekit.errors import ModelError
 from edgekit.files import require_file
 from edgekit.graph.external_data import move_in
-from edgekit.graph.messages import in_order, makers_of
+from edgekit.graph.messages import OWN, complaint, in_order, makers_of
 
 if TYPE_CHECKING:
     from onnx import FunctionProto, GraphProto, ModelProto, TensorProto
@@ -99,8 +99,7 @@ def check_onnx(path: Path | str) -> ModelProto:
             value.type.tensor_type.ClearField("shape")
         inferred = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
     except Exception as exc:  # the native checker raises several unrelated types, RuntimeError among them
-        reason = " ".join(str(exc).split())[:200]
-        raise ModelError(f"{path} {BAD_STRUCTURE} ({reason}); export it again.") from exc
+        raise ModelError(f"{path} {BAD_STRUCTURE} ({complaint(exc)}); export it again.") from exc
     for value in (*inferred.graph.input, *inferred.graph.value_info, *inferred.graph.output):
         dims = value.type.tensor_type.shape.dim
         sizes = [dim.dim_value for dim in dims if dim.HasField("dim_value") and dim.dim_value != OPEN_SIZE]
@@ -133,7 +132,7 @@ def _check_versions(model: ModelProto, path: Path) -> None:
             f"{path} has ONNX IR version {model.ir_version}; 3 to {onnx.IR_VERSION} are known, export it with another."
         )
     newest = onnx.defs.onnx_opset_version()
-    opsets = [entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
+    opsets = [entry.version for entry in model.opset_import if entry.domain in OWN]
     if len(opsets) != 1 or not OLDEST_OPSET <= opsets[0] <= newest:
         found = ", ".join(map(str, opsets)) or "none"
         raise ModelError(

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto, TypeProto
 
 Array = NDArray[Any]
+OWN = ("", "ai.onnx")
+"""The names of the domain of ONNX's own operators."""
 
 
 def make_node(operator: str, inputs: Iterable[str], outputs: Iterable[str], name: str = "", **values: Any) -> NodeProto:
@@ -81,7 +83,12 @@ def in_order(nodes: Iterable[NodeProto], makers: Mapping[str, NodeProto]) -> lis
 
 def opset_version(model: ModelProto) -> int:
     """The version of the standard operator set that a model asks for."""
-    return int(next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")))
+    return int(next(entry.version for entry in model.opset_import if entry.domain in OWN))
+
+
+def complaint(exc: BaseException) -> str:
+    """The beginning of what ONNX's own code says of a model, in one line."""
+    return " ".join(str(exc).split())[:200]
 
 
 def attributes(node: NodeProto) -> dict[str, Any]:

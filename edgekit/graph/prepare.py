@@ -18,7 +18,7 @@ from edgekit.graph.cut import end_before
 from edgekit.graph.draft import Draft, run_passes
 from edgekit.graph.inputs import fix_inputs
 from edgekit.graph.layers import share_weights
-from edgekit.graph.messages import attributes, constants_of, make_node, opset_version, set_attributes
+from edgekit.graph.messages import OWN, attributes, complaint, constants_of, make_node, opset_version, set_attributes
 from edgekit.graph.metadata import read_metadata, write_metadata
 from edgekit.graph.passes import CANONICAL, LAST
 from edgekit.runtimes.runtime import Shapes
@@ -89,9 +89,8 @@ def _convert_opset(model: ModelProto) -> ModelProto:
     try:
         return _with_old_grid(version_converter.convert_version(model, OLDEST), version)
     except Exception as exc:  # the native converter raises several unrelated types
-        reason = " ".join(str(exc).split())[:200]
         raise UnsupportedError(
-            f"The model's operator set {version} cannot be converted ({reason}); export it with opset {OLDEST}."
+            f"The model's operator set {version} cannot be converted ({complaint(exc)}); export it with opset {OLDEST}."
         ) from exc
 
 
@@ -114,7 +113,7 @@ def _without_newer_functions(model: ModelProto, version: int) -> ModelProto:
 
     result = deepcopy(model)
     for node in result.graph.node:
-        if node.op_type in NEWER_FUNCTIONS and node.domain in ("", "ai.onnx"):
+        if node.op_type in NEWER_FUNCTIONS and node.domain in OWN:
             # The inliner does not know of attributes that are left to their defaults.
             given = {item.name for item in node.attribute}
             known = defs.get_schema(node.op_type, version).attributes
@@ -122,7 +121,7 @@ def _without_newer_functions(model: ModelProto, version: int) -> ModelProto:
             node.attribute.extend(item for item in defaults if item.name)
     functions = [("", name) for name in NEWER_FUNCTIONS]
     result = inliner.inline_selected_functions(result, functions, inline_schema_functions=True)
-    next(entry for entry in result.opset_import if entry.domain in ("", "ai.onnx")).version = NEWEST
+    next(entry for entry in result.opset_import if entry.domain in OWN).version = NEWEST
     return result
 
 
@@ -176,7 +175,7 @@ def _check_operators(draft: Draft) -> None:
                 f"The output '{value.name}' is an input or a constant itself; export the model without it."
             )
     for node in draft.nodes:
-        if node.domain not in ("", "ai.onnx") or any(item.HasField("g") or item.graphs for item in node.attribute):
+        if node.domain not in OWN or any(item.HasField("g") or item.graphs for item in node.attribute):
             raise UnsupportedError(
                 f"{node.op_type} '{node.name}' is control flow or not an operator of ONNX's own ('{node.domain}'); "
                 "export the model with standard operators only, or let 'edgekit export --cut-at' end it before."

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgekit.graph.constants import computed
 from edgekit.graph.draft import Draft
 from edgekit.graph.messages import Array, attributes, make_node
 
@@ -49,18 +50,11 @@ def resize_by_products(draft: Draft, node: NodeProto) -> bool:
 
 def _matrix(draft: Draft, node: NodeProto, size: int, wanted: int, factor: float | None) -> Array:
     """float32 [wanted, size]: how much of each value is in each of the result, by ONNX's own reference."""
-    from onnx import TensorProto, helper
-    from onnx.reference import ReferenceEvaluator
-
     options = {name: value for name, value in attributes(node).items() if name in KEPT}
     if factor is None:
         inputs, sizes = ["x", "", "", "s"], np.asarray([wanted, size], np.int64)
     else:
         inputs, sizes = ["x", "", "s"], np.asarray([factor, 1], np.float32)
-    kinds = {"x": TensorProto.FLOAT, "s": helper.np_dtype_to_tensor_dtype(sizes.dtype)}
-    infos = [helper.make_tensor_value_info(name, kind, None) for name, kind in kinds.items()]
-    outputs = [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)]
-    graph = helper.make_graph([make_node("Resize", inputs, ["y"], **options)], "axis", infos, outputs)
-    model = helper.make_model(graph, opset_imports=draft.template.opset_import)
-    (found,) = ReferenceEvaluator(model).run(None, {"x": np.eye(size, dtype=np.float32), "s": sizes})
+    given: dict[str, Array] = {"x": np.eye(size, dtype=np.float32), "s": sizes}
+    (found,) = computed(draft, make_node("Resize", inputs, ["y"], **options), given)
     return np.asarray(found, np.float32)

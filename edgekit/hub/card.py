@@ -13,11 +13,12 @@ from typing import Any
 
 from edgekit import __version__
 from edgekit.artifact import Metadata
+from edgekit.catalog import DISTILL, QUANTIZE, TEACH
 from edgekit.inputs.contract import InputContract
 from edgekit.inputs.text import TextContract
 from edgekit.modelfiles.contents import ModelContents
 
-RECORDS = ("distill.json", "teach.json", "quantize.json")
+RECORDS = (DISTILL, TEACH, QUANTIZE)
 TASKS = {
     InputContract: "image-classification",
     TextContract: "text-classification",
@@ -104,14 +105,14 @@ def _body(
 
 
 def _made(records: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    if (run := records.get("distill.json")) is not None:
+    if (run := records.get(DISTILL)) is not None:
         teacher, accuracy = run.get("teacher", "?"), run.get("teacher_test_accuracy")
         knows = f" (test accuracy {accuracy:.2%})" if isinstance(accuracy, float) else ""
         into = f"{run.get('student', '?')}, {_number(run.get('parameters'))} parameters"
         yield f"- Distilled from {teacher}{knows} into {into}."
-    if (run := records.get("teach.json")) is not None:
+    if (run := records.get(TEACH)) is not None:
         yield f"- Trained on labels: {_number(run.get('parameters'))} parameters."
-    if (run := records.get("quantize.json")) is not None:
+    if (run := records.get(QUANTIZE)) is not None:
         drop = run.get("drop")
         lost = f"; the drop is {drop:g} points" if isinstance(drop, int | float) else ""
         measured = f"measured on {_number(run.get('evaluation_images'))} samples"
@@ -123,7 +124,7 @@ def _made(records: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
 
 def _data(records: Mapping[str, Mapping[str, Any]]) -> str:
     """What the data are called: a path says less to others than its last part."""
-    named = str(records.get("quantize.json", {}).get("data") or "")
+    named = str(records.get(QUANTIZE, {}).get("data") or "")
     return Path(named).name
 
 

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
+from edgekit.catalog import PULL, run_folder
 from edgekit.console import Part, Remark, Table, say
 from edgekit.errors import ModelError, UnknownNameError
-from edgekit.files import require_writable, sha256_file, staged, write_json
+from edgekit.files import sha256_file, staged, write_json
 from edgekit.hub.fetch import cached, fetched, of_hub
 from edgekit.options import Options, argument, option
 from edgekit.result import Result
 from edgekit.runtimes.refusal import first_line
 
-RECORD_FILE = "pull.json"
 HUBS = ("hf:",)
 MODELS = ("*.safetensors", "*.onnx", "*.tflite")
 BESIDE = ("*.onnx_data", "*.onnx.data", "*.json", "*.txt", "*.model", "README.md", "LICENSE*", "NOTICE*")
@@ -56,7 +56,7 @@ class PullResult(Result):
         """The files of models, and what may be done with them."""
         rows = [(item.path, f"{item.bytes:,}", item.sha256[:12]) for item in self.files if _is_model(item.path)]
         yield Table(f"{self.name}, revision {self.revision[:12]}", ("file", "bytes", "sha256"), rows)
-        yield Remark(f"licence: {self.license or 'not stated'}; wrote {len(self.files)} files and {RECORD_FILE}")
+        yield Remark(f"licence: {self.license or 'not stated'}; wrote {len(self.files)} files and {PULL}")
         for item in self.files:
             if item.path.endswith(".onnx"):
                 yield Remark(f"next: edgekit inspect {self.folder / item.path}")
@@ -80,7 +80,7 @@ def pull(options: PullOptions) -> PullResult:
     if kind + colon not in HUBS:
         raise UnknownNameError("hub", kind + colon, HUBS)
     repository, _, revision = where.partition("@")
-    folder = require_writable(options.out or Path("runs") / Path(repository).name)
+    folder = run_folder(options.out, Path(repository).name)
     wanted = _models_like(options.only) if options.only else MODELS
     with of_hub(options.model):
         source = _source(repository, revision or None, wanted, options.model)
@@ -97,7 +97,7 @@ def pull(options: PullOptions) -> PullResult:
             )
             stated, text = _card(scratch / "README.md")
             result = PullResult(f"hf:{repository}", source.name, stated, text, folder, files)
-            write_json(scratch / RECORD_FILE, result.to_dict())
+            write_json(scratch / PULL, result.to_dict())
     return result
 
 

@@ -14,15 +14,14 @@ from typing import TYPE_CHECKING
 
 from edgekit.artifact import METADATA_KEY, Metadata
 from edgekit.console import counted
-from edgekit.errors import ModelError
-from edgekit.operators import operators_that
+from edgekit.modelfiles.runtime_choice import default_runtime
+from edgekit.operators import ACTIVATIONS, operators_that
 
 if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto, TensorProto
 
 QUANTIZE, DEQUANTIZE = "QuantizeLinear", "DequantizeLinear"
 CONVERSIONS = frozenset({QUANTIZE, DEQUANTIZE, "Cast"})
-ACTIVATIONS = operators_that(lambda row: row.is_activation)
 PACKED = {"int4": 0.5, "uint4": 0.5, "float4e2m1": 0.5, "int2": 0.25, "uint2": 0.25}
 """Bytes of a value of types that share bytes; numpy has no such arrays."""
 MOVING = operators_that(lambda row: row.reshapes) | {"Transpose"}
@@ -84,14 +83,11 @@ def read_contents(path: Path) -> ModelContents:
     Raises:
         ModelError: the file is broken, of another kind, or refers to other files.
     """
-    suffix = path.suffix.lower()
-    if suffix == ".onnx":
+    if default_runtime(path) == "ort":
         return _read_onnx(path)
-    if suffix == ".tflite":
-        from edgekit.modelfiles.tflite_contents import read_tflite
+    from edgekit.modelfiles.tflite_contents import read_tflite
 
-        return read_tflite(path)
-    raise ModelError(f"{path} is neither an .onnx nor a .tflite file; give one of these.")
+    return read_tflite(path)
 
 
 def _read_onnx(path: Path) -> ModelContents:

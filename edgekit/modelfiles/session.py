@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +66,8 @@ class FileSession(Closing):
             raise
         self._number = answer["session"]
         self.version = str(answer["version"])
-        self.inputs = tuple(_spec(value) for value in answer["inputs"])
-        self.outputs = tuple(_spec(value) for value in answer["outputs"])
+        self.inputs = tuple(map(TensorSpec.from_dict, answer["inputs"]))
+        self.outputs = tuple(map(TensorSpec.from_dict, answer["outputs"]))
 
     def run(self, tensors: Sequence[Array]) -> list[Array]:
         """One inference: arrays of the inputs' shapes and dtypes to those of the outputs."""
@@ -115,7 +115,3 @@ def rehearse(path: Path, runtime: str | None = None, limits: Limits | None = Non
 
 def _contents(sandbox: Sandbox, path: Path) -> ModelContents:
     return ModelContents(**sandbox.call("edgekit.modelfiles.sandboxed:describe", path=str(path)))
-
-
-def _spec(value: Mapping[str, Any]) -> TensorSpec:
-    return TensorSpec(**{**value, "shape": tuple(value["shape"])})

@@ -18,9 +18,9 @@ from edgekit.artifact import METADATA_KEY, Metadata, TensorSpec
 from edgekit.errors import ModelError
 from edgekit.modelfiles.contents import ModelContents
 from edgekit.modelfiles.tflite_metadata import STANDARD_KEY, described, read_standard
+from edgekit.operators.lowered import ABSENT
 
 IDENTIFIER = b"TFL3"
-ABSENT = -1
 MAX_TENSOR_BYTES = 1 << 30
 FIRST_REAL_OFFSET = 2
 STEPS = ("StrideW", "StrideH", "DilationWFactor", "DilationHFactor", "FilterWidth", "FilterHeight")

@@ -36,3 +36,6 @@ def row_of(name: str) -> Operator:
 def operators_that(can: Callable[[Operator], object]) -> frozenset[str]:
     """The names of the operators whose row answers with something that is true."""
     return frozenset(row.name for row in OPERATORS.values() if can(row))
+
+
+ACTIVATIONS = operators_that(lambda row: row.is_activation)

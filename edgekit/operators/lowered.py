@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 from edgekit.scales import Array, Quantization
 
+ABSENT = -1
+"""In place of the index of a tensor that an operator does without."""
+
 
 @dataclass(frozen=True)
 class TensorRecord:
@@ -29,7 +32,7 @@ class Options:
 
 @dataclass(frozen=True)
 class OperatorRecord:
-    """An operator by its builtin name, e.g. ``CONV_2D``; inputs and outputs are tensor indices, -1 for absent.
+    """An operator by its builtin name, e.g. ``CONV_2D``; inputs and outputs are tensor indices, or ABSENT.
 
     ``node`` is the first output of the ONNX node that it belongs to, of which no file says anything.
     """

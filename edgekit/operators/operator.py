@@ -13,8 +13,8 @@ from edgekit.scales import Quantization
 if TYPE_CHECKING:
     from edgekit.operators.lowering import Lowering
 
-BIAS = 2
-"""Input position of the bias of an operator with weights, whose scale follows from those of its input and weights."""
+WEIGHTS, BIAS = 1, 2
+"""Input positions of an operator's weights and of its bias, whose scale follows from those of its input and weights."""
 LoweringFunction = Callable[["Lowering", Node], None]
 
 

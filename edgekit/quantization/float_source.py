@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgekit.catalog import resolve_model
+from edgekit.catalog import FLOAT_ONNX, resolve_model
 from edgekit.conversion.tflite import check_lowerable
 from edgekit.data import is_unset
 from edgekit.data.tensors import check_calibration
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from edgekit.quantization.options import QuantizeOptions
     from edgekit.runtimes.runtime import Shapes
 
-FLOAT_FILE, RECORD_FILE = "model.onnx", "quantize.json"
 DATA = "mnist"
 """What calibrates where nothing else is named."""
 LINEAGE_DIGITS = 32
@@ -40,7 +39,7 @@ def float_onnx(model: str) -> Path:
     Raises:
         ModelError: it is a file of another kind.
     """
-    path = resolve_model(model, FLOAT_FILE)
+    path = resolve_model(model, FLOAT_ONNX)
     if path.suffix.lower() != ".onnx":
         raise ModelError(
             f"{path} is not an ONNX file; quantization starts from float ONNX (torch.onnx.export, or the converter of "

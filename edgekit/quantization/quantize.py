@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from edgekit.artifact import Metadata
-from edgekit.catalog import home_of, taken
+from edgekit.catalog import QUANTIZE, home_of, taken
 from edgekit.console import Part, Remark, Table, counted, say
 from edgekit.conversion.tflite.lower_model import lower
 from edgekit.data import is_unset
@@ -26,7 +26,6 @@ from edgekit.modelfiles.session import vet
 from edgekit.quantization.float_part import FloatPart
 from edgekit.quantization.float_source import (
     LINEAGE_DIGITS,
-    RECORD_FILE,
     ROUNDING,
     asking_for_data,
     calibration_of,
@@ -96,7 +95,7 @@ class QuantizeResult(Result):
         rows = [item.cells() for item in (self.original, self.onnx, self.tflite)]
         yield Table(f"{self.recipe}{scheme} {self.io} in and out; {images}", columns, rows)
         if self.float_part:
-            yield Remark(f"left in float: {self.float_part} (see {RECORD_FILE})")
+            yield Remark(f"left in float: {self.float_part} (see {QUANTIZE})")
         if self.undelegated:
             yield Remark(f"LiteRT's XNNPACK does not take: {summarize(self.undelegated)}")
         if self.speed:
@@ -104,7 +103,7 @@ class QuantizeResult(Result):
             yield Remark(f"fastest on one thread of this machine: {self.speed.text(names)}")
         if self.growth:
             yield Remark(self.growth)
-        yield Remark(f"wrote {self.onnx.file}, {self.tflite.file} and {RECORD_FILE} to {self.folder}")
+        yield Remark(f"wrote {self.onnx.file}, {self.tflite.file} and {QUANTIZE} to {self.folder}")
         if remark := RECIPES[self.recipe].remark:
             yield Remark(remark)
 
@@ -201,7 +200,7 @@ def quantize(options: QuantizeOptions, lesson: Lesson | None = None) -> Quantize
             growth=_growth(path, float_file, (onnx_file, tflite_file)),
         )
         stored = asdict(options.weights) if options.recipe.calibrates else {}
-        write_json(scratch / RECORD_FILE, {**result.to_dict(), **stored, "seed": options.seed})
+        write_json(scratch / QUANTIZE, {**result.to_dict(), **stored, "seed": options.seed})
     return result
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit import __version__
+from edgekit.catalog import FLOAT_ONNX, INT8_ONNX, INT8_TFLITE, REPORT, RUNS
 from edgekit.console import Part, Remark, Table, Warn, say
 from edgekit.data import open_data
 from edgekit.data.dataset import Dataset
@@ -38,18 +39,18 @@ from edgekit.training.distill import DistillResult
 
 IO = "int8"
 STUDENT_FILES = {
-    "model.onnx": "student, float ONNX",
-    "model.int8.onnx": "student, int8 ONNX",
-    "model.int8.tflite": "student, int8 TFLite",
+    FLOAT_ONNX: "student, float ONNX",
+    INT8_ONNX: "student, int8 ONNX",
+    INT8_TFLITE: "student, int8 TFLite",
 }
-REPORT_FILE, RECORD_FILE = "report.html", "demo.json"
+RECORD_FILE = "demo.json"
 
 
 @dataclass(frozen=True)
 class DemoOptions(Options):
     """What the demo does. ``subject`` stands in for the usual one; ``profile_seconds`` is spent sampling each file."""
 
-    out: Path = option("Folder for the results.", Path("runs/demo"), metavar="DIR")
+    out: Path = option("Folder for the results.", RUNS / "demo", metavar="DIR")
     photos: bool = option("Photos of clothes in place of digits: takes some minutes.", False)
     seed: int = option(ANY_SEED, 0, least=0, most=LARGEST_SEED)
     subject: Subject | None = None
@@ -75,7 +76,7 @@ class DemoResult(Result):
     @property
     def page(self) -> Path:
         """The report."""
-        return self.folder / REPORT_FILE
+        return self.folder / REPORT
 
     def parts(self) -> Iterator[Part]:
         """The table, whether the int8 files agree, and where the report is."""
@@ -136,7 +137,7 @@ def demo(options: DemoOptions) -> DemoResult:
     """
     require_matplotlib()
     folder = require_writable(options.out)
-    for name in (REPORT_FILE, RECORD_FILE):
+    for name in (REPORT, RECORD_FILE):
         (folder / name).unlink(missing_ok=True)  # no report may lie beside models that it is not about
     subject = options.about
     clock = _Clock(total=subject.steps + 4)
@@ -144,16 +145,16 @@ def demo(options: DemoOptions) -> DemoResult:
     with clock.step("quantize", "the student in int8, as ONNX and as TFLite"):
         quantize(QuantizeOptions(str(folder), subject.data, folder, io=IO, seed=options.seed))
     with clock.step("verify", "the files against the labels and against each other"):
-        metadata = read_metadata(load_onnx(folder / "model.onnx"), "model.onnx")
+        metadata = read_metadata(load_onnx(folder / FLOAT_ONNX), FLOAT_ONNX)
         data = open_data(subject.data, metadata.pictures)
         evaluations = {name: accuracy_of(folder / name, data.test) for name in STUDENT_FILES}
-        onnx, tflite = (str(folder / name) for name in ("model.int8.onnx", "model.int8.tflite"))
+        onnx, tflite = (str(folder / name) for name in (INT8_ONNX, INT8_TFLITE))
         comparison = compare_samples(CompareOptions(onnx, tflite, subject.data))
         assert isinstance(comparison, Comparison)
     with clock.step("profile", "size, memory and latency of every file, each in processes of its own"):
         files = [str(folder / name) for name in (TEACHER_FILE, *STUDENT_FILES)]
         measured = profile(ProfileOptions(tuple(files), seconds=options.profile_seconds, turns=False))
-    with clock.step("report", f"{REPORT_FILE} and {RECORD_FILE}"):
+    with clock.step("report", f"{REPORT} and {RECORD_FILE}"):
         report = _report(options, data, distilled, evaluations, comparison, measured, clock.seconds)
         result = DemoResult(folder, options.seed, report, measured, comparison, clock.steps)
         write_text(result.page, render(report))
@@ -172,7 +173,7 @@ def commands(subject: Subject, folder: Path, seed: int) -> tuple[str, ...]:
         *subject.commands(folder, seed),
         f"edgekit quantize --int8 {out} --io {IO} --data {subject.data} --seed {seed} --out {out}",
         f"edgekit evaluate {out} --data {subject.data}",
-        f"edgekit compare {out}/model.int8.onnx {out}/model.int8.tflite --data {subject.data}",
+        f"edgekit compare {out}/{INT8_ONNX} {out}/{INT8_TFLITE} --data {subject.data}",
         f"edgekit profile {out} --device cpu",
     )
 
@@ -191,7 +192,7 @@ def _report(
     rows = [model_row(f"teacher, {distilled.teacher}", teacher, known)]
     for profiled, (name, role) in zip(students, STUDENT_FILES.items(), strict=True):
         rows.append(model_row(role, profiled, evaluations[name]))
-    shipped = evaluations["model.int8.tflite"]
+    shipped = evaluations[INT8_TFLITE]
     return Report(
         title=f"{distilled.teacher} → {distilled.student}, int8",
         summary=_summary(options, distilled, rows, seconds),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from edgekit.catalog import QUANTIZE_REPORT
 from edgekit.console import counted
 from edgekit.errors import UsageError
 from edgekit.files import write_text
@@ -16,7 +17,6 @@ from edgekit.quantization.sensitivity import TensorRow
 from edgekit.report.html import document
 from edgekit.report.markup import Html, element
 
-PAGE_FILE = "quantize.html"
 HURTS = 6.0
 """Decibels around the worst tensor's effect alone: what is within them is marked."""
 
@@ -38,7 +38,7 @@ def quantize(options: QuantizeOptions) -> QuantizeResult:
 
 def write_page(result: QuantizeResult) -> Path:
     """Write quantize.html beside the files of a quantization; return its path."""
-    path = Path(result.folder) / PAGE_FILE
+    path = Path(result.folder) / QUANTIZE_REPORT
     write_text(path, render_quantization(result))
     return path
 

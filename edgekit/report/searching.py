@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from edgekit.catalog import REPORT
 from edgekit.files import write_text
 from edgekit.report.html import card, document, tile
 from edgekit.report.markup import Html, element
@@ -20,7 +21,6 @@ from edgekit.search.costs import TEXTS, UNFIT, State
 from edgekit.search.records import SearchOptions, SearchResult
 from edgekit.search.study import Found
 
-PAGE_FILE = "report.html"
 WIDTH, HEIGHT = 900, 420
 LEFT, RIGHT, TOP, BOTTOM = 60, 20, 16, 44
 NAMES = {"bytes": "size", "latency_ms": "latency", "arena_bytes": "arena", "instructions": "instructions"}
@@ -36,7 +36,7 @@ def search(options: SearchOptions) -> SearchResult:
     """
     result = verb.search(options)
     if result.distilled is not None:
-        write_text(result.distilled.model.parent / PAGE_FILE, render_search(result))
+        write_text(result.distilled.model.parent / REPORT, render_search(result))
     return result
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit.catalog import REPORT
 from edgekit.console import counted
 from edgekit.files import write_text
 from edgekit.report.html import card, document, figures_of, tile
@@ -20,7 +21,6 @@ from edgekit.tasks.classification import Classified
 from edgekit.training import teach as verb
 from edgekit.training.teach import TeachOptions, TeachResult
 
-PAGE_FILE = "report.html"
 MOST_CLASSES = 30
 """Of a confusion matrix; of more, those with the most mistakes."""
 
@@ -40,7 +40,7 @@ def teach(options: TeachOptions) -> TeachResult:
 
 def write_page(result: TeachResult) -> Path:
     """Write report.html into the run folder; return its path."""
-    path = result.model.parent / PAGE_FILE
+    path = result.model.parent / REPORT
     write_text(path, render_teaching(result))
     return path
 

@@ -15,6 +15,7 @@ from edgekit.data import holds_photos, open_data
 from edgekit.data.dataset import Dataset, Images, Labels, Split, content_sha256
 from edgekit.data.intake import require_pictures
 from edgekit.data.reading import Reading
+from edgekit.data.splits import SPLITS
 from edgekit.errors import DataError, UsageError, input_errors
 from edgekit.evaluation.classifier import Classifier
 from edgekit.files import write_bytes
@@ -23,8 +24,6 @@ from edgekit.inputs.contracts import Contract
 from edgekit.inputs.described import read_contract
 from edgekit.store.store import Entry, Store
 from edgekit.tasks.classification import probabilities
-
-SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -35,8 +34,7 @@ class Expert:
     source: str
 
     def __post_init__(self) -> None:
-        if self.entry.card["student"] is None:
-            raise UsageError(self.entry.card["refusal"] or f"'{self.entry.name}' is no classifier.")
+        self.entry.require_classifier()
         if "route" in self.entry.card:
             raise UsageError(f"'{self.entry.name}' is a door itself; name the models behind it.")
         if not (self.source or self.takes_text):

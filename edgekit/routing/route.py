@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit.catalog import INT8_TFLITE, RUNS
 from edgekit.console import Part, Remark, Table, say
 from edgekit.data.dataset import Dataset, Split
 from edgekit.data.intake import require_pictures
@@ -27,7 +28,6 @@ from edgekit.tasks.classification import probabilities
 
 GATE = "gate"
 """The architecture of a gate, among the teachers: it learns from labels alone."""
-FILE = "model.int8.tflite"
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def route(options: RouteOptions) -> RouteResult:
     from edgekit.training.teach import TeachOptions, teach
     from edgekit.training.tuning.pretrained import teacher_card
 
-    folder = options.out or Path("runs") / options.name
+    folder = options.out or RUNS / options.name
     contract = require_pictures(teacher_card(GATE).contract, GATE)
     with Store(options.where.path) as store:
         pairs = (expert.partition("=") for expert in options.experts)
@@ -145,10 +145,10 @@ def route(options: RouteOptions) -> RouteResult:
         recipe = RecipeOptions() if options.epochs is None else RecipeOptions(epochs=options.epochs)
         teach(TeachOptions(GATE, data=data, out=folder, recipe=recipe, seed=options.seed))
         quantize(QuantizeOptions(str(folder), data=data, out=folder, int8=True, rungs=1))
-        with Classifier(folder / FILE) as gate:
+        with Classifier(folder / INT8_TFLITE) as gate:
             threshold = _threshold(*_answers(gate, data.validation), options.unsure)
             found = _measured(data, *_answers(gate, data.test), threshold)
-        read = read_model(str(folder / FILE), InputOptions())
+        read = read_model(str(folder / INT8_TFLITE), InputOptions())
         card = {**read.card, "route": asdict(Door(threshold, "".join(texts)))}
         entry = store.add(options.name, read.data, card, options.replace)
     say(f"the gate is in {folder}")

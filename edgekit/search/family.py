@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit import catalog
@@ -132,9 +131,7 @@ def open_family(student: str, source: Source, reading: Reading) -> Family:
         table = {name: parameter.default for name, parameter in choices.items()}
         usual: dict[str, Any] = dict.fromkeys(table)
         contract = InputContract(*open_data(source, reading=reading).image_shape)
-        recipes = {"full": TrainRecipe()}
-        architecture = Architecture(student.rpartition(":")[2])
-        card = NetworkCard(student, Path(), "", architecture, contract, (), data="", recipes=recipes)
+        card = NetworkCard.made_up(student, student.rpartition(":")[2], contract, TrainRecipe())
     else:
         factory, card = None, catalog.network_card("students", student)
         table, usual = dict(card.space), arguments_of(card.architecture)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edgekit.catalog import SEARCH
 from edgekit.errors import UsageError
 from edgekit.files import write_json
 from edgekit.quantization.options import QuantizeOptions
@@ -9,8 +10,6 @@ from edgekit.quantization.quantize import quantize
 from edgekit.search.costs import State
 from edgekit.search.records import SearchOptions, SearchResult
 from edgekit.search.setting import Setting
-
-RECORD = "search.json"
 
 
 def search(options: SearchOptions) -> SearchResult:
@@ -47,5 +46,5 @@ def _searched(setting: Setting) -> SearchResult:
     result = setting.result(
         candidates=tuple(study.found), front=tuple(study.front()), best=best, distilled=distilled, quantized=quantized
     )
-    write_json(setting.folder / RECORD, {**result.to_dict(), "seed": options.seed})
+    write_json(setting.folder / SEARCH, {**result.to_dict(), "seed": options.seed})
     return result

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgekit.catalog import network_card
+from edgekit.catalog import network_card, run_folder
 from edgekit.closing import Closing
 from edgekit.console import Table, changing_table, counted, say
-from edgekit.data import holds_photos, is_unset
+from edgekit.data import holds_photos
 from edgekit.data.factory import code_of
 from edgekit.errors import ModelError, RuntimeCrashError, UsageError
-from edgekit.files import require_writable
 from edgekit.inputs.contract import InputContract
 from edgekit.operators.weight_scheme import EIGHT_BITS
 from edgekit.search.costs import UNFIT, Costs, Gauge
@@ -30,6 +29,7 @@ from edgekit.search.workers import crew_of
 from edgekit.training.distill import DistillOptions, DistillResult, distill
 from edgekit.training.recipe_options import DistillRecipeOptions
 from edgekit.training.shrinking.shrink import looks_once
+from edgekit.training.student import data_of
 from edgekit.training.teachers import open_teacher
 from edgekit.zoo import arguments_of
 
@@ -65,11 +65,8 @@ class Setting(Closing):
         if not options.student:
             known = "photo-s" if holds_photos(options.data) else "cifar-s"
             raise UsageError(f"Nothing says which family learns {options.data}; name one with --student, as {known}.")
-        source = options.data
-        if is_unset(source) and ":" not in options.student:
-            source = network_card("students", options.student).data
-        if is_unset(source):
-            raise UsageError(f"The student {options.student} has no data of its own; name a source with --data.")
+        own = "" if ":" in options.student else network_card("students", options.student).data
+        source = data_of(f"student {options.student}", own, options.data)
         family = open_family(options.student, source, options.reading)
         if options.limits.known() and not options.teacher and not family.card.teacher:
             raise UsageError(f"The student {options.student} has no teacher of its own; name one with --teacher.")
@@ -77,7 +74,7 @@ class Setting(Closing):
         _ = gauge.opened
         school = School((), options.ensemble, source, options.reading, options.seed, options.recipe.own_loss)
         name = options.student.rpartition(":")[2]
-        folder = require_writable(options.out or Path("runs") / f"{name}-search")
+        folder = run_folder(options.out, f"{name}-search")
         return cls(options, Scales(family, school, gauge, options.weights), folder)
 
     def taught(self) -> Setting:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 
-from edgekit.errors import UsageError
 from edgekit.sandbox import Limits
 from edgekit.service.open_model import OpenModel
 from edgekit.service.worker_process import Guesses, Question
@@ -85,8 +84,7 @@ class Pool:
         return model
 
     async def _load(self, entry: Entry) -> OpenModel:
-        if entry.card["student"] is None:
-            raise UsageError(entry.card["refusal"] or f"'{entry.name}' is no classifier.")
+        entry.require_classifier()
         data = await asyncio.to_thread(self._store.read, entry.sha256)
         expected = self._measured.get(entry.sha256) or FIRST_GUESS + len(data)
         await self._make_room(expected)

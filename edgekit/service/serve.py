@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgekit.catalog import RUNS
 from edgekit.console import Part, Remark, say
 from edgekit.errors import UsageError
 from edgekit.options import Options, argument, option
@@ -123,7 +124,7 @@ def _bundle_app(options: ServeOptions) -> tuple[ASGIApp, Path]:
 
 
 def _newest_bundle() -> Path:
-    pages = [page for form in ("*/index.html", "*/web/index.html") for page in Path("runs").glob(form)]
+    pages = [page for form in ("*/index.html", "*/web/index.html") for page in RUNS.glob(form)]
     manifests = [page.with_name("manifest.json") for page in pages]
     found = sorted(filter(Path.is_file, manifests), key=lambda path: path.stat().st_mtime)
     if not found:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from edgekit.catalog import RUNS
 from edgekit.console import Part, Table
 from edgekit.deployment.app_model import app_name
 from edgekit.deployment.bundle import Bundle, json_bytes
@@ -70,7 +71,7 @@ def export(options: ExportOptions) -> Exported:
                 }
                 files[door.FILE] = json_bytes(about)
             bundle = Bundle(files)
-    folder = options.out or Path("runs") / entry.name / "files"
+    folder = options.out or RUNS / entry.name / "files"
     bundle.write(folder)
     return Exported(entry.name, entry.sha256, str(folder), {name: len(data) for name, data in files.items()})
 

@@ -34,6 +34,11 @@ class Entry:
     added: str
     card: Mapping[str, Any]
 
+    def require_classifier(self) -> None:
+        """Raise UsageError, saying why, if it is none."""
+        if self.card["student"] is None:
+            raise UsageError(self.card["refusal"] or f"'{self.name}' is no classifier.")
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         return {"name": self.name, "sha256": self.sha256, "added": self.added, **self.card}

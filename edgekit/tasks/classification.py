@@ -1,4 +1,4 @@
-"""Image classifiers: one row of scores for each image, of which the largest is the answer."""
+"""Classifiers of images, texts or arrays: one row of scores for each sample, of which the largest is the answer."""
 
 from __future__ import annotations
 

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.artifact import Metadata
+from edgekit.catalog import DISTILL, RUNS, run_folder
 from edgekit.console import Part, Remark, Table, counted, say
 from edgekit.data import Source, is_unset
 from edgekit.data.reading import Reading
 from edgekit.errors import UsageError
-from edgekit.files import require_writable, sha256_bytes, sha256_file, write_json
+from edgekit.files import sha256_bytes, sha256_file, write_json
 from edgekit.inputs.contracts import Contract
 from edgekit.operators.weight_scheme import EIGHT_BITS, WeightScheme
 from edgekit.options import ANY_SEED, LARGEST_SEED, RAY, SOURCES, Options, group, option
@@ -21,8 +22,8 @@ from edgekit.result import Result
 from edgekit.training.answers.ensemble import WAYS, Ensemble, Member
 from edgekit.training.answers.extra import with_extra
 from edgekit.training.recipe_options import DistillRecipeOptions
-from edgekit.training.runs import DISTILL, Structure, open_run, store_model
-from edgekit.training.student import is_run, network_of, open_student, teacher_of
+from edgekit.training.runs import Structure, open_run, store_model
+from edgekit.training.student import data_of, is_run, network_of, open_student, teacher_of
 from edgekit.training.teachers import TeacherDetails, open_teacher
 from edgekit.training.weights import weights_sha256
 
@@ -133,9 +134,9 @@ def distill(options: DistillOptions) -> DistillResult:
     card, data = open_student(options.student, options.data, options.contract, options.reading)
     seed = card.seed if options.seed is None else options.seed
     loop.require_labels(data)
-    folder = require_writable(options.out or Path("runs") / card.name)
+    folder = run_folder(options.out, card.name)
     teachers = [open_teacher(one, card.contract) for one in options.details.of(named)]
-    source = card.data if is_unset(options.data) else options.data
+    source = data_of(f"student {card.name}", card.data, options.data)
     members = (Member.of(teacher, data, card.contract, source, options.reading) for teacher in teachers)
     ensemble = Ensemble(tuple(members), options.ensemble)
     if not is_unset(options.extra):
@@ -214,7 +215,7 @@ def _with_network(options: DistillOptions) -> DistillOptions:
     return replace(
         options,
         student=run.network,
-        out=options.out or Path("runs") / f"{folder.name}-distilled",
+        out=options.out or RUNS / f"{folder.name}-distilled",
         recipe=recipe,
         contract=run.contract,
         structure=run.structure,

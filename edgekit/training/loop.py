@@ -26,6 +26,7 @@ from edgekit.conversion.torch_onnx import example_of
 from edgekit.data.balance import remarks_on_balance
 from edgekit.data.dataset import Dataset, Split
 from edgekit.data.factory import code_of
+from edgekit.data.splits import SPLITS
 from edgekit.errors import DataError, TrainingError, UsageError
 from edgekit.files import remove_parts, storage_errors
 from edgekit.inputs.contracts import Contract
@@ -176,7 +177,7 @@ def kept_epoch(recipe: TrainRecipe, metrics: Sequence[EpochMetrics]) -> EpochMet
 
 def require_labels(data: Dataset) -> None:
     """Raise DataError unless every split has labels; say aloud what is odd about its classes."""
-    for name in ("train", "validation", "test"):
+    for name in SPLITS:
         split = getattr(data, name)
         if split.labels is None or len(split) == 0:
             raise DataError(

@@ -17,13 +17,11 @@ from edgekit.console import quiet, say
 from edgekit.data import Source, holds_photos, holds_texts, is_unset, open_data
 from edgekit.data.reading import Reading
 from edgekit.errors import DataError, EdgekitError, UsageError
-from edgekit.files import require_writable
 from edgekit.inputs.contracts import Contract
 from edgekit.inputs.described import read_contract
 from edgekit.inputs.text import TextContract
 from edgekit.training import distill as distilling
 from edgekit.training.distill import DistillOptions, DistillResult
-from edgekit.training.runs import TEACH
 from edgekit.training.shrinking.shrink import ShrinkOptions, shrink
 from edgekit.training.student import is_run
 from edgekit.training.teach import TeachOptions, teach
@@ -55,7 +53,7 @@ def distill(options: DistillOptions) -> DistillResult:
     chosen = _with_teacher(options)
     if len(chosen.teacher) > 1:
         raise UsageError("Channels are taken out of one teacher; name a --student for several, as photo-m.")
-    out = options.out or Path("runs") / f"{_name(options.data)}-student"
+    out = options.out or catalog.RUNS / f"{_name(options.data)}-student"
     say(f"no --student named: taking channels out of the teacher, to {SIZE}")
     own = {"teacher": chosen.teacher[0], "to": SIZE, "out": out, "seed": options.seed or 0}
     return shrink(ShrinkOptions(**options.shared_with(ShrinkOptions) | own))
@@ -72,7 +70,7 @@ def _with_teacher(options: DistillOptions) -> DistillOptions:
     kind, name = ("texts", OF_TEXTS[0]) if are_texts else ("photos", TEACHER)
     run = _run_on(options.data, options.reading)
     if run is None:
-        run = require_writable(Path("runs") / f"{_name(options.data)}-teacher")
+        run = catalog.run_folder(None, f"{_name(options.data)}-teacher")
         say(f"no --teacher named and no run of these {kind} in runs/: fine-tuning {name} into {run}")
         wanted = TeachOptions(name, data=options.data, reading=options.reading, out=run, seed=options.seed)
         teach(replace(wanted, resume=options.resume))
@@ -81,9 +79,9 @@ def _with_teacher(options: DistillOptions) -> DistillOptions:
     return replace(options, teacher=(str(run),))
 
 
-def _run_on(source: Source, reading: Reading, runs: Path = Path("runs")) -> Path | None:
+def _run_on(source: Source, reading: Reading, runs: Path = catalog.RUNS) -> Path | None:
     """The newest run of ``teach`` on these photos or texts; None if there is none."""
-    records = sorted(runs.glob(f"*/{TEACH}"), key=lambda path: path.stat().st_mtime, reverse=True)
+    records = sorted(runs.glob(f"*/{catalog.TEACH}"), key=lambda path: path.stat().st_mtime, reverse=True)
     are_texts = holds_texts(source)
 
     @cache

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.artifact import Metadata
-from edgekit.catalog import MODEL_FILES, Architecture
+from edgekit.catalog import DISTILL, FLOAT_ONNX, MADE_OF_IT, TEACH, WEIGHTS, Architecture
 from edgekit.errors import EdgekitError, ModelError
 from edgekit.files import sha256_file, write_bytes
 from edgekit.inputs.contracts import Contract
@@ -21,16 +21,6 @@ from edgekit.zoo import build
 
 if TYPE_CHECKING:
     from torch import nn
-
-TEACH, DISTILL = "teach.json", "distill.json"
-WEIGHTS, MODEL = "weights.safetensors", "model.onnx"
-
-
-MADE_OF_IT = (
-    *(name for name in MODEL_FILES if name != MODEL),
-    *("quantize.json", "quantize.html", "report.html", "shrink.json", "search.json", TEACH, DISTILL),
-)
-"""What a run folder has beside a model that was made of it, or that says something of it."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +50,7 @@ def store_model(network: nn.Module, contract: Contract, metadata: Metadata, fold
     """Write a run's weights and its model.onnx; what was made there of another model goes."""
     from edgekit.conversion.torch_onnx import to_onnx
 
-    path, data = folder / MODEL, onnx_with_example(to_onnx(network, contract, metadata), metadata)
+    path, data = folder / FLOAT_ONNX, onnx_with_example(to_onnx(network, contract, metadata), metadata)
     if not path.is_file() or path.read_bytes() != data:
         for name in MADE_OF_IT:
             (folder / name).unlink(missing_ok=True)
@@ -84,7 +74,7 @@ def record_of(folder: Path) -> tuple[Path, dict[str, Any]] | None:
         raise _damaged(path) from exc
 
 
-def data_of(folder: Path) -> str:
+def data_learned(folder: Path) -> str:
     """The sum of the data that a run was trained on; empty where it says none."""
     _, record = record_of(folder) or (folder, {})
     return str(record.get("data_sha256") or dict(record.get("parents", {})).get("data", ""))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit import catalog
-from edgekit.catalog import Architecture, NetworkCard
+from edgekit.catalog import NetworkCard
 from edgekit.conversion.torch_onnx import example_of, sketch_onnx
 from edgekit.data import Source, is_unset, open_data
 from edgekit.data.dataset import Dataset
@@ -47,6 +48,13 @@ def teacher_of(student: str | nn.Module) -> str:
     return own
 
 
+def data_of(who: str, own: str, given: Source) -> Source:
+    """The data given, else the ``own`` of the card of ``who`` (``student photo-s``); raise UsageError if neither is."""
+    if is_unset(given) and not own:
+        raise UsageError(f"The {who} has no data of its own; name a source with --data.")
+    return own if is_unset(given) else given
+
+
 def open_student(
     student: str | nn.Module, source: Source, contract: Contract | None, reading: Reading = STRICT
 ) -> tuple[NetworkCard, Dataset]:
@@ -59,19 +67,16 @@ def open_student(
         UsageError: nothing says which data.
         DataError: see ``open_data``.
     """
+    name, own = name_of(student), ""
     if isinstance(student, str):
         card = catalog.network_card("students", student)
-        source, contract = card.data if is_unset(source) else source, card.contract
-    name = name_of(student)
-    if is_unset(source):
-        raise UsageError(f"The student {name} has no data of its own; name a source with --data.")
-    data = open_data(source, contract, reading)
+        own, contract = card.data, card.contract
+    data = open_data(data_of(f"student {name}", own, source), contract, reading)
     if not isinstance(student, str):
         # What a module prints as tells its structure, and so whether a checkpoint is one of it.
         structure = f"{name} {sha256_bytes(repr(student).encode())}"
         eats = contract or InputContract(*data.image_shape)
-        recipes = {"full": TrainRecipe()}
-        card = NetworkCard(name, Path(), "", Architecture(structure), eats, data.classes, data="", recipes=recipes)
+        card = replace(NetworkCard.made_up(name, structure, eats, TrainRecipe()), classes=data.classes)
     return card, data
 
 

@@ -8,21 +8,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.artifact import Metadata, TensorSpec
-from edgekit.catalog import NetworkCard
+from edgekit.catalog import TEACH, WEIGHTS, NetworkCard, run_folder
 from edgekit.console import Part, Remark, Table, say
-from edgekit.data import Source, is_unset, open_data
+from edgekit.data import Source, open_data
 from edgekit.data.balance import class_weights, is_even
 from edgekit.data.dataset import Dataset, Images
 from edgekit.data.intake import require_pictures
 from edgekit.data.reading import Reading
 from edgekit.errors import DataError, UsageError
-from edgekit.files import require_writable, sha256_file, write_json
+from edgekit.files import sha256_file, write_json
 from edgekit.options import ANY_SEED, LARGEST_SEED, SOURCES, Options, argument, group, option
 from edgekit.recipe import TrainRecipe
 from edgekit.result import Result
 from edgekit.tasks.classification import TASK, Classified, macro_f1
 from edgekit.training.recipe_options import RecipeOptions
-from edgekit.training.runs import TEACH, WEIGHTS, store_model
+from edgekit.training.runs import store_model
+from edgekit.training.student import data_of
 from edgekit.training.tuning.pretrained import pretrained_network, teacher_card
 from edgekit.training.weights import load_weights
 from edgekit.zoo import build
@@ -118,16 +119,15 @@ def teach(options: TeachOptions) -> TeachResult:
     from edgekit.training import loop
 
     card = _card(options)
-    if is_unset(options.data) and not card.data:
-        raise UsageError(f"The teacher {card.name} has no data of its own; name yours with --data.")
-    data = open_data(card.data if is_unset(options.data) else options.data, card.contract, options.reading)
+    source = data_of(f"teacher {card.name}", card.data, options.data)
+    data = open_data(source, card.contract, options.reading)
     loop.require_labels(data)
     if card.classes and len(data.classes) != len(card.classes):
         raise DataError(
             f"{data.name} has {len(data.classes)} classes and {card.name} has {len(card.classes)}; use data with the "
             "card's classes, or write a card of your own."
         )
-    folder = require_writable(options.out or Path("runs") / card.name)
+    folder = run_folder(options.out, card.name)
     seed = card.seed if options.seed is None else options.seed
     torch.manual_seed(seed)
     tune = _tune(options, card, data)

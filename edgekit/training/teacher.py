@@ -1,4 +1,4 @@
-"""A teacher: a function from rows, as uint8 images, to logits, with a sha256 that names it in the cache of answers."""
+"""A teacher: a function from rows, images or texts, to logits, with a sha256 that names it in the cache of answers."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class Network(nn.Sequential):
         super().__init__(OrderedDict(parts))
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Logits [N, classes] of inputs [N, C, H, W]; the exported file's input is called as here."""
+        """Logits [N, classes] of pictures [N, C, H, W] or ids [N, L]; the exported file's input is called as here."""
         logits: Tensor = super().forward(inputs)  # type: ignore[no-untyped-call]
         return logits
 

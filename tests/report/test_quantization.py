@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from edgekit.catalog import QUANTIZE_REPORT
 from edgekit.modelfiles.delegation import UndelegatedOperator
 from edgekit.quantization.ladder import RungRecord
 from edgekit.quantization.quantize import QuantizeResult
 from edgekit.quantization.sensitivity import TensorRow
 from edgekit.quantization.yardstick import MeasuredFile
-from edgekit.report.quantization import PAGE_FILE, render_quantization, write_page
+from edgekit.report.quantization import render_quantization, write_page
 from edgekit.tasks.quality import MOST_DB, Quality
 
 HOSTILE = "<script>alert(1)</script>"
@@ -101,5 +102,5 @@ def test_a_model_without_stored_tensors_has_a_page_too(result: QuantizeResult) -
 
 def test_it_is_written_beside_the_files(result: QuantizeResult) -> None:
     path = write_page(result)
-    assert path == Path(result.folder) / PAGE_FILE
+    assert path == Path(result.folder) / QUANTIZE_REPORT
     assert path.read_text(encoding="utf-8") == render_quantization(result)

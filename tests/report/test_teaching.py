@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from edgekit.artifact import TensorSpec
-from edgekit.report.teaching import MOST_CLASSES, PAGE_FILE, render_teaching, write_page
+from edgekit.catalog import REPORT
+from edgekit.report.teaching import MOST_CLASSES, render_teaching, write_page
 from edgekit.tasks.classification import TASK, Classified, macro_f1
 from edgekit.training.loop import EpochMetrics
 from edgekit.training.teach import TeachResult
@@ -48,7 +49,7 @@ def result(tmp_path: Path) -> TeachResult:
 
 def test_the_page_says_how_good_the_teacher_is(result: TeachResult) -> None:
     page = write_page(result).read_text()
-    assert page == (result.model.parent / PAGE_FILE).read_text()
+    assert page == (result.model.parent / REPORT).read_text()
     for text in ("83.33%", "82.22%", "90.00%", "3,068 images of clothing", "fine-tuned", "3,383,818"):
         assert text in page
 

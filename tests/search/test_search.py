@@ -10,10 +10,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from edgekit.catalog import SEARCH
 from edgekit.errors import UnknownNameError, UsageError
 from edgekit.operators.weight_scheme import WeightScheme
 from edgekit.search.records import SearchOptions
-from edgekit.search.search import RECORD, search
+from edgekit.search.search import search
 from edgekit.search.setting import Setting
 from edgekit.training.recipe_options import DistillRecipeOptions
 
@@ -24,7 +25,7 @@ def test_the_best_becomes_a_student_of_the_size_that_was_foretold(options: Searc
     assert result.quantized is not None
     size = (tmp_path / "model.int8.tflite").stat().st_size
     assert 0.95 * result.best.costs.bytes < size <= result.best.costs.bytes <= 5000
-    record = json.loads((tmp_path / RECORD).read_text())
+    record = json.loads((tmp_path / SEARCH).read_text())
     assert record["best"]["network"] == result.best.network
     assert "1 candidate trained" in str(result)
 

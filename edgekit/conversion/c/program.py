@@ -78,7 +78,7 @@ class Program:
     def from_dict(cls, document: Mapping[str, Any]) -> Program:
         """Read what ``dataclasses.asdict`` made."""
         ends = {
-            key: {name: TensorSpec(**{**spec, "shape": tuple(spec["shape"])}) for name, spec in document[key].items()}
+            key: {name: TensorSpec.from_dict(spec) for name, spec in document[key].items()}
             for key in ("inputs", "outputs")
         }
         return cls(**{**document, **ends})

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from edgekit.conversion.weights_only import FLOAT16, FLOAT32, INT8, WEIGHTS, on_grid, small_form
+from edgekit.conversion.weights_only import FLOAT16, FLOAT32, INT8, on_grid, small_form
 from edgekit.operators.lowered import ModelRecord, OperatorRecord, Options, TensorRecord
+from edgekit.operators.operator import WEIGHTS
 
 CHANNEL_AXES = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0, "TRANSPOSE_CONV": 0}
 """Operators with weights, at input 1, and the axis of their output channels in TFLite's order."""

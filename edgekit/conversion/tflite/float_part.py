@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from edgekit.conversion.tflite.tidy import tidy
-from edgekit.operators.lowered import ModelRecord, OperatorRecord
-
-ABSENT = -1
+from edgekit.operators.lowered import ABSENT, ModelRecord, OperatorRecord
 
 
 def float_part(model: ModelRecord) -> ModelRecord | None:

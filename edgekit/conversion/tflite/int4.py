@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from edgekit.operators.lowered import ModelRecord, OperatorRecord
+from edgekit.operators.operator import WEIGHTS
 from edgekit.scales import Array
 
 INT4 = "int4"
@@ -24,7 +25,6 @@ UNPACKING = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"})
 Their versions stay those of int8: LiteRT's converter has others, which its own reference kernels are not registered
 for, and a runtime that knows no INT4 refuses the tensor's type.
 """
-WEIGHTS = 1
 
 
 def narrowed(model: ModelRecord) -> ModelRecord:

@@ -21,7 +21,7 @@ from edgekit.graph.read import read_graph
 from edgekit.operators import row_of
 from edgekit.operators.lowering import ACTIVATION_LIMITS, Lowering
 from edgekit.operators.nodes import Graph, Node, Tensor
-from edgekit.operators.operator import BIAS, Int8
+from edgekit.operators.operator import BIAS, WEIGHTS, Int8
 from edgekit.operators.weight_scheme import EIGHT_BITS, WeightScheme
 from edgekit.scales import (
     INT8_MAX,
@@ -33,7 +33,6 @@ from edgekit.scales import (
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-WEIGHTS = 1
 PIXELS = (0.0, 1.0)
 LIMITS = {"": (-math.inf, math.inf), **{name: limits for limits, name in ACTIVATION_LIMITS.items()}}
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from edgekit.operators.lowered import ModelRecord, OperatorRecord
-
-ABSENT = -1
+from edgekit.operators.lowered import ABSENT, ModelRecord, OperatorRecord
 
 
 def tidy(model: ModelRecord) -> ModelRecord:

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgekit.conversion.tflite.int4 import INT4, narrowed, pack
+from edgekit.modelfiles.tflite_contents import IDENTIFIER
 from edgekit.operators.lowered import ModelRecord, OperatorRecord, TensorRecord
 from edgekit.scales import Array, Quantization
 
 if TYPE_CHECKING:
     from flatbuffers import Builder
 
-FILE_IDENTIFIER = b"TFL3"
 SCHEMA_VERSION = 3
 DATA_ALIGNMENT = 16
 LENGTH_BYTES = 4
@@ -69,7 +69,7 @@ class _Writer:
         }
         if metadata:
             parts["Metadata"] = vector_of(self.builder, metadata)
-        self.builder.Finish(self.table("Model", Version=SCHEMA_VERSION, **parts), file_identifier=FILE_IDENTIFIER)
+        self.builder.Finish(self.table("Model", Version=SCHEMA_VERSION, **parts), file_identifier=IDENTIFIER)
         return bytes(self.builder.Output())
 
     def tensor(self, record: TensorRecord) -> int:

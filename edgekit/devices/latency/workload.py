@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from edgekit.errors import ModelError
 from edgekit.files import require_file
+from edgekit.modelfiles.runtime_choice import default_runtime
 
 KINDS = ("conv", "pointwise", "depthwise", "dense", "elementwise", "activation", "pool", "move", "sort", "other")
 """``conv``: a window over all channels; ``move``: concatenation, padding, transposition, resizing; ``sort``: the
@@ -201,17 +201,14 @@ def workload_of(answer: Mapping[str, Any]) -> Workload:
 
 def read_layers(path: str, shapes: Mapping[str, Sequence[int]] | None = None) -> dict[str, Any]:
     """What ``read_workload`` does inside its worker, as plain values."""
-    suffix = Path(path).suffix.lower()
-    if suffix == ".tflite":
+    if default_runtime(Path(path)) == "litert":
         from edgekit.devices.latency.tflite_layers import tflite_layers
 
         found = list(tflite_layers(Path(path)))
-    elif suffix == ".onnx":
+    else:
         from edgekit.devices.latency.onnx_layers import onnx_layers
 
         found = list(onnx_layers(Path(path), shapes or {}))
-    else:
-        raise ModelError(f"{path} is neither an .onnx nor a .tflite file; give one of these.")
     return {"precision": main_precision(found), "layers": [asdict(layer) for _, layer in found]}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from edgekit.catalog import INT8_ONNX, INT8_TFLITE
 from edgekit.data.dataset import Dataset
 from edgekit.quantization.calibrate import RealInputs
 from edgekit.quantization.judge import Judge
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     from edgekit.quantization.options import QuantizeOptions
 
-ONNX_FILE = "model.int8.onnx"
 JUDGING_IMAGES = 128
 """Images that the rungs of the ladder are judged on."""
 
@@ -61,10 +61,10 @@ def judge_for(model: ModelProto, data: Dataset, inputs: RealInputs, options: Qua
 
 RECIPE = Recipe(
     summary="int8 weights and activations with static ranges from calibration images (quantize --int8)",
-    files=(ONNX_FILE, "model.int8.tflite"),
+    files=(INT8_ONNX, INT8_TFLITE),
     make=make,
     calibrates=True,
     advice="Calibrate on more or better images, or allow more.",
-    remark=f"On an x86 processor without VNNI, open {ONNX_FILE} with ONNX Runtime's session option "
+    remark=f"On an x86 processor without VNNI, open {INT8_ONNX} with ONNX Runtime's session option "
     "session.x64quantprecision=1: its sums saturate there without. (EdgeKit does.)",
 )

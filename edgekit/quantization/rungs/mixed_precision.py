@@ -16,7 +16,7 @@ import numpy as np
 from edgekit.console import progress
 from edgekit.graph.draft import Draft
 from edgekit.graph.messages import constants_of, make_node, makers_of, sizes_of
-from edgekit.operators import operators_that
+from edgekit.operators import ACTIVATIONS
 from edgekit.quantization.calibrate import RealInputs, Reals, answers_of, open_simulation, outputs_of
 from edgekit.quantization.judge import Judge
 from edgekit.quantization.plan import Plan
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from edgekit.data.intake import Intake
 
-ACTIVATIONS = operators_that(lambda row: row.is_activation)
 INFERENCES = 128
 """Of the whole network, for all sensitivities together; each tensor sees at least one image."""
 TOGETHER = 32

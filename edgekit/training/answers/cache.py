@@ -6,7 +6,6 @@ augmentation, its seed and the preprocessing. What a cold run uses is what was s
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from edgekit.console import counted, progress, say
 from edgekit.data.dataset import Dataset
-from edgekit.files import sha256_bytes, user_cache
+from edgekit.files import cache_folder
 from edgekit.recipe import Augmentation
 from edgekit.training.answers.file import AnswerFile
 from edgekit.training.augment import View
@@ -26,6 +25,11 @@ LARGEST = float(np.finfo(np.float16).max)
 MANY_CLASSES = 256
 """Of more than these only the likeliest are stored."""
 LIKELIEST = 64
+
+
+def float16_of(values: NDArray[np.float32]) -> NDArray[np.float16]:
+    """Real values as float16, what is too large for it as the largest."""
+    return values.clip(-LARGEST, LARGEST).astype(np.float16)
 
 
 class Answers(Protocol):
@@ -60,8 +64,8 @@ class AnswerCache:
             "in_bf16": self.in_bf16,
             "side": side if augmentation.elastic or augmentation.crop else 0,
         }
-        self.key = sha256_bytes(json.dumps(key, sort_keys=True).encode())[:32]
-        self.folder = user_cache() / "answers" / self.key
+        self.folder = cache_folder("answers", key)
+        self.key = self.folder.name
 
     def announce(self, views: int) -> None:
         """Say what the answers to so many views take on the disk."""
@@ -123,15 +127,15 @@ class AnswerForm:
         rows = np.empty(len(answers), self.row)
         logits = answers[:, : self.classes]
         if self.features:
-            rows["features"] = answers[:, self.classes :].clip(-LARGEST, LARGEST)
+            rows["features"] = float16_of(answers[:, self.classes :])
         if self.is_whole:
-            rows["scores"] = logits.clip(-LARGEST, LARGEST)
+            rows["scores"] = float16_of(logits)
             return rows
         logarithms = logits - np.logaddexp.reduce(logits, 1, keepdims=True)
         rows["classes"] = np.argpartition(-logarithms, LIKELIEST, 1)[:, :LIKELIEST]
-        rows["scores"] = np.take_along_axis(logarithms, rows["classes"], 1).clip(-LARGEST, LARGEST)
+        rows["scores"] = float16_of(np.take_along_axis(logarithms, rows["classes"], 1))
         np.put_along_axis(logarithms, rows["classes"], -np.inf, 1)
-        rows["rest"] = np.logaddexp.reduce(logarithms, 1).clip(-LARGEST, LARGEST)
+        rows["rest"] = float16_of(np.logaddexp.reduce(logarithms, 1))
         return rows
 
     def unpacked(self, rows: NDArray[Any]) -> Logits:

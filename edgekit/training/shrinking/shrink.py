@@ -12,14 +12,14 @@ import numpy as np
 
 from edgekit import catalog
 from edgekit.artifact import Metadata
-from edgekit.catalog import Architecture, NetworkCard
+from edgekit.catalog import SHRINK, NetworkCard, run_folder
 from edgekit.console import Part, Remark, say
-from edgekit.data import Source, is_unset, open_data
+from edgekit.data import Source, open_data
 from edgekit.data.dataset import Dataset
 from edgekit.data.intake import require_pictures
 from edgekit.data.reading import Reading
 from edgekit.errors import UsageError
-from edgekit.files import model_name, require_writable, write_json
+from edgekit.files import write_json
 from edgekit.inputs.contract import InputContract
 from edgekit.inputs.contracts import Contract
 from edgekit.operators.weight_scheme import EIGHT_BITS, WeightScheme
@@ -29,7 +29,7 @@ from edgekit.runtimes.refusal import first_line
 from edgekit.training.distill import DistillOptions, DistillResult, distill, require_files
 from edgekit.training.recipe_options import DistillRecipeOptions
 from edgekit.training.runs import record_of
-from edgekit.training.student import name_of
+from edgekit.training.student import data_of, name_of
 from edgekit.training.teacher import Teacher
 from edgekit.training.teachers import TeacherDetails, open_teacher
 
@@ -120,7 +120,7 @@ def shrink(options: ShrinkOptions) -> ShrinkResult:
     loop.require_labels(data)
     block = _block(cut, contract, data, options.to, options.seed, options.weights)
     network, whole, int8_bytes = block.network, block.int8_bytes, block.int8_bytes
-    folder = require_writable(options.out or Path("runs") / f"{_name_of(teacher)}-shrunk")
+    folder = run_folder(options.out, f"{_name_of(teacher)}-shrunk")
     for step in range(1, options.steps + 1):
         is_last = step == options.steps
         size = round(whole * (options.to / whole) ** (step / options.steps))
@@ -142,7 +142,7 @@ def shrink(options: ShrinkOptions) -> ShrinkResult:
         **vars(distilled), int8_bytes=int8_bytes, teacher_int8_bytes=whole, channels=_channels(network)
     )
     record = {"to": options.to, "steps": options.steps, "seed": options.seed}
-    write_json(folder / "shrink.json", {**result.to_dict(), "model": result.model.name, **record})
+    write_json(folder / SHRINK, {**result.to_dict(), "model": result.model.name, **record})
     return result
 
 
@@ -208,9 +208,7 @@ def _opened(options: ShrinkOptions) -> tuple[Teacher, Source, TrainRecipe]:
     named = options.teacher
     is_card = isinstance(named, str) and named in catalog.names("teachers")
     card = catalog.network_card("teachers", named) if is_card else _card_for(named)
-    source = card.data if is_unset(options.data) else options.data
-    if is_unset(source):
-        raise UsageError(f"The teacher {card.name} has no data of its own; name a source with --data.")
+    source = data_of(f"teacher {card.name}", card.data, options.data)
     contract = card.contract if options.size is None else InputContract(options.size, options.size, 3)
     if options.size is None and (not isinstance(named, str) or ":" in named):
         contract = InputContract(*open_data(source, reading=options.reading).image_shape)
@@ -225,14 +223,12 @@ def _card_for(teacher: str | nn.Module) -> NetworkCard:
         path, record = found
         trained = TrainRecipe.from_dict(record.get("recipe", {}), str(path))
         recipe = PHOTOS.override(augmentation=trained.augmentation)
-    anything = InputContract(224, 224, 3)
-    return NetworkCard(name, Path(), "", Architecture(name), anything, (), data="", recipes={"full": recipe})
+    return NetworkCard.made_up(name, name, InputContract(224, 224, 3), recipe)
 
 
 def _name_of(teacher: Teacher) -> str:
-    """Without the ending of a file; a folder's may have dots, as v1.0."""
-    path = Path(teacher.name)
-    return path.name if path.is_dir() else model_name(path)
+    """For a folder; that of a run may have dots, as v1.0, and a factory's is that of its file."""
+    return Path(teacher.name.partition(".py:")[0]).name
 
 
 def _network_of(teacher: Teacher) -> nn.Module:

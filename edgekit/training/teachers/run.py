@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from edgekit.catalog import resolve_model
+from edgekit.catalog import FLOAT_ONNX, resolve_model
 from edgekit.inputs.contracts import Contract
-from edgekit.training.runs import data_of, open_run
+from edgekit.training.runs import data_learned, open_run
 from edgekit.training.teacher import Teacher, torch_forward
 from edgekit.training.teachers import TeacherOptions, onnx
 
@@ -24,9 +24,9 @@ def teacher(options: TeacherOptions, student: Contract) -> Teacher:
     folder = Path(options.model).resolve()
     run = open_run(folder)
     if run is None:
-        path = resolve_model(options.model, "model.onnx")
+        path = resolve_model(options.model, FLOAT_ONNX)
         found = onnx.teacher(replace(options, model=str(path)), student)
     else:
         forward = torch_forward(run.network, folder.name)
         found = Teacher(folder.name, run.sha256, run.contract, forward, run.classes, run.network, run.structure)
-    return replace(found, name=folder.name, learned=data_of(folder))
+    return replace(found, name=folder.name, learned=data_learned(folder))

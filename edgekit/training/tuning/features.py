@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,8 +15,9 @@ from numpy.typing import NDArray
 
 from edgekit.console import progress
 from edgekit.data.dataset import ImageArray
-from edgekit.files import sha256_bytes, user_cache, write_bytes
+from edgekit.files import cache_folder, write_bytes
 from edgekit.inputs.contracts import Contract
+from edgekit.training.answers.cache import float16_of
 from edgekit.training.inputs import Inputs, in_order
 from edgekit.training.teacher import rows_at_once
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from torch import nn
 
 FORMAT = 1
-LARGEST = float(np.finfo(np.float16).max)
 
 Features = NDArray[np.float16]
 """[N, D], a row for each image."""
@@ -46,7 +45,7 @@ class FeatureCache:
             "contract": contract.describe(),
             "data": data_sha256,
         }
-        self.folder = user_cache() / "features" / sha256_bytes(json.dumps(key, sort_keys=True).encode())[:32]
+        self.folder = cache_folder("features", key)
 
     def __call__(self, part: str, images: ImageArray, mirrored: bool = False) -> Features:
         """The features of the images of a ``part`` of the data, or of their mirror images."""
@@ -79,7 +78,7 @@ class FeatureCache:
             for rows in blocks:
                 with torch.inference_mode(), fast_precision():
                     seen = network(torch.from_numpy(inputs[rows])).float().numpy()
-                found.append(seen.clip(-LARGEST, LARGEST).astype(np.float16))
+                found.append(float16_of(seen))
                 bar.update(sum(map(len, found)))
         return in_order(blocks, found)
 

@@ -6,11 +6,12 @@ files, compared with the card's sha256, and read without unpickling code.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgekit import catalog
-from edgekit.catalog import Architecture, NetworkCard, PackageFile
+from edgekit.catalog import NetworkCard, PackageFile
 from edgekit.errors import ModelError, UsageError
 from edgekit.inputs.contracts import Contract
 from edgekit.inputs.text import TextContract
@@ -39,18 +40,9 @@ def teacher_card(name: str) -> NetworkCard:
     if not is_hub_name(name):
         return catalog.network_card("teachers", name)
     found = open_hub(name)
-    weights = PackageFile(found.name, "", found.sha256)
-    return NetworkCard(
-        name=found.short_name,
-        folder=Path(),
-        summary="",
-        architecture=Architecture(found.name),
-        contract=found.contract,
-        classes=(),
-        data="",
-        recipes=catalog.network_card("teachers", TUNED_AS[found.contract.INPUT]).recipes,
-        pretrained=weights,
-    )
+    tuned_as = catalog.network_card("teachers", TUNED_AS[found.contract.INPUT])
+    card = NetworkCard.made_up(found.short_name, found.name, found.contract, tuned_as.recipe("full"))
+    return replace(card, recipes=tuned_as.recipes, pretrained=PackageFile(found.name, "", found.sha256))
 
 
 def pretrained_network(card: NetworkCard, classes: int) -> nn.Module:
