@@ -21,7 +21,9 @@ NEWEST = "the newest run"
 MODEL = "A file, a run folder or a student's name."
 ANY_SEED = "Seed of everything random."
 RAY = "Train on a Ray cluster: HOST:PORT, auto or ray://HOST:PORT."
-SOURCES = "mnist, clothes, a folder, .npz, .parquet or module:factory."
+SOURCES = "mnist, clothes, a folder, .npz, .parquet, .csv, .tsv, .jsonl or module:factory."
+MOST_THREADS = 128
+"""More take turns on any processor, for minutes."""
 SAMPLES = "mnist, clothes, a folder of pictures or .npy files, .npz, .npy, .parquet or module:factory."
 
 R = TypeVar("R", bound="Options")
@@ -117,8 +119,8 @@ def _check(flag: str, known: Option, value: Any) -> None:
         raise UnknownNameError(flag if known.positional else f"value of {flag}", value, known.choices)
     low, high = -math.inf if known.least is None else known.least, math.inf if known.most is None else known.most
     if isinstance(value, int | float) and not low <= value <= high:
-        limits = f"at least {low}" if known.most is None else f"from {low} to {high}"
-        raise UsageError(f"{flag} {value} is not allowed; give a number {limits}.")
+        limits = f"from {low} to {high}" if known.most is not None else "" if known.least is None else f"at least {low}"
+        raise UsageError(f"{flag} {value} is not allowed; give a number {limits}".rstrip() + ".")
 
 
 @dataclass(frozen=True)

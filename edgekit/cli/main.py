@@ -21,7 +21,7 @@ COMMANDS = Group(
         "doctor": verbs.doctor,
         "demo": Verb("edgekit.report.demo:demo", "MNIST from teacher to report: distill, quantize, verify, profile."),
         "teach": replace(verbs.teach, place="edgekit.report.teaching:teach"),
-        "distill": verbs.distill,
+        "distill": replace(verbs.distill, place="edgekit.report.teaching:distill"),
         "shrink": verbs.shrink,
         "search": replace(verbs.search, place="edgekit.report.searching:search"),
         "quantize": replace(verbs.quantize, place="edgekit.report.quantization:quantize"),

@@ -21,8 +21,8 @@ from edgekit.inputs.contracts import Contract
 from edgekit.inputs.text import TextContract
 
 KINDS = (
-    "'mnist', 'clothes', a folder of class folders (or train/val/test of them), an IDX folder, an .npz, .npy or "
-    ".parquet file, or module:factory"
+    "'mnist', 'clothes', a folder of class folders (or train/val/test of them), an IDX folder, an .npz, .npy, "
+    ".parquet, .csv, .tsv or .jsonl file, or module:factory"
 )
 NAMED = ("mnist", "clothes")
 Source = str | Any

@@ -261,7 +261,7 @@ def require_shape(dataset: Dataset, shape: tuple[int, int, int]) -> Dataset:
     """
     if dataset.image_shape != shape:
         held, needed = ("x".join(map(str, item)) for item in (dataset.image_shape, shape))
-        raise DataError(f"{dataset.name} holds {held} images and the model needs {needed}; use data of that size.")
+        raise DataError(f"{dataset.name} holds {held} images and the model needs {needed}; name such with --data.")
     return dataset
 
 

@@ -15,6 +15,14 @@ from edgekit.errors import DataError, UnknownNameError
 LABEL_WORDS = ("label", "labels", "class", "target", "fine_label", "category", "sentiment")
 
 
+NO_LABEL = "has no label"
+
+
+def is_missing(label: Any) -> bool:
+    """Whether a cell of a column of labels is empty."""
+    return label is None or (isinstance(label, str) and not label.strip())
+
+
 @dataclass(frozen=True)
 class Column:
     """The labels of a split as they are found, None if it has none; ``names`` are those of the classes, where said."""
@@ -38,8 +46,8 @@ def numbered(parts: Mapping[str, Column], source: str) -> tuple[tuple[str, ...],
         return (), dict.fromkeys(parts)
     for split, part in parts.items():
         for row, label in enumerate(part.labels or ()):
-            if isinstance(label, str) and not label.strip():
-                raise DataError(f"{source}, {split} split: row {row} has no label; give it one, or remove the row.")
+            if is_missing(label):
+                raise DataError(f"{source}, {split} split: row {row} {NO_LABEL}; give it one, or remove the row.")
     classes = first.names
     if classes is None and all(isinstance(label, str) for label in first.labels):
         classes = tuple(sorted(set(first.labels)))

@@ -22,7 +22,7 @@ from edgekit.data.dataset import Dataset, Split, divide
 from edgekit.data.factory import call_factory, is_factory
 from edgekit.data.files import prepare
 from edgekit.data.folder import FileKind, find_files
-from edgekit.data.labels import LABEL_WORDS, Column, numbered, said_column
+from edgekit.data.labels import LABEL_WORDS, NO_LABEL, Column, is_missing, numbered, said_column
 from edgekit.data.parquet import holds_images
 from edgekit.data.reading import STRICT, Reading
 from edgekit.data.splits import SPLITS, may_be_divided, split_called, split_files
@@ -148,10 +148,10 @@ def _typed(parts: Mapping[str, _Part]) -> dict[str, _Part]:
 def _whole(labels: Sequence[Any]) -> Sequence[Any]:
     """Labels as numbers where all are such, also as a file of text has them; whole ones are integers."""
     try:
-        numbers = [float(label) for label in labels]
+        numbers = [label if is_missing(label) else float(label) for label in labels]
     except (TypeError, ValueError, OverflowError):
         return labels  # names
-    return [int(number) if number.is_integer() else number for number in numbers]
+    return [int(number) if isinstance(number, float) and number.is_integer() else number for number in numbers]
 
 
 def _joined(parts: Sequence[_Part]) -> _Part:
@@ -199,13 +199,14 @@ def _pair(value: Any, where: str) -> _Part:
 
 
 def _without_empty(part: _Part, reading: Reading) -> _Part:
-    """A split whose texts all say something.
+    """A split whose texts all say something, and have labels if any has.
 
     Raises:
         DataError: one does not, unless ``reading`` leaves such out; or none does.
     """
     kept = np.ones(len(part.texts), bool)
-    for row, reason in _faults(part.texts):
+    unlabelled = ((row, NO_LABEL) for row, label in enumerate(part.column.labels or ()) if is_missing(label))
+    for row, reason in sorted({**dict(unlabelled), **dict(_faults(part.texts))}.items()):
         if not reading.skip_broken:
             raise DataError(f"{part.where}: row {row} {reason}; correct it, or leave such out with --skip-broken.")
         say(f"left out: {part.where}: row {row} {reason}")

@@ -24,7 +24,7 @@ from edgekit.devices.latency.model import COVERAGE, MEASURED, Array, LatencyTabl
 from edgekit.devices.latency.tables import write_tables
 from edgekit.devices.latency.workload import BEYOND, Layer, Workload, read_layers, workload_of
 from edgekit.errors import RuntimeCrashError, UnknownNameError, UsageError
-from edgekit.options import Options, argument, names, option
+from edgekit.options import MOST_THREADS, Options, argument, names, option
 from edgekit.profiling.probes import probe_models
 from edgekit.profiling.records import OperatorProfile
 from edgekit.result import Result
@@ -60,7 +60,7 @@ class CalibrateOptions(Options):
     """What to calibrate."""
 
     device: str = argument("A device that measures: cpu, or ssh://user@host.", metavar="DEVICE")
-    threads: int = option("Threads of the runtimes.", 1, least=1)
+    threads: int = option("Threads of the runtimes.", 1, least=1, most=MOST_THREADS)
     name: str = option("Name of the card.", "", unset="NAME-calibrated")
     runtime: tuple[str, ...] = option("Runtimes, as in litert,ort.", (), metavar="NAMES", unset="both", read=names)
 

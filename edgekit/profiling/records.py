@@ -16,7 +16,7 @@ from edgekit.devices.latency.model import Prediction
 from edgekit.errors import DeviceError, ModelError, UsageError
 from edgekit.modelfiles.contents import ModelContents
 from edgekit.modelfiles.runtime_choice import BY_ENDING, RUNTIME
-from edgekit.options import MODELS, NEWEST, Options, argument, option, shape_option
+from edgekit.options import MODELS, MOST_THREADS, NEWEST, Options, argument, option, shape_option
 from edgekit.profiling.budget import check_budget, read_budget
 from edgekit.profiling.counts import InstructionCounts, OperatorCount
 from edgekit.profiling.noise import NoiseWarning
@@ -38,7 +38,7 @@ class ProfileOptions(Options):
     device: tuple[str, ...] = option(
         "A device of the catalog, or ssh://user@host[:port]; may be repeated.", ("cpu",), many=True, unset="cpu"
     )
-    threads: int = option("Threads of the runtime.", 1, least=1)
+    threads: int = option("Threads of the runtime.", 1, least=1, most=MOST_THREADS)
     runtime: str | None = option(RUNTIME, None, unset=BY_ENDING)
     runs: int = option("Time at least this many runs.", 50, least=1)
     seconds: float = option("Time for at least this long.", 1.0, least=0, most=300)

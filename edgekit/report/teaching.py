@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,9 @@ from edgekit.report.record import Picture
 from edgekit.report.svg import require_matplotlib
 from edgekit.report.units import interval_text
 from edgekit.tasks.classification import Classified
+from edgekit.training import natural
 from edgekit.training import teach as verb
+from edgekit.training.distill import DistillOptions, DistillResult
 from edgekit.training.teach import TeachOptions, TeachResult
 
 MOST_CLASSES = 30
@@ -36,6 +39,15 @@ def teach(options: TeachOptions) -> TeachResult:
     result = verb.teach(options)
     write_page(result)
     return result
+
+
+def distill(options: DistillOptions) -> DistillResult:
+    """The command: distil as ``edgekit.training.natural.distill`` does; a teacher that it makes has its page too.
+
+    Raises:
+        EdgekitError: as the verb.
+    """
+    return natural.distill(options, teach if find_spec("matplotlib") else verb.teach)
 
 
 def write_page(result: TeachResult) -> Path:

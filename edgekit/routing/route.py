@@ -132,7 +132,7 @@ def route(options: RouteOptions) -> RouteResult:
 
     folder = options.out or RUNS / options.name
     contract = require_pictures(teacher_card(GATE).contract, GATE)
-    with Store(options.where.path) as store:
+    with Store.there(options.where.path) as store:
         pairs = (expert.partition("=") for expert in options.experts)
         named = [Expert(store.find(name), source) for name, _, source in pairs]
         experts = [expert for expert in named if not expert.takes_text]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from edgekit.operators.weight_scheme import WeightScheme
 from edgekit.options import (
     ANY_SEED,
     LARGEST_SEED,
+    MOST_THREADS,
     RAY,
     SOURCES,
     Options,
@@ -83,7 +84,7 @@ class SearchOptions(Options):
         "Largest tensor arena in TFLite Micro: 64KB.", None, metavar="SIZE", read=byte_size
     )
     max_instructions: float | None = option("Most instructions of an inference, counted on an emulated board.", None)
-    threads: int = option("Threads of the runtime on the device.", 1, least=1)
+    threads: int = option("Threads of the runtime on the device.", 1, least=1, most=MOST_THREADS)
     hours: float | None = option(
         "Search for so long; short trainings that were begun are ended.",
         None,
@@ -168,9 +169,7 @@ class SearchResult(Result):
         text = f"{counted(states[State.TRAINED], 'candidates')} trained"
         yield Remark(f"{text}; not trained: {others}" if others else text)
         if self.distilled is not None:
-            yield from self.distilled.parts()
-        if self.quantized is not None and self.distilled is not None and self.distilled.int8 is None:
-            yield from self.quantized.parts()
+            yield from replace(self.distilled, int8=self.quantized).parts()
         size = self.limits.bytes
         if self.quantized is not None and size is not None and self.quantized.tflite.file_bytes > size:
             yield Warn(f"{self.quantized.tflite.file} is over --max-size {size:,.0f}: please report it")

@@ -111,9 +111,7 @@ def _store_app(options: ServeOptions, token: str) -> tuple[ASGIApp, Path]:
     path = options.path or default_store()
     if path.is_dir():
         raise UsageError(f"{path} is a folder; name a store's file, or leave out --store to serve a web bundle.")
-    if not path.is_file():
-        raise UsageError(f"There is no store {path} yet; make it with 'edgekit store add MODEL --store {path}'.")
-    return service_app(Store(path), options.memory << 20, token), path
+    return service_app(Store.there(path), options.memory << 20, token), path
 
 
 def _bundle_app(options: ServeOptions) -> tuple[ASGIApp, Path]:

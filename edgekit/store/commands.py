@@ -143,9 +143,10 @@ def list_(options: StoreOptions) -> Listing:
     """All entries.
 
     Raises:
+        UsageError: there is no store.
         StorageError: the store cannot be read.
     """
-    with Store(options.path) as opened:
+    with Store.there(options.path) as opened:
         return Listing("models", str(options.path), opened.entries())
 
 
@@ -156,7 +157,7 @@ def show(options: ShowOptions) -> Shown:
         UnknownNameError: there is none.
         StorageError: the store cannot be read.
     """
-    with Store(options.where.path) as opened:
+    with Store.there(options.where.path) as opened:
         return Shown(str(options.where.path), opened.find(options.model))
 
 
@@ -167,7 +168,7 @@ def remove(options: RemoveOptions) -> Listing:
         UnknownNameError: one of them is not there; then none is removed.
         StorageError: the store cannot be written.
     """
-    with Store(options.where.path) as opened:
+    with Store.there(options.where.path) as opened:
         return Listing("removed", str(options.where.path), opened.remove(options.models))
 
 
@@ -177,7 +178,7 @@ def gc(options: StoreOptions) -> Swept:
     Raises:
         StorageError: the store cannot be read or written.
     """
-    with Store(options.path) as opened:
+    with Store.there(options.path) as opened:
         return Swept(str(options.path), opened.collect())
 
 

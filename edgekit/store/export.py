@@ -55,7 +55,7 @@ def export(options: ExportOptions) -> Exported:
         UsageError: the folder holds something else.
         StorageError: the store cannot be read, or the folder not be written.
     """
-    with Store(options.where.path) as store:
+    with Store.there(options.where.path) as store:
         entry = store.find(options.model)
         with reading(entry):
             files = _files(entry, store)

@@ -73,6 +73,17 @@ class Store(Closing):
         self._lock = RLock()
         self._connection = connect(path)
 
+    @classmethod
+    def there(cls, path: Path) -> Store:
+        """Open a store that is there already.
+
+        Raises:
+            UsageError: it is not.
+        """
+        if not path.is_file():
+            raise UsageError(f"There is no store {path} yet; make it with 'edgekit store add MODEL --store {path}'.")
+        return cls(path)
+
     def add(self, name: str, data: bytes, card: Mapping[str, Any], replace: bool = False) -> Entry:
         """Keep a model file under a name. The same bytes are kept once; their card becomes the new one.
 

@@ -10,7 +10,7 @@ from edgekit.catalog import NetworkCard
 from edgekit.console import say
 from edgekit.options import Options, option
 from edgekit.recipe import TrainRecipe
-from edgekit.training.losses import Loss, losses
+from edgekit.training.losses import Loss, find_loss, losses
 
 FEWEST_STEPS = 4
 """In an epoch of few images."""
@@ -50,6 +50,8 @@ class RecipeOptions(Options):
         if self.epochs is not None:
             changes["warmup_epochs"] = chosen.warmup_epochs * self.epochs / chosen.epochs
         recipe = chosen.override(**changes)
+        if self.own_loss is None:
+            find_loss(recipe.loss)
         if images is None or images >= recipe.batch_size or self.batch_size is not None:
             return recipe
         fitting = max(2, images // FEWEST_STEPS)

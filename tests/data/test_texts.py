@@ -213,8 +213,9 @@ def test_files_that_are_no_texts_are_left_out_where_that_is_asked_for(tmp_path: 
 def test_a_label_that_is_missing_is_no_class(tmp_path: Path) -> None:
     rows = [f"text {number},{'good' if number % 2 else 'bad'}" for number in range(8)]
     (tmp_path / "train.csv").write_text("\n".join(["text,label", *rows, "another,"]))
-    with pytest.raises(DataError, match="row 8 has no label"):
+    with pytest.raises(DataError, match="row 8 has no label; correct it, or leave such out with --skip-broken"):
         open_data(str(tmp_path), TEXT)
+    assert open_data(str(tmp_path), TEXT, Reading(skip_broken=True)).classes == ("bad", "good")
 
 
 def test_a_label_may_be_longer_than_a_number(tmp_path: Path) -> None:

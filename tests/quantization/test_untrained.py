@@ -10,7 +10,7 @@ from random_images import CONTRACT, random_split
 from torch import nn
 
 from edgekit.artifact import Metadata
-from edgekit.catalog import Architecture
+from edgekit.catalog import Architecture, network_card
 from edgekit.conversion.torch_onnx import to_onnx
 from edgekit.data.dataset import Dataset
 from edgekit.files import write_bytes
@@ -81,3 +81,10 @@ def test_a_bias_that_the_quantizer_adds_was_foretold(tmp_path: Path) -> None:
     write_bytes(tmp_path / "model.onnx", model.SerializeToString())
     made = quantize(QuantizeOptions(str(tmp_path), data, tmp_path, int8=True, rungs=3))
     assert 0.98 * foretold < made.tflite.file_bytes <= foretold
+
+
+@pytest.mark.parametrize(("student", "most"), [("photo-s", 100_000), ("photo-m", 300_000), ("photo-l", 1_000_000)])
+def test_students_of_photos_have_the_size_that_their_cards_say(student: str, most: int) -> None:
+    card, classes = network_card("students", student), tuple(f"class {number}" for number in range(20))
+    network = build(card.architecture, card.contract.shape, len(classes))
+    assert 0.97 * most < len(untrained_int8(network, card.contract, classes)) <= most

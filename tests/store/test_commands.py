@@ -140,3 +140,11 @@ def test_a_card_of_a_strange_store_is_damaged_and_not_a_crash(
     assert done.returncode == 1
     assert "The card of 'digits'" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_a_store_that_is_only_read_is_not_made(tmp_path: Path) -> None:
+    for words in (("list",), ("show", "digits"), ("remove", "digits"), ("gc",)):
+        done = edgekit(tmp_path / "typo" / "store.db", *words)
+        assert done.returncode == 2
+        assert "There is no store" in done.stderr
+    assert not (tmp_path / "typo").exists()

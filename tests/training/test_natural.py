@@ -12,11 +12,12 @@ from PIL import Image
 
 from edgekit.data import open_data
 from edgekit.data.reading import STRICT, Reading
-from edgekit.errors import UnknownNameError, UsageError
+from edgekit.errors import EdgekitError, UnknownNameError, UsageError
 from edgekit.inputs.contract import InputContract
 from edgekit.operators.weight_scheme import WeightScheme
 from edgekit.training import natural
 from edgekit.training.distill import DistillOptions
+from edgekit.training.recipe_options import DistillRecipeOptions
 from edgekit.training.shrinking.shrink import ShrinkOptions
 from edgekit.training.teach import TeachOptions
 from edgekit.training.teachers import TeacherDetails
@@ -70,8 +71,8 @@ def test_photos_alone_get_a_teacher_and_a_student_of_its_channels(asked: list[An
 def test_every_option_that_shrink_has_too_goes_on_to_it(asked: list[Any], photos: str) -> None:
     given = {"qat": True, "resume": True, "extra": photos, "details": TeacherDetails(teacher_std=(0.5,))}
     given |= {"weights": WeightScheme(weight_bits=4), "ray": "auto"}
-    natural.distill(DistillOptions(data=photos, **given))
-    assert {name: getattr(asked[1], name) for name in given} == given
+    natural.distill(DistillOptions(data=photos, teacher=("my.onnx",), **given))
+    assert {name: getattr(asked[0], name) for name in given} == given
 
 
 def test_the_newest_run_on_these_photos_is_taken(asked: list[Any], photos: str) -> None:
@@ -168,3 +169,24 @@ def test_texts_alone_get_a_teacher_of_texts_and_a_student_of_text(asked: list[An
     teaching, distilling = asked
     assert (teaching.name, teaching.data) == ("minilm", "opinions.csv")
     assert (distilling.student, distilling.teacher) == ("text-m", (str(teaching.out),))
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"recipe": DistillRecipeOptions(loss="foo")}, "No loss is called 'foo'"),
+        ({"student": "photo-s", "recipe": DistillRecipeOptions(recipe="foo")}, "No recipe"),
+        ({"student": "photo-s", "recipe": DistillRecipeOptions(learning_rate=-1.0)}, "learning_rate must be positive"),
+        ({"student": "text-s"}, "text-s does not learn photos"),
+        ({"extra": "nowhere"}, "nowhere"),
+        ({"out": Path("file") / "out"}, "file"),
+        ({"details": TeacherDetails(teacher_mean=(0.5,))}, "describe a --teacher; name it"),
+    ],
+)
+def test_what_is_wrong_is_said_before_a_teacher_is_made(
+    asked: list[Any], photos: str, changes: dict[str, Any], complaint: str
+) -> None:
+    Path("file").write_text("")
+    with pytest.raises(EdgekitError, match=complaint):
+        natural.distill(DistillOptions(data=photos, **changes))
+    assert not asked

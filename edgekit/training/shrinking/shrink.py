@@ -271,7 +271,9 @@ def _cut(block: _Block, to: int, seed: int) -> tuple[nn.Module, int]:
         if (counts == whole.least).all():
             break
         besides = size - float(whole.bytes(counts))
-    raise UsageError(f"--to {to:,} is too little: {type(network).__name__} cannot have fewer than {size:,} bytes.")
+    raise UsageError(
+        f"{to:,} bytes are too few: {type(network).__name__} cannot have fewer than {size:,}; ask for more."
+    )
 
 
 def _int8_bytes(network: nn.Module, metadata: Metadata, weights: WeightScheme) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.catalog import FLOAT_ONNX, resolve_model
+from edgekit.errors import UsageError
 from edgekit.inputs.contracts import Contract
 from edgekit.training.runs import data_learned, open_run
 from edgekit.training.teacher import Teacher, torch_forward
@@ -21,6 +22,8 @@ def takes(model: Any) -> bool:
 def teacher(options: TeacherOptions, student: Contract) -> Teacher:
     """Its input is what the run's data were. Only a torch network has features to compare and channels to take out."""
     options.require_no_weights()
+    if options.mean or options.std:
+        raise UsageError(f"{options.model} is a run, which says what its input is; leave out --teacher-mean and -std.")
     folder = Path(options.model).resolve()
     run = open_run(folder)
     if run is None:
