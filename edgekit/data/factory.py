@@ -78,8 +78,16 @@ def _import_file(path: Path) -> ModuleType:
     assert spec.loader is not None
     _look_in(path.resolve().parent)
     module = importlib.util.module_from_spec(spec)
-    sys.modules.setdefault(spec.name, module)  # where dataclasses look for what annotations name
-    spec.loader.exec_module(module)
+    # Dataclasses look there for what annotations name. Afterwards nothing is there: what travels to other machines is
+    # sent whole only where its module cannot be imported.
+    before = sys.modules.get(spec.name)
+    sys.modules[spec.name] = module
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.modules.pop(spec.name)
+        if before is not None:
+            sys.modules[spec.name] = before
     return module
 
 

@@ -107,7 +107,9 @@ def _pixels(image: Any, contract: InputContract | None) -> Any:
     """An array as it is, a picture of Pillow as a model of ``contract`` eats it."""
     if not hasattr(image, "getbands"):
         return np.asarray(image)
-    from edgekit.inputs.decode import to_pixels, upright
+    from PIL import ImageOps
 
-    pixels = to_pixels(upright(image))
+    from edgekit.inputs.decode import to_pixels
+
+    pixels = to_pixels(ImageOps.exif_transpose(image))
     return pixels if contract is None else contract.fit(pixels)

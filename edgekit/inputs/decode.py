@@ -52,7 +52,7 @@ def decode_image(data: bytes, name: str) -> Pixels:
                 if image.width * image.height > (Image.MAX_IMAGE_PIXELS or math.inf):
                     raise Image.DecompressionBombError(f"{image.width}x{image.height}")
                 # Which copies, also where there is nothing to turn.
-                return to_pixels(upright(image))
+                return to_pixels(ImageOps.exif_transpose(image) if image.getexif().get(ORIENTATION, 1) != 1 else image)
     except UnidentifiedImageError as exc:
         raise InputError(f"{name} is not an image of a known form; save it as JPEG or PNG, or remove it.") from exc
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as exc:
@@ -61,11 +61,6 @@ def decode_image(data: bytes, name: str) -> Pixels:
         raise InputError(f"{name} needs more memory than there is; shrink it, or remove it.") from exc
     except Exception as exc:  # Pillow raises whatever the broken bytes lead to
         raise InputError(f"{name} cannot be decoded ({str(exc).rstrip('.')}); replace it, or remove it.") from exc
-
-
-def upright(image: Image.Image) -> Image.Image:
-    """A picture of Pillow's turned as its EXIF data say."""
-    return ImageOps.exif_transpose(image) if image.getexif().get(ORIENTATION, 1) != 1 else image
 
 
 def to_pixels(image: Image.Image) -> Pixels:

@@ -12,11 +12,11 @@ from edgekit.deployment.pi.build import FILES
 ALLOWED = {"numpy", "PIL", "ai_edge_litert", "tflite_runtime", "onnxruntime", "picamera2", "edgekit", "classify"}
 
 
-def test_a_bundle_has_all_that_it_needs_in_less_than_106_kilobytes_beside_the_model(bundle: Path) -> None:
+def test_a_bundle_has_all_that_it_needs_in_less_than_107_kilobytes_beside_the_model(bundle: Path) -> None:
     sizes = {path.relative_to(bundle).as_posix(): path.stat().st_size for path in bundle.rglob("*") if path.is_file()}
     sizes = {name: size for name, size in sizes.items() if "__pycache__" not in name}
     assert {"app.py", "labels.txt", "requirements.txt", "install.sh", "README.md", "mnist-tiny.service"} <= set(sizes)
-    assert sum(sizes.values()) - sizes["model.tflite"] <= 106_000
+    assert sum(sizes.values()) - sizes["model.tflite"] <= 107_000
 
 
 def test_labels_are_one_a_line_in_the_order_of_the_scores(bundle: Path) -> None:

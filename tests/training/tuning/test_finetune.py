@@ -260,7 +260,7 @@ def test_options_of_fine_tuning_are_refused_for_a_network_from_scratch(monkeypat
 
 
 def test_photos_must_be_named() -> None:
-    with pytest.raises(UsageError, match="name yours with --data"):
+    with pytest.raises(UsageError, match="name a source with --data"):
         teach(TeachOptions("narrow"))
 
 
