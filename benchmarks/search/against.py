@@ -4,14 +4,15 @@
     python benchmarks/search/against.py photo-s clothing runs/against --teacher efficientnet-lite0-run --max-size 100KB
 
 All three learn by the same full recipe in the end and are quantized alike; validation images choose everything, and the
-int8 files are measured on the test images. Each seed is a search of its own. What an earlier call with the same folder
-has done is not done again. The result: accuracies by seed, and by how many points the search is better, with a 95%
-interval (Student's t) over the seeds.
+int8 files are measured on the test images. Each seed is a search of its own. What the result of an earlier call has is
+not done again, and what is in its folder is gone on with; ``--runs`` names those to do in this call. The result:
+accuracies by seed, and by how many points the search is better, with a 95% interval (Student's t) over the seeds.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -33,21 +34,41 @@ from edgekit.search.search import search
 from edgekit.search.study import NAME, STUDY_FILE
 from edgekit.training.distill import DistillOptions, distill
 
-SEARCH, RANDOM, HAND_MADE = "guided", "random", "hand-made"
+NAMES = SEARCH, RANDOM, HAND_MADE = "guided", "random", "hand-made"
 
 
 def main(options: argparse.Namespace) -> None:
-    """Run all, and record."""
-    found: dict[str, list[dict[str, Any]]] = {}
-    for seed in range(options.seeds):
-        for name in (SEARCH, *options.beside):
-            found.setdefault(name, []).append(one(options, name, seed))
-            print(name, seed, found[name][-1], flush=True)
-    figures = {name: [run["test_accuracy"] for run in runs] for name, runs in found.items()}
-    better = {f"points over {name}": paired(figures[SEARCH], figures[name]) for name in options.beside}
-    given = {**vars(options), "data": Path(options.data).name, "folder": "DIR"}
+    """Do what is not done yet, and record it run by run."""
+    own = ("folder", "seeds", "runs")  # of a call
+    given = {key: value for key, value in vars(options).items() if key not in own} | {"data": Path(options.data).name}
     name = f"{options.student}-{options.max_size or options.max_latency}"
-    record(__file__, {"options": given, "runs": found, **better}, "STUDENT DATA DIR ...", name=name)
+    for run in options.runs or [f"{name}-{seed}" for seed in range(options.seeds) for name in NAMES]:
+        kind, _, seed = run.rpartition("-")
+        if run in done(name, given):
+            continue
+        made = one(options, kind, int(seed))
+        print(run, made, flush=True)
+        runs = {**done(name, given), run: made}  # another call may have added to them
+        record(__file__, {"options": given, "runs": runs, **comparison(runs)}, "STUDENT DATA DIR ...", name=name)
+
+
+def done(name: str, given: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The runs that the result has, if it was made with the same options."""
+    path = Path(__file__).with_name(f"{name}.json")
+    result = json.loads(path.read_text())["result"] if path.exists() else {}
+    return dict(result["runs"]) if result.get("options") == given else {}
+
+
+def comparison(runs: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """By how much the search is better than each other, over the seeds that both have."""
+    found = {}
+    for other in NAMES[1:]:
+        seeds = [run.rpartition("-")[2] for run in runs if run.startswith(f"{SEARCH}-")]
+        both = sorted(seed for seed in seeds if f"{other}-{seed}" in runs)
+        if both:
+            own, others = ([runs[f"{name}-{seed}"]["test_accuracy"] for seed in both] for name in (SEARCH, other))
+            found[f"points over {other}"] = paired(own, others)
+    return found
 
 
 def one(options: argparse.Namespace, name: str, seed: int) -> dict[str, Any]:
@@ -62,24 +83,32 @@ def one(options: argparse.Namespace, name: str, seed: int) -> dict[str, Any]:
         }
     names = ("student", "device", "max_size", "max_latency", "hours", "trials", "workers")
     limits = {key: value for key in names if (value := getattr(options, key)) is not None}
-    if (folder / catalog.SEARCH).exists():
-        limits["hours"] = 0.0
+    if options.hours is not None:
+        left = options.hours - hours_of(folder) / (options.workers or 1)
+        limits["hours"] = 0.0 if (folder / catalog.SEARCH).exists() else max(0.0, left)
     result = search(build(SearchOptions, {**shared, **limits, "sampler": name}))
     assert result.best is not None
     assert result.quantized is not None
     states = [candidate.state for candidate in result.candidates]
     counts = {state: states.count(state) for state in sorted(set(states))}
     known = {"network": result.best.network, "validation": result.best.accuracies, "candidates": counts}
-    study = optuna.load_study(study_name=NAME, storage=f"sqlite:///{folder / STUDY_FILE}")
-    taken = [trial.datetime_complete - trial.datetime_start for trial in study.trials if trial.datetime_complete]
     over = [one for one in result.candidates if one.accuracies and one.costs.beyond(result.limits)]
     return {
         **known,
         "costs": result.best.costs.known(),
-        "hours of one worker": sum(taken, timedelta()) / timedelta(hours=1),
+        "hours of one worker": hours_of(folder),
         "trained over the budget": len(over),
         **figures_of(result.quantized),
     }
+
+
+def hours_of(folder: Path) -> float:
+    """What the candidates of a study have taken so far, one worker at a time."""
+    if not (folder / STUDY_FILE).exists():
+        return 0.0
+    study = optuna.load_study(study_name=NAME, storage=f"sqlite:///{folder / STUDY_FILE}")
+    taken = [trial.datetime_complete - trial.datetime_start for trial in study.trials if trial.datetime_complete]
+    return sum(taken, timedelta()) / timedelta(hours=1)
 
 
 def figures_of(made: QuantizeResult) -> dict[str, Any]:
@@ -101,8 +130,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--trials", type=int)
     parser.add_argument("--workers", type=int)
     parser.add_argument("--epochs", type=int)
-    parser.add_argument("--beside", nargs="*", default=[RANDOM, HAND_MADE], choices=[RANDOM, HAND_MADE])
     parser.add_argument("--seeds", type=int, default=3, choices=[1, *SEEDS])
+    parser.add_argument("--runs", nargs="*", metavar="NAME-SEED", help="as in guided-0 hand-made-2; all if not given")
     return parser.parse_args()
 
 
