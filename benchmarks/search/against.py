@@ -31,6 +31,7 @@ from edgekit.quantization.options import QuantizeOptions
 from edgekit.quantization.quantize import QuantizeResult, quantize
 from edgekit.search.records import SearchOptions, milliseconds
 from edgekit.search.search import search
+from edgekit.search.setting import Setting
 from edgekit.search.study import NAME, STUDY_FILE
 from edgekit.training.distill import DistillOptions, distill
 
@@ -86,7 +87,9 @@ def one(options: argparse.Namespace, name: str, seed: int) -> dict[str, Any]:
     if options.hours is not None:
         left = options.hours - hours_of(folder) / (options.workers or 1)
         limits["hours"] = 0.0 if (folder / catalog.SEARCH).exists() else max(0.0, left)
-    result = search(build(SearchOptions, {**shared, **limits, "sampler": name}))
+    searching = build(SearchOptions, {**shared, **limits, "sampler": name})
+    answer_all(searching)
+    result = search(searching)
     assert result.best is not None
     assert result.quantized is not None
     states = [candidate.state for candidate in result.candidates]
@@ -100,6 +103,13 @@ def one(options: argparse.Namespace, name: str, seed: int) -> dict[str, Any]:
         "trained over the budget": len(over),
         **figures_of(result.quantized),
     }
+
+
+def answer_all(options: SearchOptions) -> None:
+    """Have the teacher answer all views, so that it is not the first search of a seed that pays for it."""
+    with Setting.of(options) as setting:
+        card = setting.family.card
+        setting.school.ask(card.contract, options.recipe.of(card, len(setting.school.data(card.contract).train)))
 
 
 def hours_of(folder: Path) -> float:
