@@ -189,11 +189,14 @@ class Dataset:
         return (height, width, channels)
 
 
-def divide(name: str, parts: Mapping[str, Split], classes: Sequence[str]) -> dict[str, Split]:
+def divide(
+    name: str, parts: Mapping[str, Split], classes: Sequence[str], contents: Sequence[str] | None = None
+) -> dict[str, Split]:
     """Complete the splits that source ``name`` has (see ``splits.may_be_divided``) to train, validation and test.
 
     What is missing is held out of the training data: a sixth for a test split, then a twelfth for validation.
     Data without labels are for calibration alone and stay in the training split. A test split alone is for evaluation.
+    ``contents`` tell the training rows apart by what they hold; see ``hold_out``.
 
     Raises:
         DataError: a class has too few images that some of it could be held out.
@@ -213,9 +216,12 @@ def divide(name: str, parts: Mapping[str, Split], classes: Sequence[str]) -> dic
             f"{name} has too few {kind} of {rare} ({counts.min()}) to hold some out for {wanted}; "
             f"add {kind}, to {len(missing) + 1} at least, or remove the class."
         )
-    for split, share, seed in missing:
-        train, complete[split] = hold_out(train, share, seed)
-    return {**complete, "train": train}
+    rows = np.arange(len(train))
+    for number, (split, share, seed) in enumerate(missing):
+        own = None if contents is None else [contents[row] for row in rows]
+        held = hold_out(train.labels[rows], share, seed, own, keep=len(missing) - number)
+        complete[split], rows = train.take(rows[held]), rows[~held]
+    return {**complete, "train": train.take(rows) if missing else train}
 
 
 def class_called(classes: Sequence[str], label: int) -> str:
@@ -223,20 +229,34 @@ def class_called(classes: Sequence[str], label: int) -> str:
     return f"class '{classes[label]}'" if 0 <= label < len(classes) else f"class {label}"
 
 
-def hold_out(part: Split, share: float, seed: int) -> tuple[Split, Split]:
-    """Take a class-balanced share out of labelled data: (kept, held out).
+def hold_out(
+    labels: Labels, share: float, seed: int, contents: Sequence[str] | None = None, keep: int = 1
+) -> NDArray[np.bool_]:
+    """Which rows of these labels [N] are the share of each class that is held out: for every command the same.
 
-    The draw depends on the labels and the seed alone, so every command sees the same split. At least one image of
-    each class is kept, and at least one held out where the class has two.
+    Without ``contents`` the draw depends on the labels and the seed alone. With them it depends on what each row
+    holds, so that rows that are added change nothing for the others, and equal ones come together. At least one row of
+    a class is held out where it has two, and ``keep`` are kept.
     """
-    assert part.labels is not None
     rng = np.random.default_rng(seed)
-    chosen = np.zeros(len(part.labels), bool)
-    for label in np.unique(part.labels):
-        rows = np.flatnonzero(part.labels == label)
-        count = min(max(1, round(len(rows) * share)), len(rows) - 1) if len(rows) > 1 else 0
-        chosen[rng.choice(rows, count, replace=False)] = True
-    return part.take(np.flatnonzero(~chosen)), part.take(np.flatnonzero(chosen))
+    chosen = np.zeros(len(labels), bool)
+    for label in np.unique(labels):
+        rows = np.flatnonzero(labels == label)
+        if contents is None:
+            count = min(max(1, round(len(rows) * share)), len(rows) - 1) if len(rows) > 1 else 0
+            chosen[rng.choice(rows, count, replace=False)] = True
+            continue
+        places, most = np.array([_place(contents[row], seed) for row in rows]), len(rows) - keep
+        chosen[rows] = places < min(share, np.sort(places)[max(0, most)])
+        if len(rows) > 1 and not chosen[rows].any():
+            lowest = rows[places == places.min()]
+            chosen[lowest if len(lowest) <= most else lowest[:1]] = True
+    return chosen
+
+
+def _place(content: str, seed: int) -> float:
+    """Of a content in [0, 1), by chance."""
+    return int.from_bytes(hashlib.sha256(f"{seed} {content}".encode("utf-8", "surrogatepass")).digest()[:6]) / 2**48
 
 
 def number_classes(labels: Labels, name: str) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from edgekit.console import progress, say, warn
-from edgekit.data.dataset import Dataset, Images, Labels, Rows, Split, class_called, divide
+from edgekit.data.dataset import HELD_OUT, Dataset, Images, Labels, Rows, Split, class_called, divide
 from edgekit.data.decoding import WORTH_BYTES, Sent, decode_photos, each, photo_shapes
 from edgekit.data.photo_cache import PhotoCache, Shard, StoredPhotos
 from edgekit.data.reading import STRICT, Reading
@@ -119,8 +119,9 @@ def photo_dataset(
     cache = PhotoCache(str(source), contract)
     stored = cache.find([image.stamp for image in images])
     _decode(images, stored, cache, contract, broken)
-    digest = hashlib.sha256(repr((classes, contract.shape, contract.domain)).encode())
+    digest = hashlib.sha256(repr((classes, contract.shape, contract.domain, HELD_OUT)).encode())
     photos, begin, splits = PhotoArray(images, contract, stored), 0, {}
+    contents: list[str] = []
     for part, split in parts.items():
         kept = np.array([number for number in range(begin, begin + len(split.images)) if stored.sha256[number]], int)
         labels = None
@@ -131,11 +132,13 @@ def photo_dataset(
                 raise DataError(f"{source}, {part} split: no photo of {which} can be read; add some.")
         digest.update(f"{part}{None if labels is None else labels.tolist()}".encode())
         splits[part] = Split(Rows(photos, kept), labels)
+        if part == "train":
+            contents = [stored.sha256[number] for number in kept]
         begin += len(split.images)
     for text in filter(None, stored.sha256):
         digest.update(bytes.fromhex(text))
     broken.conclude()
-    return Dataset(source.name, classes, **divide(source.name, splits, classes), sha256=digest.hexdigest())
+    return Dataset(source.name, classes, **divide(source.name, splits, classes, contents), sha256=digest.hexdigest())
 
 
 class _Broken:

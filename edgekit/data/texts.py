@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from edgekit.console import say, warn
-from edgekit.data.dataset import Dataset, Split, divide
+from edgekit.data.dataset import HELD_OUT, Dataset, Split, divide
 from edgekit.data.factory import call_factory, is_factory
 from edgekit.data.files import prepare
 from edgekit.data.folder import FileKind, find_files
@@ -70,11 +70,12 @@ def open_texts(source: Any, contract: TextContract, reading: Reading = STRICT) -
             f"{name} has one class, '{classes[0]}', so there is nothing to tell it from; add texts of others."
         )
     splits = {split: Split(np.array(part.texts, object), labels[split]) for split, part in parts.items()}
-    digest = hashlib.sha256(repr(classes).encode())
+    digest = hashlib.sha256(repr((classes, HELD_OUT)).encode())
     for split, part in splits.items():
         numbers = None if part.labels is None else part.labels.tolist()
         digest.update(repr((split, part.images[:].tolist(), numbers)).encode("utf-8", "surrogatepass"))
-    return Dataset(name, classes, **divide(name, splits, classes), sha256=digest.hexdigest())
+    contents = splits["train"].images[:].tolist() if "train" in splits else []
+    return Dataset(name, classes, **divide(name, splits, classes, contents), sha256=digest.hexdigest())
 
 
 def are_texts(path: Path) -> bool:

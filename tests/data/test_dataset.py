@@ -1,6 +1,12 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
 
+from edgekit.data import open_data
 from edgekit.data.dataset import Dataset, Split, divide, hold_out, require_shape
 from edgekit.errors import DataError
 
@@ -61,23 +67,60 @@ def test_the_first_of_a_sample_are_of_all_classes_though_the_source_is_sorted_by
 
 
 def test_holding_out_takes_the_share_of_each_class() -> None:
-    kept, held = hold_out(split_of([0] * 40 + [1] * 80), 1 / 4, seed=1)
-    assert kept.labels is not None
-    assert held.labels is not None
-    assert np.bincount(held.labels).tolist() == [10, 20]
-    assert np.bincount(kept.labels).tolist() == [30, 60]
-
-
-def test_holding_out_keeps_every_image_in_exactly_one_half() -> None:
-    kept, held = hold_out(split_of([0, 1] * 20), 1 / 5, seed=1)
-    first_pixels = [int(image[0, 0, 0]) for part in (kept, held) for image in part.images[:]]
-    assert sorted(first_pixels) == list(range(40))
+    labels = np.array([0] * 40 + [1] * 80)
+    held = hold_out(labels, 1 / 4, seed=1)
+    assert np.bincount(labels[held]).tolist() == [10, 20]
 
 
 def test_holding_out_keeps_a_class_of_one_image_in_training() -> None:
-    kept, _ = hold_out(split_of([0, 0, 0, 1]), 1 / 4, seed=1)
-    assert kept.labels is not None
-    assert 1 in kept.labels
+    assert not hold_out(np.array([0, 0, 0, 1]), 1 / 4, seed=1)[3]
+    assert not hold_out(np.array([0, 0, 0, 1]), 1 / 4, seed=1, contents="abcd")[3]
+
+
+ROWS = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 30)), min_size=1, max_size=60)
+"""Classes and what their rows hold; some hold the same."""
+
+
+@given(ROWS, st.integers(1, 2))
+def test_some_of_each_class_are_held_out_and_enough_are_kept(rows: list[tuple[int, int]], keep: int) -> None:
+    labels = np.array([label for label, _ in rows])
+    held = hold_out(labels, 1 / 6, 1, [f"{content}" for _, content in rows], keep)
+    for label, count in zip(*np.unique(labels, return_counts=True), strict=True):
+        own = held[labels == label]
+        assert own.any() == (count > 1)
+        assert (~own).sum() >= min(keep, count - 1 if count > 1 else 1)
+
+
+@given(ROWS, ROWS)
+def test_rows_that_are_added_to_large_classes_change_nothing_for_the_others(
+    rows: list[tuple[int, int]], added: list[tuple[int, int]]
+) -> None:
+    many = [(label, 1000 + number) for label in range(3) for number in range(100)]
+    before, after = ([*many, *own] for own in (rows, [*rows, *added]))
+    held = [
+        hold_out(np.array([label for label, _ in own]), 1 / 6, 1, [f"{label} {content}" for label, content in own])
+        for own in (before, after)
+    ]
+    assert held[1][: len(before)].tolist() == held[0].tolist()
+
+
+def test_rows_that_hold_the_same_are_on_one_side() -> None:
+    contents = [f"{number // 4}" for number in range(400)]
+    held = hold_out(np.zeros(400, int), 1 / 6, 1, contents).reshape(100, 4)
+    assert (held.all(1) | ~held.any(1)).all()
+    assert 8 < held.all(1).sum() < 28
+
+
+def test_photos_that_are_added_leave_the_test_photos_what_they_were(tmp_path: Path) -> None:
+    rng, found = np.random.default_rng(0), []
+    for first in (0, 40):
+        for name in "ab":
+            (tmp_path / name).mkdir(exist_ok=True)
+            for number in range(first, first + 40):
+                Image.fromarray(rng.integers(0, 256, (8, 8, 3), np.uint8)).save(tmp_path / name / f"{number:03}.png")
+        found.append({image.tobytes() for image in open_data(tmp_path).test.images[:]})
+    assert found[0]
+    assert found[0] < found[1]
 
 
 def test_missing_splits_are_held_out_of_the_training_data() -> None:
