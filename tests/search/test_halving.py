@@ -46,7 +46,7 @@ def test_of_those_that_none_dominates_the_least_losses_go_first() -> None:
 
 def test_rungs_grow_threefold_and_are_never_longer_than_the_recipe() -> None:
     recipe = TrainRecipe(epochs=72, batch_size=128, warmup_epochs=4.0)
-    assert [one.epochs for one in rungs_of(recipe, 45_000)] == [3, 3 * SHARE, 3 * SHARE**2]
-    assert [one.epochs for one in rungs_of(recipe, 9_000)] == [15, 45]
+    assert [one.epochs for one in rungs_of(recipe, 45_000)] == [1, SHARE, SHARE**2, SHARE**3]
+    assert [one.epochs for one in rungs_of(recipe, 9_000)] == [5, 15, 45]
     assert [one.epochs for one in rungs_of(TrainRecipe(epochs=2), 640)] == [2]
-    assert rungs_of(recipe, 45_000)[0].warmup_epochs == pytest.approx(0.1 * 3)
+    assert rungs_of(recipe, 45_000)[0].warmup_epochs == pytest.approx(0.1)
