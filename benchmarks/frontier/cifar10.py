@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from edgekit.data.dataset import Split, hold_out
+from edgekit.data.dataset import hold_out
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
@@ -30,13 +30,13 @@ def main(folder: Path, out: Path) -> None:
     """Write the file."""
     labels = {split: np.load(folder / f"{split}-labels.npy").astype(np.int64) for split in ("train", "test")}
     pixels = {split: images(folder, split)[: len(labels[split])] for split in labels}
-    train, validation = hold_out(Split(pixels["train"], labels["train"]), 0.04, seed=0)
+    held = hold_out(labels["train"], 0.04, seed=0)
     np.savez(
         out,
-        x_train=train.images,
-        y_train=train.labels,
-        x_validation=validation.images,
-        y_validation=validation.labels,
+        x_train=pixels["train"][~held],
+        y_train=labels["train"][~held],
+        x_validation=pixels["train"][held],
+        y_validation=labels["train"][held],
         x_test=pixels["test"],
         y_test=labels["test"],
         classes=np.array(CLASSES),

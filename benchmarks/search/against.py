@@ -40,10 +40,10 @@ NAMES = SEARCH, RANDOM, HAND_MADE = "guided", "random", "hand-made"
 
 def main(options: argparse.Namespace) -> None:
     """Do what is not done yet, and record it run by run."""
-    own = ("folder", "seeds", "runs")  # of a call
+    own = ("folder", "runs")  # of a call
     given = {key: value for key, value in vars(options).items() if key not in own} | {"data": Path(options.data).name}
     name = f"{options.student}-{options.max_size or options.max_latency}"
-    for run in options.runs or [f"{name}-{seed}" for seed in range(options.seeds) for name in NAMES]:
+    for run in options.runs:
         kind, _, seed = run.rpartition("-")
         if run in done(name, given):
             continue
@@ -54,10 +54,14 @@ def main(options: argparse.Namespace) -> None:
 
 
 def done(name: str, given: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """The runs that the result has, if it was made with the same options."""
+    """The runs that the result has."""
     path = Path(__file__).with_name(f"{name}.json")
-    result = json.loads(path.read_text())["result"] if path.exists() else {}
-    return dict(result["runs"]) if result.get("options") == given else {}
+    if not path.exists():
+        return {}
+    result = json.loads(path.read_text())["result"]
+    if result["options"] != given:
+        sys.exit(f"{path} was made with other options; move it away to begin another.")
+    return dict(result["runs"])
 
 
 def comparison(runs: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -113,7 +117,7 @@ def answer_all(options: SearchOptions) -> None:
 
 
 def hours_of(folder: Path) -> float:
-    """What the candidates of a study have taken so far, one worker at a time."""
+    """What the candidates of a study have taken so far, one worker at a time, pauses of theirs included."""
     if not (folder / STUDY_FILE).exists():
         return 0.0
     study = optuna.load_study(study_name=NAME, storage=f"sqlite:///{folder / STUDY_FILE}")
@@ -140,8 +144,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--trials", type=int)
     parser.add_argument("--workers", type=int)
     parser.add_argument("--epochs", type=int)
-    parser.add_argument("--seeds", type=int, default=3, choices=[1, *SEEDS])
-    parser.add_argument("--runs", nargs="*", metavar="NAME-SEED", help="as in guided-0 hand-made-2; all if not given")
+    every = [f"{name}-{seed}" for seed in range(SEEDS.stop - 1) for name in NAMES]
+    parser.add_argument("--runs", nargs="*", metavar="NAME-SEED", choices=every, default=every[: 3 * len(NAMES)])
     return parser.parse_args()
 
 

@@ -3,10 +3,10 @@
     python benchmarks/search/scores.py cifar-xs cifar10.npz runs/scores --max-size 40000 --max-latency 2 \
         --device raspberry-pi-4b
 
-Networks of a student's space are drawn by chance, those that a search would train are trained as in its first rung, and
-each score is compared with the validation loss by Spearman's rank correlation; -1 is a score that orders them as they
-end. Beside them: the loss after a tenth of the steps. What an earlier call with the same folder has trained is not
-trained again.
+Networks of a student's space are drawn by chance, those that a search would train are trained, and each score is
+compared with the validation loss by Spearman's rank correlation; -1 is a score that orders them as they end. Beside
+them: the loss after a third of the steps, which is a search's first rung, and all of them its second. What an earlier
+call with the same folder has trained is not trained again.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import math
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +42,6 @@ from edgekit.search.weighing import Weighed
 from edgekit.training.inputs import Inputs
 
 BATCH = 64
-TENTH = 0.1
 Score = Callable[[nn.Module, Tensor, Tensor], float]
 
 
@@ -57,8 +55,7 @@ def main(options: argparse.Namespace) -> None:
     rows: list[dict[str, Any]] = json.loads(known.read_text()) if known.exists() else []
     with Setting.of(build(SearchOptions, given)) as setting:
         card = setting.family.card
-        recipe = rungs_of(card.recipes["full"], len(setting.school.data(card.contract).train))[0]
-        short = replace(recipe, epochs=1, warmup_epochs=TENTH)
+        short, recipe = rungs_of(card.recipes["full"], len(setting.school.data(card.contract).train))[:2]
         for number, weighed in enumerate(drawn(setting, options.networks)):
             if number < len(rows):
                 continue

@@ -19,7 +19,7 @@ from edgekit.errors import DataError
 
 HELD_OUT = (("test", 1 / 6, 20_240_301), ("validation", 1 / 12, 20_240_229))
 """Splits that a source may lack: the share of the training images that is taken for it, one after the other, and the
-seed of the draw."""
+seed of the draw. What caches are named after has these in it, so another way to draw needs other seeds."""
 MAX_CLASSES = 100_000
 KINDS = {1: "texts", 2: "samples", 4: "images"}
 """What rows are called, by the number of axes that they have together; a TensorArray has two."""
@@ -218,7 +218,7 @@ def divide(
         )
     rows = np.arange(len(train))
     for number, (split, share, seed) in enumerate(missing):
-        own = None if contents is None else [contents[row] for row in rows]
+        own = None if contents is None else [contents[row] for row in rows.tolist()]
         held = hold_out(train.labels[rows], share, seed, own, keep=len(missing) - number)
         complete[split], rows = train.take(rows[held]), rows[~held]
     return {**complete, "train": train.take(rows) if missing else train}
@@ -235,28 +235,32 @@ def hold_out(
     """Which rows of these labels [N] are the share of each class that is held out: for every command the same.
 
     Without ``contents`` the draw depends on the labels and the seed alone. With them it depends on what each row
-    holds, so that rows that are added change nothing for the others, and equal ones come together. At least one row of
-    a class is held out where it has two, and ``keep`` are kept.
+    holds, so that rows that are added change nothing for the others of a class of some dozens, and equal ones come
+    together; what makes up more than the share of its class is learned. At least one row of a class is held out where
+    it has two, and ``keep`` are kept.
     """
     rng = np.random.default_rng(seed)
     chosen = np.zeros(len(labels), bool)
     for label in np.unique(labels):
         rows = np.flatnonzero(labels == label)
-        if contents is None:
+        most = len(rows) - keep
+        if contents is not None:
+            places = [_place(contents[row], seed) for row in rows.tolist()]
+            distinct, group, counts = np.unique(places, return_inverse=True, return_counts=True)
+            rare = np.flatnonzero(counts <= min(max(1, share * len(rows)), most))
+            low = rare[distinct[rare] < share]
+            held = low[np.cumsum(counts[low]) <= most]
+            chosen[rows] = np.isin(group, held if len(held) else rare[:1])
+        if not chosen[rows].any():
             count = min(max(1, round(len(rows) * share)), len(rows) - 1) if len(rows) > 1 else 0
             chosen[rng.choice(rows, count, replace=False)] = True
-            continue
-        places, most = np.array([_place(contents[row], seed) for row in rows]), len(rows) - keep
-        chosen[rows] = places < min(share, np.sort(places)[max(0, most)])
-        if len(rows) > 1 and not chosen[rows].any():
-            lowest = rows[places == places.min()]
-            chosen[lowest if len(lowest) <= most else lowest[:1]] = True
     return chosen
 
 
 def _place(content: str, seed: int) -> float:
     """Of a content in [0, 1), by chance."""
-    return int.from_bytes(hashlib.sha256(f"{seed} {content}".encode("utf-8", "surrogatepass")).digest()[:6]) / 2**48
+    digest = hashlib.blake2b(content.encode("utf-8", "surrogatepass"), digest_size=6, key=b"%d" % seed).digest()
+    return int.from_bytes(digest) / 2**48
 
 
 def number_classes(labels: Labels, name: str) -> tuple[str, ...]:

@@ -1,9 +1,10 @@
 """Successive halving with several goals: how long a candidate is trained, and which go on.
 
-After each rung the candidates of the best third go on, to three times as many epochs. Which are best is told by
-non-dominated sorting, as in MO-ASHA (Schmucker et al. 2021, after Li et al. 2020): what is at least as good as another
-in everything and better in something stands before it, and among those that have no one before them the one of least
-loss stands first. A candidate is judged when it gets there, by those that were there before: nothing waits.
+Of the candidates that have come to the end of a rung the best third go on, to three times as many epochs. Which are
+best is told by non-dominated sorting, as in MO-ASHA (Schmucker et al. 2021, after Li et al. 2020): what is at least as
+good as another in everything and better in something stands before it, and among those that have no one before them the
+one of least loss stands first. Nothing waits for a rung to be full: whenever a candidate is among the best third of
+those that are there, it goes on before a new one is begun.
 
 A rung is a whole schedule, warm-up and cosine, from the weights that the last one ended with (Loshchilov and Hutter
 2017), so what is compared has ended its training, and what goes on has lost nothing.
@@ -45,18 +46,17 @@ def rungs_of(recipe: TrainRecipe, images: int) -> tuple[TrainRecipe, ...]:
     return tuple(found)
 
 
-def goes_on(own: Goals, others: Sequence[Goals]) -> bool:
-    """Whether one that has come to a rung is among the best third of it and of the ``others`` there."""
-    points = [own, *others]
+def best_third(points: Sequence[Goals]) -> list[int]:
+    """The indices of the best third of some, rounded up; the best first, and of equals that which came first."""
     before = fronts(points)
-    ranked = sorted(range(len(points)), key=lambda index: (before[index], points[index][0], -index))
-    return ranked.index(0) < -(-len(points) // SHARE)
+    ranked = sorted(range(len(points)), key=lambda index: (before[index], points[index][0], index))
+    return ranked[: -(-len(points) // SHARE)]
 
 
 def fronts(points: Sequence[Goals]) -> list[int]:
     """The number of the front in which each of some goals lies, 0 for those that none dominates."""
     costs = np.array(points)
-    found = np.full(len(costs), -1)
+    found = np.full(len(points), -1)
     number = 0
     while (left := np.flatnonzero(found < 0)).size:
         part = costs[left]

@@ -19,7 +19,7 @@ from optuna.trial import FrozenTrial
 
 TPE, CHANGE, CHANCE = "tpe", "change", "chance"
 TURNS = (CHANCE, CHANGE, TPE, CHANGE, CHANGE)
-"""Who proposes a candidate, by its number."""
+"""Who proposes a candidate, by its place among all."""
 RANDOM_TRIALS = 20
 """Before TPE learns from them."""
 PARENTS = 3
@@ -30,37 +30,40 @@ MOST_CHANGES, MOST_STEPS = 3, 2
 Space = dict[str, BaseDistribution]
 Ranked = Callable[[Sequence[FrozenTrial]], Sequence[FrozenTrial]]
 """Those of all trials that can be changed, the best first."""
+Place = Callable[[Sequence[FrozenTrial], FrozenTrial], int]
+"""How many candidates were proposed before that of a trial."""
 
 
 class NumberedSampler(BaseSampler):
-    """Draws a trial's values by the seed, the trial's number, the trials before it and, alone, the parameter's name.
+    """Draws a trial's values by the seed, its place, the trials before it and, alone, the parameter's name.
 
     ``kind`` is ``guided``, or ``random`` to compare with.
     """
 
-    def __init__(self, seed: int, kind: str, ranked: Ranked) -> None:
-        self.seed, self.kind, self.ranked = seed, kind, ranked
+    def __init__(self, seed: int, kind: str, ranked: Ranked, place: Place) -> None:
+        self.seed, self.kind, self.ranked, self.place = seed, kind, ranked, place
 
-    def _at(self, trial: FrozenTrial, name: str = "") -> BaseSampler:
-        seed = zlib.crc32(f"{self.seed} {trial.number} {name}".encode())
-        turn = CHANCE if self.kind == "random" else TURNS[trial.number % len(TURNS)]
+    def _at(self, study: optuna.Study, trial: FrozenTrial, name: str = "") -> BaseSampler:
+        place = self.place(study.get_trials(deepcopy=False), trial)
+        seed = zlib.crc32(f"{self.seed} {place} {name}".encode())
+        turn = CHANCE if self.kind == "random" else TURNS[place % len(TURNS)]
         if turn == TPE:
             return TPESampler(multivariate=True, n_startup_trials=RANDOM_TRIALS, seed=seed)
         return _Change(seed, self.ranked) if turn == CHANGE else RandomSampler(seed=seed)
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> Space:
         """What is drawn together."""
-        return self._at(trial).infer_relative_search_space(study, trial)
+        return self._at(study, trial).infer_relative_search_space(study, trial)
 
     def sample_relative(self, study: optuna.Study, trial: FrozenTrial, search_space: Space) -> dict[str, Any]:
         """All values of a trial."""
-        return self._at(trial).sample_relative(study, trial, search_space)
+        return self._at(study, trial).sample_relative(study, trial, search_space)
 
     def sample_independent(
         self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
         """One value."""
-        return self._at(trial, param_name).sample_independent(study, trial, param_name, param_distribution)
+        return self._at(study, trial, param_name).sample_independent(study, trial, param_name, param_distribution)
 
 
 class _Change(RandomSampler):

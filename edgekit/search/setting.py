@@ -21,6 +21,7 @@ from edgekit.inputs.contract import InputContract
 from edgekit.operators.weight_scheme import EIGHT_BITS
 from edgekit.search.costs import UNFIT, Costs, Gauge
 from edgekit.search.family import Family, open_family
+from edgekit.search.halving import rungs_of
 from edgekit.search.records import HOURS, Proposal, SearchOptions, SearchResult, cost_cells
 from edgekit.search.school import School
 from edgekit.search.shrunk import ShrunkTeacher
@@ -162,6 +163,7 @@ class Setting(Closing):
             "ensemble": self.school.way,
             "recipe": recipe.to_dict(),
             "goal": "cross-entropy",
+            "schedule of rungs": [one.epochs for one in rungs_of(recipe, len(data.train))],
             "limits": self.gauge.limits.known(),
             "device": self.gauge.device,
             "threads": self.gauge.threads,

@@ -1,7 +1,8 @@
 """The study: candidates proposed, weighed, taught and remembered, in one SQLite file that a kill leaves whole.
 
-What is random of a trial depends on the seed and its number alone, and a trial that a kill has cut off is gone on with
-before the next is begun. So with one worker a study that was killed ends as one that was not.
+A trial of the study is one rung of a candidate; that of a later rung says which one it continues. What is random of a
+candidate depends on the seed and its place among all alone, and a trial that a kill has cut off is gone on with before
+the next is begun. So with one worker a study that was killed ends as one that was not.
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ from typing import Any
 import optuna
 from optuna.distributions import IntDistribution
 from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial, Trial, TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from edgekit.console import say
 from edgekit.errors import EdgekitError, ModelError, RuntimeCrashError, TrainingError, UsageError
 from edgekit.recipe import TrainRecipe
 from edgekit.runtimes.refusal import first_line
 from edgekit.search.costs import UNFIT, Costs, State, describe
-from edgekit.search.halving import fronts, goes_on, rungs_of
+from edgekit.search.halving import SHARE, best_third, fronts, rungs_of
 from edgekit.search.proposing import NumberedSampler
 from edgekit.search.shrunk import SHRUNK
 from edgekit.search.space import Axis
@@ -38,10 +39,12 @@ from edgekit.training.weights import load_weights, save_weights
 
 STUDY_FILE, NAME = "study.db", "edgekit"
 IDENTITY, BEST, WORKER, ENDS, KEY = "identity", "best", "worker", "ends", "key"
-STATE = "state"
+STATE, CONTINUES = "state", "continues"
 """Attributes of the study, and of its trials."""
+OF_NETWORK = ("network", "costs", KEY, ENDS, SHRUNK)
+"""Those that a candidate has at all of its rungs."""
 TRIALS = "trials"
-"""The folder of what is being trained."""
+"""The folder of what is being trained, and of the weights that may go on."""
 MISSES = 300
 """After so many candidates in a row that do not fit, fail or are known already, there is hardly a new one."""
 OF_INTEREST = 0.8
@@ -109,7 +112,7 @@ class Study:
                 storage=storage,
                 study_name=NAME,
                 directions=[StudyDirection.MINIMIZE] * (1 + len(self.gauge.names)),
-                sampler=NumberedSampler(self.school.seed, sampler, _ranked),
+                sampler=NumberedSampler(self.school.seed, sampler, _ranked, _place),
                 load_if_exists=True,
             )
         except Exception as exc:  # a file that is no database makes the layers below raise what they like
@@ -137,14 +140,20 @@ class Study:
 
     @property
     def found(self) -> list[Found]:
-        """All trials that were begun, in order."""
-        trials = self.study.get_trials(deepcopy=False)
-        return [_found(trial) for trial in trials if trial.state != TrialState.WAITING]
+        """All candidates that were begun, by their latest rungs, in order."""
+        trials = [one for one in self.study.get_trials(deepcopy=False) if one.state != TrialState.WAITING]
+        hidden = {
+            one.number if one.user_attrs.get(STATE) == State.KNOWN else one.user_attrs[CONTINUES]
+            for one in trials
+            if CONTINUES in one.user_attrs and one.user_attrs.get(STATE) != State.FAILED
+        }
+        return [_found(trial) for trial in trials if trial.number not in hidden]
 
     @property
     def trained(self) -> int:
         """How many candidates were trained, until they were stopped or to the end."""
-        return sum(one.state == State.TRAINED for one in self.found)
+        trials = self.study.get_trials(deepcopy=False)
+        return sum(one.user_attrs.get(STATE) == State.TRAINED and CONTINUES not in one.user_attrs for one in trials)
 
     def front(self) -> list[Found]:
         """Of those that went through every rung the ones that no other beats in everything, the least loss first."""
@@ -170,7 +179,10 @@ class Study:
         return bool(before == now)
 
     def tidy(self) -> None:
-        """After a kill: give what has no worker to the first one, and throw away what ended trials have left."""
+        """After a kill: give what has no worker to the first one, and throw away what ended trials have left.
+
+        The weights of those that may go on stay.
+        """
         trials = {trial.number: trial for trial in self.study.get_trials(deepcopy=False)}
         for trial in trials.values():
             if trial.state == TrialState.RUNNING and WORKER not in trial.user_attrs:
@@ -198,30 +210,61 @@ class Study:
                 trial = self._next(trials, worker, of)
             if trial is None:
                 return
-            before = self.trained
-            self._try(trial, until, show)
-            missed = 0 if self.trained > before else missed + 1
+            missed = 0 if self._try(trial, show) else missed + 1
             show(self.found)
             if missed == MISSES:
                 say(f"the last {MISSES} candidates did not fit or were known: there is hardly a new one")
                 return
 
     def _next(self, trials: float, worker: int, of: int) -> Trial | None:
-        """The worker's trial that was cut off, if there is one, or a new one; None if there are enough."""
-        if self.trained >= trials:
-            return None
+        """The worker's trial that was cut off, if there is one, the next rung of a candidate, or a new one.
+
+        None if there are enough.
+        """
         running = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         for trial in running:
             owner = trial.user_attrs.get(WORKER)  # another worker may be about to write it down
             if of == 1 or (owner is not None and owner % of == worker):
                 return Trial(self.study, trial._trial_id)
-        if self.trained + len(running) >= trials:
+        begun = sum(CONTINUES not in trial.user_attrs for trial in running)
+        are_enough = self.trained + begun >= trials
+        if (best := self._due(are_enough)) is not None:
+            return self._continued(best, worker)
+        if are_enough:
             return None
         new = self.study.ask()
         new.set_user_attr(WORKER, worker)
         return new
 
-    def _try(self, trial: Trial, until: float, show: Callable[[Sequence[Found]], None]) -> None:
+    def _due(self, are_enough: bool) -> FrozenTrial | None:
+        """The trial to continue: among the best third of a rung, the latest such.
+
+        A third is one of three at least, but in the end, when there are candidates enough, one of what is there.
+        """
+        trials = self.study.get_trials(deepcopy=False)
+        continued = {trial.user_attrs.get(CONTINUES) for trial in trials}
+        trained = [one for one in trials if one.user_attrs.get(STATE) == State.TRAINED]
+        for rung in range(len(self.rungs) - 1, 0, -1):
+            here = [one for one in trained if len(one.user_attrs[ENDS]) == rung]
+            if len(here) >= SHARE or (here and are_enough):
+                for index in best_third([self._goals(one) for one in here]):
+                    if here[index].number not in continued and self._weights(here[index].number).exists():
+                        return here[index]
+        return None
+
+    def _continued(self, trial: FrozenTrial, worker: int) -> Trial:
+        """A trial of the next rung of the same candidate."""
+        own = {name: trial.user_attrs[name] for name in OF_NETWORK if name in trial.user_attrs}
+        new = create_trial(
+            state=TrialState.RUNNING,
+            params=trial.params,
+            distributions=trial.distributions,
+            user_attrs={**own, CONTINUES: trial.number, WORKER: worker},
+        )
+        return Trial(self.study, self.study._storage.create_new_trial(self.study._study_id, new))
+
+    def _try(self, trial: Trial, show: Callable[[Sequence[Found]], None]) -> bool:
+        """One trial to its end; whether something was trained."""
         drawn = {axis.name: _suggested(trial, axis) for axis in self.family.space.axes}
         values = {**drawn, SHRUNK: trial.user_attrs.get(SHRUNK, False)}
         trial.set_user_attr("network", str(self.family.candidate(values)))
@@ -229,6 +272,28 @@ class Study:
             weighed = self.scales.weigh(values)
         except (ModelError, RuntimeCrashError) as exc:
             return self._end(trial, State.FAILED, str(exc))
+        if CONTINUES in trial.user_attrs:
+            if self._is_taken(trial):
+                return self._end(trial, State.KNOWN, "another worker trains it on")
+        elif not self._enters(trial, weighed):
+            return False
+        show(self.found)
+        try:
+            self._teach(trial, weighed)
+        except TrainingError as exc:
+            return self._end(trial, State.FAILED, str(exc))
+        except EdgekitError:
+            raise
+        except Exception as exc:
+            if not self._is_users_own:
+                raise
+            return self._end(trial, State.FAILED, f"its training failed with {type(exc).__name__}: {first_line(exc)}")
+        # A sampler would learn from the arguments of the family, of which the teacher has none.
+        goals = None if weighed.candidate.is_shrunk else self._goals(trial)
+        return self._end(trial, State.TRAINED, goals=goals)
+
+    def _enters(self, trial: Trial, weighed: Weighed) -> bool:
+        """Whether a new candidate is worth a training; if not, its trial has ended."""
         costs = weighed.costs
         trial.set_user_attr("costs", costs.known())
         if beyond := costs.beyond(self.gauge.limits):
@@ -245,59 +310,31 @@ class Study:
                 return self._end(trial, State.KNOWN, f"{why}, which another worker trains")
             trial.set_user_attr(ENDS, twin.user_attrs[ENDS])
             return self._end(trial, State.KNOWN, why, twin.values)
-        try:
-            over = self._teach(trial, weighed, until, show)
-        except TrainingError as exc:
-            return self._end(trial, State.FAILED, str(exc))
-        except EdgekitError:
-            raise
-        except Exception as exc:
-            if not self._is_users_own:
-                raise
-            return self._end(trial, State.FAILED, f"its training failed with {type(exc).__name__}: {first_line(exc)}")
-        if over:
-            return None
-        # A sampler would learn from the arguments of the family, of which the teacher has none.
-        is_own = not weighed.candidate.is_shrunk
-        goals = self._goals(trial.user_attrs[ENDS][-1][0], costs) if is_own else None
-        return self._end(trial, State.TRAINED, goals=goals)
+        return True
 
     @property
     def _is_users_own(self) -> bool:
         """Whether trainings run code that may raise what it likes."""
         return self.family.factory is not None or self.school.loss is not None
 
-    def _teach(self, trial: Trial, weighed: Weighed, until: float, show: Callable[[Sequence[Found]], None]) -> bool:
-        """Climb the rungs; true if the time was over before it was known whether to go on."""
-        home = self._home(trial)
-        ends = list(trial.user_attrs.get(ENDS, ()))
-        if ends:
-            load_weights(weighed.network, home / f"rung-{len(ends)}.safetensors")
-        while self._has_next(trial, [loss for loss, _ in ends], weighed.costs):
-            show(self.found)
-            if time.monotonic() >= until:
-                return True
-            rung = len(ends) + 1
-            taught = (weighed.network, weighed.candidate.contract, self.rungs[rung - 1], home / f"rung-{rung}")
-            ends.append(self.school.teach(*taught))
-            save_weights(weighed.network, home / f"rung-{rung}.safetensors")
-            trial.set_user_attr(ENDS, ends)
-        return False
+    def _teach(self, trial: Trial, weighed: Weighed) -> None:
+        """Train the candidate by the trial's rung, from the weights of the one before."""
+        ends, before = list(trial.user_attrs.get(ENDS, ())), trial.user_attrs.get(CONTINUES)
+        rung = 0 if before is None else len(self.study.get_trials(deepcopy=False)[before].user_attrs[ENDS])
+        if len(ends) > rung:  # a kill came when all was done but this
+            return
+        if before is not None:
+            load_weights(weighed.network, self._weights(before))
+        taught = (weighed.network, weighed.candidate.contract, self.rungs[rung], self._home(trial) / f"rung-{rung + 1}")
+        end = self.school.teach(*taught)
+        save_weights(weighed.network, self._weights(trial.number))
+        trial.set_user_attr(ENDS, [*ends, end])
 
-    def _has_next(self, trial: Trial, losses: Sequence[float], costs: Costs) -> bool:
-        rung = len(losses)
-        if rung in (0, len(self.rungs)):
-            return rung == 0
-        others = [
-            self._goals(one.losses[rung - 1], one.costs)
-            for one in self.found
-            if one.state == State.TRAINED and one.number != trial.number and len(one.losses) >= rung
-        ]
-        return goes_on(self._goals(losses[-1], costs), others)
-
-    def _goals(self, loss: float, costs: Costs) -> list[float]:
-        limits, known = self.gauge.limits.known(), costs.known()
-        return [loss, *(max(known[name], OF_INTEREST * limits.get(name, 0.0)) for name in self.gauge.names)]
+    def _goals(self, trial: Trial | FrozenTrial) -> list[float]:
+        """Of one that has learned: its loss after its rung, and what else is to be small."""
+        limits, known = self.gauge.limits.known(), trial.user_attrs["costs"]
+        costs = (max(known[name], OF_INTEREST * limits.get(name, 0.0)) for name in self.gauge.names)
+        return [trial.user_attrs[ENDS][-1][0], *costs]
 
     def _is_small(self, costs: Costs) -> bool:
         limits, most = self.gauge.limits, 1 - OF_INTEREST
@@ -312,16 +349,32 @@ class Study:
         begun = (one for one in others if one.state == TrialState.RUNNING and one.number < number)
         return next(itertools.chain(ended, begun), None)
 
-    def _end(self, trial: Trial, state: State, why: str = "", goals: Sequence[float] | None = None) -> None:
-        """Write down what became of a trial; samplers learn from its ``goals``, and from what did not fit."""
+    def _is_taken(self, trial: Trial) -> bool:
+        """Whether another worker has begun the same rung of the same candidate before."""
+        others = self.study.get_trials(deepcopy=False)[: trial.number]
+        return any(other.user_attrs.get(CONTINUES) == trial.user_attrs[CONTINUES] for other in others)
+
+    def _end(self, trial: Trial, state: State, why: str = "", goals: Sequence[float] | None = None) -> bool:
+        """Write down what became of a trial; samplers learn from its ``goals``, and from what did not fit.
+
+        Whether it was trained.
+        """
         trial.set_user_attr(STATE, state)
         trial.set_user_attr("why", why)
         without = TrialState.PRUNED if state in UNFIT else TrialState.FAIL
         self.study.tell(trial, goals, TrialState.COMPLETE if goals else without)
         shutil.rmtree(self._home(trial), ignore_errors=True)
+        before = trial.user_attrs.get(CONTINUES)
+        if before is not None and state != State.KNOWN:
+            self._weights(before).unlink(missing_ok=True)
+        return state == State.TRAINED
 
     def _home(self, trial: Trial) -> Path:
         return self.folder / TRIALS / str(trial.number)
+
+    def _weights(self, number: int) -> Path:
+        """What a trial has learned."""
+        return self.folder / TRIALS / f"{number}.safetensors"
 
 
 def _suggested(trial: Trial, axis: Axis) -> Any:
@@ -331,10 +384,16 @@ def _suggested(trial: Trial, axis: Axis) -> Any:
     return trial.suggest_categorical(axis.name, axis.values)
 
 
+def _place(trials: Sequence[FrozenTrial], trial: FrozenTrial) -> int:
+    """How many candidates were begun before that of a trial."""
+    return sum(CONTINUES not in one.user_attrs for one in trials[: trial.number])
+
+
 def _ranked(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
     """Different networks that have learned, the best first; not the teacher with channels taken out."""
+    continued = {one.user_attrs.get(CONTINUES) for one in trials}
     taught = [one for one in trials if ENDS in one.user_attrs and not one.user_attrs.get(SHRUNK)]
-    own = [one for one in taught if one.user_attrs.get(STATE) != State.KNOWN]
+    own = [one for one in taught if one.user_attrs.get(STATE) != State.KNOWN and one.number not in continued]
     return sorted(own, key=lambda one: (-len(one.user_attrs[ENDS]), one.user_attrs[ENDS][-1][0], one.number))
 
 

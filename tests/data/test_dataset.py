@@ -91,7 +91,10 @@ def test_some_of_each_class_are_held_out_and_enough_are_kept(rows: list[tuple[in
         assert (~own).sum() >= min(keep, count - 1 if count > 1 else 1)
 
 
-@given(ROWS, ROWS)
+DIFFERENT = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 30)), max_size=40, unique=True)
+
+
+@given(DIFFERENT, DIFFERENT)
 def test_rows_that_are_added_to_large_classes_change_nothing_for_the_others(
     rows: list[tuple[int, int]], added: list[tuple[int, int]]
 ) -> None:
@@ -109,6 +112,12 @@ def test_rows_that_hold_the_same_are_on_one_side() -> None:
     held = hold_out(np.zeros(400, int), 1 / 6, 1, contents).reshape(100, 4)
     assert (held.all(1) | ~held.any(1)).all()
     assert 8 < held.all(1).sum() < 28
+
+
+def test_what_most_rows_of_a_class_hold_is_learned() -> None:
+    held = hold_out(np.zeros(60, int), 1 / 6, 1, ["ok"] * 50 + [f"{number}" for number in range(10)])
+    assert not held[:50].any()
+    assert held.any()
 
 
 def test_photos_that_are_added_leave_the_test_photos_what_they_were(tmp_path: Path) -> None:

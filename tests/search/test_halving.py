@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 
 from edgekit.recipe import TrainRecipe
-from edgekit.search.halving import SHARE, fronts, goes_on, rungs_of
+from edgekit.search.halving import SHARE, best_third, fronts, rungs_of
 
 GOALS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=12)
 
@@ -31,17 +31,14 @@ def test_what_is_dominated_stands_behind(points: list[tuple[int, ...]]) -> None:
             assert not dominates(one, other) or front < behind
 
 
-def test_the_first_one_goes_on_and_of_many_a_third() -> None:
-    assert goes_on((0.1, 100), [])
-    others = [(5 - 0.1 * number, 100) for number in range(8)]
-    assert goes_on((4.45, 100), others)
-    assert not goes_on((4.55, 100), others)
+def test_the_best_third_is_rounded_up() -> None:
+    assert best_third([]) == []
+    assert best_third([(0.1, 100)]) == [0]
+    assert best_third([(loss, 100) for loss in (4, 2, 1, 3)]) == [2, 1]
 
 
 def test_of_those_that_none_dominates_the_least_losses_go_first() -> None:
-    others = [(1, 90), (2, 80), (3, 70), (4, 60), (5, 50)]
-    assert goes_on((0.5, 95), others)
-    assert not goes_on((6, 40), others)
+    assert best_third([(6, 40), (1, 90), (2, 80), (0.5, 95), (2, 95), (2, 80)]) == [3, 1]
 
 
 def test_rungs_grow_threefold_and_are_never_longer_than_the_recipe() -> None:

@@ -18,7 +18,7 @@ BEST = {"width": 8, "depth": 5, "block": "b"}
 
 def proposed(seed: int) -> dict[int, dict[str, object]]:
     """The values of ten trials after one that is known, by their numbers."""
-    sampler = NumberedSampler(seed, "guided", lambda trials: trials[:1])
+    sampler = NumberedSampler(seed, "guided", lambda trials: trials[:1], lambda trials, trial: trial.number)
     study = optuna.create_study(directions=["minimize"] * 2, sampler=sampler)
     study.add_trial(create_trial(params=BEST, distributions=AXES, values=[0.0, 0.0]))
     asked = [study.ask(AXES) for _ in range(10)]

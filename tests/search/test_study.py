@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 import torch
 from optuna.trial import TrialState
 from safetensors.torch import save_file
+from torch import nn
 
 from edgekit.data.factory import load_factory
 from edgekit.errors import UsageError
@@ -102,6 +104,84 @@ def test_a_network_that_a_worker_trains_is_not_trained_by_another(
     first, second = study.found[:2]
     assert (first.state, second.state) == ("running", "known")
     assert "the same network as 0, which another worker trains" in second.why
+
+
+def taught(losses: dict[int, float], calls: list[str]) -> Callable[..., tuple[float, float]]:
+    """A school where a network of each width ends with a loss, and adds 1 to its weights at each rung."""
+
+    def teach(
+        school: School, network: nn.Module, contract: object, recipe: object, folder: Path
+    ) -> tuple[float, float]:
+        layer = network[0]  # type: ignore[index]
+        calls.append(f"{layer.out_channels} {folder.name}")
+        with torch.no_grad():
+            layer.bias += 1
+        return losses[layer.out_channels] / int(folder.name[-1]), float(layer.bias[0].detach())
+
+    return teach
+
+
+def beginning(options: SearchOptions, *widths: int) -> Study:
+    study = Setting.of(options).study()
+    for width in widths:
+        study.study.enqueue_trial({"width": width, "kernel": 3, "health": "well"})
+    return study
+
+
+def test_a_candidate_goes_on_as_soon_as_it_is_among_the_best_third(
+    options: SearchOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+    monkeypatch.setattr(School, "teach", taught({6: 2.0, 5: 1.0, 4: 3.0, 3: 0.5}, calls))
+    study = beginning(replace(options, max_size=20_000), 6, 5, 4, 3)
+    study.work(4, math.inf, unseen)
+    assert calls == ["6 rung-1", "5 rung-1", "4 rung-1", "5 rung-2", "3 rung-1", "3 rung-2"]
+    found = {one.values["width"]: one for one in study.found}
+    assert study.trained == len(found) == 4
+    assert found[5].losses == (1.0, 0.5)
+    assert found[5].accuracies[1] == pytest.approx(found[5].accuracies[0] + 1)  # from where its first rung ended
+    assert [one.values["width"] for one in study.front()] == [3]
+    assert sorted(path.name for path in (options.out / "trials").iterdir()) == [
+        f"{one.number}.safetensors" for one in study.found
+    ]
+
+
+def test_of_fewer_than_three_the_best_goes_on_when_there_are_enough(
+    options: SearchOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+    monkeypatch.setattr(School, "teach", taught({6: 2.0, 5: 1.0}, calls))
+    beginning(replace(options, max_size=20_000), 6, 5).work(2, math.inf, unseen)
+    assert calls == ["6 rung-1", "5 rung-1", "5 rung-2"]
+
+
+def test_a_rung_that_was_learned_when_a_kill_came_is_not_learned_again(
+    options: SearchOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+    monkeypatch.setattr(School, "teach", taught({6: 2.0}, calls))
+    study = beginning(options, 6)
+    with monkeypatch.context() as patch:
+        patch.setattr(Study, "_end", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            study.work(1, math.inf, unseen)
+    study.work(1, math.inf, unseen)
+    assert calls == ["6 rung-1", "6 rung-2"]
+
+
+def test_of_two_workers_that_take_the_same_candidate_one_trains_it_on(
+    options: SearchOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+    monkeypatch.setattr(School, "teach", taught({6: 2.0}, calls))
+    study = beginning(options, 6)
+    study.work(1, math.inf, unseen)
+    first = study.study.trials[0]
+    again = study._continued(first, worker=1)
+    study.work(1, math.inf, unseen)
+    assert calls == ["6 rung-1", "6 rung-2"]
+    assert study.study.trials[again.number].user_attrs["state"] == "known"
+    assert [one.losses for one in study.found] == [(2.0, 1.0)]
 
 
 def test_what_a_kill_left_has_a_worker_again_and_what_has_ended_leaves_nothing(options: SearchOptions) -> None:
@@ -205,7 +285,7 @@ def written(folder: Path, family: str) -> str:
     return f"{path}:network"
 
 
-def interrupt(*_: object) -> None:
+def interrupt(*_: object, **__: object) -> None:
     raise KeyboardInterrupt
 
 
