@@ -28,5 +28,5 @@ def test_a_broken_picture_is_an_error_unless_it_is_left_out(digits: Path, digit_
     with pytest.raises(DataError, match=r"3/broken\.png is not an image"):
         evaluate(build(EvaluateOptions, given))
     (evaluated,) = evaluate(build(EvaluateOptions, {**given, "skip_broken": True})).evaluations
-    assert evaluated.figures.images == 10
+    assert 10 <= evaluated.figures.images < 20  # one of each class at least, a sixth of 40 by chance
     assert "left out 1 of 41 photos" in capsys.readouterr().err
