@@ -19,7 +19,7 @@ from edgekit.report.units import bytes_text
 from edgekit.search import search as verb
 from edgekit.search.costs import TEXTS, UNFIT, State
 from edgekit.search.records import SearchOptions, SearchResult
-from edgekit.search.study import Found
+from edgekit.search.trials import Found
 
 WIDTH, HEIGHT = 900, 420
 LEFT, RIGHT, TOP, BOTTOM = 60, 20, 16, 44

@@ -34,7 +34,7 @@ from edgekit.training.recipe_options import DistillRecipeOptions
 from edgekit.training.teachers import TeacherDetails
 
 if TYPE_CHECKING:
-    from edgekit.search.study import Found
+    from edgekit.search.trials import Found
 
 STUDENT = "mnist-tiny"
 HOURS = 1.0

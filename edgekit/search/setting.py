@@ -35,7 +35,8 @@ from edgekit.training.teachers import open_teacher
 from edgekit.zoo import arguments_of
 
 if TYPE_CHECKING:
-    from edgekit.search.study import Found, Study
+    from edgekit.search.study import Study
+    from edgekit.search.trials import Found
     from edgekit.training.loop import Train
 
 LOOKED_AT = 24

@@ -13,7 +13,6 @@ import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -33,16 +32,14 @@ from edgekit.search.halving import SHARE, best_third, fronts, rungs_of
 from edgekit.search.proposing import NumberedSampler
 from edgekit.search.shrunk import SHRUNK
 from edgekit.search.space import Axis
+from edgekit.search.trials import CONTINUES, ENDS, KEY, OF_NETWORK, STATE, WORKER, Found, latest, place, ranked
 from edgekit.search.weighing import Scales, Weighed
 from edgekit.training.checkpoint import CHECKPOINT
 from edgekit.training.weights import load_weights, save_weights
 
 STUDY_FILE, NAME = "study.db", "edgekit"
-IDENTITY, BEST, WORKER, ENDS, KEY = "identity", "best", "worker", "ends", "key"
-STATE, CONTINUES = "state", "continues"
-"""Attributes of the study, and of its trials."""
-OF_NETWORK = ("network", "costs", KEY, ENDS, SHRUNK)
-"""Those that a candidate has at all of its rungs."""
+IDENTITY, BEST = "identity", "best"
+"""Attributes of the study."""
 TRIALS = "trials"
 """The folder of what is being trained, and of the weights that may go on."""
 MISSES = 300
@@ -52,34 +49,6 @@ OF_INTEREST = 0.8
 What is below it in every cost is not trained where something larger fits."""
 PATIENCE_S = 60
 """For another worker that writes."""
-
-
-@dataclass(frozen=True)
-class Found:
-    """A trial: its network, what it costs, what it knows after each rung, and why it was not trained (to an end).
-
-    ``accuracies`` and ``losses``, cross-entropies, are on the validation images. Losses decide: where the accuracies
-    of so few images are the same but for chance, they tell candidates apart.
-    """
-
-    number: int
-    network: str
-    values: Mapping[str, Any]
-    costs: Costs
-    accuracies: tuple[float, ...]
-    losses: tuple[float, ...]
-    state: State
-    why: str = ""
-
-    @property
-    def accuracy(self) -> float:
-        """After its last rung."""
-        return self.accuracies[-1]
-
-    @property
-    def loss(self) -> float:
-        """After its last rung."""
-        return self.losses[-1]
 
 
 class Study:
@@ -112,7 +81,7 @@ class Study:
                 storage=storage,
                 study_name=NAME,
                 directions=[StudyDirection.MINIMIZE] * (1 + len(self.gauge.names)),
-                sampler=NumberedSampler(self.school.seed, sampler, _ranked, _place),
+                sampler=NumberedSampler(self.school.seed, sampler, ranked, place),
                 load_if_exists=True,
             )
         except Exception as exc:  # a file that is no database makes the layers below raise what they like
@@ -141,13 +110,7 @@ class Study:
     @property
     def found(self) -> list[Found]:
         """All candidates that were begun, by their latest rungs, in order."""
-        trials = [one for one in self.study.get_trials(deepcopy=False) if one.state != TrialState.WAITING]
-        hidden = {
-            one.number if one.user_attrs.get(STATE) == State.KNOWN else one.user_attrs[CONTINUES]
-            for one in trials
-            if CONTINUES in one.user_attrs and one.user_attrs.get(STATE) != State.FAILED
-        }
-        return [_found(trial) for trial in trials if trial.number not in hidden]
+        return latest(self.study.get_trials(deepcopy=False))
 
     @property
     def trained(self) -> int:
@@ -382,25 +345,3 @@ def _suggested(trial: Trial, axis: Axis) -> Any:
     if isinstance(distribution, IntDistribution):
         return trial.suggest_int(axis.name, distribution.low, distribution.high, step=distribution.step)
     return trial.suggest_categorical(axis.name, axis.values)
-
-
-def _place(trials: Sequence[FrozenTrial], trial: FrozenTrial) -> int:
-    """How many candidates were begun before that of a trial."""
-    return sum(CONTINUES not in one.user_attrs for one in trials[: trial.number])
-
-
-def _ranked(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-    """Different networks that have learned, the best first; not the teacher with channels taken out."""
-    continued = {one.user_attrs.get(CONTINUES) for one in trials}
-    taught = [one for one in trials if ENDS in one.user_attrs and not one.user_attrs.get(SHRUNK)]
-    own = [one for one in taught if one.user_attrs.get(STATE) != State.KNOWN and one.number not in continued]
-    return sorted(own, key=lambda one: (-len(one.user_attrs[ENDS]), one.user_attrs[ENDS][-1][0], one.number))
-
-
-def _found(trial: FrozenTrial) -> Found:
-    own = trial.user_attrs
-    state = State.RUNNING if trial.state == TrialState.RUNNING else State(own[STATE])
-    costs, ends = Costs(**own.get("costs", {})), own.get(ENDS, ())
-    accuracies, losses = tuple(accuracy for _, accuracy in ends), tuple(loss for loss, _ in ends)
-    values = {**trial.params, SHRUNK: own.get(SHRUNK, False)}
-    return Found(trial.number, own.get("network", ""), values, costs, accuracies, losses, state, own.get("why", ""))

@@ -23,7 +23,8 @@ from edgekit.training.cluster import Cluster
 
 if TYPE_CHECKING:
     from edgekit.search.records import SearchOptions
-    from edgekit.search.study import Found, Study
+    from edgekit.search.study import Study
+    from edgekit.search.trials import Found
     from edgekit.training.loop import Train
 
 

@@ -10,7 +10,7 @@ import pytest
 from edgekit.report.searching import render_search
 from edgekit.search.costs import Costs
 from edgekit.search.records import SearchResult
-from edgekit.search.study import Found
+from edgekit.search.trials import Found
 
 HOSTILE = "<script>alert(1)</script>"
 

@@ -22,7 +22,8 @@ from edgekit.search import study as home
 from edgekit.search.records import SearchOptions
 from edgekit.search.school import School
 from edgekit.search.setting import Setting
-from edgekit.search.study import Found, Study
+from edgekit.search.study import Study
+from edgekit.search.trials import Found
 from edgekit.training import checkpoint
 from edgekit.training.teachers import TeacherDetails
 
