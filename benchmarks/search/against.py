@@ -4,9 +4,11 @@
     python benchmarks/search/against.py photo-s clothing runs/against --teacher efficientnet-lite0-run --max-size 100KB
 
 All three learn by the same full recipe in the end and are quantized alike; validation images choose everything, and the
-int8 files are measured on the test images. Each seed is a search of its own. What the result of an earlier call has is
-not done again, and what is in its folder is gone on with; ``--runs`` names those to do in this call. The result:
-accuracies by seed, and by how many points the search is better, with a 95% interval (Student's t) over the seeds.
+int8 files are measured on the test images. Each seed is a search of its own; random search draws from the same family,
+and begins neither with the card's own network nor with the teacher with channels taken out. What the result of an
+earlier call has is not done again, and what is in its folder is gone on with; ``--runs`` names those to do in this
+call. The result: accuracies by seed, the best of the family where the cut teacher was better, and by how many points
+the search is better, with a 95% interval (Student's t) over the seeds.
 """
 
 from __future__ import annotations
@@ -29,13 +31,17 @@ from edgekit import catalog
 from edgekit.options import build, byte_size
 from edgekit.quantization.options import QuantizeOptions
 from edgekit.quantization.quantize import QuantizeResult, quantize
-from edgekit.search.records import SearchOptions, milliseconds
+from edgekit.search.costs import State
+from edgekit.search.records import GUIDED, RANDOM, SearchOptions, SearchResult, milliseconds
 from edgekit.search.search import search
 from edgekit.search.setting import Setting
+from edgekit.search.shrunk import SHRUNK
 from edgekit.search.study import NAME, STUDY_FILE
+from edgekit.search.trials import Found
 from edgekit.training.distill import DistillOptions, distill
 
-NAMES = SEARCH, RANDOM, HAND_MADE = "guided", "random", "hand-made"
+HAND_MADE = "hand-made"
+NAMES = (GUIDED, RANDOM, HAND_MADE)
 
 
 def main(options: argparse.Namespace) -> None:
@@ -68,10 +74,10 @@ def comparison(runs: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """By how much the search is better than each other, over the seeds that both have."""
     found = {}
     for other in NAMES[1:]:
-        seeds = [run.rpartition("-")[2] for run in runs if run.startswith(f"{SEARCH}-")]
+        seeds = [run.rpartition("-")[2] for run in runs if run.startswith(f"{GUIDED}-")]
         both = sorted(seed for seed in seeds if f"{other}-{seed}" in runs)
         if both:
-            own, others = ([runs[f"{name}-{seed}"]["test_accuracy"] for seed in both] for name in (SEARCH, other))
+            own, others = ([runs[f"{name}-{seed}"]["test_accuracy"] for seed in both] for name in (GUIDED, other))
             found[f"points over {other}"] = paired(own, others)
     return found
 
@@ -98,7 +104,7 @@ def one(options: argparse.Namespace, name: str, seed: int) -> dict[str, Any]:
     assert result.quantized is not None
     states = [candidate.state for candidate in result.candidates]
     counts = {state: states.count(state) for state in sorted(set(states))}
-    known = {"network": result.best.network, "validation": result.best.accuracies, "candidates": counts}
+    known = {**known_of(result.best), "candidates": counts, "of the family": known_of(best_of_family(result))}
     over = [one for one in result.candidates if one.accuracies and one.costs.beyond(result.limits)]
     return {
         **known,
@@ -107,6 +113,17 @@ def one(options: argparse.Namespace, name: str, seed: int) -> dict[str, Any]:
         "trained over the budget": len(over),
         **figures_of(result.quantized),
     }
+
+
+def best_of_family(result: SearchResult) -> Found:
+    """The best that is not the teacher with channels taken out, of those that have learned longest."""
+    own = [one for one in result.candidates if one.state == State.TRAINED and not one.values[SHRUNK]]
+    return min(own, key=lambda one: (-len(one.losses), one.loss))
+
+
+def known_of(found: Found) -> dict[str, Any]:
+    """A candidate, and what it knew of the validation images after each rung."""
+    return {"network": found.network, "validation": found.accuracies, "losses": found.losses}
 
 
 def answer_all(options: SearchOptions) -> None:

@@ -17,6 +17,8 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, IntD
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial
 
+from edgekit.search.records import RANDOM
+
 TPE, CHANGE, CHANCE = "tpe", "change", "chance"
 TURNS = (CHANCE, CHANGE, TPE, CHANGE, CHANGE)
 """Who proposes a candidate, by its place among all."""
@@ -37,7 +39,7 @@ Place = Callable[[Sequence[FrozenTrial], FrozenTrial], int]
 class NumberedSampler(BaseSampler):
     """Draws a trial's values by the seed, its place, the trials before it and, alone, the parameter's name.
 
-    ``kind`` is ``guided``, or ``random`` to compare with.
+    ``kind`` is ``guided``, or ``random``: by chance alone.
     """
 
     def __init__(self, seed: int, kind: str, ranked: Ranked, place: Place) -> None:
@@ -46,7 +48,7 @@ class NumberedSampler(BaseSampler):
     def _at(self, study: optuna.Study, trial: FrozenTrial, name: str = "") -> BaseSampler:
         place = self.place(study.get_trials(deepcopy=False), trial)
         seed = zlib.crc32(f"{self.seed} {place} {name}".encode())
-        turn = CHANCE if self.kind == "random" else TURNS[place % len(TURNS)]
+        turn = CHANCE if self.kind == RANDOM else TURNS[place % len(TURNS)]
         if turn == TPE:
             return TPESampler(multivariate=True, n_startup_trials=RANDOM_TRIALS, seed=seed)
         return _Change(seed, self.ranked) if turn == CHANGE else RandomSampler(seed=seed)

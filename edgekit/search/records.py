@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 STUDENT = "mnist-tiny"
 HOURS = 1.0
-SAMPLERS = ("guided", "random")
+GUIDED, RANDOM = SAMPLERS = ("guided", "random")
 
 
 def milliseconds(text: str) -> float:
@@ -59,7 +59,10 @@ def milliseconds(text: str) -> float:
 
 @dataclass(frozen=True)
 class SearchOptions(Options):
-    """What to search, within which limits, and for how long. ``sampler``: guided, or random to compare with."""
+    """What to search, within which limits, and for how long.
+
+    ``sampler``: guided, or random to compare with: by chance alone, without the card's own network and the cut teacher.
+    """
 
     student: str = option(
         "A student whose card has a space, or module:factory.", "", metavar="NAME", unset=f"{STUDENT}, for mnist"
@@ -106,7 +109,7 @@ class SearchOptions(Options):
     qat: bool = option("End the best student under the quantizer, with the teacher.", False)
     weights: WeightScheme = group(WeightScheme)
     seed: int = option(ANY_SEED, 0, least=0, most=LARGEST_SEED)
-    sampler: str = "guided"
+    sampler: str = GUIDED
 
     def __post_init__(self) -> None:
         if not self.student and isinstance(self.data, str) and self.data in ("", "mnist"):

@@ -30,6 +30,7 @@ from edgekit.runtimes.refusal import first_line
 from edgekit.search.costs import UNFIT, Costs, State, describe
 from edgekit.search.halving import SHARE, best_third, fronts, rungs_of
 from edgekit.search.proposing import NumberedSampler
+from edgekit.search.records import GUIDED, RANDOM
 from edgekit.search.shrunk import SHRUNK
 from edgekit.search.space import Axis
 from edgekit.search.trials import CONTINUES, ENDS, KEY, OF_NETWORK, STATE, WORKER, Found, latest, place, ranked
@@ -64,7 +65,7 @@ class Study:
         recipe: TrainRecipe,
         folder: Path,
         identity: Mapping[str, Any],
-        sampler: str = "guided",
+        sampler: str = GUIDED,
     ) -> None:
         self.scales, self.recipe, self.folder = scales, recipe, folder
         self.family, self.school, self.gauge = scales.family, scales.school, scales.gauge
@@ -90,7 +91,7 @@ class Study:
                 raise UsageError(f"Another search writes {path}; wait for its end, or choose another --out.") from exc
             raise UsageError(f"{path} is no study of 'edgekit search' ({reason}); choose another --out.") from exc
         self._require_same(path, json.loads(json.dumps(identity)))
-        if not self.study.trials:
+        if not self.study.trials and sampler != RANDOM:
             for values in self.family.first():
                 known = {axis.name: values[axis.name] for axis in self.family.space.axes}
                 self.study.enqueue_trial(known, user_attrs={SHRUNK: SHRUNK in values})

@@ -350,3 +350,15 @@ def test_a_teacher_with_channels_taken_out_is_a_point_of_the_space(options: Sear
     assert 0.7 * options.max_size < weighed.costs.bytes <= options.max_size
     narrow = Setting.of(replace(options, teacher=(teacher,), weights=WeightScheme(weight_bits=4)))
     assert 0.7 * options.max_size < narrow.scales.weigh(values).costs.bytes <= options.max_size
+
+
+def test_a_search_begins_with_the_cut_teacher_and_random_search_does_not(
+    options: SearchOptions, tmp_path: Path
+) -> None:
+    teacher = options.student.replace(":network", ":teacher")
+    options = replace(options, teacher=(teacher,), trials=1)
+    guided = explored(replace(options, out=tmp_path / "guided"))
+    by_chance = explored(replace(options, out=tmp_path / "random", sampler="random"))
+    assert guided.found[0].network == "shrunk for 28x28x1"
+    assert by_chance.trained == 1
+    assert not any("shrunk" in one.network for one in by_chance.found)
