@@ -5,14 +5,18 @@ from __future__ import annotations
 import math
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.conversion.c import Program, program_of
+from edgekit.conversion.c import build as building
+from edgekit.conversion.c.build import TARGETS, Target
 from edgekit.conversion.c.layer import ctype
 from edgekit.conversion.tflite.writer import write_model
+from edgekit.files import user_cache
 from edgekit.inputs.golden import Golden
 from edgekit.operators.lowered import ModelRecord
 
@@ -52,25 +56,46 @@ def build(
     program: Program, model: ModelRecord, folder: Path, tests_itself: bool = False, path: str = "vectors"
 ) -> Path:
     """A program that reads inputs and writes outputs, one inference after another; it may end with its self-test."""
+    for name, content in (("model.c", program.source), ("model.h", program.header)):
+        (folder / name).write_text(content, encoding="utf-8")
+    (folder / "main.c").write_text(main_of(model, tests_itself), encoding="utf-8")
+    command = ["cc", *STRICT, *SANITIZED, *PATHS[path], "model.c", "main.c", "-o", "net"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder / "net"
+
+
+def build_for(target: Target, program: Program, model: ModelRecord, folder: Path) -> Path:
+    """The same, the model compiled as an object for a processor of another machine.
+
+    The C library is that of any such machine: one for each would take a minute each.
+    """
+    building.build(program, target, folder)
+    (folder / "model.h").write_text(program.header, encoding="utf-8")
+    (folder / "main.c").write_text(main_of(model), encoding="utf-8")
+    machine = TARGETS["aarch64" if target.triple.startswith("aarch64") else "armv7"]
+    command = [sys.executable, "-m", "ziglang", "cc", "-target", machine.triple, *machine.flags]
+    cache = {"ZIG_GLOBAL_CACHE_DIR": str(user_cache() / "zig"), "ZIG_LOCAL_CACHE_DIR": str(folder / "zig")}
+    files = ["main.c", target.file, "-o", "net"]
+    subprocess.run([*command, *files], cwd=folder, env={**os.environ, **cache}, check=True)
+    return folder / "net"
+
+
+def main_of(model: ModelRecord, tests_itself: bool = False) -> str:
+    """The C file beside model.c that makes it a program."""
     inputs, outputs = (
         {f"{kind}{number}": model.tensors[index] for number, index in enumerate(indices)}
         for kind, indices in (("in", model.inputs), ("out", model.outputs))
     )
     buffers = {**inputs, **outputs}
     names = ", ".join(buffers)
-    text = MAIN.format(
+    return MAIN.format(
         buffers=" ".join(f"static {ctype(item)} {name}[{math.prod(item.shape)}];" for name, item in buffers.items()),
         reads=" && ".join(f"fread({name}, sizeof {name}, 1, stdin) == 1" for name in inputs),
         writes=" ".join(f"fwrite({name}, sizeof {name}, 1, stdout);" for name in outputs),
         names=names,
         result=f"net_self_test({names})" if tests_itself else "0",
     )
-    for name, content in (("model.c", program.source), ("model.h", program.header), ("main.c", text)):
-        (folder / name).write_text(content, encoding="utf-8")
-    command = ["cc", *STRICT, *SANITIZED, *PATHS[path], "model.c", "main.c", "-o", "net"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return folder / "net"
 
 
 def run(executable: Path, data: bytes) -> tuple[int, bytes]:

@@ -3,12 +3,14 @@
     python benchmarks/search/against.py cifar-s cifar10.npz runs/against --max-size 98496 --hours 2
     python benchmarks/search/against.py photo-s clothing runs/against --teacher efficientnet-lite0-run --max-size 100KB
 
-All three learn by the same full recipe in the end and are quantized alike; validation images choose everything, and the
-int8 files are measured on the test images. Each seed is a search of its own; random search draws from the same family,
-and begins neither with the card's own network nor with the teacher with channels taken out. What the result of an
-earlier call has is not done again, and what is in its folder is gone on with; ``--runs`` names those to do in this
-call. The result: accuracies by seed, the best of the family where the cut teacher was better, and by how many points
-the search is better, with a 95% interval (Student's t) over the seeds.
+All learn by the same full recipe in the end and are quantized alike; validation images choose everything, and the int8
+files are measured on the test images. Each seed is a search of its own; random search draws from the same family, and
+begins neither with the card's own network nor with the teacher with channels taken out. The hand-made student learns as
+many epochs as the best of a search does in its last training, and in the runs ``hand-made-longer-SEED`` as many as
+``--longer`` says, to compare it with all that a search costs. What the result of an earlier call has is not done again,
+and what is in its folder is gone on with; ``--runs`` names those to do in this call. The result: accuracies by seed,
+the best of the family where the cut teacher was better, and by how many points the search is better, with a 95%
+interval (Student's t) over the seeds.
 """
 
 from __future__ import annotations
@@ -40,13 +42,13 @@ from edgekit.search.study import NAME, STUDY_FILE
 from edgekit.search.trials import Found
 from edgekit.training.distill import DistillOptions, distill
 
-HAND_MADE = "hand-made"
-NAMES = (GUIDED, RANDOM, HAND_MADE)
+HAND_MADE, LONGER = "hand-made", "hand-made-longer"
+NAMES = (GUIDED, RANDOM, HAND_MADE, LONGER)
 
 
 def main(options: argparse.Namespace) -> None:
     """Do what is not done yet, and record it run by run."""
-    own = ("folder", "runs")  # of a call
+    own = ("folder", "runs", "longer")  # of a call
     given = {key: value for key, value in vars(options).items() if key not in own} | {"data": Path(options.data).name}
     name = f"{options.student}-{options.max_size or options.max_latency}"
     for run in options.runs:
@@ -86,10 +88,12 @@ def one(options: argparse.Namespace, name: str, seed: int) -> dict[str, Any]:
     """One student of one seed."""
     folder = Path(options.folder) / f"{name}-{seed}"
     shared = {"data": options.data, "out": folder, "seed": seed, "epochs": options.epochs, "teacher": options.teacher}
-    if name == HAND_MADE:
-        distill(build(DistillOptions, {**shared, "student": options.student, "resume": True}))
+    if name in (HAND_MADE, LONGER):
+        epochs = options.longer if name == LONGER else options.epochs
+        distill(build(DistillOptions, {**shared, "epochs": epochs, "student": options.student, "resume": True}))
         return {
             "network": options.student,
+            "epochs": epochs,
             **figures_of(quantize(QuantizeOptions(str(folder), options.data, int8=True))),
         }
     names = ("student", "device", "max_size", "max_latency", "hours", "trials", "workers")
@@ -161,8 +165,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--trials", type=int)
     parser.add_argument("--workers", type=int)
     parser.add_argument("--epochs", type=int)
+    parser.add_argument("--longer", type=int, metavar="EPOCHS", help="of the hand-made one in the time of a search")
     every = [f"{name}-{seed}" for seed in range(SEEDS.stop - 1) for name in NAMES]
-    parser.add_argument("--runs", nargs="*", metavar="NAME-SEED", choices=every, default=every[: 3 * len(NAMES)])
+    usual = [f"{name}-{seed}" for seed in range(3) for name in NAMES if name != LONGER]
+    parser.add_argument("--runs", nargs="*", metavar="NAME-SEED", choices=every, default=usual)
     return parser.parse_args()
 
 

@@ -94,8 +94,9 @@ def hard_sigmoid(low: Lowering, node: Node) -> None:
 def hard_swish(low: Lowering, node: Node) -> None:
     """HardSwish, x · relu6(x + 3) / 6 → HARD_SWISH; of integers ADD and two MUL, of which XNNPACK makes one table.
 
-    HARD_SWISH of integers is left to a kernel that needs thirty times as long on x86, three times on a Cortex-A72. The
-    second MUL divides by 6 and changes no integer: its input counts in steps of six times the result's scale.
+    HARD_SWISH of integers is left to a kernel that needs 40 times as long on x86, 3.3 times the instructions on a
+    Cortex-A72 (``benchmarks/quantize/hard_swish.json``). The second MUL divides by 6 and changes no integer: its input
+    counts in steps of six times the result's scale.
     """
     quant, (source, target) = low.tensor(node.outputs[0]).quant, low.in_place(node)
     if quant is None:

@@ -100,7 +100,7 @@ class Study:
         known = self.study.user_attrs.get(IDENTITY, identity)
         for key, value in identity.items():
             if known.get(key) != value:
-                raise UsageError(f"{path} is a study with another {key}; choose another --out, or the same {key}.")
+                raise UsageError(f"{path} is a study that differs in {key}; choose another --out, or the same {key}.")
         self.study.set_user_attr(IDENTITY, identity)
 
     @cached_property

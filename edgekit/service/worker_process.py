@@ -17,7 +17,7 @@ from edgekit.store.store import Entry
 
 WORKER = "edgekit.service.answering"
 ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1"}
-"""Finding a digit solves small systems of equations, which take five times as long on several threads."""
+"""Finding a digit solves small systems of equations, which take longer on several threads."""
 
 Guesses = list[list[Any]]
 """[label, probability] of the likeliest classes, likeliest first."""

@@ -143,7 +143,7 @@ class View:
 
 
 def _grid(maps: Tensor, height: int, width: int) -> Tensor:
-    """float32 [n, H, W, 2]: where each output pixel comes from; torch's ``affine_grid`` takes ten times as long."""
+    """float32 [n, H, W, 2]: where each output pixel comes from; torch's ``affine_grid`` takes much longer."""
     import torch
 
     x, y = (torch.linspace(-1, 1, size) * (size - 1) / size for size in (width, height))

@@ -1,7 +1,7 @@
 """Gradients of depthwise convolutions that are not slow in bfloat16.
 
-oneDNN has bfloat16 kernels for the way there, but its way back through a depthwise convolution is a plain loop: more
-than half of a step of EfficientNet-Lite0. In float32 that way back is fast, so there its gradients are computed.
+oneDNN has bfloat16 kernels for the way there, but its way back through a depthwise convolution is a plain loop, which
+takes most of a step of EfficientNet-Lite0. In float32 that way back is fast, so there its gradients are computed.
 """
 
 from __future__ import annotations

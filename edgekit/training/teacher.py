@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 MAX_BATCH = 256
 BATCH_VALUES = 1 << 20
 """Of pixels that a network is given together where it learns nothing: of more, its features leave the caches of the
-processor, and it is slower by a quarter."""
+processor, and it is slower."""
 TEXTS_AT_ONCE = 32
-"""Few, so that those of some hundred that go together are of like length: a teacher answers twice as fast."""
+"""Few, so that those of some hundred that go together are of like length: a teacher answers faster."""
 Logits = NDArray[np.float32]
 Forward = Callable[[NDArray[Any]], Logits]
 
@@ -148,7 +148,7 @@ def _resized(images: Any, size: tuple[int, ...]) -> Any:
     import torch
     from torch.nn import functional as F
 
-    # Bytes, not floats: ten times as fast, and rounded as Pillow rounds where an app resizes.
+    # Bytes, not floats: faster, and rounded as Pillow rounds where an app resizes.
     pixels = torch.from_numpy(images).permute(0, 3, 1, 2)
     resized = F.interpolate(pixels, size=list(size), mode="bilinear", antialias=True, align_corners=False)
     return resized.permute(0, 2, 3, 1).numpy()

@@ -11,7 +11,7 @@ from edgekit.files import sha256_bytes, user_cache, write_bytes
 
 GZIP_LEVEL = 9
 BROTLI_QUALITY = 11
-"""Brotli's best: 37 s for LiteRT's 9.3 MB, which is 13 % smaller then than at 9."""
+"""Brotli's best: slow, but a runtime is compressed once, and sent often."""
 # A smaller file fits into a packet as it is.
 MIN_BYTES = 512
 # Of Chrome's and Safari's transfers only those over HTTPS and to localhost take Brotli; the others take gzip.
@@ -44,7 +44,7 @@ def _compressors() -> dict[str, Callable[[bytes], bytes]]:
 
 
 def _cached(data: bytes, suffix: str, compress: Callable[[bytes], bytes]) -> bytes:
-    """Half a minute of Brotli for a runtime's 9 MB is spent once on a machine."""
+    """What Brotli takes for a runtime's 9 MB is spent once on a machine."""
     if len(data) < MIN_CACHED:
         return compress(data)
     path = user_cache() / "compressed" / f"{sha256_bytes(data)}{suffix}"

@@ -242,7 +242,7 @@ def test_a_factory_that_has_changed_makes_another_study(options: SearchOptions, 
     changed = replace(options, student=student, out=tmp_path / "study")
     Setting.of(changed).study()
     written(tmp_path, SKIPPING + "# in other words")
-    with pytest.raises(UsageError, match="a study with another network"):
+    with pytest.raises(UsageError, match="a study that differs in network"):
         Setting.of(changed).study()
 
 
@@ -296,7 +296,7 @@ def unseen(found: object) -> None:
 
 def test_a_study_of_other_options_is_not_touched(options: SearchOptions) -> None:
     explored(replace(options, trials=1))
-    with pytest.raises(UsageError, match="a study with another limits; choose another --out"):
+    with pytest.raises(UsageError, match="a study that differs in limits; choose another --out"):
         explored(replace(options, max_size=5100))
 
 
@@ -315,7 +315,7 @@ def test_a_teacher_has_its_weights_and_its_input_beside_it_as_when_it_is_distill
     assert not opened.network[0].weight.any()
     assert opened.contract.mean == (0.25,)
     Setting.of(of_teacher).study()
-    with pytest.raises(UsageError, match="a study with another teacher"):
+    with pytest.raises(UsageError, match="a study that differs in teacher"):
         Setting.of(replace(of_teacher, details=TeacherDetails(weights))).study()
 
 

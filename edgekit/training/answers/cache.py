@@ -41,7 +41,7 @@ class Answers(Protocol):
 class AnswerCache:
     """The answers of one teacher to the augmented views of one data set.
 
-    Torch networks multiply in bfloat16 where the processor has it: they answer more than twice as fast.
+    Torch networks multiply in bfloat16 where the processor has it: they answer faster.
 
     ``data`` are the data as the teacher sees them; ``side`` is the height of the pictures as the student sees them, in
     pixels of which an augmentation may be; of other samples it decides nothing.

@@ -6,7 +6,6 @@ Features are stored as float16, and what a cold run uses is what was stored.
 
 from __future__ import annotations
 
-import hashlib
 import io
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from edgekit.inputs.contracts import Contract
 from edgekit.training.answers.cache import float16_of
 from edgekit.training.inputs import Inputs, in_order
 from edgekit.training.teacher import rows_at_once
+from edgekit.training.weights import weights_sha256
 
 if TYPE_CHECKING:
     from torch import nn
@@ -39,7 +39,7 @@ class FeatureCache:
         self.backbone, self.contract = backbone, contract
         key = {
             "format": FORMAT,
-            "backbone": state_sha256(backbone),
+            "backbone": weights_sha256(backbone),
             "structure": repr(backbone),
             "in_bf16": has_bf16(),
             "contract": contract.describe(),
@@ -81,12 +81,3 @@ class FeatureCache:
                 found.append(float16_of(seen))
                 bar.update(sum(map(len, found)))
         return in_order(blocks, found)
-
-
-def state_sha256(network: nn.Module) -> str:
-    """SHA-256 over the names and bytes of a network's parameters and buffers."""
-    digest = hashlib.sha256()
-    for name, value in network.state_dict().items():
-        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-        digest.update(value.detach().contiguous().numpy().data)
-    return digest.hexdigest()

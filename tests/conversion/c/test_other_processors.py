@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from compiled_c import answers_of_micro, random_inputs
+from compiled_c import answers_of_micro, build_for, random_inputs
 from onnx import helper
 from playwright._impl._driver import compute_driver_executable
 from small_graphs import graph_of, noise, quantized
@@ -20,9 +20,9 @@ from edgekit.operators.lowered import ModelRecord
 make = helper.make_node
 NODE, _ = compute_driver_executable()
 BOARDS = {
-    "cortex-a53": ("aarch64-linux-musl", "qemu-aarch64", ("-cpu", "cortex-a53")),
-    "cortex-a76": ("aarch64-linux-musl", "qemu-aarch64", ("-cpu", "max")),
-    "cortex-a7": ("arm-linux-musleabihf", "qemu-arm", ()),
+    "cortex-a53": ("aarch64-linux-musl", "qemu-aarch64", "-cpu", "cortex-a53"),
+    "cortex-a76": ("aarch64-linux-musl", "qemu-aarch64", "-cpu", "max"),
+    "cortex-a7": ("arm-linux-musleabihf", "qemu-arm"),
 }
 """The machine of a processor's programs, and what runs them here: dot products are in the largest of QEMU's."""
 PAGE = """
@@ -69,16 +69,12 @@ def test_the_same_integers(board: str, channels: int, tmp_path: Path) -> None:
     network = model(channels)
     program = program_of(network, "net")
     if board == "browser":
-        target, tool = TARGETS["wasm"], NODE
-    else:
-        triple, tool, options = BOARDS[board]
-        target = Target("net", "program", triple, ("-O3", f"-mcpu={board.replace('-', '_')}", "-static"))
-    made = build(program, target, tmp_path).path
-    if board == "browser":
         (tmp_path / "run.js").write_text(PAGE)
-        command = [tool, "run.js", made, str(3 * 7 * 9), "7"]
+        command = [NODE, "run.js", build(program, TARGETS["wasm"], tmp_path).path, str(3 * 7 * 9), "7"]
     else:
-        command = [tool, *options, made]
+        triple, *tool = BOARDS[board]
+        target = Target("model.o", "object", triple, ("-O3", f"-mcpu={board.replace('-', '_')}"))
+        command = [*tool, build_for(target, program, network, tmp_path)]
     tensors = random_inputs(network, 30)
     data = b"".join(tensor.tobytes() for inputs in tensors for tensor in inputs)
     done = subprocess.run(command, input=data, capture_output=True, cwd=tmp_path, check=True)
